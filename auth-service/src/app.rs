@@ -1,0 +1,211 @@
+//! Builds the service from its settings: what `main` starts, and what tests start.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+
+use actix_web::dev::Server;
+use actix_web::middleware::from_fn;
+use actix_web::web::{Data, PayloadConfig};
+use actix_web::{App as Actix, HttpServer};
+use secrecy::{ExposeSecret as _, SecretString};
+use service_kit::{BodyLimits, Envelope};
+use shared_claims::{Algorithm, Clock, KeySet, KeySetError, SetupError, Verifier};
+use url::Url;
+
+use crate::domain::keyring::sealing::{self, MasterKeyError};
+use crate::domain::keyring::{Keyring, KeyringError, Sealer};
+use crate::domain::passwords::{Hasher, HashingLimits, PasswordPolicy, Scheme};
+use crate::domain::rights::Roles;
+use crate::domain::{Issuer, Policy};
+use crate::http::{self, MaxUserAgentChars, Metadata};
+use crate::settings::{PasswordAlgorithm, Settings};
+use crate::store::{Store, StoreError, StoreLimits};
+
+/// Why the service does not start.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the texts say it")]
+pub enum StartError {
+    #[error("cannot make the data folder {0}: {1}")]
+    DataDir(String, io::Error),
+    #[error(transparent)]
+    MasterKey(#[from] MasterKeyError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Keyring(#[from] KeyringError),
+    #[error("setting `passwords.argon2id`: {0}")]
+    Argon2id(argon2::Error),
+    #[error("cannot start the hashing threads: {0}")]
+    Threads(String),
+    #[error("cannot set up the verifier of our own tokens: {0}")]
+    Verifier(#[from] SetupError),
+    #[error("our own key set cannot be read: {0}")]
+    KeySet(#[from] KeySetError),
+    #[error("cannot listen on {0}: {1}")]
+    Listen(SocketAddr, io::Error),
+    #[error("cannot start: {0}")]
+    Io(#[from] io::Error),
+    #[error("cannot write the metadata: {0}")]
+    Metadata(#[from] serde_json::Error),
+}
+
+/// A service that listens, and runs when `server` is awaited.
+pub struct App {
+    /// Where it listens, with the port that it got.
+    pub address: SocketAddr,
+    /// Serves until `SIGTERM` or `SIGINT`, or until its handle stops it.
+    pub server: Server,
+}
+
+/// Opens everything that `settings` name, and listens.
+///
+/// # Errors
+/// [`StartError`], as a sentence for the operator.
+pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError> {
+    let issuer = Data::new(build_issuer(settings, clock).await?);
+    let listener =
+        TcpListener::bind(settings.listen).map_err(|error| StartError::Listen(settings.listen, error))?;
+    let address = listener.local_addr()?;
+    let http = settings.http.clone();
+    let max_age = http.metadata_max_age.as_secs();
+    let metadata = Data::new(Metadata::new(&issuer.policy, issuer.keyring.algorithm(), max_age)?);
+    let envelope = Envelope::new(&http.trusted_proxies);
+    let user_agent = Data::new(MaxUserAgentChars(settings.sessions.max_user_agent_chars));
+    let issuer_path =
+        Url::parse(&settings.issuer).map_or_else(|_| String::new(), |url| url.path().to_owned());
+    let workers = match http.workers {
+        0 => std::thread::available_parallelism()?.get(),
+        workers => workers,
+    };
+    let server = HttpServer::new(move || {
+        let envelope = envelope.clone();
+        Actix::new()
+            .app_data(issuer.clone())
+            .app_data(metadata.clone())
+            .app_data(user_agent.clone())
+            .app_data(PayloadConfig::new(http.max_body_bytes))
+            .app_data(BodyLimits { timeout: http.body_timeout })
+            .configure(|routes| http::routes(routes, &issuer_path))
+            .wrap(from_fn(move |req, next| envelope.clone().wrap(req, next)))
+    })
+    .workers(workers)
+    .max_connections(settings.http.max_connections)
+    .client_request_timeout(settings.http.head_timeout)
+    .keep_alive(settings.http.keep_alive)
+    .shutdown_timeout(settings.http.shutdown_timeout.as_secs())
+    .listen(listener)?
+    .run();
+    log::info!("auth-service listens on http://{address} and issues tokens as {}", settings.issuer);
+    Ok(App { address, server })
+}
+
+/// The use cases without HTTP: what `build` serves, and what the command line works with.
+///
+/// # Errors
+/// [`StartError`].
+pub async fn build_issuer(settings: &Settings, clock: Clock) -> Result<Issuer, StartError> {
+    make_data_dir(settings)?;
+    let sealer = sealer(settings)?;
+    let limits = StoreLimits {
+        pool_size: settings.database.pool_size,
+        timeout: settings.database.timeout,
+        write_queue: settings.database.write_queue,
+        write_group: settings.database.write_group,
+    };
+    let store = Store::open(&settings.database_url(), limits)?;
+    let now = i64::try_from(clock.now()).unwrap_or(i64::MAX);
+    let (algorithm, secret) = (settings.tokens.algorithm, settings.tokens.shared_secret.as_ref());
+    let keyring = Keyring::open(&store, &sealer, now, algorithm, secret).await?;
+    let scheme = scheme(settings)?;
+    let policy = policy(settings, &scheme);
+    let verifier = verifier(&policy, &keyring, secret)?.with_clock(clock.clone());
+    let limits = HashingLimits {
+        threads: settings.hashing.threads,
+        queue: settings.hashing.queue,
+        deadline: settings.hashing.deadline,
+    };
+    let hasher = Hasher::start(scheme, limits).map_err(|error| StartError::Threads(error.to_string()))?;
+    warn_about(settings);
+    Ok(Issuer { store, clock, keyring, hasher, verifier, policy })
+}
+
+fn make_data_dir(settings: &Settings) -> Result<(), StartError> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    let folder = &settings.data_dir;
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.map_err(|error| StartError::DataDir(folder.display().to_string(), error))
+}
+
+fn sealer(settings: &Settings) -> Result<Sealer, StartError> {
+    let generated;
+    let current = if let Some(given) = &settings.master_key {
+        given
+    } else {
+        let path = settings.data_dir.join("master.key");
+        let (key, created) = sealing::load_or_create(&path)?;
+        if created {
+            log::info!(
+                "made a master key in {}: keep a copy, without it the signing keys are lost",
+                path.display()
+            );
+        }
+        generated = key;
+        &generated
+    };
+    Ok(Sealer::new(current, settings.master_key_previous.as_ref())?)
+}
+
+fn scheme(settings: &Settings) -> Result<Scheme, StartError> {
+    let argon2id = &settings.passwords.argon2id;
+    match settings.passwords.algorithm {
+        PasswordAlgorithm::Bcrypt => Ok(Scheme::Bcrypt { cost: settings.passwords.bcrypt_cost }),
+        PasswordAlgorithm::Argon2id => {
+            Scheme::argon2id(argon2id.memory_kib, argon2id.iterations, argon2id.parallelism)
+                .map_err(StartError::Argon2id)
+        }
+    }
+}
+
+fn policy(settings: &Settings, scheme: &Scheme) -> Policy {
+    let mut allowed_audiences = settings.audience.clone();
+    allowed_audiences.extend(settings.resources.iter().cloned());
+    allowed_audiences.push(settings.issuer.clone());
+    Policy {
+        issuer: settings.issuer.clone(),
+        default_audience: settings.audience.clone(),
+        allowed_audiences,
+        access_ttl: settings.tokens.access_ttl,
+        refresh_grace: settings.tokens.refresh_grace,
+        idle_ttl: settings.sessions.idle_ttl,
+        absolute_ttl: settings.sessions.absolute_ttl,
+        registration_open: settings.registration.open,
+        passwords: PasswordPolicy::new(settings.passwords.min_length, settings.passwords.max_length, scheme),
+        roles: Roles(settings.roles.iter().map(|(name, role)| (name.clone(), role.scopes.clone())).collect()),
+    }
+}
+
+/// Our own routes take every token that we give, whatever its audience: they look at the store as well.
+fn verifier(
+    policy: &Policy,
+    keyring: &Keyring,
+    secret: Option<&SecretString>,
+) -> Result<Verifier, StartError> {
+    let accepted =
+        shared_claims::Policy::new(&policy.issuer, &policy.allowed_audiences)?.realm("auth-service");
+    match secret {
+        Some(secret) => Ok(Verifier::with_shared_secret(accepted, secret.expose_secret().as_bytes())?),
+        None => Ok(Verifier::with_keys(accepted, KeySet::from_json(keyring.published().json.as_bytes())?)),
+    }
+}
+
+fn warn_about(settings: &Settings) {
+    if settings.tokens.algorithm == Algorithm::HS256 {
+        log::warn!(
+            "HS256: every service that knows the shared secret can sign tokens, and a logout reaches other services \
+             only when the access token expires"
+        );
+    }
+    if settings.passwords.algorithm == PasswordAlgorithm::Bcrypt && settings.passwords.bcrypt_cost < 10 {
+        log::warn!("bcrypt cost {} is below 10: guessing is cheap", settings.passwords.bcrypt_cost);
+    }
+}

@@ -1,0 +1,74 @@
+//! The command line: `serve`, and what operators do beside a running server.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "this is where the program talks to a terminal"
+)]
+
+mod user;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use service_kit::settings::process_environment;
+use shared_claims::Clock;
+
+use crate::app;
+use crate::settings::Settings;
+
+/// Owns users and sessions, and signs the tokens that other services verify by themselves.
+///
+/// Settings come from variables (`AUTH__LISTEN`, …) and from the file that `AUTH_CONFIG` names.
+#[derive(Debug, Parser)]
+#[command(name = "auth-service", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve until SIGTERM. The same as no command at all.
+    Serve,
+    /// Create, disable and enable accounts, and change their roles.
+    #[command(subcommand)]
+    User(user::UserCommand),
+    /// Print every setting with its default and its meaning.
+    Settings,
+}
+
+/// Settings that are wrong (`EX_USAGE` would be 64; the contract says 2, like clap).
+const EXIT_SETTINGS: u8 = 2;
+
+/// Runs the program; the exit code is 0, 1 after a failure, or 2 for a wrong setting or argument.
+pub async fn run() -> ExitCode {
+    let cli = Cli::parse();
+    service_kit::logging::init();
+    let settings = match Settings::load(&process_environment()) {
+        Ok(settings) => settings,
+        Err(error) => {
+            eprintln!("auth-service: {error}");
+            return ExitCode::from(EXIT_SETTINGS);
+        }
+    };
+    let done = match cli.command.unwrap_or(Command::Serve) {
+        Command::Serve => serve(&settings).await,
+        Command::User(command) => user::run(&settings, command).await,
+        Command::Settings => {
+            print!("{}", crate::settings::DEFAULTS);
+            Ok(())
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("auth-service: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(settings: &Settings) -> Result<(), String> {
+    let app = app::build(settings, Clock::system()).await.map_err(|error| error.to_string())?;
+    app.server.await.map_err(|error| error.to_string())
+}

@@ -1,0 +1,57 @@
+//! Access tokens (RFC 9068): what stands in one, and how this service knows its own again.
+
+use shared_claims::{AccessToken, Claims, Refusal};
+
+use super::keyring::KeyringError;
+use super::{Issuer, random, seconds};
+use crate::store::sessions::Session;
+use crate::store::users::User;
+
+/// The client of those who log in with a password of their own.
+pub(super) const FIRST_PARTY: &str = "first-party";
+
+impl Issuer {
+    /// Signs a token for a session, with the rights that the user has now.
+    pub(super) fn mint(
+        &self,
+        session: &Session,
+        user: &User,
+        audience: Vec<String>,
+        scope: String,
+    ) -> Result<String, KeyringError> {
+        let now = self.now();
+        let claims = Claims {
+            iss: self.policy.issuer.clone(),
+            sub: user.id.clone(),
+            aud: audience,
+            exp: numeric_date(now.saturating_add(seconds(self.policy.access_ttl))),
+            iat: numeric_date(now),
+            nbf: Some(numeric_date(now)),
+            jti: random::id(),
+            sid: Some(session.id.clone()),
+            client_id: FIRST_PARTY.to_owned(),
+            scope,
+            roles: user.roles().map(str::to_owned).collect(),
+            username: Some(user.username.clone()),
+            auth_time: Some(numeric_date(session.created_at)),
+            email_verified: user.email.as_ref().map(|_| user.email_verified),
+            email: user.email.clone(),
+        };
+        self.keyring.sign(&claims)
+    }
+
+    /// The session that an access token belongs to. The token need not be fresh: this is for ending the session.
+    pub(super) fn session_of_expired(&self, token: &str) -> Result<Option<String>, Refusal> {
+        Ok(self.verifier.verify_expired(token)?.sid.clone())
+    }
+
+    /// Checks everything about a token that can be seen from the token.
+    pub(super) fn verify(&self, token: &str) -> Result<AccessToken, Refusal> {
+        self.verifier.verify_known(token)
+    }
+}
+
+/// Stored times are never before 1970.
+fn numeric_date(stored: i64) -> u64 {
+    u64::try_from(stored).unwrap_or(0)
+}

@@ -1,0 +1,174 @@
+//! Accounts: how one comes to be, what its names may look like, and what operators do to it.
+
+use email_address::EmailAddress;
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::passwords::HashingError;
+use super::{Invalid, Issuer, random, rights};
+use crate::store::users::{self, Login, User};
+use crate::store::{Connection, StoreError, Unique, sessions};
+
+/// RFC 5321 section 4.5.3.1.3, less the angle brackets.
+const MAX_EMAIL_BYTES: usize = 254;
+
+/// What somebody who registers says.
+#[derive(Debug)]
+pub struct Registration {
+    /// 3 to 32 of letters, digits, `.`, `_`, `-`; upper case is folded.
+    pub username: String,
+    /// Taken as it is.
+    pub password: SecretString,
+    /// Folded to lower case.
+    pub email: Option<String>,
+    /// Roles from the start: only operators give any.
+    pub roles: Vec<String>,
+}
+
+/// Why there is no new account.
+#[derive(Debug, thiserror::Error)]
+pub enum RegisterError {
+    /// The operator takes no registrations.
+    #[error("registration is closed")]
+    Closed,
+    /// Something breaks the rules.
+    #[error("invalid: {0:?}")]
+    Invalid(Vec<Invalid>),
+    /// Somebody else has the name or the address.
+    #[error("{0:?} is taken")]
+    Taken(Unique),
+    /// No hash could be made.
+    #[error(transparent)]
+    Hashing(#[from] HashingError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(StoreError),
+}
+
+impl From<StoreError> for RegisterError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Conflict(what) => Self::Taken(what),
+            other => Self::Store(other),
+        }
+    }
+}
+
+impl Issuer {
+    /// Takes a new account from outside.
+    ///
+    /// # Errors
+    /// [`RegisterError`].
+    pub async fn register(&self, registration: Registration) -> Result<User, RegisterError> {
+        if !self.policy.registration_open {
+            return Err(RegisterError::Closed);
+        }
+        self.create_account(registration).await
+    }
+
+    /// Takes a new account from an operator, whether registration is open or not.
+    ///
+    /// # Errors
+    /// [`RegisterError`], but never [`RegisterError::Closed`].
+    pub async fn create_account(&self, registration: Registration) -> Result<User, RegisterError> {
+        let Registration { username, password, email, roles } = registration;
+        let checked = (parse_username(&username), email.as_deref().map(parse_email).transpose());
+        let checked_password =
+            self.policy.passwords.check(password.expose_secret(), &username, email.as_deref());
+        let (username, email) = match (checked, checked_password) {
+            ((Ok(username), Ok(email)), Ok(())) => (username, email),
+            ((username, email), password) => {
+                let mistakes = [username.err(), email.err(), password.err()];
+                return Err(RegisterError::Invalid(mistakes.into_iter().flatten().collect()));
+            }
+        };
+        // Looked up before anything is hashed: a taken name costs nobody's time. The insert decides in the end.
+        let names = (username.clone(), email.clone());
+        self.store.read(move |db| refuse_taken(db, &names.0, names.1.as_deref())).await?;
+        let user = User {
+            id: random::id(),
+            username,
+            email,
+            email_verified: false,
+            password_hash: self.hasher.hash(password).await?,
+            roles: rights::changed("", &roles, &[]),
+            disabled: false,
+            auth_version: 0,
+            created_at: self.now(),
+        };
+        let row = user.clone();
+        self.store.write(move |db| Ok::<_, RegisterError>(users::insert(db, &row)?)).await?;
+        log::info!("registered {} ({})", user.username, user.id);
+        Ok(user)
+    }
+
+    /// Disables or enables an account; disabling ends all its sessions. `None` when there is none of that name.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn set_disabled(&self, username: &str, disabled: bool) -> Result<Option<User>, StoreError> {
+        let (username, now) = (username.to_lowercase(), self.now());
+        let change = move |db: &mut Connection| {
+            let user = users::set_disabled(db, &username, disabled)?;
+            if let Some(user) = user.as_ref().filter(|_| disabled) {
+                sessions::end_all(db, &user.id, now)?;
+            }
+            Ok(user)
+        };
+        self.store.write(change).await
+    }
+
+    /// Gives and takes roles. `None` when there is no account of that name.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn change_roles(
+        &self,
+        username: &str,
+        add: Vec<String>,
+        remove: Vec<String>,
+    ) -> Result<Option<User>, StoreError> {
+        let login = Login::Username(username.to_lowercase());
+        let change = move |db: &mut Connection| {
+            let Some(mut user) = users::find(db, &login)? else { return Ok(None) };
+            user.roles = rights::changed(&user.roles, &add, &remove);
+            users::set_roles(db, &user.id, &user.roles)?;
+            Ok(Some(user))
+        };
+        self.store.write(change).await
+    }
+}
+
+fn refuse_taken(db: &mut Connection, username: &str, email: Option<&str>) -> Result<(), RegisterError> {
+    if users::find(db, &Login::Username(username.to_owned()))?.is_some() {
+        return Err(RegisterError::Taken(Unique::Username));
+    }
+    match email {
+        Some(email) if users::find(db, &Login::Email(email.to_owned()))?.is_some() => {
+            Err(RegisterError::Taken(Unique::Email))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A user name, folded: ASCII only, so that no two of them look alike.
+fn parse_username(text: &str) -> Result<String, Invalid> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    if (3..=32).contains(&text.len()) && text.bytes().all(allowed) {
+        return Ok(text.to_ascii_lowercase());
+    }
+    let message = "A user name has 3 to 32 of these: letters, digits, `.`, `_`, `-`.".to_owned();
+    Err(Invalid { field: "username", code: "not_allowed", message })
+}
+
+/// An address (RFC 5321), folded, so that one mailbox has one account.
+fn parse_email(text: &str) -> Result<String, Invalid> {
+    let options = email_address::Options::default().without_display_text().without_domain_literal();
+    let plain = text.len() <= MAX_EMAIL_BYTES && !text.contains(char::is_control);
+    match EmailAddress::parse_with_options(text, options) {
+        Ok(_) if plain => Ok(text.to_lowercase()),
+        _ => {
+            let message = "This is not an e-mail address.".to_owned();
+            Err(Invalid { field: "email", code: "not_allowed", message })
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! The master key, and what is sealed with it: AES-256-GCM with a random nonce.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use secrecy::{ExposeSecret as _, SecretString};
+use zeroize::Zeroizing;
+
+use crate::domain::random;
+
+const KEY_BYTES: usize = 32;
+
+/// Why there is no usable master key.
+#[derive(Debug, thiserror::Error)]
+pub enum MasterKeyError {
+    /// What was given is not a key.
+    #[error("the master key must be 32 bytes in base64; `openssl rand -base64 32` makes one")]
+    Form,
+    /// The file of the generated key cannot be read or made.
+    #[error("cannot read or make the master key in {0}: {1}")]
+    File(PathBuf, io::Error),
+}
+
+/// Seals secrets for the database with the master key, and opens them with it or with the one before.
+#[derive(Debug)]
+pub struct Sealer {
+    current: RandomizedNonceKey,
+    previous: Option<RandomizedNonceKey>,
+}
+
+impl Sealer {
+    /// A sealer from keys in base64.
+    ///
+    /// # Errors
+    /// [`MasterKeyError::Form`].
+    pub fn new(current: &SecretString, previous: Option<&SecretString>) -> Result<Self, MasterKeyError> {
+        Ok(Self { current: aead_key(current)?, previous: previous.map(aead_key).transpose()? })
+    }
+
+    /// Base64 of nonce, ciphertext and tag. `context` is authenticated: it opens under the same one only.
+    ///
+    /// # Panics
+    /// When the secret is longer than AES-GCM can take, 64 GiB.
+    #[must_use]
+    #[expect(clippy::expect_used, reason = "AES-GCM fails only past 2^36 bytes")]
+    pub fn seal(&self, context: &str, secret: &[u8]) -> String {
+        let mut sealed = Zeroizing::new(secret.to_vec());
+        let nonce = self
+            .current
+            .seal_in_place_append_tag(Aad::from(context), &mut *sealed)
+            .expect("a private key is far shorter than AES-GCM's limit");
+        STANDARD.encode([nonce.as_ref(), sealed.as_slice()].concat())
+    }
+
+    /// What was sealed, or `None` when neither key opens it under this context.
+    #[must_use]
+    pub fn open(&self, context: &str, sealed: &str) -> Option<Zeroizing<Vec<u8>>> {
+        let sealed = STANDARD.decode(sealed).ok()?;
+        let (nonce, ciphertext) = sealed.split_at_checked(NONCE_LEN)?;
+        [Some(&self.current), self.previous.as_ref()].into_iter().flatten().find_map(|key| {
+            let mut opened = Zeroizing::new(ciphertext.to_vec());
+            let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
+            let length = key.open_in_place(nonce, Aad::from(context), &mut opened).ok()?.len();
+            opened.truncate(length);
+            Some(opened)
+        })
+    }
+}
+
+fn aead_key(base64: &SecretString) -> Result<RandomizedNonceKey, MasterKeyError> {
+    let bytes = STANDARD
+        .decode(base64.expose_secret().trim())
+        .map(Zeroizing::new)
+        .map_err(|_| MasterKeyError::Form)?;
+    if bytes.len() != KEY_BYTES {
+        return Err(MasterKeyError::Form);
+    }
+    RandomizedNonceKey::new(&AES_256_GCM, &bytes).map_err(|_| MasterKeyError::Form)
+}
+
+/// The master key in the file at `path`; makes it, readable by its owner alone, when there is none. Says whether it did.
+///
+/// Processes that share the folder agree on one key: it appears under its name complete or not at all, and once.
+///
+/// # Errors
+/// [`MasterKeyError::File`].
+pub fn load_or_create(path: &Path) -> Result<(SecretString, bool), MasterKeyError> {
+    let failed = |error| MasterKeyError::File(path.to_owned(), error);
+    let read = || fs::read_to_string(path).map(SecretString::from);
+    match read() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        found => return found.map(|key| (key, false)).map_err(failed),
+    }
+    let draft = path.with_extension(format!("{}.new", random::id()));
+    let linked = write_private(&draft).and_then(|()| fs::hard_link(&draft, path));
+    let _ = fs::remove_file(&draft);
+    let created = match linked {
+        Ok(()) => true,
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
+        Err(error) => return Err(failed(error)),
+    };
+    read().map(|key| (key, created)).map_err(failed)
+}
+
+fn write_private(path: &Path) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let encoded = Zeroizing::new(STANDARD.encode(random::bytes::<KEY_BYTES>().as_slice()));
+    file.write_all(encoded.as_bytes())?;
+    file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(byte: u8) -> SecretString {
+        STANDARD.encode([byte; KEY_BYTES]).into()
+    }
+
+    #[test]
+    fn a_secret_opens_only_with_its_key_and_its_context() {
+        let keeper = Sealer::new(&key(1), None).unwrap();
+        let sealed = keeper.seal("kid 1", b"secret");
+        assert_eq!(**keeper.open("kid 1", &sealed).unwrap(), *b"secret");
+        assert!(keeper.open("kid 2", &sealed).is_none());
+        assert!(Sealer::new(&key(2), None).unwrap().open("kid 1", &sealed).is_none());
+        assert!(keeper.open("kid 1", "").is_none());
+    }
+
+    #[test]
+    fn the_previous_master_key_still_opens() {
+        let sealed = Sealer::new(&key(1), None).unwrap().seal("kid", b"secret");
+        assert!(Sealer::new(&key(2), Some(&key(1))).unwrap().open("kid", &sealed).is_some());
+    }
+
+    #[test]
+    fn the_generated_key_is_private_and_made_once() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("master.key");
+        let (first, created) = load_or_create(&path).unwrap();
+        let (second, created_again) = load_or_create(&path).unwrap();
+        assert_eq!((created, created_again), (true, false));
+        assert_eq!(first.expose_secret(), second.expose_secret());
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "the draft is gone");
+        Sealer::new(&first, None).unwrap();
+    }
+}

@@ -1,0 +1,83 @@
+//! The rules: accounts, sessions, tokens, keys, passwords. Readable without a framework: nothing here knows HTTP, SQL
+//! or settings. Each use case is a method of [`Issuer`], in the file named after what it is about.
+
+mod access_token;
+pub mod accounts;
+pub mod keyring;
+pub mod passwords;
+pub mod random;
+pub mod rights;
+pub mod sessions;
+
+use std::time::Duration;
+
+use shared_claims::{Clock, Verifier};
+
+use crate::store::Store;
+use keyring::Keyring;
+use passwords::{Hasher, PasswordPolicy};
+use rights::Roles;
+
+/// The one place that owns users and signs tokens: what it needs, and what it was told to do.
+pub struct Issuer {
+    /// What is kept.
+    pub store: Store,
+    /// What time it is.
+    pub clock: Clock,
+    /// The private keys.
+    pub keyring: Keyring,
+    /// The threads that hash passwords.
+    pub hasher: Hasher,
+    /// Knows the tokens of this issuer again.
+    pub verifier: Verifier,
+    /// What tokens and sessions are like.
+    pub policy: Policy,
+}
+
+/// What the operator decided about tokens, sessions and accounts.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// The `iss` of every token.
+    pub issuer: String,
+    /// The `aud` when none is asked for.
+    pub default_audience: Vec<String>,
+    /// Every `aud` that may be asked for.
+    pub allowed_audiences: Vec<String>,
+    /// How long an access token lives.
+    pub access_ttl: Duration,
+    /// How long a repeated refresh gets the same answer.
+    pub refresh_grace: Duration,
+    /// A session ends when it was not refreshed for this long.
+    pub idle_ttl: Duration,
+    /// A session ends after this long in any case.
+    pub absolute_ttl: Duration,
+    /// Whether anybody may register.
+    pub registration_open: bool,
+    /// Which passwords are accepted.
+    pub passwords: PasswordPolicy,
+    /// What each role allows.
+    pub roles: Roles,
+}
+
+/// One value of the user's that breaks a rule; `field` is its name in the contract.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invalid {
+    /// The member's name.
+    pub field: &'static str,
+    /// Stable and machine-readable.
+    pub code: &'static str,
+    /// One sentence for a person.
+    pub message: String,
+}
+
+impl Issuer {
+    /// Unix seconds, as the database stores them.
+    fn now(&self) -> i64 {
+        i64::try_from(self.clock.now()).unwrap_or(i64::MAX)
+    }
+}
+
+/// Whole seconds, as the database stores them.
+fn seconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)
+}

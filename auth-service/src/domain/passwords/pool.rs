@@ -1,0 +1,97 @@
+//! The threads that hash passwords, and nothing else: a flood of logins slows logins, and no other request.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
+use secrecy::{ExposeSecret as _, SecretString};
+use tokio::sync::{Semaphore, oneshot};
+
+use super::hashing::{Scheme, verify};
+
+/// Why there is no answer about a password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum HashingError {
+    /// The queue is full, or the deadline has passed.
+    #[error("too many passwords wait to be hashed")]
+    Overloaded,
+    /// The configured scheme cannot take this password.
+    #[error("this password cannot be hashed")]
+    Impossible,
+}
+
+/// How much hashing is accepted.
+#[derive(Debug, Clone, Copy)]
+pub struct HashingLimits {
+    /// Threads; 0 for as many as there are cores.
+    pub threads: usize,
+    /// Jobs that may wait for a thread.
+    pub queue: usize,
+    /// How long a job may wait.
+    pub deadline: Duration,
+}
+
+/// Hashes and verifies passwords on threads of its own.
+#[derive(Debug)]
+pub struct Hasher {
+    threads: ThreadPool,
+    places: Arc<Semaphore>,
+    deadline: Duration,
+    scheme: Arc<Scheme>,
+    decoy: Arc<str>,
+}
+
+impl Hasher {
+    /// Starts the threads.
+    ///
+    /// # Errors
+    /// The system gives none.
+    pub fn start(scheme: Scheme, limits: HashingLimits) -> Result<Self, ThreadPoolBuildError> {
+        let name = |index| format!("hashing-{index}");
+        let threads = ThreadPoolBuilder::new().num_threads(limits.threads).thread_name(name).build()?;
+        let places = limits.queue + threads.current_num_threads();
+        let decoy = scheme.decoy().into();
+        Ok(Self {
+            threads,
+            places: Semaphore::new(places).into(),
+            deadline: limits.deadline,
+            scheme: scheme.into(),
+            decoy,
+        })
+    }
+
+    /// The hash of a new password.
+    ///
+    /// # Errors
+    /// [`HashingError`].
+    pub async fn hash(&self, password: SecretString) -> Result<String, HashingError> {
+        let scheme = Arc::clone(&self.scheme);
+        self.run(move || scheme.hash(password.expose_secret())).await?.ok_or(HashingError::Impossible)
+    }
+
+    /// Whether `password` is the one behind `stored`. Without a stored hash it is `false`, and takes as long.
+    ///
+    /// # Errors
+    /// [`HashingError::Overloaded`].
+    pub async fn verify(&self, password: SecretString, stored: Option<String>) -> Result<bool, HashingError> {
+        let decoy = Arc::clone(&self.decoy);
+        self.run(move || verify(password.expose_secret(), stored.as_deref().unwrap_or(&decoy), &decoy)).await
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, HashingError> {
+        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| HashingError::Overloaded)?;
+        let (answer, answered) = oneshot::channel();
+        let latest_start = Instant::now() + self.deadline;
+        self.threads.spawn_fifo(move || {
+            // Nothing is hashed for a client that has gone, or that was told to come again.
+            if !answer.is_closed() && Instant::now() < latest_start {
+                let _ = answer.send(work());
+            }
+            drop(place);
+        });
+        answered.await.map_err(|_| HashingError::Overloaded)
+    }
+}

@@ -1,0 +1,34 @@
+//! Who sends a request: a parameter that makes a handler protected.
+
+use actix_web::dev::Payload;
+use actix_web::http::header::{AUTHORIZATION, HeaderValue};
+use actix_web::web::Data;
+use actix_web::{Error, FromRequest, HttpRequest};
+use futures_util::future::LocalBoxFuture;
+use shared_claims::{Cause, bearer};
+
+use super::error::refusal;
+use crate::domain::Issuer;
+use crate::domain::sessions::Caller;
+
+/// The account and the session behind the bearer token, as the store knows them now.
+pub(super) struct CallerOf(pub(super) Caller);
+
+impl FromRequest for CallerOf {
+    type Error = Error;
+    type Future = LocalBoxFuture<'static, Result<Self, Error>>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let req = req.clone();
+        Box::pin(async move {
+            let issuer = Data::<Issuer>::extract(&req).await?;
+            let token = bearer_token(&req).map_err(|cause| issuer.verifier.auth_error(cause))?;
+            issuer.authenticate(token).await.map(Self).map_err(|error| refusal(&issuer, error))
+        })
+    }
+}
+
+/// The token in the `Authorization` header (RFC 6750 section 2.1).
+pub(super) fn bearer_token(req: &HttpRequest) -> Result<&str, Cause> {
+    bearer::token_in(req.headers().get_all(AUTHORIZATION).map(HeaderValue::as_bytes))
+}

@@ -1,0 +1,93 @@
+//! What generic verifiers need: the key set (RFC 7517) and the metadata (RFC 8414), from which they configure
+//! themselves by the issuer's URL alone.
+
+use std::collections::BTreeSet;
+
+use actix_web::http::header::{CACHE_CONTROL, ETAG, EntityTag, Header as _, IfNoneMatch};
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
+use serde::Serialize;
+use shared_claims::Algorithm;
+
+use crate::domain::{Issuer, Policy};
+
+/// The metadata, made once: nothing in it depends on a request, least of all on its `Host`.
+#[derive(Debug)]
+pub(crate) struct Metadata {
+    json: String,
+    cache_control: String,
+}
+
+#[derive(Serialize)]
+struct Document {
+    issuer: String,
+    token_endpoint: String,
+    jwks_uri: String,
+    scopes_supported: BTreeSet<String>,
+    response_types_supported: [&'static str; 0],
+    grant_types_supported: [&'static str; 1],
+    token_endpoint_auth_methods_supported: [&'static str; 1],
+    // The next two are OpenID's; some generic clients want them in order to read the rest.
+    subject_types_supported: [&'static str; 1],
+    id_token_signing_alg_values_supported: [Algorithm; 1],
+}
+
+impl Metadata {
+    /// The metadata of an issuer with this policy; others may keep it for `max_age` seconds.
+    ///
+    /// # Errors
+    /// None in practice: strings become JSON.
+    pub(crate) fn new(
+        policy: &Policy,
+        algorithm: Algorithm,
+        max_age: u64,
+    ) -> Result<Self, serde_json::Error> {
+        let at = |path: &str| format!("{}{path}", policy.issuer);
+        let json = serde_json::to_string(&Document {
+            issuer: policy.issuer.clone(),
+            token_endpoint: at("/token"),
+            jwks_uri: at("/.well-known/jwks.json"),
+            scopes_supported: policy.roles.0.values().flatten().cloned().collect(),
+            response_types_supported: [],
+            grant_types_supported: ["refresh_token"],
+            token_endpoint_auth_methods_supported: ["none"],
+            subject_types_supported: ["public"],
+            id_token_signing_alg_values_supported: [algorithm],
+        })?;
+        Ok(Self { json, cache_control: format!("public, max-age={max_age}") })
+    }
+}
+
+pub(super) async fn metadata(metadata: Data<Metadata>) -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type("application/json")
+        .insert_header((CACHE_CONTROL, metadata.cache_control.as_str()))
+        .body(metadata.json.clone())
+}
+
+pub(super) async fn key_set(
+    issuer: Data<Issuer>,
+    metadata: Data<Metadata>,
+    req: HttpRequest,
+) -> HttpResponse {
+    let published = issuer.keyring.published();
+    let known = if_none_match(&req, &published.etag);
+    let mut response = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    response
+        .insert_header((CACHE_CONTROL, metadata.cache_control.as_str()))
+        .insert_header((ETAG, published.etag.as_str()));
+    if known {
+        return response.finish();
+    }
+    response.content_type("application/json").body(published.json.clone())
+}
+
+/// RFC 9110 section 13.1.2.
+fn if_none_match(req: &HttpRequest, etag: &str) -> bool {
+    let Ok(ours) = etag.parse::<EntityTag>() else { return false };
+    match IfNoneMatch::parse(req) {
+        Ok(IfNoneMatch::Any) => true,
+        Ok(IfNoneMatch::Items(items)) => items.iter().any(|item| item.weak_eq(&ours)),
+        Err(_) => false,
+    }
+}

@@ -1,0 +1,141 @@
+//! The only place that knows which failure is which status. Internals go to the log, never to the client.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{HeaderValue, WWW_AUTHENTICATE};
+use service_kit::{FieldError, Problem};
+
+use super::oauth::OAuthError;
+use crate::domain::accounts::RegisterError;
+use crate::domain::keyring::KeyringError;
+use crate::domain::passwords::HashingError;
+use crate::domain::sessions::{AuthenticateError, LoginError, RefreshError};
+use crate::domain::{Invalid, Issuer};
+use crate::store::{StoreError, Unique};
+
+/// Seconds after which a client may ask again when the store was away.
+const STORE_RETRY: u32 = 1;
+/// Seconds after which a client may ask again when too many passwords waited.
+const HASHING_RETRY: u32 = 2;
+
+/// How a client is told that it is not known here (RFC 6750 section 3).
+const CHALLENGE: &str = r#"Bearer realm="auth-service""#;
+
+/// A failure outside the OAuth endpoints.
+pub(super) trait IntoProblem {
+    fn into_problem(self) -> Problem;
+}
+
+impl IntoProblem for StoreError {
+    fn into_problem(self) -> Problem {
+        log::error!("{self}");
+        match self {
+            Self::Unavailable(_) => {
+                Problem::unavailable("store_unavailable", "The database is away.", STORE_RETRY)
+            }
+            Self::Conflict(_) | Self::Query(_) => Problem::internal(),
+        }
+    }
+}
+
+impl IntoProblem for HashingError {
+    fn into_problem(self) -> Problem {
+        match self {
+            Self::Overloaded => Problem::unavailable("overloaded", "Too many logins at once.", HASHING_RETRY),
+            Self::Impossible => {
+                log::error!("a password passed the rules and could not be hashed");
+                Problem::internal()
+            }
+        }
+    }
+}
+
+impl IntoProblem for KeyringError {
+    fn into_problem(self) -> Problem {
+        log::error!("{self}");
+        Problem::internal()
+    }
+}
+
+impl IntoProblem for RegisterError {
+    fn into_problem(self) -> Problem {
+        match self {
+            Self::Closed => {
+                Problem::new(StatusCode::FORBIDDEN, "registration_closed", "Registration is closed.")
+            }
+            Self::Invalid(mistakes) => Problem::invalid(mistakes.into_iter().map(field_error).collect()),
+            Self::Taken(Unique::Email) => {
+                Problem::new(StatusCode::CONFLICT, "email_taken", "This address has an account.")
+            }
+            Self::Taken(_) => {
+                Problem::new(StatusCode::CONFLICT, "username_taken", "This user name is taken.")
+            }
+            Self::Hashing(error) => error.into_problem(),
+            Self::Store(error) => error.into_problem(),
+        }
+    }
+}
+
+impl IntoProblem for LoginError {
+    fn into_problem(self) -> Problem {
+        match self {
+            Self::InvalidCredentials => {
+                let detail = "The user name or the password is wrong.";
+                let problem = Problem::new(StatusCode::UNAUTHORIZED, "invalid_credentials", detail);
+                // RFC 9110 section 15.5.2: no 401 without a challenge.
+                problem.with_header(WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE))
+            }
+            Self::InvalidTarget => {
+                let message = "One of these audiences is not served here.";
+                Problem::invalid(vec![FieldError::new("resource", "invalid_target", message)])
+            }
+            Self::Hashing(error) => error.into_problem(),
+            Self::Store(error) => error.into_problem(),
+            Self::Keyring(error) => error.into_problem(),
+        }
+    }
+}
+
+/// A protected route's refusal: the challenge of RFC 6750, or the store's failure.
+pub(super) fn refusal(issuer: &Issuer, error: AuthenticateError) -> actix_web::Error {
+    match error {
+        AuthenticateError::Refused(refusal) => issuer.verifier.auth_error(refusal).into(),
+        AuthenticateError::Store(error) => error.into_problem().into(),
+    }
+}
+
+impl From<LoginError> for OAuthError {
+    fn from(error: LoginError) -> Self {
+        match error {
+            LoginError::InvalidCredentials => {
+                Self::bad_request("invalid_grant", "The user name or the password is wrong.")
+            }
+            LoginError::InvalidTarget => invalid_target(),
+            other => other.into_problem().into(),
+        }
+    }
+}
+
+impl From<RefreshError> for OAuthError {
+    fn from(error: RefreshError) -> Self {
+        match error {
+            RefreshError::InvalidGrant => {
+                Self::bad_request("invalid_grant", "The refresh token is not valid.")
+            }
+            RefreshError::InvalidScope => {
+                Self::bad_request("invalid_scope", "The scope is more than was granted.")
+            }
+            RefreshError::InvalidTarget => invalid_target(),
+            RefreshError::Store(error) => error.into_problem().into(),
+            RefreshError::Keyring(error) => error.into_problem().into(),
+        }
+    }
+}
+
+/// RFC 8707 section 2.
+fn invalid_target() -> OAuthError {
+    OAuthError::bad_request("invalid_target", "One of these resources is not served here.")
+}
+
+fn field_error(mistake: Invalid) -> FieldError {
+    FieldError::new(mistake.field, mistake.code, mistake.message)
+}

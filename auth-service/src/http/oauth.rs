@@ -1,0 +1,144 @@
+//! What the OAuth endpoints share: parameters in a form or in JSON, and failures as RFC 6749 section 5.2 has them.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use actix_web::dev::Payload;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, ResponseError};
+use futures_util::future::LocalBoxFuture;
+use secrecy::SecretString;
+use serde::Serialize;
+use service_kit::fields::{Fields, read_body, require_json};
+use service_kit::{FieldError, Problem};
+
+/// `{"error", "error_description"}`.
+#[derive(Debug, thiserror::Error)]
+#[error("{status} {code}: {description}")]
+pub(super) struct OAuthError {
+    status: StatusCode,
+    code: &'static str,
+    description: Cow<'static, str>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl OAuthError {
+    /// `400` with a code that an RFC defines.
+    pub(super) fn bad_request(code: &'static str, description: impl Into<Cow<'static, str>>) -> Self {
+        Self { status: StatusCode::BAD_REQUEST, code, description: description.into(), headers: Vec::new() }
+    }
+}
+
+/// A problem keeps its status and takes the OAuth shape.
+impl From<Problem> for OAuthError {
+    fn from(problem: Problem) -> Self {
+        let code = match problem.status {
+            StatusCode::SERVICE_UNAVAILABLE => "temporarily_unavailable",
+            status if status.is_server_error() => "server_error",
+            _ => "invalid_request",
+        };
+        Self { status: problem.status, code, description: problem.detail, headers: problem.headers }
+    }
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    error: &'a str,
+    error_description: &'a str,
+}
+
+impl ResponseError for OAuthError {
+    fn status_code(&self) -> StatusCode {
+        self.status
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status);
+        response.insert_header((CACHE_CONTROL, "no-store"));
+        for (name, value) in &self.headers {
+            response.insert_header((name, value));
+        }
+        response.json(Body { error: self.code, error_description: &self.description })
+    }
+}
+
+/// The members that are read from JSON; in a form every parameter is a string, so there is nothing to choose.
+const KNOWN: [&str; 6] = ["grant_type", "refresh_token", "scope", "username", "email", "password"];
+
+/// The parameters of a request to an OAuth endpoint. Unknown ones are ignored, repeated ones refused, and those
+/// without a value count as absent (RFC 6749 section 3.2).
+#[derive(Debug)]
+pub(super) struct Parameters {
+    single: BTreeMap<String, SecretString>,
+    /// May be repeated (RFC 8707 section 2).
+    pub(super) resource: Vec<String>,
+    /// Whether they came as JSON, which first parties may use.
+    pub(super) json: bool,
+}
+
+impl Parameters {
+    /// Takes a parameter that says something secret.
+    pub(super) fn secret(&mut self, name: &str) -> Option<SecretString> {
+        self.single.remove(name)
+    }
+
+    /// Takes a parameter.
+    pub(super) fn text(&mut self, name: &str) -> Option<String> {
+        use secrecy::ExposeSecret as _;
+        self.single.remove(name).map(|value| value.expose_secret().to_owned())
+    }
+
+    fn from_form(body: &[u8]) -> Result<Self, OAuthError> {
+        let malformed = |_| OAuthError::bad_request("invalid_request", "The body is not a form.");
+        let pairs: Vec<(String, String)> = serde_urlencoded::from_bytes(body).map_err(malformed)?;
+        let mut parameters = Self { single: BTreeMap::new(), resource: Vec::new(), json: false };
+        for (name, value) in pairs.into_iter().filter(|(_, value)| !value.is_empty()) {
+            if name == "resource" {
+                parameters.resource.push(value);
+            } else if parameters.single.insert(name, value.into()).is_some() {
+                return Err(OAuthError::bad_request("invalid_request", "A parameter is repeated."));
+            }
+        }
+        Ok(parameters)
+    }
+
+    fn from_json(body: &[u8]) -> Result<Self, OAuthError> {
+        let mut fields = Fields::parse(body)?;
+        let resource = fields.strings("resource");
+        let mut known = |name: &&'static str| Some(((*name).to_owned(), fields.optional_string(name)?));
+        let single = KNOWN.iter().filter_map(&mut known).filter(|(_, value)| !value.is_empty());
+        let single = single.map(|(name, value)| (name, value.into())).collect();
+        match fields.mistakes() {
+            [] => Ok(Self { single, resource, json: true }),
+            [FieldError { field, .. }, ..] => {
+                let description = format!("The parameter {field:?} must be a string.");
+                Err(OAuthError::bad_request("invalid_request", description.replace(['"', '\\'], "'")))
+            }
+        }
+    }
+}
+
+impl FromRequest for Parameters {
+    type Error = OAuthError;
+    type Future = LocalBoxFuture<'static, Result<Self, OAuthError>>;
+
+    fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let form = req
+            .mime_type()
+            .ok()
+            .flatten()
+            .is_some_and(|mime| mime.essence_str() == "application/x-www-form-urlencoded");
+        let media_type = if form { Ok(()) } else { require_json(req) };
+        let query = !req.query_string().is_empty();
+        let body = read_body(req, payload);
+        Box::pin(async move {
+            media_type?;
+            if query {
+                return Err(OAuthError::bad_request("invalid_request", "Parameters belong in the body."));
+            }
+            let body = body.await?;
+            if form { Self::from_form(&body) } else { Self::from_json(&body) }
+        })
+    }
+}

@@ -1,0 +1,57 @@
+//! `POST /token` (RFC 6749 section 3.2): the `refresh_token` grant, and first-party logins in JSON.
+//!
+//! `grant_type=password` does not exist (RFC 9700 section 2.4): those who own the login form use JSON without a
+//! `grant_type`, which does what `POST /login` does.
+
+use actix_web::HttpResponse;
+use actix_web::web::Data;
+
+use super::device::DeviceOf;
+use super::oauth::{OAuthError, Parameters};
+use super::sessions::token_response;
+use crate::domain::Issuer;
+use crate::domain::sessions::{Device, Grant, LoginRequest, RefreshRequest};
+use crate::store::users::Login;
+
+pub(super) async fn token(
+    issuer: Data<Issuer>,
+    DeviceOf(device): DeviceOf,
+    mut parameters: Parameters,
+) -> Result<HttpResponse, OAuthError> {
+    let grant = match parameters.text("grant_type").as_deref() {
+        Some("refresh_token") => refresh(&issuer, parameters).await?,
+        Some(_) => {
+            let description = "This grant_type is not offered here.";
+            return Err(OAuthError::bad_request("unsupported_grant_type", description));
+        }
+        None if parameters.json => login(&issuer, parameters, device).await?,
+        None => return Err(missing("grant_type")),
+    };
+    Ok(token_response(&grant))
+}
+
+async fn refresh(issuer: &Issuer, mut parameters: Parameters) -> Result<Grant, OAuthError> {
+    let request = RefreshRequest {
+        refresh_token: parameters.secret("refresh_token").ok_or_else(|| missing("refresh_token"))?,
+        scope: parameters.text("scope"),
+        resource: parameters.resource,
+    };
+    Ok(issuer.refresh(request).await?)
+}
+
+async fn login(issuer: &Issuer, mut parameters: Parameters, device: Device) -> Result<Grant, OAuthError> {
+    let login = match (parameters.text("username"), parameters.text("email")) {
+        (Some(username), None) => Login::Username(username),
+        (None, Some(email)) => Login::Email(email),
+        (None, None) => return Err(missing("grant_type")),
+        (Some(_), Some(_)) => {
+            return Err(OAuthError::bad_request("invalid_request", "Either username or email, not both."));
+        }
+    };
+    let password = parameters.secret("password").ok_or_else(|| missing("password"))?;
+    Ok(issuer.login(LoginRequest { login, password, resource: parameters.resource }, device).await?)
+}
+
+fn missing(name: &'static str) -> OAuthError {
+    OAuthError::bad_request("invalid_request", format!("The parameter {name} is missing."))
+}

@@ -1,0 +1,10 @@
+//! Command line, settings, run.
+
+use std::process::ExitCode;
+
+use auth_service::cli;
+
+#[actix_web::main]
+async fn main() -> ExitCode {
+    cli::run().await
+}

@@ -1,0 +1,297 @@
+//! The settings as types. `config.default.toml` says what each one means; `service-kit` reads the sources.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
+use service_kit::settings::{SettingsError, Variables, comma_list, load};
+use shared_claims::Algorithm;
+use url::Url;
+
+/// Every setting with its default and its reason; also the documentation.
+pub const DEFAULTS: &str = include_str!("../config.default.toml");
+
+/// How auth-service is set up.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "config.default.toml documents every key")]
+pub struct Settings {
+    pub listen: SocketAddr,
+    pub issuer: String,
+    #[serde(deserialize_with = "comma_list")]
+    pub audience: Vec<String>,
+    #[serde(deserialize_with = "comma_list")]
+    pub resources: Vec<String>,
+    pub data_dir: PathBuf,
+    #[serde(default)]
+    pub database_url: Option<SecretString>,
+    #[serde(default)]
+    pub master_key: Option<SecretString>,
+    #[serde(default)]
+    pub master_key_previous: Option<SecretString>,
+    pub tokens: Tokens,
+    pub sessions: Sessions,
+    pub passwords: Passwords,
+    pub hashing: Hashing,
+    pub limits: Limits,
+    pub registration: Registration,
+    pub roles: BTreeMap<String, Role>,
+    pub database: Database,
+    pub http: Http,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "config.default.toml documents every key")]
+pub struct Tokens {
+    pub algorithm: Algorithm,
+    #[serde(default)]
+    pub shared_secret: Option<SecretString>,
+    #[serde(with = "humantime_serde")]
+    pub access_ttl: Duration,
+    #[serde(with = "humantime_serde")]
+    pub refresh_grace: Duration,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "config.default.toml documents every key")]
+pub struct Sessions {
+    #[serde(with = "humantime_serde")]
+    pub idle_ttl: Duration,
+    #[serde(with = "humantime_serde")]
+    pub absolute_ttl: Duration,
+    pub max_user_agent_chars: usize,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "config.default.toml documents every key")]
+pub struct Passwords {
+    pub algorithm: PasswordAlgorithm,
+    pub bcrypt_cost: u32,
+    pub min_length: usize,
+    pub max_length: usize,
+    pub argon2id: Argon2id,
+}
+
+/// How new passwords are hashed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "named after what they are")]
+pub enum PasswordAlgorithm {
+    Bcrypt,
+    Argon2id,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "config.default.toml documents every key")]
+pub struct Argon2id {
+    pub memory_kib: u32,
+    pub iterations: u32,
+    pub parallelism: u32,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "config.default.toml documents every key")]
+pub struct Hashing {
+    pub threads: usize,
+    pub queue: usize,
+    #[serde(with = "humantime_serde")]
+    pub deadline: Duration,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "config.default.toml documents every key")]
+pub struct Limits {
+    pub enabled: bool,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "config.default.toml documents every key")]
+pub struct Registration {
+    pub open: bool,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "config.default.toml documents every key")]
+pub struct Role {
+    #[serde(deserialize_with = "comma_list")]
+    pub scopes: Vec<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "config.default.toml documents every key")]
+pub struct Database {
+    pub pool_size: u32,
+    #[serde(with = "humantime_serde")]
+    pub timeout: Duration,
+    pub write_queue: usize,
+    pub write_group: usize,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "config.default.toml documents every key")]
+pub struct Http {
+    pub workers: usize,
+    pub max_connections: usize,
+    pub max_body_bytes: usize,
+    #[serde(with = "humantime_serde")]
+    pub body_timeout: Duration,
+    #[serde(with = "humantime_serde")]
+    pub head_timeout: Duration,
+    #[serde(with = "humantime_serde")]
+    pub keep_alive: Duration,
+    #[serde(with = "humantime_serde")]
+    pub shutdown_timeout: Duration,
+    #[serde(with = "humantime_serde")]
+    pub metadata_max_age: Duration,
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+impl Settings {
+    /// Reads and checks the settings.
+    ///
+    /// # Errors
+    /// The first key that is unknown, has the wrong type, or cannot be meant.
+    pub fn load(env: &Variables) -> Result<Self, SettingsError> {
+        let settings: Self = load("AUTH", DEFAULTS, env)?;
+        settings.check()?;
+        Ok(settings)
+    }
+
+    /// Where the database is: the URL that was given, or SQLite in the data folder.
+    #[must_use]
+    pub fn database_url(&self) -> SecretString {
+        let embedded = || format!("sqlite://{}", self.data_dir.join("auth.db").display()).into();
+        self.database_url.clone().unwrap_or_else(embedded)
+    }
+
+    fn check(&self) -> Result<(), SettingsError> {
+        self.check_issuer()?;
+        self.check_algorithm()?;
+        let ranges = [
+            ("passwords.bcrypt_cost", self.passwords.bcrypt_cost as usize, 4, 31),
+            ("passwords.min_length", self.passwords.min_length, 8, 64),
+            ("passwords.max_length", self.passwords.max_length, 64, 4096),
+            ("hashing.queue", self.hashing.queue, 64, 1_000_000),
+            ("database.pool_size", self.database.pool_size as usize, 1, 1024),
+            ("database.write_queue", self.database.write_queue, 1, 1_000_000),
+            ("database.write_group", self.database.write_group, 1, 4096),
+            ("http.max_connections", self.http.max_connections, 1, 1_000_000),
+            ("http.max_body_bytes", self.http.max_body_bytes, 1024, 16 << 20),
+        ];
+        for (key, value, least, most) in ranges {
+            if !(least..=most).contains(&value) {
+                return Err(SettingsError::invalid(
+                    key,
+                    format!("{value} is not between {least} and {most}"),
+                ));
+            }
+        }
+        let durations = [
+            ("tokens.access_ttl", self.tokens.access_ttl),
+            ("sessions.idle_ttl", self.sessions.idle_ttl),
+            ("sessions.absolute_ttl", self.sessions.absolute_ttl),
+            ("database.timeout", self.database.timeout),
+        ];
+        for (key, value) in durations {
+            if value < Duration::from_secs(1) {
+                return Err(SettingsError::invalid(key, "must be at least 1s"));
+            }
+        }
+        if self.audience.is_empty() {
+            return Err(SettingsError::invalid("audience", "at least one audience is needed"));
+        }
+        Ok(())
+    }
+
+    /// RFC 8414 section 2: a URL without query and fragment. Verifiers compare it letter by letter.
+    fn check_issuer(&self) -> Result<(), SettingsError> {
+        let url = Url::parse(&self.issuer).map_err(|error| SettingsError::invalid("issuer", error))?;
+        let plain =
+            matches!(url.scheme(), "http" | "https") && url.query().is_none() && url.fragment().is_none();
+        if plain && !self.issuer.ends_with('/') {
+            return Ok(());
+        }
+        Err(SettingsError::invalid(
+            "issuer",
+            "must be an http or https URL without query, fragment and trailing slash",
+        ))
+    }
+
+    fn check_algorithm(&self) -> Result<(), SettingsError> {
+        let key = "tokens.shared_secret";
+        match (self.tokens.algorithm, &self.tokens.shared_secret) {
+            (Algorithm::HS256, None) => Err(SettingsError::invalid(key, "is needed for HS256")),
+            (Algorithm::HS256, Some(secret)) if secret.expose_secret().len() < 32 => {
+                Err(SettingsError::invalid(key, "must have at least 32 bytes"))
+            }
+            (Algorithm::HS256, Some(_)) | (_, None) => Ok(()),
+            (_, Some(_)) => Err(SettingsError::invalid(key, "is only for tokens.algorithm = HS256")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error_for(name: &str, value: &str) -> String {
+        let env = Variables::from([(name.to_owned(), value.to_owned())]);
+        Settings::load(&env).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_defaults_are_valid() {
+        Settings::load(&Variables::new()).unwrap();
+    }
+
+    #[test]
+    fn settings_that_cannot_be_meant_are_named() {
+        let rows = [
+            ("AUTH__ISSUER", "https://a.example/?x=1", "issuer"),
+            ("AUTH__ISSUER", "ftp://a.example", "issuer"),
+            ("AUTH__AUDIENCE", ",", "audience"),
+            ("AUTH__TOKENS__ALGORITHM", "none", "tokens.algorithm"),
+            ("AUTH__TOKENS__ALGORITHM", "HS256", "tokens.shared_secret"),
+            (
+                "AUTH__TOKENS__SHARED_SECRET",
+                "ES256 does not take a secret of any length",
+                "tokens.shared_secret",
+            ),
+            ("AUTH__TOKENS__ACCESS_TTL", "10 parsecs", "tokens.access_ttl"),
+            ("AUTH__TOKENS__ACCESS_TTL", "0s", "tokens.access_ttl"),
+            ("AUTH__PASSWORDS__BCRYPT_COST", "32", "passwords.bcrypt_cost"),
+            ("AUTH__PASSWORDS__ALGORITHM", "md5", "passwords.algorithm"),
+            ("AUTH__HASHING__QUEUE", "1", "hashing.queue"),
+            ("AUTH__NO_SUCH_THING", "1", "no_such_thing"),
+        ];
+        for (name, value, key) in rows {
+            let error = error_for(name, value);
+            assert!(error.contains(key), "{name}={value}: {error}");
+        }
+    }
+
+    #[test]
+    fn secrets_do_not_show_in_debug_output() {
+        let secret = "a secret of more than thirty-two bytes";
+        let env = Variables::from([
+            ("AUTH__TOKENS__ALGORITHM".to_owned(), "HS256".to_owned()),
+            ("AUTH__TOKENS__SHARED_SECRET".to_owned(), secret.to_owned()),
+            ("AUTH__DATABASE_URL".to_owned(), format!("postgres://user:{secret}@host/db")),
+        ]);
+        assert!(!format!("{:?}", Settings::load(&env).unwrap()).contains(secret));
+    }
+}

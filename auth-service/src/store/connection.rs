@@ -1,0 +1,141 @@
+//! Which database it is, how a connection to it is made, and what a transaction is on either.
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::time::Duration;
+
+use diesel::connection::{AnsiTransactionManager, SimpleConnection as _, TransactionManager};
+use diesel::{Connection as _, PgConnection, SqliteConnection};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::error::StoreError;
+
+const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../migrations/auth");
+
+mod any {
+    use diesel::prelude::*;
+
+    /// A connection to either database; every query is written once, against this.
+    #[derive(diesel::MultiConnection)]
+    #[expect(missing_docs, reason = "the variants are the databases")]
+    pub enum AnyConnection {
+        Sqlite(SqliteConnection),
+        Postgres(PgConnection),
+    }
+}
+pub use any::AnyConnection as Connection;
+pub(in crate::store) use any::MultiBackend;
+
+type Manager = <Connection as diesel::Connection>::TransactionManager;
+
+/// A database by its URL.
+#[derive(Debug, Clone)]
+pub(super) enum Database {
+    Sqlite { path: String, busy: Duration },
+    Postgres { url: SecretString, timeout: Duration },
+}
+
+impl Database {
+    pub(super) fn parse(url: &SecretString, timeout: Duration) -> Result<Self, StoreError> {
+        let text = url.expose_secret();
+        if let Some(path) = text.strip_prefix("sqlite://") {
+            Ok(Self::Sqlite { path: path.to_owned(), busy: timeout })
+        } else if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+            Ok(Self::Postgres { url: url.clone(), timeout })
+        } else {
+            Err(StoreError::Query("database_url must start with sqlite:// or postgres://".to_owned()))
+        }
+    }
+
+    /// Diesel's own `establish` on the enum would try SQLite first for any URL, and hide the error.
+    pub(super) fn connect(&self) -> Result<Connection, StoreError> {
+        let unavailable = |error: diesel::ConnectionError| StoreError::Unavailable(error.to_string());
+        match self {
+            Self::Sqlite { path, busy } => {
+                let mut connection = SqliteConnection::establish(path).map_err(unavailable)?;
+                // The time-out first: switching to WAL takes a lock as well. FULL: what was answered survives a power cut.
+                connection.batch_execute(&format!(
+                    "PRAGMA busy_timeout = {}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;",
+                    busy.as_millis()
+                ))?;
+                Ok(Connection::Sqlite(connection))
+            }
+            Self::Postgres { url, timeout } => {
+                let mut connection = PgConnection::establish(url.expose_secret()).map_err(unavailable)?;
+                connection.batch_execute(&format!("SET statement_timeout = {}", timeout.as_millis()))?;
+                Ok(Connection::Postgres(connection))
+            }
+        }
+    }
+
+    pub(super) fn migrate(&self) -> Result<(), StoreError> {
+        let mut connection = self.connect()?;
+        let applied = connection
+            .run_pending_migrations(MIGRATIONS)
+            .map_err(|error| StoreError::Query(format!("migrations: {error}")))?;
+        for version in applied {
+            log::info!("applied migration {version}");
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn ping(connection: &mut Connection) -> Result<(), StoreError> {
+    Ok(connection.batch_execute("SELECT 1")?)
+}
+
+pub(super) fn begin(connection: &mut Connection) -> Result<(), StoreError> {
+    match connection {
+        // A deferred transaction that turns from reading to writing fails with "locked" at once, however long the time-out.
+        Connection::Sqlite(sqlite) => {
+            AnsiTransactionManager::begin_transaction_sql(sqlite, "BEGIN IMMEDIATE")
+        }
+        Connection::Postgres(postgres) => AnsiTransactionManager::begin_transaction_sql(postgres, "BEGIN"),
+    }
+    .map_err(StoreError::from)
+}
+
+pub(super) fn commit(connection: &mut Connection) -> Result<(), StoreError> {
+    if let Connection::Postgres(postgres) = connection {
+        // PostgreSQL answers COMMIT with success although it rolls back, when an error was swallowed inside. It refuses
+        // every other statement in that state, so ask for one first.
+        postgres.batch_execute("SELECT 1").inspect_err(|_| roll_back(connection))?;
+    }
+    Ok(Manager::commit_transaction(connection)?)
+}
+
+/// Undoes everything that is open; after a panic that may be more than one level.
+pub(super) fn roll_back(connection: &mut Connection) {
+    while let Ok(Some(_)) = Manager::transaction_manager_status_mut(connection).transaction_depth() {
+        if Manager::rollback_transaction(connection).is_err() {
+            break; // the connection is broken; the pool throws it away
+        }
+    }
+}
+
+/// Whether the connection can be used again.
+pub(super) fn is_broken(connection: &mut Connection) -> bool {
+    Manager::is_broken_transaction_manager(connection)
+}
+
+/// Runs `job` in a transaction of its own: commits its `Ok`, undoes its `Err` and its panic.
+pub(super) fn transaction<T, E: From<StoreError>>(
+    connection: &mut Connection,
+    job: impl FnOnce(&mut Connection) -> Result<T, E>,
+) -> Result<T, E> {
+    begin(connection)?;
+    match catch_unwind(AssertUnwindSafe(|| job(connection))) {
+        Ok(Ok(value)) => {
+            commit(connection)?;
+            Ok(value)
+        }
+        Ok(Err(error)) => {
+            roll_back(connection);
+            Err(error)
+        }
+        Err(panic) => {
+            roll_back(connection);
+            resume_unwind(panic)
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! What can go wrong with a database, in the three kinds that callers treat differently.
+
+use diesel::result::{DatabaseErrorInformation, DatabaseErrorKind, Error};
+
+/// A failure of the store. Its text is for the log: clients see none of it.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// The database cannot be reached, is full, is busy for too long: another try may succeed.
+    #[error("the database is away: {0}")]
+    Unavailable(String),
+    /// A value that must be unique is there already.
+    #[error("{0:?} is taken")]
+    Conflict(Unique),
+    /// A query is wrong, or the data is: our mistake.
+    #[error("a query failed: {0}")]
+    Query(String),
+}
+
+/// What must be unique.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unique {
+    /// `users.username`.
+    Username,
+    /// `users.email`.
+    Email,
+    /// Any other constraint.
+    Other,
+}
+
+impl StoreError {
+    pub(super) fn timeout() -> Self {
+        Self::Unavailable("no answer in time".to_owned())
+    }
+
+    pub(super) fn closed() -> Self {
+        Self::Unavailable("the store is shutting down".to_owned())
+    }
+}
+
+impl From<Error> for StoreError {
+    fn from(error: Error) -> Self {
+        match &error {
+            Error::DatabaseError(DatabaseErrorKind::UniqueViolation, info) => {
+                Self::Conflict(which(info.as_ref()))
+            }
+            // "Unknown" holds what a sound query meets in a database that is going away: a closed connection, a full
+            // disk, a lock held for too long, a cancelled statement.
+            Error::DatabaseError(
+                DatabaseErrorKind::Unknown
+                | DatabaseErrorKind::ClosedConnection
+                | DatabaseErrorKind::ReadOnlyTransaction
+                | DatabaseErrorKind::SerializationFailure
+                | DatabaseErrorKind::UnableToSendCommand,
+                _,
+            )
+            | Error::BrokenTransactionManager
+            | Error::RollbackErrorOnCommit { .. } => Self::Unavailable(error.to_string()),
+            _ => Self::Query(error.to_string()),
+        }
+    }
+}
+
+/// PostgreSQL names the constraint; SQLite names the column in its message.
+fn which(info: &dyn DatabaseErrorInformation) -> Unique {
+    let name = info.constraint_name().unwrap_or_else(|| info.message());
+    if name.contains("users_username_key") || name.contains("users.username") {
+        Unique::Username
+    } else if name.contains("users_email_key") || name.contains("users.email") {
+        Unique::Email
+    } else {
+        Unique::Other
+    }
+}

@@ -1,0 +1,41 @@
+//! The `keys` table. What is secret in it is sealed: whoever reads or writes it gains no key.
+
+use diesel::prelude::*;
+
+use super::connection::{Connection, MultiBackend};
+use super::error::StoreError;
+use super::schema::keys::dsl;
+
+/// A sealed key as it is stored.
+#[derive(Debug, Clone, Queryable, Selectable, Insertable)]
+#[diesel(table_name = super::schema::keys, check_for_backend(MultiBackend))]
+pub struct SealedKey {
+    /// The key's id: the `kid` of tokens, or the key id inside refresh tokens.
+    pub kid: String,
+    /// `access` or `refresh`.
+    pub purpose: String,
+    /// The JOSE name of its algorithm.
+    pub algorithm: String,
+    /// The sealed secret, base64.
+    pub sealed: String,
+    /// Unix seconds.
+    pub created_at: i64,
+    /// Unix seconds; the newest key of its purpose that is active is the one in use.
+    pub active_from: i64,
+}
+
+/// All keys of a purpose, oldest first.
+///
+/// # Errors
+/// The database's.
+pub fn of_purpose(connection: &mut Connection, purpose: &str) -> Result<Vec<SealedKey>, StoreError> {
+    let query = dsl::keys.filter(dsl::purpose.eq(purpose)).order(dsl::active_from);
+    Ok(query.select(SealedKey::as_select()).load(connection)?)
+}
+
+/// # Errors
+/// [`StoreError::Conflict`] when another process has made the key for that time.
+pub fn insert(connection: &mut Connection, key: &SealedKey) -> Result<(), StoreError> {
+    diesel::insert_into(dsl::keys).values(key).execute(connection)?;
+    Ok(())
+}

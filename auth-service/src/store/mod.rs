@@ -1,0 +1,146 @@
+//! What is kept: one file for each table, and `connection` for which database it is. The same queries serve SQLite and
+//! PostgreSQL. Nothing here knows a rule of the domain or a status of HTTP.
+
+mod connection;
+mod error;
+pub mod keys;
+mod pool;
+mod schema;
+pub mod sessions;
+pub mod users;
+mod writer;
+
+pub use connection::Connection;
+pub use error::{StoreError, Unique};
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use tokio::sync::Semaphore;
+
+use connection::Database;
+use pool::Pool;
+use writer::Writer;
+
+/// How much the store may do at once, and how long a caller waits for it.
+#[derive(Debug, Clone, Copy)]
+pub struct StoreLimits {
+    /// Connections that read (SQLite) or read and write (PostgreSQL).
+    pub pool_size: u32,
+    /// After this long a caller is told that the store is away.
+    pub timeout: Duration,
+    /// SQLite: writes that may wait for the one writer.
+    pub write_queue: usize,
+    /// SQLite: writes that are committed together at the most.
+    pub write_group: usize,
+}
+
+/// The database. Cloning it is cheap; all clones share the same connections.
+#[derive(Debug, Clone)]
+pub struct Store {
+    pool: Pool,
+    permits: Arc<Semaphore>,
+    /// SQLite has one writer that commits in groups. PostgreSQL groups commits itself, and writes through the pool.
+    writer: Option<Writer>,
+    timeout: Duration,
+}
+
+impl Store {
+    /// Opens the database at `url` (`sqlite://path` or `postgres://…`), and brings its tables up to date.
+    ///
+    /// # Errors
+    /// The database cannot be reached, or its migrations fail. The text never holds the URL, which may hold a password.
+    pub fn open(url: &SecretString, limits: StoreLimits) -> Result<Self, StoreError> {
+        let database = Database::parse(url, limits.timeout)?;
+        database.migrate()?;
+        let writer = match &database {
+            Database::Sqlite { .. } => {
+                Some(Writer::start(database.clone(), limits.write_queue, limits.write_group)?)
+            }
+            Database::Postgres { .. } => None,
+        };
+        Ok(Self {
+            pool: Pool::new(database, limits.pool_size, limits.timeout)?,
+            permits: Arc::new(Semaphore::new(limits.pool_size as usize)),
+            writer,
+            timeout: limits.timeout,
+        })
+    }
+
+    /// Runs queries that only read. What they see together is consistent only within one query.
+    ///
+    /// # Errors
+    /// The job's own, or [`StoreError::Unavailable`] when the database did not answer in time.
+    pub async fn read<T, E>(
+        &self,
+        job: impl FnOnce(&mut Connection) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let pool = self.pool.clone();
+        self.on_pool(move || pool.with(job)).await
+    }
+
+    /// Runs a transaction: all of the job is durable when this returns `Ok`, and none of it after an `Err`.
+    ///
+    /// An error that the job means to survive must stand in a savepoint (`connection.transaction(…)`), because
+    /// PostgreSQL gives up the whole transaction at the first error.
+    ///
+    /// # Errors
+    /// The job's own, or [`StoreError::Unavailable`] when it could not be made durable in time. In the second case the
+    /// outcome is unknown: the job may still be committed.
+    pub async fn write<T, E>(
+        &self,
+        job: impl FnOnce(&mut Connection) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let Some(writer) = &self.writer else {
+            let pool = self.pool.clone();
+            return self
+                .on_pool(move || pool.with(|connection| connection::transaction(connection, job)))
+                .await;
+        };
+        match tokio::time::timeout(self.timeout, writer.submit(job)).await {
+            Ok(result) => result,
+            Err(_) => Err(StoreError::timeout().into()),
+        }
+    }
+
+    /// Whether the database answers at all.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.read(connection::ping).await
+    }
+
+    async fn on_pool<T, E>(&self, job: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let permits = Arc::clone(&self.permits);
+        let work = async move {
+            // Blocking threads are taken only for as many jobs as there are connections; the others wait here.
+            let permit = permits.acquire_owned().await.map_err(|_| StoreError::closed())?;
+            let run = move || {
+                let result = job();
+                drop(permit);
+                result
+            };
+            tokio::task::spawn_blocking(run)
+                .await
+                .map_err(|_| StoreError::Query("a query panicked".to_owned()))?
+        };
+        match tokio::time::timeout(self.timeout, work).await {
+            Ok(result) => result,
+            Err(_) => Err(StoreError::timeout().into()),
+        }
+    }
+}

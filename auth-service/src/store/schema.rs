@@ -1,0 +1,45 @@
+//! The tables as diesel sees them. Written by hand: portable column types only (see `migrations/README.md`).
+
+diesel::table! {
+    users (id) {
+        id -> Text,
+        username -> Text,
+        email -> Nullable<Text>,
+        email_verified -> Bool,
+        password_hash -> Text,
+        roles -> Text,
+        disabled -> Bool,
+        auth_version -> BigInt,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    sessions (id) {
+        id -> Text,
+        user_id -> Text,
+        audience -> Text,
+        generation -> BigInt,
+        rotated_at -> BigInt,
+        created_at -> BigInt,
+        last_used_at -> BigInt,
+        idle_expires_at -> BigInt,
+        absolute_expires_at -> BigInt,
+        ended_at -> Nullable<BigInt>,
+        ip -> Nullable<Text>,
+        user_agent -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    keys (kid) {
+        kid -> Text,
+        purpose -> Text,
+        algorithm -> Text,
+        sealed -> Text,
+        created_at -> BigInt,
+        active_from -> BigInt,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(users, sessions);

@@ -1,0 +1,118 @@
+//! The `users` table.
+
+use std::fmt;
+
+use diesel::prelude::*;
+
+use super::connection::{Connection, MultiBackend};
+use super::error::StoreError;
+use super::schema::users::dsl;
+
+/// An account as it is stored. `Debug` leaves out the hash and the address.
+#[derive(Clone, Queryable, Selectable, Insertable)]
+#[diesel(table_name = super::schema::users, check_for_backend(MultiBackend))]
+pub struct User {
+    /// `UUIDv7`; the `sub` of the account's tokens. Never given twice.
+    pub id: String,
+    /// Folded to lower case.
+    pub username: String,
+    /// Folded to lower case.
+    pub email: Option<String>,
+    /// Whether the owner has shown that the address is theirs.
+    pub email_verified: bool,
+    /// Says of itself how it was made (`$2b$…`, `$argon2id$…`).
+    pub password_hash: String,
+    /// Separated by spaces.
+    pub roles: String,
+    /// A disabled account cannot log in, and none of its tokens is worth anything here.
+    pub disabled: bool,
+    /// Rises whenever a login in flight must not succeed any more.
+    pub auth_version: i64,
+    /// Unix seconds.
+    pub created_at: i64,
+}
+
+impl fmt::Debug for User {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("User")
+            .field("id", &self.id)
+            .field("username", &self.username)
+            .finish_non_exhaustive()
+    }
+}
+
+impl User {
+    /// The roles one by one.
+    pub fn roles(&self) -> impl Iterator<Item = &str> {
+        self.roles.split_ascii_whitespace()
+    }
+}
+
+/// By what an account is looked up at login. Both are folded to lower case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Login {
+    /// By `username`.
+    Username(String),
+    /// By `email`.
+    Email(String),
+}
+
+/// # Errors
+/// [`StoreError::Conflict`] says whether the name or the address is taken.
+pub fn insert(connection: &mut Connection, user: &User) -> Result<(), StoreError> {
+    diesel::insert_into(dsl::users).values(user).execute(connection)?;
+    Ok(())
+}
+
+/// # Errors
+/// The database's.
+pub fn find(connection: &mut Connection, login: &Login) -> Result<Option<User>, StoreError> {
+    let query = dsl::users.select(User::as_select());
+    let found = match login {
+        Login::Username(username) => query.filter(dsl::username.eq(username)).first(connection),
+        Login::Email(email) => query.filter(dsl::email.eq(email)).first(connection),
+    };
+    Ok(found.optional()?)
+}
+
+/// # Errors
+/// The database's.
+pub fn by_id(connection: &mut Connection, id: &str) -> Result<Option<User>, StoreError> {
+    Ok(dsl::users.find(id).select(User::as_select()).first(connection).optional()?)
+}
+
+/// Holds the account as it was read until the transaction ends: `false` when it was disabled, or when its password or
+/// its rights changed since. An update, not a read, so that it holds on PostgreSQL as well.
+///
+/// # Errors
+/// The database's.
+pub fn hold(connection: &mut Connection, id: &str, auth_version: i64) -> Result<bool, StoreError> {
+    let unchanged =
+        dsl::users.find(id).filter(dsl::auth_version.eq(auth_version)).filter(dsl::disabled.eq(false));
+    Ok(diesel::update(unchanged).set(dsl::auth_version.eq(auth_version)).execute(connection)? == 1)
+}
+
+/// Disables or enables an account; `None` when there is none of that name.
+///
+/// # Errors
+/// The database's.
+pub fn set_disabled(
+    connection: &mut Connection,
+    username: &str,
+    disabled: bool,
+) -> Result<Option<User>, StoreError> {
+    let account = dsl::users.filter(dsl::username.eq(username));
+    let change = (dsl::disabled.eq(disabled), dsl::auth_version.eq(dsl::auth_version + 1));
+    let returning = <User as Selectable<MultiBackend>>::construct_selection();
+    Ok(diesel::update(account).set(change).returning(returning).get_result(connection).optional()?)
+}
+
+/// Replaces the roles of an account.
+///
+/// # Errors
+/// The database's.
+pub fn set_roles(connection: &mut Connection, id: &str, roles: &str) -> Result<(), StoreError> {
+    diesel::update(dsl::users.find(id)).set(dsl::roles.eq(roles)).execute(connection)?;
+    Ok(())
+}

@@ -1,0 +1,14 @@
+//! auth-service through its public door: every test starts a service of its own and talks HTTP with it.
+
+#![allow(unreachable_pub, reason = "a test program has no public items")]
+
+mod bad_input;
+mod discovery;
+mod login;
+mod logout;
+mod refresh;
+mod register;
+mod replicas;
+mod store;
+mod support;
+mod tokens;

@@ -1,0 +1,153 @@
+//! `POST /register` and `GET /me`.
+
+use rstest::rstest;
+use serde_json::json;
+
+use crate::support::{Database, PASSWORD, Postgresql, START, Service, Sqlite};
+
+#[rstest]
+#[actix_web::test]
+async fn a_new_account_is_shown_to_its_owner_as_it_was_made(
+    #[values(Sqlite, Postgresql)] database: Database,
+) {
+    let service = Service::on(database).await;
+    let body = json!({ "username": "Alice.B_1-x", "password": PASSWORD, "email": "Alice@Example.com" });
+    let made = service.post("/register", &body).await;
+    assert_eq!(made.status, 201);
+    made.assert_envelope();
+    let account = made.json();
+    assert_eq!(account["username"], "alice.b_1-x", "folded");
+    assert_eq!(account["email"], "alice@example.com", "folded");
+    assert_eq!(account["roles"], json!([]));
+    assert_eq!(account["created_at"], START);
+    let tokens = service.login("ALICE.b_1-x").await;
+    let me = service.get_as("/me", &tokens.access).await;
+    assert_eq!((me.status.as_u16(), me.json()), (200, account));
+    assert_eq!(me.header("cache-control"), "no-store");
+}
+
+#[actix_web::test]
+async fn an_email_may_be_missing_or_null() {
+    let service = Service::start().await;
+    for (username, email) in [("anna", json!(null)), ("bert", json!(null))] {
+        let made = service
+            .post("/register", &json!({ "username": username, "password": PASSWORD, "email": email }))
+            .await;
+        assert_eq!((made.status.as_u16(), &made.json()["email"]), (201, &json!(null)));
+    }
+    service.register("carl").await;
+}
+
+#[rstest]
+#[actix_web::test]
+async fn a_name_and_an_address_are_taken_once_in_any_letter_case(
+    #[values(Sqlite, Postgresql)] database: Database,
+) {
+    let service = Service::on(database).await;
+    let alice = json!({ "username": "alice", "password": PASSWORD, "email": "a@example.com" });
+    assert_eq!(service.post("/register", &alice).await.status, 201);
+    let same_name = json!({ "username": "ALICE", "password": PASSWORD });
+    service.post("/register", &same_name).await.assert_problem(409, "username_taken");
+    let same_address = json!({ "username": "bob", "password": PASSWORD, "email": "A@EXAMPLE.com" });
+    service.post("/register", &same_address).await.assert_problem(409, "email_taken");
+}
+
+#[rstest]
+#[actix_web::test]
+async fn twenty_racing_registrations_of_one_name_give_one_account(
+    #[values(Sqlite, Postgresql)] database: Database,
+) {
+    let service = Service::on(database).await;
+    let body = json!({ "username": "alice", "password": PASSWORD });
+    let answers = futures_util::future::join_all((0..20).map(|_| service.post("/register", &body))).await;
+    let made = answers.iter().filter(|answer| answer.status == 201).count();
+    let taken = answers.iter().filter(|answer| answer.status == 409).count();
+    assert_eq!((made, taken), (1, 19));
+}
+
+#[actix_web::test]
+async fn closed_registration_says_so() {
+    let service = Service::with(Sqlite, &[("AUTH__REGISTRATION__OPEN", "false")]).await;
+    let body = json!({ "username": "alice", "password": PASSWORD });
+    service.post("/register", &body).await.assert_problem(403, "registration_closed");
+}
+
+#[actix_web::test]
+async fn each_rule_for_a_new_account_is_named_when_it_is_broken() {
+    let service = Service::start().await;
+    let long_name = "a".repeat(33);
+    let longest_for_bcrypt = "ä".repeat(36);
+    let rows = [
+        ("al", PASSWORD, "a@example.com", "username", "not_allowed"),
+        (long_name.as_str(), PASSWORD, "a@example.com", "username", "not_allowed"),
+        ("", PASSWORD, "a@example.com", "username", "not_allowed"),
+        ("alice\0", PASSWORD, "a@example.com", "username", "not_allowed"),
+        ("alice\r\nx", PASSWORD, "a@example.com", "username", "not_allowed"),
+        ("аlice", PASSWORD, "a@example.com", "username", "not_allowed"), // Cyrillic
+        ("ａlice", PASSWORD, "a@example.com", "username", "not_allowed"), // full width
+        ("al ice", PASSWORD, "a@example.com", "username", "not_allowed"),
+        ("alice", "", "a@example.com", "password", "too_short"),
+        ("alice", "elevenchars", "a@example.com", "password", "too_short"),
+        ("alice", longest_for_bcrypt.as_str(), "a@example.com", "password", "too_long"),
+        ("alice", "twelve\0chars", "a@example.com", "password", "not_allowed"),
+        ("alice", "1q2w3e4r5t6y", "a@example.com", "password", "common"),
+        ("alice", "PassWord1234", "a@example.com", "password", "common"),
+        ("a.long.user.name", "A.Long.User.Name", "a@example.com", "password", "contains_name"),
+        ("alice", "somebody@example.com", "Somebody@example.com", "password", "contains_name"),
+        ("alice", PASSWORD, "not an address", "email", "not_allowed"),
+        ("alice", PASSWORD, "a@b@c", "email", "not_allowed"),
+        ("alice", PASSWORD, "", "email", "not_allowed"),
+    ];
+    for (username, password, email, field, code) in rows {
+        let body = json!({ "username": username, "password": password, "email": email });
+        let answer = service.post("/register", &body).await;
+        answer.assert_problem(422, "invalid_fields");
+        let errors = answer.json()["errors"].clone();
+        assert_eq!(
+            (&errors[0]["field"], &errors[0]["code"]),
+            (&json!(field), &json!(code)),
+            "{body}: {errors}"
+        );
+        assert_eq!(errors.as_array().unwrap().len(), 1, "{body}: {errors}");
+        assert!(errors[0]["message"].is_string());
+    }
+}
+
+#[actix_web::test]
+async fn every_broken_rule_is_told_at_once() {
+    let service = Service::start().await;
+    let body = json!({ "username": "a", "password": "b", "email": "c" });
+    let errors = service.post("/register", &body).await.json()["errors"].clone();
+    let fields: Vec<_> =
+        errors.as_array().unwrap().iter().map(|error| error["field"].as_str().unwrap()).collect();
+    assert_eq!(fields, ["username", "email", "password"]);
+}
+
+#[actix_web::test]
+async fn the_longest_password_of_bcrypt_works_to_its_last_byte() {
+    let service = Service::start().await;
+    let longest = "x".repeat(71);
+    let body = json!({ "username": "alice", "password": longest });
+    assert_eq!(service.post("/register", &body).await.status, 201);
+    assert_eq!(service.try_login("alice", &longest).await.status, 200);
+    for other in ["x".repeat(70), format!("{}y", "x".repeat(70)), "x".repeat(72), "x".repeat(2000)] {
+        service.try_login("alice", &other).await.assert_problem(401, "invalid_credentials");
+    }
+}
+
+#[actix_web::test]
+async fn argon2id_takes_long_passwords_and_both_kinds_of_hash_verify() {
+    let service = Service::start().await;
+    service.register("bcrypt-user").await;
+    let argon2id = [
+        ("AUTH__PASSWORDS__ALGORITHM", "argon2id"),
+        ("AUTH__PASSWORDS__ARGON2ID__MEMORY_KIB", "64"),
+        ("AUTH__PASSWORDS__ARGON2ID__ITERATIONS", "1"),
+    ];
+    let service = service.restart(&argon2id).await;
+    let long = "long password ".repeat(20);
+    let body = json!({ "username": "argon2-user", "password": long });
+    assert_eq!(service.post("/register", &body).await.status, 201);
+    assert_eq!(service.try_login("argon2-user", &long).await.status, 200);
+    assert_eq!(service.try_login("bcrypt-user", PASSWORD).await.status, 200);
+}

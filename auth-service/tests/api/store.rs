@@ -1,0 +1,190 @@
+//! The store by itself: what a transaction is, on both databases.
+
+use std::time::Duration;
+
+use auth_service::store::sessions::{self, Session};
+use auth_service::store::users::{self, Login, User};
+use auth_service::store::{Store, StoreError, StoreLimits, Unique};
+use rstest::rstest;
+use tempfile::TempDir;
+
+use crate::support::{Database, Postgresql, Sqlite};
+
+struct Fresh {
+    store: Store,
+    _folder: TempDir,
+}
+
+fn fresh(database: Database) -> Fresh {
+    let folder = tempfile::tempdir().unwrap();
+    let limits =
+        StoreLimits { pool_size: 4, timeout: Duration::from_secs(10), write_queue: 64, write_group: 8 };
+    let store = Store::open(&database.fresh_url(folder.path()).into(), limits).unwrap();
+    Fresh { store, _folder: folder }
+}
+
+fn user(name: &str) -> User {
+    User {
+        id: format!("id-of-{name}"),
+        username: name.to_owned(),
+        email: Some(format!("{name}@example.com")),
+        email_verified: false,
+        password_hash: "$2b$04$".to_owned(),
+        roles: "admin subscriber".to_owned(),
+        disabled: false,
+        auth_version: 0,
+        created_at: 1,
+    }
+}
+
+fn session(id: &str, user: &User) -> Session {
+    Session {
+        id: id.to_owned(),
+        user_id: user.id.clone(),
+        audience: "a b".to_owned(),
+        generation: 0,
+        rotated_at: 1,
+        created_at: 1,
+        last_used_at: 1,
+        idle_expires_at: 100,
+        absolute_expires_at: 200,
+        ended_at: None,
+        ip: None,
+        user_agent: Some("curl".to_owned()),
+    }
+}
+
+async fn exists(store: &Store, name: &str) -> bool {
+    let login = Login::Username(name.to_owned());
+    store.read(move |db| users::find(db, &login)).await.unwrap().is_some()
+}
+
+#[rstest]
+#[actix_web::test]
+async fn a_failed_transaction_leaves_nothing(#[values(Sqlite, Postgresql)] database: Database) {
+    let Fresh { store, _folder } = fresh(database);
+    let outcome: Result<(), StoreError> = store
+        .write(|db| {
+            users::insert(db, &user("alice"))?;
+            users::insert(db, &user("alice"))
+        })
+        .await;
+    assert!(matches!(outcome, Err(StoreError::Conflict(_))), "{outcome:?}");
+    assert!(!exists(&store, "alice").await);
+}
+
+#[rstest]
+#[actix_web::test]
+async fn a_swallowed_error_never_passes_for_a_commit(#[values(Sqlite, Postgresql)] database: Database) {
+    let Fresh { store, _folder } = fresh(database);
+    let outcome: Result<(), StoreError> = store
+        .write(|db| {
+            users::insert(db, &user("alice"))?;
+            let _ = users::insert(db, &user("alice")); // PostgreSQL gives up the transaction here, and does not say so
+            Ok(())
+        })
+        .await;
+    assert_eq!(outcome.is_ok(), exists(&store, "alice").await, "what was answered is what is there");
+}
+
+#[rstest]
+#[actix_web::test]
+async fn a_panic_in_a_transaction_harms_no_other(#[values(Sqlite, Postgresql)] database: Database) {
+    let Fresh { store, _folder } = fresh(database);
+    for _ in 0..10 {
+        let outcome: Result<(), StoreError> = store
+            .write(|db| {
+                users::insert(db, &user("alice"))?;
+                panic!("on purpose")
+            })
+            .await;
+        assert!(matches!(outcome, Err(StoreError::Query(_))), "{outcome:?}");
+    }
+    store.write(|db| users::insert(db, &user("bob"))).await.unwrap();
+    assert!(exists(&store, "bob").await && !exists(&store, "alice").await);
+}
+
+#[rstest]
+#[actix_web::test]
+async fn concurrent_writes_all_arrive_and_failures_take_no_neighbour_along(
+    #[values(Sqlite, Postgresql)] database: Database,
+) {
+    let Fresh { store, _folder } = fresh(database);
+    let writes = (0..60).map(|index| {
+        let store = store.clone();
+        async move { store.write(move |db| users::insert(db, &user(&format!("user-{}", index / 2)))).await }
+    });
+    let outcomes = futures_util::future::join_all(writes).await;
+    let conflicts = outcomes.iter().filter(|outcome| matches!(outcome, Err(StoreError::Conflict(_)))).count();
+    assert_eq!((outcomes.iter().filter(|outcome| outcome.is_ok()).count(), conflicts), (30, 30));
+}
+
+#[rstest]
+#[actix_web::test]
+async fn a_conflict_says_what_is_taken(#[values(Sqlite, Postgresql)] database: Database) {
+    let Fresh { store, _folder } = fresh(database);
+    store.write(|db| users::insert(db, &user("alice"))).await.unwrap();
+    let mut same_name = user("alice");
+    same_name.id = "another".to_owned();
+    same_name.email = None;
+    let mut same_address = user("bob");
+    same_address.email = Some("alice@example.com".to_owned());
+    for (row, taken) in [(same_name, Unique::Username), (same_address, Unique::Email)] {
+        let outcome = store.write(move |db| users::insert(db, &row)).await;
+        assert!(matches!(outcome, Err(StoreError::Conflict(what)) if what == taken), "{outcome:?}");
+    }
+}
+
+#[rstest]
+#[actix_web::test]
+async fn exactly_one_of_many_rotations_wins(#[values(Sqlite, Postgresql)] database: Database) {
+    let Fresh { store, _folder } = fresh(database);
+    let alice = user("alice");
+    let first = session("s", &alice);
+    store
+        .write(move |db| users::insert(db, &alice).and_then(|()| sessions::insert(db, &first)))
+        .await
+        .unwrap();
+    let rotations = (0..40).map(|_| {
+        let store = store.clone();
+        async move { store.write(|db| sessions::rotate(db, "s", 0, 50, 150)).await.unwrap() }
+    });
+    let won: Vec<_> = futures_util::future::join_all(rotations).await.into_iter().flatten().collect();
+    assert_eq!(won.len(), 1);
+    assert_eq!((won[0].generation, won[0].rotated_at, won[0].idle_expires_at), (1, 50, 150));
+}
+
+#[rstest]
+#[actix_web::test]
+async fn a_session_that_is_over_does_not_rotate(#[values(Sqlite, Postgresql)] database: Database) {
+    let Fresh { store, _folder } = fresh(database);
+    let alice = user("alice");
+    let sessions_of_alice = [session("idle", &alice), session("absolute", &alice), session("ended", &alice)];
+    store.write(move |db| users::insert(db, &alice)).await.unwrap();
+    for mut row in sessions_of_alice {
+        match row.id.as_str() {
+            "idle" => row.idle_expires_at = 50,
+            "absolute" => row.absolute_expires_at = 50,
+            _ => row.ended_at = Some(10),
+        }
+        let id = row.id.clone();
+        store.write(move |db| sessions::insert(db, &row)).await.unwrap();
+        assert!(store.write(move |db| sessions::rotate(db, &id, 0, 50, 150)).await.unwrap().is_none());
+    }
+    assert!(store.write(|db| sessions::end(db, "idle", 60)).await.unwrap());
+    assert!(!store.write(|db| sessions::end(db, "idle", 60)).await.unwrap(), "once");
+    assert_eq!(store.write(|db| sessions::end_all(db, "id-of-alice", 60)).await.unwrap(), 1);
+}
+
+#[actix_web::test]
+async fn sqlite_is_built_with_the_flags_that_let_readers_scale() {
+    use diesel::prelude::*;
+    let mut connection = SqliteConnection::establish(":memory:").unwrap();
+    let options: Vec<String> = diesel::select(diesel::dsl::sql::<diesel::sql_types::Text>(
+        "compile_options FROM pragma_compile_options",
+    ))
+    .load(&mut connection)
+    .unwrap();
+    assert!(options.contains(&"DEFAULT_MEMSTATUS=0".to_owned()), "see .cargo/config.toml: {options:?}");
+    assert!(!options.contains(&"ENABLE_MEMORY_MANAGEMENT".to_owned()), "see .cargo/config.toml");
+}

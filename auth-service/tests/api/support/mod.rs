@@ -1,0 +1,266 @@
+//! Starts services for the tests. The methods are verbs, so that a test reads like what it checks.
+
+mod postgresql;
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use auth_service::app;
+use auth_service::settings::Settings;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use reqwest::{Client, Method, RequestBuilder, StatusCode};
+use serde_json::{Value, json};
+use service_kit::settings::Variables;
+use shared_claims::ManualClock;
+use tempfile::TempDir;
+
+/// A password that every rule accepts.
+pub const PASSWORD: &str = "correct horse battery";
+/// The time at which every test begins.
+pub const START: u64 = 1_800_000_000;
+
+/// Which database a test runs on; tests of the store run on each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Database {
+    Sqlite,
+    Postgresql,
+}
+pub use Database::{Postgresql, Sqlite};
+
+impl Database {
+    /// A database of the test's own, empty.
+    pub fn fresh_url(self, folder: &Path) -> String {
+        match self {
+            Sqlite => format!("sqlite://{}/auth.db", folder.display()),
+            Postgresql => postgresql::fresh_database(),
+        }
+    }
+}
+
+/// A running auth-service with a database of its own and a clock that the test moves.
+pub struct Service {
+    pub address: SocketAddr,
+    pub clock: ManualClock,
+    pub client: Client,
+    pub variables: Variables,
+    handle: ServerHandle,
+    folder: TempDir,
+}
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: reqwest::header::HeaderMap,
+    pub text: String,
+}
+
+impl Service {
+    /// A service on SQLite with the defaults, but a cheap hash.
+    pub async fn start() -> Self {
+        Self::on(Sqlite).await
+    }
+
+    /// The same on a given database.
+    pub async fn on(database: Database) -> Self {
+        Self::with(database, &[]).await
+    }
+
+    /// A service on a given database with settings of the test's own.
+    pub async fn with(database: Database, variables: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = database.fresh_url(folder.path());
+        let mut all = Variables::from([
+            ("AUTH__DATA_DIR".to_owned(), folder.path().to_str().unwrap().to_owned()),
+            ("AUTH__DATABASE_URL".to_owned(), url),
+            ("AUTH__LISTEN".to_owned(), "127.0.0.1:0".to_owned()),
+            ("AUTH__PASSWORDS__BCRYPT_COST".to_owned(), "4".to_owned()),
+            ("AUTH__HTTP__WORKERS".to_owned(), "1".to_owned()),
+        ]);
+        all.extend(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        Self::run(all, ManualClock::at(START), folder).await
+    }
+
+    async fn run(variables: Variables, clock: ManualClock, folder: TempDir) -> Self {
+        let settings = Settings::load(&variables).unwrap();
+        let app = app::build(&settings, clock.clock()).await.unwrap();
+        let handle = app.server.handle();
+        actix_web::rt::spawn(app.server);
+        let client = Client::builder().timeout(Duration::from_secs(20)).build().unwrap();
+        Self { address: app.address, clock, client, variables, handle, folder }
+    }
+
+    /// Stops the service and starts it again on the same data, with other settings.
+    pub async fn restart(self, variables: &[(&str, &str)]) -> Self {
+        self.handle.stop(true).await;
+        let mut all = self.variables;
+        all.extend(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        Self::run(all, self.clock, self.folder).await
+    }
+
+    /// A second service over the same database and master key.
+    pub async fn replica(&self) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let key = std::fs::read_to_string(self.folder.path().join("master.key")).unwrap();
+        let mut variables = self.variables.clone();
+        variables.insert("AUTH__DATA_DIR".to_owned(), folder.path().to_str().unwrap().to_owned());
+        variables.insert("AUTH__MASTER_KEY".to_owned(), key);
+        Self::run(variables, self.clock.clone(), folder).await
+    }
+
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("http://{}{path}", self.address))
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        send(self.request(Method::GET, path)).await
+    }
+
+    pub async fn get_as(&self, path: &str, token: &str) -> Answer {
+        send(self.request(Method::GET, path).bearer_auth(token)).await
+    }
+
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        send(self.request(Method::POST, path).json(body)).await
+    }
+
+    pub async fn post_form(&self, path: &str, form: &str) -> Answer {
+        let request =
+            self.request(Method::POST, path).header("content-type", "application/x-www-form-urlencoded");
+        send(request.body(form.to_owned())).await
+    }
+
+    pub async fn register(&self, username: &str) -> Value {
+        let answer = self.post("/register", &json!({ "username": username, "password": PASSWORD })).await;
+        assert_eq!(answer.status, 201, "{}", answer.text);
+        answer.json()
+    }
+
+    pub async fn try_login(&self, username: &str, password: &str) -> Answer {
+        self.post("/login", &json!({ "username": username, "password": password })).await
+    }
+
+    pub async fn login(&self, username: &str) -> Tokens {
+        let answer = self.try_login(username, PASSWORD).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        answer.tokens()
+    }
+
+    pub async fn register_and_login(&self, username: &str) -> Tokens {
+        self.register(username).await;
+        self.login(username).await
+    }
+
+    pub async fn try_refresh(&self, refresh_token: &str) -> Answer {
+        self.post_form("/token", &format!("grant_type=refresh_token&refresh_token={refresh_token}")).await
+    }
+
+    pub async fn refresh(&self, refresh_token: &str) -> Tokens {
+        let answer = self.try_refresh(refresh_token).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        answer.tokens()
+    }
+
+    pub async fn logout(&self, access_token: &str) -> Answer {
+        send(self.request(Method::POST, "/logout").bearer_auth(access_token)).await
+    }
+
+    /// What an operator does: on the use cases, beside the running service.
+    pub async fn operator(&self) -> auth_service::domain::Issuer {
+        let settings = Settings::load(&self.variables).unwrap();
+        app::build_issuer(&settings, self.clock.clock()).await.unwrap()
+    }
+}
+
+/// What a login gives.
+#[derive(Debug, Clone)]
+pub struct Tokens {
+    pub access: String,
+    pub refresh: String,
+    pub scope: String,
+    pub body: Value,
+}
+
+impl Tokens {
+    pub fn claims(&self) -> Value {
+        part(&self.access, 1)
+    }
+
+    pub fn header(&self) -> Value {
+        part(&self.access, 0)
+    }
+}
+
+fn part(token: &str, index: usize) -> Value {
+    let encoded = token.split('.').nth(index).unwrap();
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(encoded).unwrap()).unwrap()
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error} in {:?}", self.text))
+    }
+
+    pub fn tokens(&self) -> Tokens {
+        let body = self.json();
+        let text = |name: &str| body[name].as_str().unwrap().to_owned();
+        Tokens {
+            access: text("access_token"),
+            refresh: text("refresh_token"),
+            scope: text("scope"),
+            body: body.clone(),
+        }
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// Checks that this is an RFC 9457 problem with that status and code.
+    #[track_caller]
+    pub fn assert_problem(&self, status: u16, code: &str) {
+        assert_eq!((self.status.as_u16(), self.code().as_str()), (status, code), "{}", self.text);
+        assert_eq!(self.header("content-type"), "application/problem+json");
+        let body = self.json();
+        assert_eq!(body["status"], status);
+        assert!(
+            body["title"].is_string() && body["detail"].is_string() && body["type"].is_string(),
+            "{body}"
+        );
+        self.assert_envelope();
+    }
+
+    /// Checks that this is an RFC 6749 section 5.2 error.
+    #[track_caller]
+    pub fn assert_oauth_error(&self, status: u16, error: &str) {
+        assert_eq!(
+            (self.status.as_u16(), self.json()["error"].as_str()),
+            (status, Some(error)),
+            "{}",
+            self.text
+        );
+        assert!(self.json()["error_description"].is_string());
+        assert_eq!(self.header("cache-control"), "no-store");
+        self.assert_envelope();
+    }
+
+    /// Checks the headers that every response has.
+    #[track_caller]
+    pub fn assert_envelope(&self) {
+        assert_eq!(self.header("x-content-type-options"), "nosniff");
+        assert!(!self.header("x-request-id").is_empty());
+    }
+
+    fn code(&self) -> String {
+        self.json()["code"].as_str().unwrap_or_default().to_owned()
+    }
+}
+
+pub async fn send(request: RequestBuilder) -> Answer {
+    let response = request.send().await.unwrap();
+    let (status, headers) = (response.status(), response.headers().clone());
+    Answer { status, headers, text: response.text().await.unwrap() }
+}

@@ -1,0 +1,126 @@
+//! The books: text files in a folder, listed once at start. A request can only name what is in that list, so that no
+//! path is ever made from what a client sent.
+
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+/// Written into the folder when there is none.
+const SAMPLES: [(&str, &str); 3] = [
+    ("a-short-history-of-keys.txt", include_str!("../books/a-short-history-of-keys.txt")),
+    ("the-baker-and-the-seal.txt", include_str!("../books/the-baker-and-the-seal.txt")),
+    ("the-lighthouse.txt", include_str!("../books/the-lighthouse.txt")),
+];
+/// More files than this are left out.
+const MAX_BOOKS: usize = 1000;
+/// So much of a file is read for its title ...
+const TITLE_BYTES: u64 = 800;
+/// ... and so much of that is shown.
+const TITLE_CHARS: usize = 200;
+
+/// A text that can be downloaded.
+#[derive(Debug, Clone)]
+pub(crate) struct Book {
+    /// The file's name without `.txt`: lower-case letters, digits and `-`.
+    pub(crate) id: String,
+    /// The first line of the text.
+    pub(crate) title: String,
+    /// How long the text is.
+    pub(crate) bytes: u64,
+    /// Where it is.
+    pub(crate) path: PathBuf,
+}
+
+/// The books that were there at start, by their ids.
+#[derive(Debug)]
+pub(crate) struct Books(Vec<Book>);
+
+impl Books {
+    /// Lists the books in `folder`, which is made with a few samples when it is missing.
+    ///
+    /// # Errors
+    /// The folder cannot be read, or not be made.
+    pub(crate) fn open(folder: &Path) -> io::Result<Self> {
+        if !folder.try_exists()? {
+            fs::create_dir(folder)?;
+            for (name, text) in SAMPLES {
+                fs::write(folder.join(name), text)?;
+            }
+        }
+        let paths = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
+        let mut books = Vec::new();
+        for path in paths {
+            books.extend(Book::read(path)?);
+        }
+        books.sort_by(|one, other| one.id.cmp(&other.id));
+        if books.len() > MAX_BOOKS {
+            log::warn!("{} holds more than {MAX_BOOKS} books: the others are left out", folder.display());
+            books.truncate(MAX_BOOKS);
+        }
+        Ok(Self(books))
+    }
+
+    /// All of them, in the order of their ids.
+    pub(crate) fn all(&self) -> &[Book] {
+        &self.0
+    }
+
+    /// The book with this id.
+    pub(crate) fn find(&self, id: &str) -> Option<&Book> {
+        let place = self.0.binary_search_by(|book| book.id.as_str().cmp(id)).ok()?;
+        self.0.get(place)
+    }
+}
+
+impl Book {
+    /// `None` when the file is not a book.
+    fn read(path: PathBuf) -> io::Result<Option<Self>> {
+        let Some(id) = id_of(&path) else { return Ok(None) };
+        let file = File::open(&path)?;
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Ok(None);
+        }
+        let mut start = Vec::new();
+        file.take(TITLE_BYTES).read_to_end(&mut start)?;
+        let start = String::from_utf8_lossy(&start);
+        let title = start.lines().next().unwrap_or_default().trim().chars().take(TITLE_CHARS).collect();
+        Ok(Some(Self { id, title, bytes: metadata.len(), path }))
+    }
+}
+
+fn id_of(path: &Path) -> Option<String> {
+    let id = path.file_name()?.to_str()?.strip_suffix(".txt")?;
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (!id.is_empty() && id.bytes().all(plain)).then(|| id.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_text_files_with_plain_names_are_books() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["b-2.txt", "a.txt", "Upper.txt", "no-suffix", ".txt", "dot.dot.txt", "notes.md"] {
+            fs::write(folder.path().join(name), "A title\r\nand the rest").unwrap();
+        }
+        fs::create_dir(folder.path().join("folder.txt")).unwrap();
+        let books = Books::open(folder.path()).unwrap();
+        let found: Vec<_> = books.all().iter().map(|book| (book.id.as_str(), book.title.as_str())).collect();
+        assert_eq!(found, [("a", "A title"), ("b-2", "A title")]);
+        assert_eq!(books.find("b-2").unwrap().bytes, 21);
+        assert!(books.find("c").is_none());
+    }
+
+    #[test]
+    fn a_missing_folder_is_filled_and_an_empty_one_stays_empty() {
+        let data = tempfile::tempdir().unwrap();
+        let folder = data.path().join("books");
+        assert_eq!(Books::open(&folder).unwrap().all().len(), SAMPLES.len());
+        for (name, _) in SAMPLES {
+            fs::remove_file(folder.join(name)).unwrap();
+        }
+        assert!(Books::open(&folder).unwrap().all().is_empty());
+    }
+}

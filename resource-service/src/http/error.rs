@@ -1,0 +1,22 @@
+//! The only place that knows which failure of ours is which status. Internals go to the log, never to the client.
+//! (A token that is refused answers by itself: `shared_claims::AuthError`.)
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, ResponseError};
+use service_kit::Problem;
+
+use crate::store::StoreError;
+
+/// Seconds after which a client may ask again when the store was away.
+const STORE_RETRY: u32 = 1;
+
+impl ResponseError for StoreError {
+    fn status_code(&self) -> StatusCode {
+        StatusCode::SERVICE_UNAVAILABLE
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        log::error!("the database is away: {self}");
+        Problem::unavailable("store_unavailable", "The database is away.", STORE_RETRY).error_response()
+    }
+}

@@ -1,0 +1,186 @@
+//! The settings as types. `config.default.toml` says what each one means; `service-kit` reads the sources.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use secrecy::SecretString;
+use serde::Deserialize;
+use serde::de::{Deserializer, Error as _};
+use service_kit::settings::{SettingsError, Variables, comma_list, load};
+
+/// Every setting with its default and its reason; also the documentation.
+pub const DEFAULTS: &str = include_str!("../config.default.toml");
+
+/// How resource-service is set up.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "config.default.toml documents every key")]
+pub struct Settings {
+    pub listen: SocketAddr,
+    pub issuer: String,
+    #[serde(deserialize_with = "comma_list")]
+    pub audience: Vec<String>,
+    pub data_dir: PathBuf,
+    #[serde(deserialize_with = "parsed_list")]
+    pub token_sources: Vec<TokenSource>,
+    #[serde(with = "humantime_serde")]
+    pub max_key_age: Duration,
+    #[serde(deserialize_with = "comma_list")]
+    pub allow_http: Vec<String>,
+    #[serde(default)]
+    pub jwks_uri: Option<String>,
+    #[serde(default)]
+    pub issuer_internal_url: Option<String>,
+    #[serde(default)]
+    pub issuer_ca: Option<String>,
+    #[serde(default)]
+    pub shared_secret: Option<SecretString>,
+    pub database: Database,
+    pub http: Http,
+}
+
+/// Where a request may carry its token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenSource {
+    /// `Authorization: Bearer …` (RFC 6750 section 2.1).
+    Header,
+    /// `__Host-access`.
+    Cookie,
+    /// `?access_token=…` (RFC 6750 section 2.3).
+    Query,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "config.default.toml documents every key")]
+pub struct Database {
+    pub pool_size: u32,
+    #[serde(with = "humantime_serde")]
+    pub timeout: Duration,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "config.default.toml documents every key")]
+pub struct Http {
+    pub workers: usize,
+    pub max_connections: usize,
+    pub max_body_bytes: usize,
+    #[serde(with = "humantime_serde")]
+    pub body_timeout: Duration,
+    #[serde(with = "humantime_serde")]
+    pub head_timeout: Duration,
+    #[serde(with = "humantime_serde")]
+    pub keep_alive: Duration,
+    #[serde(with = "humantime_serde")]
+    pub shutdown_timeout: Duration,
+    #[serde(deserialize_with = "parsed_list")]
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+impl Settings {
+    /// Reads and checks the settings. What only the verifier can judge, such as the URLs, is checked when it is built.
+    ///
+    /// # Errors
+    /// The first key that is unknown, has the wrong type, or cannot be meant.
+    pub fn load(env: &Variables) -> Result<Self, SettingsError> {
+        let settings: Self = load("RESOURCE", DEFAULTS, env)?;
+        settings.check()?;
+        Ok(settings)
+    }
+
+    fn check(&self) -> Result<(), SettingsError> {
+        let ranges = [
+            ("database.pool_size", self.database.pool_size as usize, 1, 1024),
+            ("http.max_connections", self.http.max_connections, 1, 1_000_000),
+            ("http.max_body_bytes", self.http.max_body_bytes, 1024, 16 << 20),
+        ];
+        for (key, value, least, most) in ranges {
+            if !(least..=most).contains(&value) {
+                let reason = format!("{value} is not between {least} and {most}");
+                return Err(SettingsError::invalid(key, reason));
+            }
+        }
+        for (key, value) in [("max_key_age", self.max_key_age), ("database.timeout", self.database.timeout)] {
+            if value < Duration::from_secs(1) {
+                return Err(SettingsError::invalid(key, "must be at least 1s"));
+            }
+        }
+        if self.token_sources.is_empty() {
+            return Err(SettingsError::invalid("token_sources", "at least one source is needed"));
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for TokenSource {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        match name {
+            "header" => Ok(Self::Header),
+            "cookie" => Ok(Self::Cookie),
+            "query" => Ok(Self::Query),
+            _ => Err(format!("{name:?} is none of header, cookie, query")),
+        }
+    }
+}
+
+/// A list as [`comma_list`] reads it, of something other than strings.
+fn parsed_list<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err: fmt::Display>,
+{
+    comma_list(deserializer)?.iter().map(|item| item.parse().map_err(D::Error::custom)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load_with(name: &str, value: &str) -> Result<Settings, SettingsError> {
+        Settings::load(&Variables::from([(name.to_owned(), value.to_owned())]))
+    }
+
+    #[test]
+    fn the_defaults_are_valid() {
+        Settings::load(&Variables::new()).unwrap();
+    }
+
+    #[test]
+    fn lists_are_written_with_commas() {
+        let sources = load_with("RESOURCE__TOKEN_SOURCES", "header, cookie,query").unwrap().token_sources;
+        assert_eq!(sources, [TokenSource::Header, TokenSource::Cookie, TokenSource::Query]);
+        let proxies = load_with("RESOURCE__HTTP__TRUSTED_PROXIES", "10.0.0.0/8,::1/128").unwrap();
+        assert_eq!(proxies.http.trusted_proxies.len(), 2);
+    }
+
+    #[test]
+    fn settings_that_cannot_be_meant_are_named() {
+        let rows = [
+            ("RESOURCE__LISTEN", "everywhere", "listen"),
+            ("RESOURCE__TOKEN_SOURCES", "header,body", "token_sources"),
+            ("RESOURCE__TOKEN_SOURCES", ",", "token_sources"),
+            ("RESOURCE__MAX_KEY_AGE", "0s", "max_key_age"),
+            ("RESOURCE__DATABASE__POOL_SIZE", "0", "database.pool_size"),
+            ("RESOURCE__HTTP__TRUSTED_PROXIES", "everyone", "http.trusted_proxies"),
+            ("RESOURCE__NO_SUCH_THING", "1", "no_such_thing"),
+        ];
+        for (name, value, key) in rows {
+            let error = load_with(name, value).unwrap_err().to_string();
+            assert!(error.contains(key), "{name}={value}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_shared_secret_does_not_show_in_debug_output() {
+        let secret = "a secret of more than thirty-two bytes";
+        let settings = load_with("RESOURCE__SHARED_SECRET", secret).unwrap();
+        assert!(!format!("{settings:?}").contains(secret));
+    }
+}

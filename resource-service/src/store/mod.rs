@@ -1,0 +1,154 @@
+//! What is kept: an SQLite database of this service's own, one file for each table. Nothing here knows HTTP or tokens.
+
+pub(crate) mod comments;
+pub(crate) mod records;
+mod schema;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use diesel::connection::SimpleConnection as _;
+use diesel::r2d2::{ConnectionManager, CustomizeConnection, Pool, PoolError};
+use diesel::{Connection as _, QueryResult, SqliteConnection};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
+use tokio::sync::{AcquireError, Semaphore};
+use tokio::task::JoinError;
+use tokio::time::error::Elapsed;
+use uuid::Uuid;
+
+const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../migrations/resource");
+
+/// A failure of the store. Its text is for the log: clients see none of it.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("it cannot be opened: {0}")]
+    Open(#[from] diesel::ConnectionError),
+    #[error("no connection: {0}")]
+    Connection(#[from] PoolError),
+    #[error("a query failed: {0}")]
+    Query(#[from] diesel::result::Error),
+    #[error("a migration failed: {0}")]
+    Migration(Box<dyn std::error::Error + Send + Sync>),
+    #[error("no answer in time")]
+    Timeout(#[from] Elapsed),
+    #[error("a query panicked: {0}")]
+    Panic(#[from] JoinError),
+    #[error("it is shutting down")]
+    Closed(#[from] AcquireError),
+}
+
+/// The database.
+#[derive(Debug)]
+pub(crate) struct Store {
+    pool: Pool<ConnectionManager<SqliteConnection>>,
+    readers: Arc<Semaphore>,
+    /// SQLite takes one writer at a time. They wait here, in order, and not in SQLite, where late ones starve.
+    writer: Arc<Semaphore>,
+    timeout: Duration,
+}
+
+impl Store {
+    /// Opens the database file at `path`, and brings its tables up to date.
+    ///
+    /// # Errors
+    /// The file cannot be opened, or a migration fails.
+    pub(crate) fn open(path: &str, pool_size: u32, timeout: Duration) -> Result<Self, StoreError> {
+        let pragmas = Pragmas { timeout };
+        migrate(path, &pragmas)?;
+        let pool = Pool::builder()
+            .max_size(pool_size + 1) // the readers and the writer
+            .min_idle(Some(1))
+            .test_on_check_out(false) // a file does not hang up
+            .connection_timeout(timeout)
+            .connection_customizer(Box::new(pragmas))
+            .build(ConnectionManager::new(path))?;
+        let readers = Arc::new(Semaphore::new(pool_size as usize));
+        Ok(Self { pool, readers, writer: Arc::new(Semaphore::new(1)), timeout })
+    }
+
+    /// Runs queries that only read.
+    ///
+    /// # Errors
+    /// The database failed, or did not answer in time.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut SqliteConnection) -> QueryResult<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.run(&self.readers, job).await
+    }
+
+    /// Runs one statement that writes; it is durable when this returns `Ok`. After an `Err` its outcome is unknown.
+    ///
+    /// # Errors
+    /// The database failed, or did not answer in time.
+    pub(crate) async fn write<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut SqliteConnection) -> QueryResult<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.run(&self.writer, job).await
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        permits: &Arc<Semaphore>,
+        job: impl FnOnce(&mut SqliteConnection) -> QueryResult<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (pool, permits) = (self.pool.clone(), Arc::clone(permits));
+        let work = async move {
+            let permit = permits.acquire_owned().await?;
+            // The permit goes with the job, which runs to its end also when nobody waits for it any more.
+            let run = move || {
+                let _permit = permit;
+                Ok(job(&mut *pool.get()?)?)
+            };
+            tokio::task::spawn_blocking(run).await?
+        };
+        tokio::time::timeout(self.timeout, work).await?
+    }
+}
+
+/// How each connection is set up.
+#[derive(Debug)]
+struct Pragmas {
+    timeout: Duration,
+}
+
+impl Pragmas {
+    /// The time-out first: switching to WAL takes a lock as well. FULL: what was answered survives a power cut.
+    fn apply(&self, connection: &mut SqliteConnection) -> QueryResult<()> {
+        connection.batch_execute(&format!(
+            "PRAGMA busy_timeout = {}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;",
+            self.timeout.as_millis()
+        ))
+    }
+}
+
+impl CustomizeConnection<SqliteConnection, diesel::r2d2::Error> for Pragmas {
+    fn on_acquire(&self, connection: &mut SqliteConnection) -> Result<(), diesel::r2d2::Error> {
+        self.apply(connection).map_err(diesel::r2d2::Error::QueryError)
+    }
+}
+
+/// In one transaction that holds the write lock from its start: of two processes that start at once, one waits.
+fn migrate(path: &str, pragmas: &Pragmas) -> Result<(), StoreError> {
+    let mut connection = SqliteConnection::establish(path)?;
+    pragmas.apply(&mut connection)?;
+    connection.immediate_transaction(|connection| {
+        let applied = connection.run_pending_migrations(MIGRATIONS).map_err(StoreError::Migration)?;
+        for version in applied {
+            log::info!("applied migration {version}");
+        }
+        Ok(())
+    })
+}
+
+/// A new identifier: `UUIDv7` (RFC 9562 section 5.7), so that ids sort by the time they were made.
+#[expect(clippy::disallowed_methods, reason = "this service's one place that makes identifiers")]
+fn new_id() -> String {
+    Uuid::now_v7().to_string()
+}
+
+/// Unix seconds, as the database stores them.
+fn seconds(now: u64) -> i64 {
+    i64::try_from(now).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,162 @@
+//! Typed settings from embedded defaults, a file and the environment, in that order; later ones win.
+//!
+//! The only reader of the process environment. A service describes its settings as a type with
+//! `#[serde(deny_unknown_fields)]`; whatever does not fit it is an error that names the key.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use config::{Config, Environment, File, FileFormat};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
+
+/// The process environment, or a test's stand-in for it.
+pub type Variables = HashMap<String, String>;
+
+/// A setting that is missing, unknown or wrong. Its text names the key and never repeats a secret.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct SettingsError(String);
+
+impl SettingsError {
+    /// A value that has the right type and still cannot be meant; `key` is written like `tokens.access_ttl`.
+    #[must_use]
+    pub fn invalid(key: &str, reason: impl std::fmt::Display) -> Self {
+        Self(format!("setting `{key}`: {reason}"))
+    }
+}
+
+/// The variables this process was started with.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
+pub fn process_environment() -> Variables {
+    std::env::vars().collect()
+}
+
+/// Reads settings of type `T`.
+///
+/// `prefix` is `AUTH` or `RESOURCE`: the file is named by `{prefix}_CONFIG`, and `{prefix}__TOKENS__ACCESS_TTL` sets
+/// `tokens.access_ttl`. For every variable, the same name with `_FILE` names a file that holds the value. An empty
+/// variable counts as absent.
+///
+/// # Errors
+/// A file that cannot be read, a key that does not exist, a value of the wrong type.
+pub fn load<T: DeserializeOwned>(prefix: &str, defaults: &str, env: &Variables) -> Result<T, SettingsError> {
+    let mut sources = Config::builder().add_source(File::from_str(defaults, FileFormat::Toml));
+    if let Some(path) = env.get(&format!("{prefix}_CONFIG")).filter(|path| !path.is_empty()) {
+        sources = sources.add_source(File::new(path, FileFormat::Toml));
+    }
+    let variables = resolve_files(prefix, env)?;
+    let environment = Environment::with_prefix(prefix)
+        .prefix_separator("__")
+        .separator("__")
+        .ignore_empty(true)
+        .source(Some(variables));
+    let config = sources.add_source(environment).build().map_err(|error| SettingsError(error.to_string()))?;
+    serde_path_to_error::deserialize(config).map_err(|error| describe(prefix, &error))
+}
+
+fn describe(prefix: &str, error: &serde_path_to_error::Error<config::ConfigError>) -> SettingsError {
+    let path = error.path().to_string();
+    let variable = |path: &str| format!("{prefix}__{}", path.to_uppercase().replace('.', "__"));
+    match path.as_str() {
+        "." => SettingsError(format!("settings: {}", error.inner())),
+        _ => SettingsError(format!("setting `{path}` ({}): {}", variable(&path), error.inner())),
+    }
+}
+
+/// Replaces each `NAME_FILE` by `NAME` with the file's content, less the line break that editors add at its end.
+fn resolve_files(prefix: &str, env: &Variables) -> Result<Variables, SettingsError> {
+    let start = format!("{prefix}__");
+    let mut resolved = Variables::new();
+    for (name, value) in env.iter().filter(|(name, value)| name.starts_with(&start) && !value.is_empty()) {
+        let Some(target) = name.strip_suffix("_FILE") else {
+            resolved.insert(name.clone(), value.clone());
+            continue;
+        };
+        if env.get(target).is_some_and(|direct| !direct.is_empty()) {
+            return Err(SettingsError(format!("{target} and {name} are both set; one of them is enough")));
+        }
+        let text = std::fs::read_to_string(Path::new(value))
+            .map_err(|error| SettingsError(format!("{name}: cannot read {value}: {error}")))?;
+        resolved.insert(target.to_owned(), text.trim_end_matches(['\r', '\n']).to_owned());
+    }
+    Ok(resolved)
+}
+
+/// A list of strings, written as a TOML array or, in a variable, separated by commas.
+///
+/// # Errors
+/// Anything else.
+pub fn comma_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Written {
+        List(Vec<String>),
+        Text(String),
+    }
+    Ok(match Written::deserialize(deserializer)? {
+        Written::List(items) => items,
+        Written::Text(text) => {
+            text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Sample {
+        #[serde(deserialize_with = "comma_list")]
+        audience: Vec<String>,
+        limits: Limits,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Limits {
+        size: u32,
+    }
+
+    const DEFAULTS: &str = "audience = [\"a\"]\n[limits]\nsize = 1\n";
+
+    fn sample(variables: &[(&str, &str)]) -> Result<Sample, SettingsError> {
+        let env = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        load("SAMPLE", DEFAULTS, &env)
+    }
+
+    #[test]
+    fn a_variable_overrides_the_default_and_an_empty_one_does_not() {
+        assert_eq!(sample(&[("SAMPLE__LIMITS__SIZE", "7")]).unwrap().limits.size, 7);
+        assert_eq!(sample(&[("SAMPLE__LIMITS__SIZE", "")]).unwrap().limits.size, 1);
+    }
+
+    #[test]
+    fn a_list_may_be_written_with_commas() {
+        assert_eq!(sample(&[("SAMPLE__AUDIENCE", "x, y")]).unwrap().audience, ["x", "y"]);
+        assert_eq!(sample(&[]).unwrap().audience, ["a"]);
+    }
+
+    #[test]
+    fn a_file_named_by_a_variable_gives_its_content() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "9\n").unwrap();
+        let path = file.path().to_str().unwrap();
+        assert_eq!(sample(&[("SAMPLE__LIMITS__SIZE_FILE", path)]).unwrap().limits.size, 9);
+        let both = sample(&[("SAMPLE__LIMITS__SIZE_FILE", path), ("SAMPLE__LIMITS__SIZE", "1")]);
+        assert!(both.unwrap_err().to_string().contains("both set"));
+    }
+
+    #[test]
+    fn errors_name_the_key() {
+        let wrong = sample(&[("SAMPLE__LIMITS__SIZE", "many")]).unwrap_err().to_string();
+        assert!(wrong.contains("`limits.size` (SAMPLE__LIMITS__SIZE)"), "{wrong}");
+        let unknown = sample(&[("SAMPLE__LIMITS__SIZES", "1")]).unwrap_err().to_string();
+        assert!(unknown.contains("sizes"), "{unknown}");
+        let missing = sample(&[("SAMPLE_CONFIG", "/nowhere.toml")]).unwrap_err().to_string();
+        assert!(missing.contains("/nowhere.toml"), "{missing}");
+    }
+}

@@ -1,0 +1,87 @@
+//! Where time comes from: the wall clock, or one that a test sets.
+//!
+//! Tokens are judged by the wall clock, because that is what `exp` and `nbf` mean. Cool-downs and the age of
+//! keys are not: they use a monotonic instant, so that a corrected clock neither freezes nor opens them.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+/// The monotonic clock; tokio's when there is a runtime, so that tests can pause it.
+#[cfg(not(feature = "remote"))]
+pub(crate) use std::time::Instant;
+#[cfg(feature = "remote")]
+pub(crate) use tokio::time::Instant;
+
+/// A source of the current time, in whole seconds since 1970 (the `NumericDate` of RFC 7519).
+#[derive(Clone, Debug, Default)]
+pub struct Clock(Source);
+
+#[derive(Clone, Debug, Default)]
+enum Source {
+    #[default]
+    System,
+    Manual(Arc<AtomicU64>),
+}
+
+impl Clock {
+    /// The machine's wall clock.
+    #[must_use]
+    pub fn system() -> Self {
+        Self::default()
+    }
+
+    /// Seconds since 1970. A machine set to a time before 1970 reads 0, at which no token is valid yet.
+    #[must_use]
+    pub fn now(&self) -> u64 {
+        match &self.0 {
+            Source::System => system_now(),
+            Source::Manual(seconds) => seconds.load(Ordering::Relaxed),
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
+fn system_now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// A clock that stands still until it is told otherwise. For tests.
+///
+/// ```
+/// # use {shared_claims::ManualClock, std::time::Duration};
+/// let time = ManualClock::at(1_800_000_000);
+/// let clock = time.clock(); // hand this one to what is tested
+/// time.advance(Duration::from_secs(301));
+/// assert_eq!(clock.now(), 1_800_000_301);
+/// ```
+#[derive(Clone, Debug)]
+pub struct ManualClock(Arc<AtomicU64>);
+
+impl ManualClock {
+    /// A clock that reads `seconds` since 1970.
+    #[must_use]
+    pub fn at(seconds: u64) -> Self {
+        Self(Arc::new(AtomicU64::new(seconds)))
+    }
+
+    /// The [`Clock`] that this one drives.
+    #[must_use]
+    pub fn clock(&self) -> Clock {
+        Clock(Source::Manual(Arc::clone(&self.0)))
+    }
+
+    /// Moves forward by `by`; parts of a second are dropped.
+    pub fn advance(&self, by: Duration) {
+        self.0.fetch_add(by.as_secs(), Ordering::Relaxed);
+    }
+
+    /// Sets the time to `seconds` since 1970, also backwards.
+    pub fn set(&self, seconds: u64) {
+        self.0.store(seconds, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,35 @@
+#![doc = include_str!("../README.md")]
+
+#[cfg(feature = "actix")]
+pub mod actix;
+mod algorithm;
+pub mod bearer;
+mod claims;
+mod clock;
+mod error;
+pub mod guard;
+mod jws;
+mod key_store;
+mod keys;
+mod policy;
+#[cfg(feature = "remote")]
+mod remote;
+mod strict;
+mod token;
+mod verifier;
+
+#[cfg(feature = "remote")]
+pub use remote::Remote;
+
+pub use crate::{
+    algorithm::{Algorithm, UnknownAlgorithm},
+    bearer::{Answer, AuthError, Cause},
+    claims::Claims,
+    clock::{Clock, ManualClock},
+    error::{KeySetError, Refusal, SetupError},
+    guard::Denied,
+    keys::KeySet,
+    policy::Policy,
+    token::AccessToken,
+    verifier::{Readiness, Verifier},
+};

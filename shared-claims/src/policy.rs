@@ -1,0 +1,124 @@
+//! What a service accepts: one issuer, its own audiences, algorithms, a leeway. A pure function of claims and
+//! time.
+//!
+//! Checks can be tuned, not switched off.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{Algorithm, Claims, Refusal, SetupError};
+
+const DEFAULT_ALGORITHMS: [Algorithm; 3] = [Algorithm::ES256, Algorithm::EdDSA, Algorithm::RS256];
+const DEFAULT_LEEWAY: u64 = 30;
+const MAX_LEEWAY: u64 = 300;
+
+/// What a token must say to be accepted.
+///
+/// ```
+/// # use {shared_claims::{Algorithm, Policy}, std::time::Duration};
+/// let policy = Policy::new("https://auth.example.com", ["orders"])?
+///     .algorithms(&[Algorithm::ES256])?
+///     .leeway(Duration::from_secs(5))?;
+/// # Ok::<(), shared_claims::SetupError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Policy {
+    issuer: String,
+    audiences: Vec<String>,
+    algorithms: Vec<Algorithm>,
+    leeway: u64,
+    realm: Arc<str>,
+}
+
+impl Policy {
+    /// Accepts tokens of `issuer`, which must equal `iss` to the letter, meant for any of `audiences`.
+    ///
+    /// By default ES256, `EdDSA` and RS256 are accepted, and clocks may differ by 30 seconds.
+    ///
+    /// # Errors
+    /// When the issuer is empty, or when there is no audience or an empty one.
+    pub fn new<I>(issuer: impl Into<String>, audiences: I) -> Result<Self, SetupError>
+    where
+        I: IntoIterator<Item: Into<String>>,
+    {
+        let issuer = issuer.into();
+        let audiences: Vec<String> = audiences.into_iter().map(Into::into).collect();
+        if issuer.is_empty() {
+            return Err(SetupError::NoIssuer);
+        }
+        match audiences.first() {
+            Some(first) if audiences.iter().all(|audience| !audience.is_empty()) => Ok(Self {
+                realm: Arc::from(first.as_str()),
+                algorithms: DEFAULT_ALGORITHMS.to_vec(),
+                leeway: DEFAULT_LEEWAY,
+                issuer,
+                audiences,
+            }),
+            _ => Err(SetupError::NoAudience),
+        }
+    }
+
+    /// Accepts these algorithms instead. A verifier of a shared secret takes HS256 alone, whatever stands
+    /// here.
+    ///
+    /// # Errors
+    /// When the list is empty or holds HS256.
+    pub fn algorithms(mut self, algorithms: &[Algorithm]) -> Result<Self, SetupError> {
+        if algorithms.is_empty() || algorithms.contains(&Algorithm::HS256) {
+            return Err(SetupError::Algorithms);
+        }
+        self.algorithms = algorithms.to_vec();
+        Ok(self)
+    }
+
+    /// How far the clocks of issuer and verifier may differ, in whole seconds.
+    ///
+    /// # Errors
+    /// When it is more than 300 seconds.
+    pub fn leeway(mut self, leeway: Duration) -> Result<Self, SetupError> {
+        if leeway > Duration::from_secs(MAX_LEEWAY) {
+            return Err(SetupError::Leeway);
+        }
+        self.leeway = leeway.as_secs();
+        Ok(self)
+    }
+
+    /// The `realm` of challenges (RFC 9110 section 11.5); by default the first audience.
+    #[must_use]
+    pub fn realm(mut self, realm: &str) -> Self {
+        self.realm = Arc::from(realm);
+        self
+    }
+
+    /// The issuer whose tokens are accepted.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    pub(crate) fn shared_realm(&self) -> &Arc<str> {
+        &self.realm
+    }
+
+    pub(crate) fn accepts(&self, algorithm: Algorithm) -> bool {
+        self.algorithms.contains(&algorithm)
+    }
+
+    /// Everything but `exp`, with `now` in seconds since 1970.
+    pub(crate) fn check(&self, claims: &Claims, now: u64) -> Result<(), Refusal> {
+        let latest = now.saturating_add(self.leeway);
+        if claims.iss != self.issuer {
+            Err(Refusal::Issuer)
+        } else if !claims.aud.iter().any(|audience| self.audiences.contains(audience)) {
+            Err(Refusal::Audience)
+        } else if claims.iat > latest || claims.nbf.is_some_and(|nbf| nbf > latest) {
+            Err(Refusal::NotYetValid)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// `exp`: valid only before it (RFC 7519 section 4.1.4).
+    pub(crate) fn check_expiry(&self, claims: &Claims, now: u64) -> Result<(), Refusal> {
+        if now < claims.exp.saturating_add(self.leeway) { Ok(()) } else { Err(Refusal::Expired) }
+    }
+}

@@ -1,0 +1,157 @@
+//! Strict JSON: what a signed text must be before anything in it is believed (RFC 8725, RFC 7515 section 4).
+//!
+//! Two parsers that read one text differently are how forged rights slip through, so whatever parsers
+//! disagree about is refused: member names that occur twice at any depth, also in escaped spellings; a byte
+//! order mark; text after the end; numbers no double can hold; deep nesting. `serde_json` reads, this file
+//! only watches.
+
+use std::{borrow::Cow, collections::BTreeSet, fmt};
+
+use serde::{
+    Deserialize,
+    de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor},
+};
+
+/// Objects and arrays inside one another, the outermost included.
+const MAX_DEPTH: u8 = 32;
+
+/// A text that is one JSON object without anything ambiguous in it.
+pub(crate) struct Object<'a> {
+    text: &'a str,
+    names: BTreeSet<Cow<'a, str>>,
+}
+
+impl<'a> Object<'a> {
+    /// Checks the whole of `bytes`. The error says what is wrong without repeating any of the text.
+    pub(crate) fn check(bytes: &'a [u8]) -> Result<Self, &'static str> {
+        let text = str::from_utf8(bytes).map_err(|_| "not UTF-8")?;
+        let mut json = serde_json::Deserializer::from_str(text);
+        let names =
+            json.deserialize_map(Members { depth_left: MAX_DEPTH - 1 }).map_err(|_| "not strict JSON")?;
+        json.end().map_err(|_| "text after the JSON object")?;
+        Ok(Self { text, names })
+    }
+
+    /// Whether the object itself has a member of this name, whatever its value.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.names.contains(name)
+    }
+
+    /// Reads the object into a type.
+    pub(crate) fn read<T: Deserialize<'a>>(&self) -> serde_json::Result<T> {
+        serde_json::from_str(self.text)
+    }
+}
+
+/// Walks an object and returns the names of its members.
+struct Members {
+    depth_left: u8,
+}
+
+impl<'de> Visitor<'de> for Members {
+    type Value = BTreeSet<Cow<'de, str>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut names = BTreeSet::new();
+        while let Some(name) = map.next_key_seed(Name)? {
+            if !names.insert(name) {
+                return Err(A::Error::custom("a member name occurs twice"));
+            }
+            map.next_value_seed(Anything { depth_left: self.depth_left })?;
+        }
+        Ok(names)
+    }
+}
+
+/// Reads a member's name, borrowed where it is spelled without escapes.
+struct Name;
+
+impl<'de> DeserializeSeed<'de> for Name {
+    type Value = Cow<'de, str>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Name {
+    type Value = Cow<'de, str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a member name")
+    }
+
+    fn visit_borrowed_str<E: Error>(self, name: &'de str) -> Result<Self::Value, E> {
+        Ok(Cow::Borrowed(name))
+    }
+
+    fn visit_str<E: Error>(self, name: &str) -> Result<Self::Value, E> {
+        Ok(Cow::Owned(name.to_owned()))
+    }
+}
+
+/// Walks any value and keeps nothing of it.
+#[derive(Clone, Copy)]
+struct Anything {
+    depth_left: u8,
+}
+
+impl Anything {
+    fn deeper<E: Error>(self) -> Result<u8, E> {
+        self.depth_left.checked_sub(1).ok_or_else(|| E::custom("nested too deeply"))
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Anything {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Anything {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
+        Members { depth_left: self.deeper()? }.visit_map(map).map(drop)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        let item = Self { depth_left: self.deeper()? };
+        while seq.next_element_seed(item)?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+}

@@ -1,0 +1,256 @@
+//! The one way in: the text of a token becomes verified claims, or a reason why not.
+//!
+//! Cheapest and least trusting first: form, header, key by `kid`, the key's own algorithm, signature, and
+//! only then the claims. Nothing on this path locks or waits, save that an unknown `kid` may wait for one
+//! fetch.
+
+use std::{fmt, sync::Arc};
+
+use aws_lc_rs::hmac;
+
+#[cfg(feature = "remote")]
+use crate::remote::{Refresher, Remote};
+use crate::{
+    AccessToken, Algorithm, AuthError, Cause, Claims, Clock, KeySet, Policy, Refusal, SetupError,
+    jws::Unverified, key_store::KeyStore, strict,
+};
+
+/// The shortest shared secret, in bytes (RFC 7518 section 3.2).
+const MIN_SECRET: usize = 32;
+
+/// Verifies access tokens (RFC 9068) by keys it holds in memory. Cheap to clone; all clones share their keys.
+#[derive(Clone, Debug)]
+pub struct Verifier {
+    shared: Arc<Shared>,
+    clock: Clock,
+}
+
+#[derive(Debug)]
+struct Shared {
+    policy: Policy,
+    keys: Keys,
+    #[cfg(feature = "remote")]
+    refresher: Option<Refresher>,
+}
+
+enum Keys {
+    Public(Arc<KeyStore>),
+    Secret(Box<hmac::Key>),
+}
+
+/// Whether a verifier can judge tokens right now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Readiness {
+    /// It can.
+    Ready {
+        /// How long ago the keys were loaded or confirmed, in seconds.
+        keys_age_secs: u64,
+    },
+    /// It cannot: every well-formed token is [`Refusal::Unavailable`].
+    NotReady {
+        /// Why, in a sentence for an operator.
+        reason: String,
+    },
+}
+
+/// Whether `exp` counts.
+#[derive(Clone, Copy, PartialEq)]
+enum Expiry {
+    Checked,
+    Ignored,
+}
+
+impl Verifier {
+    /// Verifies by keys that are at hand; [`set_keys`](Self::set_keys) replaces them.
+    #[must_use]
+    pub fn with_keys(policy: Policy, keys: KeySet) -> Self {
+        let store = KeyStore::default();
+        store.set(Arc::new(keys));
+        Self::new(policy, Keys::Public(Arc::new(store)))
+    }
+
+    /// Verifies `HS256` by a secret that the issuer shares. The `kid` is ignored. Whoever holds the secret
+    /// can make tokens, so this is for the smallest set-ups.
+    ///
+    /// # Errors
+    /// When the secret has fewer than 32 bytes.
+    pub fn with_shared_secret(policy: Policy, secret: &[u8]) -> Result<Self, SetupError> {
+        if secret.len() < MIN_SECRET {
+            return Err(SetupError::ShortSecret);
+        }
+        Ok(Self::new(policy, Keys::Secret(Box::new(hmac::Key::new(hmac::HMAC_SHA256, secret)))))
+    }
+
+    /// Verifies by the keys that the issuer publishes. Does no I/O and spawns nothing: call
+    /// [`start`](Self::start) when a tokio runtime is there. Until the first keys arrive, well-formed tokens
+    /// are [`Refusal::Unavailable`].
+    ///
+    /// # Errors
+    /// When a URL cannot be used or is plain HTTP without being allowed to, or when the trusted certificates are
+    /// not PEM.
+    #[cfg(feature = "remote")]
+    pub fn remote(policy: Policy, remote: Remote) -> Result<Self, SetupError> {
+        let store = Arc::new(KeyStore::with_max_age(remote.longest_staleness()));
+        let refresher = remote.refresher(policy.issuer(), Arc::clone(&store))?;
+        let keys = Keys::Public(store);
+        Ok(Self {
+            shared: Arc::new(Shared { policy, keys, refresher: Some(refresher) }),
+            clock: Clock::system(),
+        })
+    }
+
+    fn new(policy: Policy, keys: Keys) -> Self {
+        #[cfg(feature = "remote")]
+        let shared = Shared { policy, keys, refresher: None };
+        #[cfg(not(feature = "remote"))]
+        let shared = Shared { policy, keys };
+        Self { shared: Arc::new(shared), clock: Clock::system() }
+    }
+
+    /// Judges by another clock from now on; clones made earlier keep theirs.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Spawns the task that fetches the keys and keeps them fresh, once; later calls do nothing. The task
+    /// ends when the last clone of this verifier is gone. A verifier without remote keys has nothing to
+    /// start.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime, where nothing can be spawned.
+    #[cfg(feature = "remote")]
+    pub fn start(&self) {
+        if let Some(refresher) = &self.shared.refresher {
+            refresher.start();
+        }
+    }
+
+    /// Puts other keys in force at once. With remote keys it seeds the verifier until the next fetch; a
+    /// verifier of a shared secret has no key set and ignores this.
+    pub fn set_keys(&self, keys: KeySet) {
+        if let Keys::Public(store) = &self.shared.keys {
+            store.set(Arc::new(keys));
+        }
+    }
+
+    /// Verifies a token. One with a known `kid` never waits. With remote keys, an unknown `kid` waits at most
+    /// a second for one fetch that all such requests share; after it none is made for 10 seconds.
+    ///
+    /// # Errors
+    /// [`Refusal::Unavailable`] when there are no usable keys, which is not the token's fault; else what is
+    /// wrong.
+    #[cfg_attr(
+        not(feature = "remote"),
+        expect(clippy::unused_async, reason = "only remote keys are waited for")
+    )]
+    pub async fn verify(&self, token: &str) -> Result<AccessToken, Refusal> {
+        let result = self.verify_known(token);
+        #[cfg(feature = "remote")]
+        if let (Err(Refusal::UnknownKey | Refusal::Unavailable), Some(refresher)) =
+            (&result, &self.shared.refresher)
+        {
+            refresher.wait_for_fetch().await;
+            // Also when nothing was fetched: another request's fetch may have ended in between.
+            return self.verify_known(token);
+        }
+        result
+    }
+
+    /// Verifies a token by the keys that are known, without waiting.
+    ///
+    /// # Errors
+    /// As [`verify`](Self::verify).
+    pub fn verify_known(&self, token: &str) -> Result<AccessToken, Refusal> {
+        self.examine(token, Expiry::Checked)
+    }
+
+    /// Like [`verify_known`](Self::verify_known), but a token that has expired passes. For logout alone,
+    /// where an expired token still names the session to end: it must open nothing.
+    ///
+    /// # Errors
+    /// As [`verify`](Self::verify), without [`Refusal::Expired`].
+    pub fn verify_expired(&self, token: &str) -> Result<AccessToken, Refusal> {
+        self.examine(token, Expiry::Ignored)
+    }
+
+    /// Whether tokens can be judged right now. For a readiness probe.
+    #[must_use]
+    pub fn readiness(&self) -> Readiness {
+        let Keys::Public(store) = &self.shared.keys else { return Readiness::Ready { keys_age_secs: 0 } };
+        let age = store.age();
+        match (store.usable(), age) {
+            (Ok(_), age) => Readiness::Ready { keys_age_secs: age.unwrap_or_default().as_secs() },
+            (Err(_), Some(_)) => self.not_ready("the keys are too old"),
+            (Err(_), None) => self.not_ready("no keys yet"),
+        }
+    }
+
+    #[cfg_attr(
+        not(feature = "remote"),
+        expect(clippy::unused_self, reason = "only remote keys can be missing")
+    )]
+    fn not_ready(&self, what: &str) -> Readiness {
+        #[cfg(feature = "remote")]
+        if let Some(trouble) = self.shared.refresher.as_ref().and_then(Refresher::trouble) {
+            return Readiness::NotReady { reason: format!("{what}: {trouble}") };
+        }
+        Readiness::NotReady { reason: what.to_owned() }
+    }
+
+    /// The error to answer with for a reason of one's own, such as [`Refusal::Revoked`], with this verifier's
+    /// realm.
+    #[must_use]
+    pub fn auth_error(&self, cause: impl Into<Cause>) -> AuthError {
+        AuthError::new(cause, self.shared.policy.shared_realm())
+    }
+
+    fn examine(&self, token: &str, expiry: Expiry) -> Result<AccessToken, Refusal> {
+        let token = Unverified::parse(token)?;
+        self.check_signature(&token)?;
+        let claims = read_claims(&token.payload)?;
+        let (policy, now) = (&self.shared.policy, self.clock.now());
+        policy.check(&claims, now)?;
+        if expiry == Expiry::Checked {
+            policy.check_expiry(&claims, now)?;
+        }
+        Ok(AccessToken::new(claims, policy.shared_realm()))
+    }
+
+    fn check_signature(&self, token: &Unverified<'_>) -> Result<(), Refusal> {
+        let algorithm: Algorithm = token.header.alg.parse().map_err(|_| Refusal::Algorithm)?;
+        let message = token.signed.as_bytes();
+        match &self.shared.keys {
+            Keys::Secret(_) if algorithm != Algorithm::HS256 => Err(Refusal::Algorithm),
+            Keys::Secret(key) => hmac::verify(key, message, &token.signature).map_err(|_| Refusal::Signature),
+            Keys::Public(_) if !self.shared.policy.accepts(algorithm) => Err(Refusal::Algorithm),
+            Keys::Public(store) => {
+                let kid = token.header.kid.as_deref().ok_or(Refusal::Malformed("no key id"))?;
+                let keys = store.usable()?;
+                let key = keys.get(kid).ok_or(Refusal::UnknownKey)?;
+                if key.algorithm != algorithm {
+                    return Err(Refusal::Algorithm);
+                }
+                key.verify(message, &token.signature)
+            }
+        }
+    }
+}
+
+fn read_claims(payload: &[u8]) -> Result<Claims, Refusal> {
+    let object = strict::Object::check(payload).map_err(Refusal::Malformed)?;
+    if object.has("cnf") {
+        return Err(Refusal::SenderConstrained);
+    }
+    object.read().map_err(|_| Refusal::Malformed("a claim is missing or has the wrong type"))
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Public(store) => store.fmt(f),
+            Self::Secret(_) => f.write_str("a shared secret"),
+        }
+    }
+}

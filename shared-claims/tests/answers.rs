@@ -1,0 +1,163 @@
+//! Rights, and what a client is told: guards, the Authorization header, and every answer byte for byte.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod support;
+
+use shared_claims::{
+    AccessToken, Answer, AuthError, Cause, Policy, Refusal, Verifier,
+    bearer::token_in,
+    guard::{Rule, owner, role, scope},
+};
+use support::{ISSUER, Signer, key_set, verifier};
+
+/// A token of `user-1` with the scopes `books:download comments:write` and the role `reader`.
+fn token() -> AccessToken {
+    let signer = Signer::es256("es");
+    verifier(&[&signer]).verify_known(&signer.token()).unwrap()
+}
+
+fn challenge(error: &AuthError) -> String {
+    error.answer().www_authenticate.unwrap()
+}
+
+#[test]
+fn a_rule_that_holds_lets_through() {
+    let rules: [Rule<'_>; 7] = [
+        scope("books:download"),
+        role("reader"),
+        owner("user-1"),
+        owner("user-2").or(role("reader")),
+        owner("user-1").or(role("admin")),
+        scope("books:download").and(scope("comments:write")),
+        role("admin").or(role("reader").and(owner("user-1"))),
+    ];
+    for rule in rules {
+        token().require(rule).unwrap();
+    }
+}
+
+#[test]
+fn a_rule_that_does_not_hold_names_the_scopes_that_would_help() {
+    let rules: [(Rule<'_>, &str); 12] = [
+        (scope("books"), "books"),
+        (scope("BOOKS:DOWNLOAD"), "BOOKS:DOWNLOAD"),
+        (role("admin"), ""),
+        (role("read"), ""),
+        (owner("user-2"), ""),
+        (owner(""), ""),
+        (owner("user-2").or(role("admin")), ""),
+        (scope("a").and(scope("b")), "a b"),
+        (scope("a").and(scope("a")), "a"),
+        (scope("a").and(role("reader")), "a"),
+        (scope("a").and(role("admin")), ""),
+        (role("admin").or(scope("a").and(scope("books:download"))), "a books:download"),
+    ];
+    for (rule, scopes) in rules {
+        let error = token().require(rule.clone()).unwrap_err();
+        let Cause::Denied(denied) = error.cause() else { panic!("{error}") };
+        assert_eq!(denied.scopes().join(" "), scopes, "{rule:?}");
+    }
+}
+
+#[test]
+fn a_missing_right_is_answered_without_naming_the_object() {
+    let by_scope = token().require(scope("a").and(scope("b"))).unwrap_err();
+    assert_eq!(challenge(&by_scope), r#"Bearer realm="orders", error="insufficient_scope", scope="a b""#);
+    let by_role = token().require(owner("user-2").or(role("admin"))).unwrap_err();
+    assert_eq!(
+        challenge(&by_role),
+        r#"Bearer realm="orders", error="insufficient_scope", error_description="The access token does not give this right""#
+    );
+    assert_eq!(
+        by_role.answer().body,
+        r#"{"type":"about:blank","title":"Forbidden","status":403,"detail":"The access token does not give this right","code":"insufficient_scope"}"#
+    );
+}
+
+#[test]
+fn every_cause_has_its_answer() {
+    let verifier = verifier(&[&Signer::es256("es")]);
+    let answer = |cause: Cause| verifier.auth_error(cause).answer();
+    let invalid = [
+        Refusal::Malformed("x"),
+        Refusal::Type,
+        Refusal::Algorithm,
+        Refusal::UnknownKey,
+        Refusal::Signature,
+        Refusal::SenderConstrained,
+        Refusal::Issuer,
+        Refusal::Audience,
+        Refusal::NotYetValid,
+    ];
+    for refusal in invalid {
+        assert_eq!(answer(refusal.into()), refused("The access token is not valid", "invalid_token"));
+    }
+    assert_eq!(answer(Refusal::Expired.into()), refused("The access token expired", "token_expired"));
+    assert_eq!(answer(Refusal::Revoked.into()), refused("The access token was revoked", "token_revoked"));
+    assert_eq!(answer(Cause::MissingToken), Answer {
+        status: 401,
+        www_authenticate: Some(r#"Bearer realm="orders""#.to_owned()),
+        retry_after: None,
+        body: r#"{"type":"about:blank","title":"Unauthorized","status":401,"detail":"This needs a bearer access token","code":"missing_token"}"#.to_owned(),
+    });
+    assert_eq!(answer(Cause::InvalidRequest), Answer {
+        status: 400,
+        www_authenticate: Some(r#"Bearer realm="orders", error="invalid_request", error_description="Send one Authorization header with one token""#.to_owned()),
+        retry_after: None,
+        body: r#"{"type":"about:blank","title":"Bad Request","status":400,"detail":"Send one Authorization header with one token","code":"invalid_request"}"#.to_owned(),
+    });
+    assert_eq!(answer(Refusal::Unavailable.into()), Answer {
+        status: 503,
+        www_authenticate: None,
+        retry_after: Some(1),
+        body: r#"{"type":"about:blank","title":"Service Unavailable","status":503,"detail":"Tokens cannot be verified at the moment","code":"keys_unavailable"}"#.to_owned(),
+    });
+}
+
+fn refused(detail: &str, code: &str) -> Answer {
+    Answer {
+        status: 401,
+        www_authenticate: Some(format!(
+            r#"Bearer realm="orders", error="invalid_token", error_description="{detail}""#
+        )),
+        retry_after: None,
+        body: format!(
+            r#"{{"type":"about:blank","title":"Unauthorized","status":401,"detail":"{detail}","code":"{code}"}}"#
+        ),
+    }
+}
+
+#[test]
+fn a_challenge_holds_only_characters_that_rfc_6750_allows() {
+    let policy = Policy::new(ISSUER, ["orders"]).unwrap().realm("a \"b\"\\ \r\nX: y\u{e9}\0");
+    let verifier = Verifier::with_keys(policy, key_set(&[&Signer::es256("es")]));
+    assert_eq!(challenge(&verifier.auth_error(Cause::MissingToken)), r#"Bearer realm="a b X: y""#);
+}
+
+#[test]
+fn the_authorization_header_is_read_as_rfc_9110_says() {
+    let good: [&[u8]; 5] = [b"Bearer abc", b"bearer abc", b"BEARER abc", b"bEaReR    abc", b"Bearer abc "];
+    for value in good {
+        assert_eq!(token_in([value]), Ok("abc"), "{value:?}");
+    }
+    let missing: [&[u8]; 9] = [
+        b"",
+        b" ",
+        b"Basic YTpi",
+        b"DPoP abc",
+        b"abc",
+        b"Bearerabc",
+        b"Bearer\tabc",
+        b" Bearer abc",
+        b"Bearer, abc",
+    ];
+    for value in missing {
+        assert_eq!(token_in([value]), Err(Cause::MissingToken), "{value:?}");
+    }
+    assert_eq!(token_in([]), Err(Cause::MissingToken));
+    assert_eq!(token_in([b"Bearer".as_slice()]), Err(Cause::InvalidRequest));
+    assert_eq!(token_in([b"Bearer   ".as_slice()]), Err(Cause::InvalidRequest));
+    assert_eq!(token_in([b"Bearer abc".as_slice(), b"Bearer abc"]), Err(Cause::InvalidRequest));
+    assert_eq!(token_in([b"Basic YTpi".as_slice(), b"Bearer abc"]), Err(Cause::InvalidRequest));
+    assert!(matches!(token_in([b"Bearer \xff".as_slice()]), Err(Cause::Refused(Refusal::Malformed(_)))));
+}
