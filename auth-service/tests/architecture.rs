@@ -1,0 +1,174 @@
+//! The invariants of `ARCHITECTURE.md`, looked up in the source: who may name whom.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What must not stand in the files of a room, and why.
+struct Rule {
+    room: &'static str,
+    except: &'static [&'static str],
+    words: &'static [&'static str],
+    why: &'static str,
+}
+
+const RULES: &[Rule] = &[
+    Rule {
+        room: "auth-service/src/domain",
+        except: &[],
+        words: &[
+            "actix",
+            "diesel",
+            "crate::settings",
+            "crate::http",
+            "crate::app",
+            "crate::cli",
+            "StatusCode",
+        ],
+        why: "the rules are readable without a framework",
+    },
+    Rule {
+        room: "auth-service/src/http",
+        except: &[],
+        words: &["diesel", "aws_lc_rs", "bcrypt", "argon2", "jsonwebtoken"],
+        why: "handlers translate; they neither query nor encrypt",
+    },
+    Rule {
+        room: "auth-service/src/store",
+        except: &[],
+        words: &["actix", "crate::domain", "crate::http", "crate::settings"],
+        why: "the store knows nothing above it",
+    },
+    Rule {
+        room: "auth-service/src",
+        except: &["auth-service/src/store"],
+        words: &["diesel"],
+        why: "SQL lives in one place",
+    },
+    Rule {
+        room: "auth-service/src",
+        except: &["auth-service/src/domain/keyring"],
+        words: &["KeyPair", "pkcs8", "hmac", "aead"],
+        why: "private keys appear in the keyring alone",
+    },
+    Rule {
+        room: "auth-service/src",
+        except: &["auth-service/src/domain/random.rs"],
+        words: &["rand::fill", "now_v7", "new_v4", "getrandom"],
+        why: "randomness is made in one place",
+    },
+    Rule {
+        room: "shared-claims/src",
+        except: &["shared-claims/src/clock.rs"],
+        words: &["SystemTime"],
+        why: "the wall clock is read in one place",
+    },
+    Rule {
+        room: "auth-service/src",
+        except: &[],
+        words: &["SystemTime", "std::env::"],
+        why: "time comes from the clock, variables from service-kit's settings",
+    },
+    Rule {
+        room: "resource-service/src",
+        except: &[],
+        words: &["SystemTime", "std::env::", "auth_service"],
+        why: "resource-service knows auth-service only in its tests",
+    },
+    Rule {
+        room: "shared-claims/src",
+        except: &["shared-claims/src/actix.rs"],
+        words: &["actix_web"],
+        why: "the core knows no framework",
+    },
+    Rule {
+        room: "shared-claims/src",
+        except: &[],
+        words: &[
+            "EcdsaKeyPair",
+            "Ed25519KeyPair",
+            "RsaKeyPair",
+            "EncodingKey",
+            "hmac::sign",
+            "std::env",
+            "diesel",
+            "bcrypt",
+            "auth_service",
+        ],
+        why: "nothing here can sign, reads the environment, or knows a server",
+    },
+    Rule {
+        room: "shared-claims/src",
+        except: &["shared-claims/src/remote", "shared-claims/src/remote.rs"],
+        words: &["reqwest"],
+        why: "all input and output is in one room",
+    },
+];
+
+fn top() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut files = Vec::new();
+    for path in entries {
+        if path.is_dir() {
+            files.extend(rust_files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    files
+}
+
+/// The code of a file that is built into the product: without comments, and without the tests at its end.
+fn product_code(path: &Path) -> String {
+    let text = fs::read_to_string(path).unwrap();
+    let product = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+    product.lines().map(|line| line.split("//").next().unwrap()).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn no_room_names_what_it_must_not_know() {
+    let mut broken = Vec::new();
+    for rule in RULES {
+        let files = rust_files(&top().join(rule.room));
+        assert!(!files.is_empty(), "{} is empty: the rule guards nothing", rule.room);
+        for file in files {
+            let name = file.strip_prefix(top()).unwrap().to_str().unwrap().to_owned();
+            if rule.except.iter().any(|except| name.starts_with(except)) {
+                continue;
+            }
+            let code = product_code(&file);
+            let found = rule.words.iter().filter(|word| code.contains(**word));
+            broken.extend(found.map(|word| format!("{name} names `{word}`: {}", rule.why)));
+        }
+    }
+    assert!(broken.is_empty(), "\n{}", broken.join("\n"));
+}
+
+#[test]
+fn every_room_says_at_its_door_what_it_is() {
+    let crates = ["auth-service", "resource-service", "service-kit", "shared-claims"];
+    let files = crates.iter().flat_map(|name| rust_files(&top().join(name).join("src")));
+    let silent: Vec<_> = files
+        .filter(|file| {
+            let text = fs::read_to_string(file).unwrap();
+            !text.starts_with("//!") && !text.starts_with("#![doc = include_str!")
+        })
+        .collect();
+    assert!(silent.is_empty(), "no `//!` at the top of {silent:?}");
+}
+
+#[test]
+fn there_is_no_drawer_for_everything_else() {
+    let crates = ["auth-service", "resource-service", "service-kit", "shared-claims"];
+    let files = crates.iter().flat_map(|name| rust_files(&top().join(name).join("src")));
+    let drawers: Vec<_> = files
+        .filter(|file| {
+            let stem = file.file_stem().unwrap().to_str().unwrap();
+            ["util", "utils", "common", "helper", "helpers", "misc"].contains(&stem)
+        })
+        .collect();
+    assert!(drawers.is_empty(), "{drawers:?}");
+}

@@ -1,0 +1,270 @@
+//! auth-service as an operator meets it: a program with variables, an exit code, signals and a command line.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::path::Path;
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+const PASSWORD: &str = "correct horse battery";
+
+fn program(data: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_auth-service"));
+    command
+        .env_clear()
+        .env("AUTH__DATA_DIR", data)
+        .env("AUTH__LISTEN", "127.0.0.1:0")
+        .env("AUTH__PASSWORDS__BCRYPT_COST", "4")
+        .stdin(Stdio::null());
+    command
+}
+
+/// A running service; killed when the test is over.
+struct Running {
+    child: Child,
+    address: String,
+    log: BufReader<ChildStderr>,
+}
+
+impl Running {
+    fn start(command: &mut Command) -> Self {
+        let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap());
+        let mut seen = String::new();
+        loop {
+            let mut line = String::new();
+            assert_ne!(log.read_line(&mut line).unwrap(), 0, "it ended before it listened: {seen}");
+            if let Some((_, rest)) = line.split_once("listens on ") {
+                let address = rest.split_whitespace().next().unwrap().to_owned();
+                return Self { child, address, log };
+            }
+            seen.push_str(&line);
+        }
+    }
+
+    fn signal(&self, name: &str) {
+        let done = Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap();
+        assert!(done.success());
+    }
+
+    /// Waits for its end; gives its exit code and the rest of its log.
+    fn end(mut self) -> (Option<i32>, String) {
+        let mut rest = String::new();
+        self.log.read_to_string(&mut rest).unwrap();
+        (self.child.wait().unwrap().code(), rest)
+    }
+
+    async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+        let request = reqwest::Client::new().post(format!("{}{path}", self.address)).json(body);
+        let response = request.send().await.unwrap();
+        (response.status().as_u16(), response.json().await.unwrap_or_default())
+    }
+
+    async fn login(&self, username: &str) -> (u16, Value) {
+        self.post("/login", &json!({ "username": username, "password": PASSWORD })).await
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+    }
+}
+
+fn create_user(data: &Path, arguments: &[&str], password: &str) -> Output {
+    let mut command = program(data);
+    command.args(["user", "create", "--password-stdin"]).args(arguments);
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(password.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+fn run(data: &Path, arguments: &[&str]) -> (Option<i32>, String) {
+    let output = program(data).args(arguments).output().unwrap();
+    (output.status.code(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
+}
+
+fn folder() -> TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+#[actix_web::test]
+async fn no_command_and_serve_are_the_same_and_sigterm_ends_either_with_0() {
+    let data = folder();
+    for arguments in [&[][..], &["serve"]] {
+        let service = Running::start(program(data.path()).args(arguments));
+        let alive = reqwest::get(format!("{}/livez", service.address)).await.unwrap();
+        assert_eq!(alive.status(), 200);
+        service.signal("-TERM");
+        let (code, log) = service.end();
+        assert_eq!(code, Some(0), "{log}");
+    }
+}
+
+#[test]
+fn a_wrong_setting_is_a_sentence_that_names_the_key_and_exit_code_2() {
+    let data = folder();
+    let rows = [
+        ("AUTH__TOKENS__ACCESS_TTL", "soon", "tokens.access_ttl"),
+        ("AUTH__TOKENS__ALGORITHM", "none", "tokens.algorithm"),
+        ("AUTH__LISTEN", "everywhere", "listen"),
+        ("AUTH__NO_SUCH_KEY", "1", "no_such_key"),
+        ("AUTH__PASSWORDS__NO_SUCH_KEY", "1", "no_such_key"),
+        ("AUTH_CONFIG", "/does/not/exist.toml", "/does/not/exist.toml"),
+        ("AUTH__MASTER_KEY_FILE", "/does/not/exist", "AUTH__MASTER_KEY_FILE"),
+    ];
+    for (name, value, named) in rows {
+        let output = program(data.path()).env(name, value).output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{name}: {text}");
+        assert!(text.contains(named) && !text.contains("panicked"), "{name}: {text}");
+        assert_eq!(text.lines().count(), 1, "{text}");
+    }
+}
+
+#[test]
+fn every_variable_of_the_contract_is_accepted() {
+    let data = folder();
+    let key = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
+    let mut command = program(data.path());
+    command
+        .env("AUTH__ISSUER", "https://id.example")
+        .env("AUTH__AUDIENCE", "a,b")
+        .env("AUTH__DATABASE_URL", format!("sqlite://{}/other.db", data.path().display()))
+        .env("AUTH__MASTER_KEY", key)
+        .env("AUTH__MASTER_KEY_PREVIOUS", key)
+        .env("AUTH__TOKENS__ALGORITHM", "HS256")
+        .env("AUTH__TOKENS__SHARED_SECRET", "a shared secret of forty-two bytes, no less")
+        .env("AUTH__TOKENS__ACCESS_TTL", "5m")
+        .env("AUTH__TOKENS__REFRESH_GRACE", "0s")
+        .env("AUTH__SESSIONS__IDLE_TTL", "1d")
+        .env("AUTH__SESSIONS__ABSOLUTE_TTL", "30d")
+        .env("AUTH__PASSWORDS__ALGORITHM", "argon2id")
+        .env("AUTH__LIMITS__ENABLED", "false")
+        .env("AUTH__REGISTRATION__OPEN", "false")
+        .env("RUST_LOG", "info");
+    let service = Running::start(&mut command);
+    assert!(data.path().join("other.db").exists());
+    assert!(!data.path().join("master.key").exists(), "the key was given");
+    drop(service);
+}
+
+#[test]
+fn what_prevents_the_start_is_one_sentence_and_exit_code_1() {
+    let data = folder();
+    let file = data.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let broken = data.path().join("broken");
+    std::fs::create_dir(&broken).unwrap();
+    std::fs::write(broken.join("auth.db"), "this is not a database, it only has the name of one").unwrap();
+    let rows = [
+        (vec![("AUTH__DATA_DIR", file.to_str().unwrap())], "cannot make the data folder"),
+        (vec![("AUTH__DATA_DIR", broken.to_str().unwrap())], "not a database"),
+        (vec![("AUTH__LISTEN", "203.0.113.1:80")], "cannot listen on 203.0.113.1:80"),
+        (vec![("AUTH__MASTER_KEY", "c2hvcnQ=")], "the master key must be 32 bytes in base64"),
+        (vec![("AUTH__DATABASE_URL", "mysql://secret@host")], "database_url must start with"),
+    ];
+    for (variables, reason) in rows {
+        let output = program(data.path()).envs(variables).env("RUST_LOG", "off").output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{reason}: {text}");
+        assert!(
+            text.contains(reason) && !text.contains("panicked") && !text.contains("secret"),
+            "{reason}: {text}"
+        );
+        assert_eq!(text.lines().count(), 1, "{text}");
+    }
+}
+
+#[test]
+fn a_taken_port_is_a_sentence() {
+    let data = folder();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = listener.local_addr().unwrap().to_string();
+    let output = program(data.path()).env("AUTH__LISTEN", &taken).env("RUST_LOG", "off").output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text.contains(&format!("cannot listen on {taken}")), "{text}");
+}
+
+#[test]
+fn a_lost_master_key_is_a_sentence_at_start() {
+    let data = folder();
+    drop(Running::start(&mut program(data.path())));
+    let original = std::fs::read_to_string(data.path().join("master.key")).unwrap();
+    std::fs::remove_file(data.path().join("master.key")).unwrap();
+    let (code, text) = run(data.path(), &[]);
+    assert_eq!(code, Some(1));
+    assert!(text.contains("does not open with this master key"), "{text}");
+    let previous = Running::start(program(data.path()).env("AUTH__MASTER_KEY_PREVIOUS", original));
+    drop(previous);
+}
+
+#[actix_web::test]
+async fn an_account_that_was_answered_survives_kill_9() {
+    let data = folder();
+    for round in 0..3 {
+        let service = Running::start(&mut program(data.path()));
+        for number in 0..5 {
+            let name = format!("user-{round}-{number}");
+            let (status, _) =
+                service.post("/register", &json!({ "username": name, "password": PASSWORD })).await;
+            assert_eq!(status, 201);
+        }
+        service.signal("-KILL");
+        service.end();
+        let service = Running::start(&mut program(data.path()));
+        for number in 0..5 {
+            assert_eq!(service.login(&format!("user-{round}-{number}")).await.0, 200);
+        }
+    }
+}
+
+#[actix_web::test]
+async fn operators_work_on_accounts_beside_a_running_server() {
+    let data = folder();
+    let service = Running::start(&mut program(data.path()));
+    let created = create_user(
+        data.path(),
+        &["--username", "Root", "--email", "r@example.com", "--role", "admin"],
+        &format!("{PASSWORD}\n"),
+    );
+    assert_eq!(created.status.code(), Some(0), "{created:?}");
+    let (status, tokens) = service.login("root").await;
+    assert_eq!((status, &tokens["scope"]), (200, &json!("")));
+    let (code, text) =
+        run(data.path(), &["user", "roles", "ROOT", "--add", "subscriber", "--remove", "admin"]);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("root has roles: subscriber"), "{text}");
+    assert_eq!(service.login("root").await.1["scope"], "books:download");
+    assert_eq!(run(data.path(), &["user", "disable", "root"]).0, Some(0));
+    assert_eq!(service.login("root").await.0, 401);
+    assert_eq!(run(data.path(), &["user", "enable", "root"]).0, Some(0));
+    assert_eq!(service.login("root").await.0, 200);
+}
+
+#[test]
+fn the_command_line_says_what_is_wrong() {
+    let data = folder();
+    assert_eq!(create_user(data.path(), &["--username", "alice"], PASSWORD).status.code(), Some(0));
+    let again = create_user(data.path(), &["--username", "ALICE"], PASSWORD);
+    assert_eq!(again.status.code(), Some(1));
+    assert!(String::from_utf8(again.stderr).unwrap().contains("taken"));
+    let weak = create_user(data.path(), &["--username", "bob"], "short");
+    assert_eq!(weak.status.code(), Some(1));
+    assert!(String::from_utf8(weak.stderr).unwrap().contains("at least 12 characters"));
+    let rows: [(&[&str], i32, &str); 5] = [
+        (&["user", "disable", "nobody"], 1, "there is no account named"),
+        (&["user", "roles", "alice", "--add", "two words"], 2, "two words"),
+        (&["user", "create", "--username", "carl"], 2, "--password-stdin"),
+        (&["frobnicate"], 2, "frobnicate"),
+        (&["user", "roles", "alice", "--add", "typo"], 0, "is it spelled right?"),
+    ];
+    for (arguments, code, said) in rows {
+        let (actual, text) = run(data.path(), arguments);
+        assert_eq!(actual, Some(code), "{arguments:?}: {text}");
+        assert!(text.contains(said), "{arguments:?}: {text}");
+    }
+}

@@ -1,0 +1,70 @@
+//! The issuer comes later, or goes away: what that changes here, and what it does not.
+
+use serde_json::json;
+
+use crate::support::World;
+
+#[actix_web::test]
+async fn it_starts_without_the_issuer_and_says_so() {
+    let mut world = World::without_issuer(&[], &[]).await;
+    assert_eq!(world.get("/livez", None).await.status, 200);
+    assert_eq!(world.get("/comments", None).await.status, 200);
+    let answer = world.get("/readyz", None).await;
+    answer.assert_problem(503, "keys_unavailable");
+    assert_eq!(answer.header("retry-after"), "1");
+
+    world.start_issuer().await;
+    world.until_ready().await;
+    let ready = world.get("/readyz", None).await.json();
+    assert_eq!(ready["status"], "ready");
+    assert!(ready["keys_age_seconds"].is_u64(), "{ready}");
+}
+
+#[actix_web::test]
+async fn what_it_cannot_judge_yet_is_503_and_never_401() {
+    let mut world = World::start().await;
+    let alice = world.register_and_login("alice").await;
+    world.stop_issuer().await;
+    world.restart().await;
+
+    let answer = world.get("/protected", alice.token()).await;
+    answer.assert_problem(503, "keys_unavailable");
+    assert_eq!(answer.header("retry-after"), "1");
+    assert_eq!(answer.header("www-authenticate"), "");
+    world
+        .post("/comments", alice.token(), &json!({ "text": "hello" }))
+        .await
+        .assert_problem(503, "keys_unavailable");
+    world.get("/protected", None).await.assert_problem(401, "missing_token");
+    world.get("/protected", Some("garbage")).await.assert_problem(401, "invalid_token");
+
+    world.start_issuer().await;
+    world.until_ready().await;
+    assert_eq!(world.get("/protected", alice.token()).await.status, 200);
+}
+
+#[actix_web::test]
+async fn it_goes_on_serving_when_the_issuer_goes_away() {
+    let mut world = World::start().await;
+    let alice = world.register_and_login("alice").await;
+    world.stop_issuer().await;
+    assert_eq!(world.get("/protected", alice.token()).await.status, 200);
+    assert_eq!(world.post("/comments", alice.token(), &json!({ "text": "still here" })).await.status, 201);
+    assert_eq!(world.get("/readyz", None).await.status, 200);
+}
+
+#[actix_web::test]
+async fn what_was_answered_is_there_after_a_restart() {
+    let mut world = World::start().await;
+    let alice = world.register_and_login("alice").await;
+    let records = format!("/records/{}", alice.id);
+    world.post("/comments", alice.token(), &json!({ "text": "in public" })).await;
+    world.post(&records, alice.token(), &json!({ "text": "in private" })).await;
+    std::fs::write(world.books().join("new-one.txt"), "A New One\n\nText.\n").unwrap();
+
+    world.restart().await;
+    world.until_ready().await;
+    assert_eq!(world.get("/comments", None).await.texts(), ["in public"]);
+    assert_eq!(world.get(&records, alice.token()).await.texts(), ["in private"]);
+    assert_eq!(world.get("/books", None).await.json()["items"].as_array().unwrap().len(), 4);
+}

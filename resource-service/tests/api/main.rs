@@ -1,0 +1,18 @@
+//! resource-service through its public door, beside a real auth-service: every test starts its own two and talks HTTP.
+
+#![expect(
+    clippy::unwrap_used,
+    unreachable_pub,
+    reason = "a test that cannot go on has failed, and exports nothing"
+)]
+
+mod availability;
+mod bad_input;
+mod books;
+mod comments;
+mod records;
+mod rights;
+mod start;
+mod support;
+mod tokens;
+mod whole_path;
