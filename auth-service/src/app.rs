@@ -3,19 +3,21 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 
-use actix_web::dev::Server;
+use actix_web::dev::{Server, ServerHandle};
 use actix_web::middleware::from_fn;
 use actix_web::web::{Data, PayloadConfig};
 use actix_web::{App as Actix, HttpServer};
+use futures_util::future::LocalBoxFuture;
 use secrecy::{ExposeSecret as _, SecretString};
 use service_kit::{BodyLimits, Envelope};
 use shared_claims::{Algorithm, Clock, KeySet, KeySetError, SetupError, Verifier};
 use url::Url;
 
 use crate::domain::keyring::sealing::{self, MasterKeyError};
-use crate::domain::keyring::{Keyring, KeyringError, Sealer};
+use crate::domain::keyring::{Keyring, KeyringError, Sealer, Signing};
 use crate::domain::passwords::{Hasher, HashingLimits, PasswordPolicy, Scheme};
 use crate::domain::rights::Roles;
+use crate::domain::upkeep::Upkeep;
 use crate::domain::{Issuer, Policy};
 use crate::http::{self, MaxUserAgentChars, Metadata};
 use crate::settings::{PasswordAlgorithm, Settings};
@@ -49,12 +51,14 @@ pub enum StartError {
     Metadata(#[from] serde_json::Error),
 }
 
-/// A service that listens, and runs when `server` is awaited.
+/// A service that listens, and serves while `run` is awaited.
 pub struct App {
     /// Where it listens, with the port that it got.
     pub address: SocketAddr,
-    /// Serves until `SIGTERM` or `SIGINT`, or until its handle stops it.
-    pub server: Server,
+    /// Stops it.
+    pub handle: ServerHandle,
+    /// Serves until `SIGTERM`, `SIGINT` or the handle.
+    pub run: LocalBoxFuture<'static, io::Result<()>>,
 }
 
 /// Opens everything that `settings` name, and listens.
@@ -66,9 +70,28 @@ pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError>
     let listener =
         TcpListener::bind(settings.listen).map_err(|error| StartError::Listen(settings.listen, error))?;
     let address = listener.local_addr()?;
+    let server = serve(settings, issuer.clone(), listener)?;
+    let handle = server.handle();
+    let upkeep = Upkeep {
+        reload_keys: settings.keys.reload,
+        clean_up: settings.cleanup.interval,
+        keep_ended: settings.cleanup.keep,
+        step: settings.cleanup.step,
+    };
+    let run = async move {
+        let background = tokio::spawn(async move { issuer.keep_up(upkeep).await });
+        let ended = server.await;
+        background.abort();
+        ended
+    };
+    log::info!("auth-service listens on http://{address} and issues tokens as {}", settings.issuer);
+    Ok(App { address, handle, run: Box::pin(run) })
+}
+
+fn serve(settings: &Settings, issuer: Data<Issuer>, listener: TcpListener) -> Result<Server, StartError> {
     let http = settings.http.clone();
     let max_age = http.metadata_max_age.as_secs();
-    let metadata = Data::new(Metadata::new(&issuer.policy, issuer.keyring.algorithm(), max_age)?);
+    let metadata = Data::new(Metadata::new(&issuer.policy, issuer.keyring.algorithms(), max_age)?);
     let envelope = Envelope::new(&http.trusted_proxies);
     let user_agent = Data::new(MaxUserAgentChars(settings.sessions.max_user_agent_chars));
     let issuer_path =
@@ -87,16 +110,15 @@ pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError>
             .app_data(BodyLimits { timeout: http.body_timeout })
             .configure(|routes| http::routes(routes, &issuer_path))
             .wrap(from_fn(move |req, next| envelope.clone().wrap(req, next)))
-    })
-    .workers(workers)
-    .max_connections(settings.http.max_connections)
-    .client_request_timeout(settings.http.head_timeout)
-    .keep_alive(settings.http.keep_alive)
-    .shutdown_timeout(settings.http.shutdown_timeout.as_secs())
-    .listen(listener)?
-    .run();
-    log::info!("auth-service listens on http://{address} and issues tokens as {}", settings.issuer);
-    Ok(App { address, server })
+    });
+    let server = server
+        .workers(workers)
+        .max_connections(settings.http.max_connections)
+        .client_request_timeout(settings.http.head_timeout)
+        .keep_alive(settings.http.keep_alive)
+        .shutdown_timeout(settings.http.shutdown_timeout.as_secs())
+        .listen(listener)?;
+    Ok(server.run())
 }
 
 /// The use cases without HTTP: what `build` serves, and what the command line works with.
@@ -106,19 +128,17 @@ pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError>
 pub async fn build_issuer(settings: &Settings, clock: Clock) -> Result<Issuer, StartError> {
     make_data_dir(settings)?;
     let sealer = sealer(settings)?;
-    let limits = StoreLimits {
-        pool_size: settings.database.pool_size,
-        timeout: settings.database.timeout,
-        write_queue: settings.database.write_queue,
-        write_group: settings.database.write_group,
-    };
-    let store = Store::open(&settings.database_url(), limits)?;
+    let store = Store::open(&settings.database_url(), store_limits(settings))?;
     let now = i64::try_from(clock.now()).unwrap_or(i64::MAX);
-    let (algorithm, secret) = (settings.tokens.algorithm, settings.tokens.shared_secret.as_ref());
-    let keyring = Keyring::open(&store, &sealer, now, algorithm, secret).await?;
+    let signing = Signing {
+        algorithm: settings.tokens.algorithm,
+        shared_secret: settings.tokens.shared_secret.clone(),
+        publish_ahead: settings.keys.publish_ahead,
+    };
+    let keyring = Keyring::open(&store, sealer, now, &signing).await?;
     let scheme = scheme(settings)?;
     let policy = policy(settings, &scheme);
-    let verifier = verifier(&policy, &keyring, secret)?.with_clock(clock.clone());
+    let verifier = verifier(&policy, &keyring, signing.shared_secret.as_ref())?.with_clock(clock.clone());
     let limits = HashingLimits {
         threads: settings.hashing.threads,
         queue: settings.hashing.queue,
@@ -129,7 +149,22 @@ pub async fn build_issuer(settings: &Settings, clock: Clock) -> Result<Issuer, S
     Ok(Issuer { store, clock, keyring, hasher, verifier, policy })
 }
 
-fn make_data_dir(settings: &Settings) -> Result<(), StartError> {
+/// How much the store may do, by the settings.
+#[must_use]
+pub fn store_limits(settings: &Settings) -> StoreLimits {
+    StoreLimits {
+        pool_size: settings.database.pool_size,
+        timeout: settings.database.timeout,
+        write_queue: settings.database.write_queue,
+        write_group: settings.database.write_group,
+    }
+}
+
+/// Makes the folder for everything that the service keeps.
+///
+/// # Errors
+/// [`StartError::DataDir`].
+pub fn make_data_dir(settings: &Settings) -> Result<(), StartError> {
     use std::os::unix::fs::DirBuilderExt as _;
     let folder = &settings.data_dir;
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);

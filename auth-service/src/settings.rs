@@ -37,6 +37,8 @@ pub struct Settings {
     pub sessions: Sessions,
     pub passwords: Passwords,
     pub hashing: Hashing,
+    pub keys: Keys,
+    pub cleanup: Cleanup,
     pub limits: Limits,
     pub registration: Registration,
     pub roles: BTreeMap<String, Role>,
@@ -105,6 +107,27 @@ pub struct Hashing {
     pub queue: usize,
     #[serde(with = "humantime_serde")]
     pub deadline: Duration,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "config.default.toml documents every key")]
+pub struct Keys {
+    #[serde(with = "humantime_serde")]
+    pub reload: Duration,
+    #[serde(with = "humantime_serde")]
+    pub publish_ahead: Duration,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "config.default.toml documents every key")]
+pub struct Cleanup {
+    #[serde(with = "humantime_serde")]
+    pub keep: Duration,
+    pub step: u32,
+    #[serde(with = "humantime_serde")]
+    pub interval: Duration,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -189,6 +212,7 @@ impl Settings {
             ("database.pool_size", self.database.pool_size as usize, 1, 1024),
             ("database.write_queue", self.database.write_queue, 1, 1_000_000),
             ("database.write_group", self.database.write_group, 1, 4096),
+            ("cleanup.step", self.cleanup.step as usize, 1, 10_000),
             ("http.max_connections", self.http.max_connections, 1, 1_000_000),
             ("http.max_body_bytes", self.http.max_body_bytes, 1024, 16 << 20),
         ];
@@ -204,12 +228,17 @@ impl Settings {
             ("tokens.access_ttl", self.tokens.access_ttl),
             ("sessions.idle_ttl", self.sessions.idle_ttl),
             ("sessions.absolute_ttl", self.sessions.absolute_ttl),
+            ("keys.reload", self.keys.reload),
+            ("cleanup.interval", self.cleanup.interval),
             ("database.timeout", self.database.timeout),
         ];
         for (key, value) in durations {
             if value < Duration::from_secs(1) {
                 return Err(SettingsError::invalid(key, "must be at least 1s"));
             }
+        }
+        if self.keys.publish_ahead < 2 * self.keys.reload {
+            return Err(SettingsError::invalid("keys.publish_ahead", "must be at least twice keys.reload"));
         }
         if self.audience.is_empty() {
             return Err(SettingsError::invalid("audience", "at least one audience is needed"));
@@ -276,6 +305,7 @@ mod tests {
             ("AUTH__PASSWORDS__BCRYPT_COST", "32", "passwords.bcrypt_cost"),
             ("AUTH__PASSWORDS__ALGORITHM", "md5", "passwords.algorithm"),
             ("AUTH__HASHING__QUEUE", "1", "hashing.queue"),
+            ("AUTH__KEYS__PUBLISH_AHEAD", "9s", "keys.publish_ahead"),
             ("AUTH__NO_SUCH_THING", "1", "no_such_thing"),
         ];
         for (name, value, key) in rows {

@@ -197,7 +197,7 @@ fn a_lost_master_key_is_a_sentence_at_start() {
     std::fs::remove_file(data.path().join("master.key")).unwrap();
     let (code, text) = run(data.path(), &[]);
     assert_eq!(code, Some(1));
-    assert!(text.contains("does not open with this master key"), "{text}");
+    assert!(text.contains("opens with this master key"), "{text}");
     let previous = Running::start(program(data.path()).env("AUTH__MASTER_KEY_PREVIOUS", original));
     drop(previous);
 }

@@ -8,15 +8,14 @@ use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
 use actix_web::web::{Data, PayloadConfig};
 use actix_web::{App as Actix, HttpServer};
-use secrecy::ExposeSecret as _;
 use service_kit::settings::SettingsError;
 use service_kit::{BodyLimits, Envelope};
-use shared_claims::{Clock, Policy, Remote, SetupError, Verifier};
+use shared_claims::{Clock, SetupError};
 
 use crate::books::Books;
-use crate::http;
 use crate::settings::{Settings, TokenSource};
 use crate::store::{Store, StoreError};
+use crate::{http, verifier};
 
 /// Why the service does not start.
 #[derive(Debug, thiserror::Error)]
@@ -55,7 +54,7 @@ pub struct App {
 /// # Panics
 /// Outside a tokio runtime.
 pub fn build(settings: &Settings, clock: Clock) -> Result<App, StartError> {
-    let verifier = verifier(settings)?.with_clock(clock.clone());
+    let verifier = verifier::from_settings(settings)?.with_clock(clock.clone());
     make_data_dir(settings)?;
     let books = Data::new(open_books(settings)?);
     let store = Data::new(open_store(settings)?);
@@ -93,49 +92,6 @@ pub fn build(settings: &Settings, clock: Clock) -> Result<App, StartError> {
     .run();
     log::info!("resource-service listens on http://{address} and trusts {}", settings.issuer);
     Ok(App { address, server })
-}
-
-/// What this service accepts, and by which keys. Nothing is fetched here.
-fn verifier(settings: &Settings) -> Result<Verifier, StartError> {
-    let made = Policy::new(&settings.issuer, &settings.audience).and_then(|policy| {
-        let policy = policy.realm("resource-service");
-        match &settings.shared_secret {
-            Some(secret) => Verifier::with_shared_secret(policy, secret.expose_secret().as_bytes()),
-            None => Verifier::remote(policy, remote(settings)),
-        }
-    });
-    made.map_err(|error| blame(settings, error))
-}
-
-fn remote(settings: &Settings) -> Remote {
-    let mut remote =
-        Remote::discover().allow_http_hosts(&settings.allow_http).max_staleness(settings.max_key_age);
-    if let Some(url) = &settings.jwks_uri {
-        remote = remote.jwks_uri(url);
-    }
-    if let Some(url) = &settings.issuer_internal_url {
-        remote = remote.internal_url(url);
-    }
-    if let Some(pem) = &settings.issuer_ca {
-        remote = remote.ca_file_pem(pem.as_str());
-    }
-    remote
-}
-
-/// Names the setting that a verifier cannot be made with.
-fn blame(settings: &Settings, error: SetupError) -> StartError {
-    let key = match &error {
-        SetupError::NoAudience => "audience",
-        SetupError::ShortSecret => "shared_secret",
-        SetupError::Certificates => "issuer_ca",
-        SetupError::Url(..) if settings.jwks_uri.is_some() => "jwks_uri",
-        SetupError::Url(url, _) if settings.issuer_internal_url.is_some() && *url != settings.issuer => {
-            "issuer_internal_url"
-        }
-        SetupError::NoIssuer | SetupError::Url(..) => "issuer",
-        _ => return StartError::Verifier(error),
-    };
-    SettingsError::invalid(key, error).into()
 }
 
 fn make_data_dir(settings: &Settings) -> Result<(), StartError> {

@@ -47,15 +47,19 @@ impl Books {
                 fs::write(folder.join(name), text)?;
             }
         }
-        let paths = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
-        let mut books = Vec::new();
-        for path in paths {
-            books.extend(Book::read(path)?);
+        let mut files = Vec::new();
+        for entry in fs::read_dir(folder)? {
+            let path = entry?.path();
+            files.extend(id_of(&path).map(|id| (id, path)));
         }
-        books.sort_by(|one, other| one.id.cmp(&other.id));
-        if books.len() > MAX_BOOKS {
+        files.sort();
+        if files.len() > MAX_BOOKS {
             log::warn!("{} holds more than {MAX_BOOKS} books: the others are left out", folder.display());
-            books.truncate(MAX_BOOKS);
+            files.truncate(MAX_BOOKS);
+        }
+        let mut books = Vec::with_capacity(files.len());
+        for (id, path) in files {
+            books.extend(Book::read(id, path)?);
         }
         Ok(Self(books))
     }
@@ -73,9 +77,8 @@ impl Books {
 }
 
 impl Book {
-    /// `None` when the file is not a book.
-    fn read(path: PathBuf) -> io::Result<Option<Self>> {
-        let Some(id) = id_of(&path) else { return Ok(None) };
+    /// `None` when it is a folder that is called like a book.
+    fn read(id: String, path: PathBuf) -> io::Result<Option<Self>> {
         let file = File::open(&path)?;
         let metadata = file.metadata()?;
         if !metadata.is_file() {
@@ -89,6 +92,7 @@ impl Book {
     }
 }
 
+/// `None` when a file of this name is no book.
 fn id_of(path: &Path) -> Option<String> {
     let id = path.file_name()?.to_str()?.strip_suffix(".txt")?;
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';

@@ -1,12 +1,80 @@
-//! The vocabulary of the route tables: a path, its methods, and RFC 9110 answers for all the others.
+//! The vocabulary of the route tables: a path and its methods. What is not in the table is answered as RFC 9110 says.
 
 use std::future::{Ready, ready};
 
+use actix_web::dev::{AppService, HttpServiceFactory};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, HeaderValue};
-use actix_web::{HttpResponse, ResponseError as _, Route, guard, web};
+use actix_web::{
+    FromRequest, Handler, HttpResponse, Resource, Responder, ResponseError as _, Route, guard, web,
+};
 
 use crate::problem::Problem;
+
+/// A path whose methods are added one by one: `path("/me").get(show).delete(remove)`. Any other method is answered with
+/// `405` and `Allow` (RFC 9110 section 15.5.6).
+pub struct Path {
+    resource: Resource,
+    allow: Vec<&'static str>,
+}
+
+/// A path of the route table, in actix's notation (`/books/{id}`).
+pub fn path(path: impl Into<String>) -> Path {
+    Path { resource: web::resource(path.into()), allow: Vec::new() }
+}
+
+impl Path {
+    /// Handles `GET`, and `HEAD` as RFC 9110 section 9.3.2 asks.
+    #[must_use]
+    pub fn get<F, Args>(self, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        let get_or_head = web::route().guard(guard::Any(guard::Get()).or(guard::Head()));
+        self.route(&["GET", "HEAD"], get_or_head.to(handler))
+    }
+
+    /// Handles `POST`.
+    #[must_use]
+    pub fn post<F, Args>(self, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.route(&["POST"], web::post().to(handler))
+    }
+
+    fn route(mut self, methods: &[&'static str], route: Route) -> Self {
+        self.allow.extend(methods);
+        Self { resource: self.resource.route(route), ..self }
+    }
+}
+
+impl HttpServiceFactory for Path {
+    fn register(self, config: &mut AppService) {
+        let allow = self.allow.join(", ");
+        let refuse = move || ready(method_not_allowed(&allow));
+        self.resource.default_service(web::route().to(refuse)).register(config);
+    }
+}
+
+fn method_not_allowed(allow: &str) -> HttpResponse {
+    let detail = format!("This path takes {allow}.");
+    let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail);
+    let allow = HeaderValue::from_str(allow).unwrap_or(HeaderValue::from_static(""));
+    problem.with_header(ALLOW, allow).error_response()
+}
+
+/// Answers every path that does not exist.
+///
+/// # Errors
+/// Always: `404`.
+pub fn nowhere() -> Ready<Result<HttpResponse, Problem>> {
+    ready(Err(Problem::not_found("There is nothing at this path.")))
+}
 
 /// A route for `GET`, and for `HEAD` as RFC 9110 section 9.3.2 asks.
 #[must_use]
@@ -22,12 +90,4 @@ pub fn only(allow: &'static str) -> Route {
         let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail);
         ready(problem.with_header(ALLOW, HeaderValue::from_static(allow)).error_response())
     })
-}
-
-/// Answers every path that does not exist.
-///
-/// # Errors
-/// Always: `404`.
-pub fn nowhere() -> Ready<Result<HttpResponse, Problem>> {
-    ready(Err(Problem::not_found("There is nothing at this path.")))
 }

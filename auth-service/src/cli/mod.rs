@@ -15,6 +15,7 @@ use shared_claims::Clock;
 
 use crate::app;
 use crate::settings::Settings;
+use crate::store::Store;
 
 /// Owns users and sessions, and signs the tokens that other services verify by themselves.
 ///
@@ -30,6 +31,12 @@ struct Cli {
 enum Command {
     /// Serve until SIGTERM. The same as no command at all.
     Serve,
+    /// Bring the database up to date, and do nothing else. `serve` does the same at its start.
+    Migrate {
+        /// Undo this many of the newest migrations instead, and what is stored in what they made.
+        #[arg(long, value_name = "COUNT")]
+        revert: Option<usize>,
+    },
     /// Create, disable and enable accounts, and change their roles.
     #[command(subcommand)]
     User(user::UserCommand),
@@ -53,6 +60,7 @@ pub async fn run() -> ExitCode {
     };
     let done = match cli.command.unwrap_or(Command::Serve) {
         Command::Serve => serve(&settings).await,
+        Command::Migrate { revert } => migrate(&settings, revert),
         Command::User(command) => user::run(&settings, command).await,
         Command::Settings => {
             print!("{}", crate::settings::DEFAULTS);
@@ -68,7 +76,24 @@ pub async fn run() -> ExitCode {
     }
 }
 
+fn migrate(settings: &Settings, revert: Option<usize>) -> Result<(), String> {
+    app::make_data_dir(settings).map_err(|error| error.to_string())?;
+    let (url, limits) = (settings.database_url(), app::store_limits(settings));
+    match revert {
+        None => {
+            Store::open(&url, limits).map_err(|error| error.to_string())?;
+            println!("the database is up to date");
+        }
+        Some(count) => {
+            for version in Store::revert(&url, count, limits).map_err(|error| error.to_string())? {
+                println!("reverted migration {version}");
+            }
+        }
+    }
+    Ok(())
+}
+
 async fn serve(settings: &Settings) -> Result<(), String> {
     let app = app::build(settings, Clock::system()).await.map_err(|error| error.to_string())?;
-    app.server.await.map_err(|error| error.to_string())
+    app.run.await.map_err(|error| error.to_string())
 }

@@ -37,7 +37,7 @@ impl Issuer {
             email_verified: user.email.as_ref().map(|_| user.email_verified),
             email: user.email.clone(),
         };
-        self.keyring.sign(&claims)
+        self.keyring.sign(&claims, now)
     }
 
     /// The session that an access token belongs to. The token need not be fresh: this is for ending the session.

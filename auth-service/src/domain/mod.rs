@@ -8,6 +8,8 @@ pub mod passwords;
 pub mod random;
 pub mod rights;
 pub mod sessions;
+pub mod upkeep;
+pub mod users;
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! Sessions: how one begins, goes on, is recognised, and ends.
 
 use secrecy::{ExposeSecret as _, SecretString};
-use shared_claims::Refusal;
+use shared_claims::{AccessToken, Claims, Refusal};
 
 use super::keyring::{KeyringError, RefreshToken};
 use super::passwords::HashingError;
@@ -113,6 +113,8 @@ pub struct Caller {
     pub user: User,
     /// The session.
     pub session: Session,
+    /// What was verified.
+    pub token: AccessToken,
 }
 
 /// What became of a refresh token in the transaction that used it.
@@ -209,10 +211,21 @@ impl Issuer {
         let now = self.now();
         match found {
             Some((session, user)) if session.is_alive(now) && !user.disabled && user.id == token.sub => {
-                Ok(Caller { user, session })
+                Ok(Caller { user, session, token })
             }
             _ => Err(Refusal::Revoked.into()),
         }
+    }
+
+    /// The claims of a caller as guards of this service want them: with the rights of now, whatever the token says, and
+    /// without any when the token was not asked for with this issuer among its audiences.
+    #[must_use]
+    pub fn claims_here(&self, caller: &Caller) -> Claims {
+        let mut claims = Claims::clone(&caller.token);
+        let for_us = claims.aud.contains(&self.policy.issuer);
+        claims.roles = caller.user.roles().filter(|_| for_us).map(str::to_owned).collect();
+        claims.scope = if for_us { self.policy.roles.scope(caller.user.roles()) } else { String::new() };
+        claims
     }
 
     /// Ends the session of an access token, which may have expired.
@@ -256,7 +269,7 @@ impl Issuer {
             rotated_at: now,
             created_at: now,
             last_used_at: now,
-            idle_expires_at: now.saturating_add(seconds(self.policy.idle_ttl)),
+            expires_at: now.saturating_add(seconds(self.policy.idle_ttl.min(self.policy.absolute_ttl))),
             absolute_expires_at: now.saturating_add(seconds(self.policy.absolute_ttl)),
             ended_at: None,
             ip: device.ip,
@@ -286,7 +299,7 @@ impl Issuer {
             access_token: self.mint(session, user, audience, scope.clone())?,
             expires_in: seconds(self.policy.access_ttl),
             refresh_token: self.keyring.encode_refresh_token(&next)?,
-            refresh_expires_in: session.expires_at() - self.now(),
+            refresh_expires_in: session.expires_at - self.now(),
             scope,
         })
     }
@@ -313,9 +326,8 @@ fn rotate_session(
     if user.disabled || !session.is_alive(now) {
         return Ok(Rotation::Refused);
     }
-    if let Some(next) =
-        sessions::rotate(db, &token.session_id, token.generation, now, now.saturating_add(idle))?
-    {
+    let expires_at = now.saturating_add(idle).min(session.absolute_expires_at);
+    if let Some(next) = sessions::rotate(db, &token.session_id, token.generation, now, expires_at)? {
         return Ok(Rotation::Granted(next, user));
     }
     // Somebody was faster, now or earlier: look again at what they left.

@@ -5,10 +5,12 @@ use actix_web::http::header::{AUTHORIZATION, HeaderValue};
 use actix_web::web::Data;
 use actix_web::{Error, FromRequest, HttpRequest};
 use futures_util::future::LocalBoxFuture;
+use shared_claims::guard::role;
 use shared_claims::{Cause, bearer};
 
 use super::error::refusal;
 use crate::domain::Issuer;
+use crate::domain::rights::ADMIN;
 use crate::domain::sessions::Caller;
 
 /// The account and the session behind the bearer token, as the store knows them now.
@@ -24,6 +26,24 @@ impl FromRequest for CallerOf {
             let issuer = Data::<Issuer>::extract(&req).await?;
             let token = bearer_token(&req).map_err(|cause| issuer.verifier.auth_error(cause))?;
             issuer.authenticate(token).await.map(Self).map_err(|error| refusal(&issuer, error))
+        })
+    }
+}
+
+/// A caller with role `admin` whose token was asked for with this issuer as its audience.
+pub(super) struct Administrator;
+
+impl FromRequest for Administrator {
+    type Error = Error;
+    type Future = LocalBoxFuture<'static, Result<Self, Error>>;
+
+    fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (req, caller) = (req.clone(), CallerOf::from_request(req, payload));
+        Box::pin(async move {
+            let issuer = Data::<Issuer>::extract(&req).await?;
+            let CallerOf(caller) = caller.await?;
+            let allowed = role(ADMIN).check(&issuer.claims_here(&caller));
+            allowed.map(|()| Self).map_err(|denied| issuer.verifier.auth_error(denied).into())
         })
     }
 }

@@ -7,7 +7,6 @@ use actix_web::http::header::{CACHE_CONTROL, ETAG, EntityTag, Header as _, IfNon
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
-use shared_claims::Algorithm;
 
 use crate::domain::{Issuer, Policy};
 
@@ -29,7 +28,7 @@ struct Document {
     token_endpoint_auth_methods_supported: [&'static str; 1],
     // The next two are OpenID's; some generic clients want them in order to read the rest.
     subject_types_supported: [&'static str; 1],
-    id_token_signing_alg_values_supported: [Algorithm; 1],
+    id_token_signing_alg_values_supported: BTreeSet<&'static str>,
 }
 
 impl Metadata {
@@ -39,7 +38,7 @@ impl Metadata {
     /// None in practice: strings become JSON.
     pub(crate) fn new(
         policy: &Policy,
-        algorithm: Algorithm,
+        algorithms: BTreeSet<&'static str>,
         max_age: u64,
     ) -> Result<Self, serde_json::Error> {
         let at = |path: &str| format!("{}{path}", policy.issuer);
@@ -52,7 +51,7 @@ impl Metadata {
             grant_types_supported: ["refresh_token"],
             token_endpoint_auth_methods_supported: ["none"],
             subject_types_supported: ["public"],
-            id_token_signing_alg_values_supported: [algorithm],
+            id_token_signing_alg_values_supported: algorithms,
         })?;
         Ok(Self { json, cache_control: format!("public, max-age={max_age}") })
     }

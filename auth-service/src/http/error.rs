@@ -32,7 +32,7 @@ impl IntoProblem for StoreError {
             Self::Unavailable(_) => {
                 Problem::unavailable("store_unavailable", "The database is away.", STORE_RETRY)
             }
-            Self::Conflict(_) | Self::Query(_) => Problem::internal(),
+            Self::Conflict(_) | Self::Schema(_) | Self::Query(_) => Problem::internal(),
         }
     }
 }

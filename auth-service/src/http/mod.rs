@@ -2,6 +2,7 @@
 //! each extracts, calls one use case, and responds.
 
 mod accounts;
+mod admin;
 mod caller;
 mod device;
 mod discovery;
@@ -11,8 +12,8 @@ mod oauth;
 mod sessions;
 mod token;
 
-use actix_web::web::{ServiceConfig, post, resource};
-use service_kit::routes::{get, nowhere, only};
+use actix_web::web::ServiceConfig;
+use service_kit::routes::{nowhere, path};
 
 pub(crate) use device::MaxUserAgentChars;
 pub(crate) use discovery::Metadata;
@@ -21,23 +22,16 @@ pub(crate) use discovery::Metadata;
 pub(crate) fn routes(config: &mut ServiceConfig, issuer_path: &str) {
     let metadata = format!("/.well-known/oauth-authorization-server{}", issuer_path.trim_end_matches('/'));
     config
-        .service(resource("/register").route(post().to(accounts::register)).default_service(only("POST")))
-        .service(resource("/me").route(get().to(accounts::me)).default_service(only("GET, HEAD")))
-        .service(resource("/login").route(post().to(sessions::login)).default_service(only("POST")))
-        .service(resource("/logout").route(post().to(sessions::logout)).default_service(only("POST")))
-        .service(resource("/token").route(post().to(token::token)).default_service(only("POST")))
-        .service(
-            resource("/.well-known/jwks.json")
-                .route(get().to(discovery::key_set))
-                .default_service(only("GET, HEAD")),
-        )
-        .service(resource(metadata).route(get().to(discovery::metadata)).default_service(only("GET, HEAD")))
-        .service(
-            resource("/.well-known/openid-configuration")
-                .route(get().to(discovery::metadata))
-                .default_service(only("GET, HEAD")),
-        )
-        .service(resource("/livez").route(get().to(health::livez)).default_service(only("GET, HEAD")))
-        .service(resource("/readyz").route(get().to(health::readyz)).default_service(only("GET, HEAD")))
+        .service(path("/register").post(accounts::register))
+        .service(path("/login").post(sessions::login))
+        .service(path("/token").post(token::token))
+        .service(path("/logout").post(sessions::logout))
+        .service(path("/me").get(accounts::me))
+        .service(path("/admin/users").get(admin::users))
+        .service(path("/.well-known/jwks.json").get(discovery::key_set))
+        .service(path(metadata).get(discovery::metadata))
+        .service(path("/.well-known/openid-configuration").get(discovery::metadata))
+        .service(path("/livez").get(health::livez))
+        .service(path("/readyz").get(health::readyz))
         .default_service(actix_web::web::to(nowhere));
 }

@@ -5,12 +5,9 @@ use std::time::Duration;
 
 use diesel::connection::{AnsiTransactionManager, SimpleConnection as _, TransactionManager};
 use diesel::{Connection as _, PgConnection, SqliteConnection};
-use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::error::StoreError;
-
-const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../migrations/auth");
 
 mod any {
     use diesel::prelude::*;
@@ -66,17 +63,6 @@ impl Database {
                 Ok(Connection::Postgres(connection))
             }
         }
-    }
-
-    pub(super) fn migrate(&self) -> Result<(), StoreError> {
-        let mut connection = self.connect()?;
-        let applied = connection
-            .run_pending_migrations(MIGRATIONS)
-            .map_err(|error| StoreError::Query(format!("migrations: {error}")))?;
-        for version in applied {
-            log::info!("applied migration {version}");
-        }
-        Ok(())
     }
 }
 

@@ -11,6 +11,9 @@ pub enum StoreError {
     /// A value that must be unique is there already.
     #[error("{0:?} is taken")]
     Conflict(Unique),
+    /// The tables are not the ones that this program knows.
+    #[error("{0}")]
+    Schema(String),
     /// A query is wrong, or the data is: our mistake.
     #[error("a query failed: {0}")]
     Query(String),

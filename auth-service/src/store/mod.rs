@@ -4,6 +4,7 @@
 mod connection;
 mod error;
 pub mod keys;
+mod migrations;
 mod pool;
 mod schema;
 pub mod sessions;
@@ -53,7 +54,9 @@ impl Store {
     /// The database cannot be reached, or its migrations fail. The text never holds the URL, which may hold a password.
     pub fn open(url: &SecretString, limits: StoreLimits) -> Result<Self, StoreError> {
         let database = Database::parse(url, limits.timeout)?;
-        database.migrate()?;
+        for version in migrations::run(&mut database.connect()?)? {
+            log::info!("applied migration {version}");
+        }
         let writer = match &database {
             Database::Sqlite { .. } => {
                 Some(Writer::start(database.clone(), limits.write_queue, limits.write_group)?)
@@ -66,6 +69,15 @@ impl Store {
             writer,
             timeout: limits.timeout,
         })
+    }
+
+    /// Undoes the newest `count` migrations of the database at `url`, and what is stored in what they made. Gives their
+    /// versions.
+    ///
+    /// # Errors
+    /// The database cannot be reached, or one of the migrations is not known to this program.
+    pub fn revert(url: &SecretString, count: usize, limits: StoreLimits) -> Result<Vec<String>, StoreError> {
+        migrations::revert(&mut Database::parse(url, limits.timeout)?.connect()?, count)
     }
 
     /// Runs queries that only read. What they see together is consistent only within one query.

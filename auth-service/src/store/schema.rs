@@ -23,7 +23,7 @@ diesel::table! {
         rotated_at -> BigInt,
         created_at -> BigInt,
         last_used_at -> BigInt,
-        idle_expires_at -> BigInt,
+        expires_at -> BigInt,
         absolute_expires_at -> BigInt,
         ended_at -> Nullable<BigInt>,
         ip -> Nullable<Text>,

@@ -25,8 +25,8 @@ pub struct Session {
     pub created_at: i64,
     /// When it was last refreshed.
     pub last_used_at: i64,
-    /// It ends then, unless it is refreshed before.
-    pub idle_expires_at: i64,
+    /// It ends then, unless it is refreshed before. Never later than the next one.
+    pub expires_at: i64,
     /// It ends then in any case.
     pub absolute_expires_at: i64,
     /// When it was ended, by a logout, an operator or a theft.
@@ -41,13 +41,7 @@ impl Session {
     /// Whether its tokens are worth anything at the time `now`.
     #[must_use]
     pub fn is_alive(&self, now: i64) -> bool {
-        self.ended_at.is_none() && now < self.expires_at()
-    }
-
-    /// When it ends by itself.
-    #[must_use]
-    pub fn expires_at(&self) -> i64 {
-        self.idle_expires_at.min(self.absolute_expires_at)
+        self.ended_at.is_none() && now < self.expires_at
     }
 }
 
@@ -79,19 +73,18 @@ pub fn rotate(
     id: &str,
     generation: i64,
     now: i64,
-    idle_expires_at: i64,
+    expires_at: i64,
 ) -> Result<Option<Session>, StoreError> {
     let current = dsl::sessions
         .find(id)
         .filter(dsl::generation.eq(generation))
         .filter(dsl::ended_at.is_null())
-        .filter(dsl::idle_expires_at.gt(now))
-        .filter(dsl::absolute_expires_at.gt(now));
+        .filter(dsl::expires_at.gt(now));
     let next = (
         dsl::generation.eq(dsl::generation + 1),
         dsl::rotated_at.eq(now),
         dsl::last_used_at.eq(now),
-        dsl::idle_expires_at.eq(idle_expires_at),
+        dsl::expires_at.eq(expires_at),
     );
     let returning = <Session as Selectable<MultiBackend>>::construct_selection();
     Ok(diesel::update(current).set(next).returning(returning).get_result(connection).optional()?)
@@ -103,7 +96,7 @@ pub fn rotate(
 /// The database's.
 pub fn end(connection: &mut Connection, id: &str, now: i64) -> Result<bool, StoreError> {
     let open = dsl::sessions.find(id).filter(dsl::ended_at.is_null());
-    Ok(diesel::update(open).set(dsl::ended_at.eq(now)).execute(connection)? == 1)
+    Ok(diesel::update(open).set((dsl::ended_at.eq(now), dsl::expires_at.eq(now))).execute(connection)? == 1)
 }
 
 /// Ends every session of an account, and says how many there were.
@@ -112,5 +105,16 @@ pub fn end(connection: &mut Connection, id: &str, now: i64) -> Result<bool, Stor
 /// The database's.
 pub fn end_all(connection: &mut Connection, user_id: &str, now: i64) -> Result<usize, StoreError> {
     let open = dsl::sessions.filter(dsl::user_id.eq(user_id)).filter(dsl::ended_at.is_null());
-    Ok(diesel::update(open).set(dsl::ended_at.eq(now)).execute(connection)?)
+    Ok(diesel::update(open).set((dsl::ended_at.eq(now), dsl::expires_at.eq(now))).execute(connection)?)
+}
+
+/// Deletes at most `most` sessions that ended before `before`, and says how many it were.
+///
+/// # Errors
+/// The database's.
+pub fn delete_ended(connection: &mut Connection, before: i64, most: i64) -> Result<usize, StoreError> {
+    let ended =
+        dsl::sessions.filter(dsl::expires_at.lt(before)).order(dsl::expires_at).limit(most).select(dsl::id);
+    let ids: Vec<String> = ended.load(connection)?;
+    Ok(diesel::delete(dsl::sessions.filter(dsl::id.eq_any(ids))).execute(connection)?)
 }

@@ -116,3 +116,26 @@ pub fn set_roles(connection: &mut Connection, id: &str, roles: &str) -> Result<(
     diesel::update(dsl::users.find(id)).set(dsl::roles.eq(roles)).execute(connection)?;
     Ok(())
 }
+
+/// Users from `after` on, in the order of their names: those whose name begins with `search`. With an `@` in it, `search`
+/// is the beginning of an address, and addresses are what is ordered. Either way an index gives exactly these rows.
+///
+/// # Errors
+/// The database's.
+pub fn page(
+    connection: &mut Connection,
+    search: &str,
+    after: &str,
+    most: i64,
+) -> Result<Vec<User>, StoreError> {
+    let end = format!("{search}{}", char::MAX);
+    let query = dsl::users.select(User::as_select()).limit(most);
+    let found = if search.contains('@') {
+        let range = dsl::email.ge(search).and(dsl::email.lt(end)).and(dsl::email.gt(after));
+        query.filter(range).order(dsl::email).load(connection)
+    } else {
+        let range = dsl::username.ge(search).and(dsl::username.lt(end)).and(dsl::username.gt(after));
+        query.filter(range).order(dsl::username).load(connection)
+    };
+    Ok(found?)
+}

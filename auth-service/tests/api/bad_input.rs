@@ -3,7 +3,7 @@
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
 
-use crate::support::{PASSWORD, Service, send};
+use crate::api::support::{PASSWORD, Service, send};
 
 const JSON: &str = "application/json";
 

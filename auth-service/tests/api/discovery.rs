@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::json;
 
-use crate::support::{Service, Sqlite, send};
+use crate::api::support::{Service, send};
 
 #[actix_web::test]
 async fn the_key_set_can_be_cached_and_revalidated() {
@@ -25,7 +25,7 @@ async fn the_key_set_can_be_cached_and_revalidated() {
 
 #[actix_web::test]
 async fn the_metadata_names_the_issuer_and_where_everything_is() {
-    let service = Service::with(Sqlite, &[("AUTH__ISSUER", "https://id.example/tenant")]).await;
+    let service = Service::with(&[("AUTH__ISSUER", "https://id.example/tenant")]).await;
     for path in ["/.well-known/oauth-authorization-server/tenant", "/.well-known/openid-configuration"] {
         let request = service
             .request(Method::GET, path)
@@ -65,7 +65,7 @@ async fn only_a_trusted_proxy_names_a_request() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("auth.toml");
     std::fs::write(&file, "[http]\ntrusted_proxies = [\"127.0.0.0/8\"]\n").unwrap();
-    let service = Service::with(Sqlite, &[("AUTH_CONFIG", file.to_str().unwrap())]).await;
+    let service = Service::with(&[("AUTH_CONFIG", file.to_str().unwrap())]).await;
     let answer = send(service.request(Method::GET, "/livez").header("x-request-id", "from-the-proxy")).await;
     assert_eq!(answer.header("x-request-id"), "from-the-proxy");
     let answer = send(service.request(Method::GET, "/livez").header("x-request-id", "a b\"c")).await;

@@ -2,15 +2,13 @@
 
 use auth_service::store::users::Login;
 use reqwest::Method;
-use rstest::rstest;
 use serde_json::json;
 
-use crate::support::{Database, PASSWORD, Postgresql, START, Service, Sqlite, send};
+use crate::api::support::{PASSWORD, START, Service, send};
 
-#[rstest]
 #[actix_web::test]
-async fn a_login_by_name_or_by_address_gives_tokens(#[values(Sqlite, Postgresql)] database: Database) {
-    let service = Service::on(database).await;
+async fn a_login_by_name_or_by_address_gives_tokens() {
+    let service = Service::start().await;
     let body = json!({ "username": "alice", "password": PASSWORD, "email": "alice@example.com" });
     assert_eq!(service.post("/register", &body).await.status, 201);
     for login in [
@@ -81,7 +79,7 @@ async fn an_audience_can_be_asked_for() {
         ("AUTH__RESOURCES", "reports"),
         ("AUTH__ISSUER", "https://auth.example"),
     ];
-    let service = Service::with(Sqlite, &variables).await;
+    let service = Service::with(&variables).await;
     service.register("alice").await;
     let rows = [
         (json!([]), json!(["orders", "billing"])),
@@ -103,7 +101,7 @@ async fn an_audience_can_be_asked_for() {
 
 #[actix_web::test]
 async fn the_session_remembers_from_where_and_with_what_it_began() {
-    let service = Service::with(Sqlite, &[("AUTH__SESSIONS__MAX_USER_AGENT_CHARS", "8")]).await;
+    let service = Service::with(&[("AUTH__SESSIONS__MAX_USER_AGENT_CHARS", "8")]).await;
     service.register("alice").await;
     let login = service.request(Method::POST, "/login").header("user-agent", "curl/8.0 (long tail)");
     let answer = send(login.json(&json!({ "username": "alice", "password": PASSWORD }))).await;
@@ -114,13 +112,10 @@ async fn the_session_remembers_from_where_and_with_what_it_began() {
     assert_eq!(caller.session.created_at, i64::try_from(START).unwrap());
 }
 
-#[rstest]
 #[actix_web::test]
-async fn an_account_that_changed_since_it_was_read_is_not_held(
-    #[values(Sqlite, Postgresql)] database: Database,
-) {
+async fn an_account_that_changed_since_it_was_read_is_not_held() {
     // This is what denies a session to a login whose account is disabled while its password is being hashed.
-    let service = Service::on(database).await;
+    let service = Service::start().await;
     service.register("alice").await;
     let operator = service.operator().await;
     let alice = Login::Username("alice".to_owned());
@@ -144,7 +139,7 @@ async fn more_logins_than_the_queue_takes_are_refused_at_once() {
         ("AUTH__HASHING__THREADS", "1"),
         ("AUTH__HASHING__QUEUE", "64"),
     ];
-    let service = Service::with(Sqlite, &variables).await;
+    let service = Service::with(&variables).await;
     service.register("alice").await;
     let answers =
         futures_util::future::join_all((0..100).map(|_| service.try_login("alice", PASSWORD))).await;

@@ -2,15 +2,13 @@
 
 use std::time::Duration;
 
-use rstest::rstest;
 use serde_json::json;
 
-use crate::support::{Database, Postgresql, Service, Sqlite};
+use crate::api::support::Service;
 
-#[rstest]
 #[actix_web::test]
-async fn a_logout_ends_the_session_and_no_other(#[values(Sqlite, Postgresql)] database: Database) {
-    let service = Service::on(database).await;
+async fn a_logout_ends_the_session_and_no_other() {
+    let service = Service::start().await;
     let ended = service.register_and_login("alice").await;
     let other = service.login("alice").await;
     let answer = service.logout(&ended.access).await;

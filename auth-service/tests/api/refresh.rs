@@ -2,15 +2,13 @@
 
 use std::time::Duration;
 
-use rstest::rstest;
 use serde_json::json;
 
-use crate::support::{Database, PASSWORD, Postgresql, Service, Sqlite};
+use crate::api::support::{PASSWORD, Service};
 
-#[rstest]
 #[actix_web::test]
-async fn each_refresh_gives_new_tokens_of_the_same_session(#[values(Sqlite, Postgresql)] database: Database) {
-    let service = Service::on(database).await;
+async fn each_refresh_gives_new_tokens_of_the_same_session() {
+    let service = Service::start().await;
     let first = service.register_and_login("alice").await;
     let second = service.refresh(&first.refresh).await;
     let third = service.refresh(&second.refresh).await;
@@ -31,12 +29,9 @@ async fn json_does_what_a_form_does() {
     assert_eq!(answer.status, 200, "{}", answer.text);
 }
 
-#[rstest]
 #[actix_web::test]
-async fn a_repeat_within_the_grace_period_gets_the_same_answer(
-    #[values(Sqlite, Postgresql)] database: Database,
-) {
-    let service = Service::on(database).await;
+async fn a_repeat_within_the_grace_period_gets_the_same_answer() {
+    let service = Service::start().await;
     let first = service.register_and_login("alice").await;
     let second = service.refresh(&first.refresh).await;
     service.clock.advance(Duration::from_secs(10));
@@ -45,10 +40,9 @@ async fn a_repeat_within_the_grace_period_gets_the_same_answer(
     service.refresh(&again.refresh).await;
 }
 
-#[rstest]
 #[actix_web::test]
-async fn fifty_uses_at_once_give_one_lineage(#[values(Sqlite, Postgresql)] database: Database) {
-    let service = Service::on(database).await;
+async fn fifty_uses_at_once_give_one_lineage() {
+    let service = Service::start().await;
     let first = service.register_and_login("alice").await;
     let answers = futures_util::future::join_all((0..50).map(|_| service.refresh(&first.refresh))).await;
     let mut next: Vec<_> = answers.into_iter().map(|tokens| tokens.refresh).collect();
@@ -56,12 +50,9 @@ async fn fifty_uses_at_once_give_one_lineage(#[values(Sqlite, Postgresql)] datab
     assert_eq!(next.len(), 1);
 }
 
-#[rstest]
 #[actix_web::test]
-async fn a_use_after_the_grace_period_is_theft_and_ends_the_session(
-    #[values(Sqlite, Postgresql)] database: Database,
-) {
-    let service = Service::on(database).await;
+async fn a_use_after_the_grace_period_is_theft_and_ends_the_session() {
+    let service = Service::start().await;
     let first = service.register_and_login("alice").await;
     let second = service.refresh(&first.refresh).await;
     service.clock.advance(Duration::from_secs(11));
@@ -82,7 +73,7 @@ async fn a_use_of_an_older_generation_is_theft_at_any_time() {
 
 #[actix_web::test]
 async fn without_grace_a_token_works_once() {
-    let service = Service::with(Sqlite, &[("AUTH__TOKENS__REFRESH_GRACE", "0s")]).await;
+    let service = Service::with(&[("AUTH__TOKENS__REFRESH_GRACE", "0s")]).await;
     let first = service.register_and_login("alice").await;
     let second = service.refresh(&first.refresh).await;
     service.try_refresh(&first.refresh).await.assert_oauth_error(400, "invalid_grant");
@@ -92,7 +83,7 @@ async fn without_grace_a_token_works_once() {
 #[actix_web::test]
 async fn a_session_ends_when_it_is_not_used_and_in_any_case() {
     let variables = [("AUTH__SESSIONS__IDLE_TTL", "1h"), ("AUTH__SESSIONS__ABSOLUTE_TTL", "150m")];
-    let service = Service::with(Sqlite, &variables).await;
+    let service = Service::with(&variables).await;
     let idle = service.register_and_login("alice").await;
     let mut busy = service.login("alice").await;
     for expires_in in [3600, 3600 - 600] {
@@ -105,10 +96,9 @@ async fn a_session_ends_when_it_is_not_used_and_in_any_case() {
     service.try_refresh(&busy.refresh).await.assert_oauth_error(400, "invalid_grant");
 }
 
-#[rstest]
 #[actix_web::test]
-async fn a_disabled_account_gets_nothing_more(#[values(Sqlite, Postgresql)] database: Database) {
-    let service = Service::on(database).await;
+async fn a_disabled_account_gets_nothing_more() {
+    let service = Service::start().await;
     let tokens = service.register_and_login("alice").await;
     let operator = service.operator().await;
     operator.set_disabled("alice", true).await.unwrap().unwrap();
@@ -118,10 +108,9 @@ async fn a_disabled_account_gets_nothing_more(#[values(Sqlite, Postgresql)] data
     service.get_as("/me", &tokens.access).await.assert_problem(401, "token_revoked");
 }
 
-#[rstest]
 #[actix_web::test]
-async fn the_next_refresh_shows_the_rights_of_now(#[values(Sqlite, Postgresql)] database: Database) {
-    let service = Service::on(database).await;
+async fn the_next_refresh_shows_the_rights_of_now() {
+    let service = Service::start().await;
     let first = service.register_and_login("alice").await;
     assert_eq!(first.scope, "");
     let operator = service.operator().await;
@@ -143,7 +132,7 @@ async fn less_may_be_asked_for_but_never_more() {
         ("AUTH__AUDIENCE", "orders,billing"),
         ("AUTH__ROLES__SUBSCRIBER__SCOPES", "books:download,books:read"),
     ];
-    let service = Service::with(Sqlite, &variables).await;
+    let service = Service::with(&variables).await;
     service.register("alice").await;
     let operator = service.operator().await;
     operator.change_roles("alice", vec!["subscriber".to_owned()], vec![]).await.unwrap().unwrap();

@@ -1,16 +1,12 @@
 //! `POST /register` and `GET /me`.
 
-use rstest::rstest;
 use serde_json::json;
 
-use crate::support::{Database, PASSWORD, Postgresql, START, Service, Sqlite};
+use crate::api::support::{PASSWORD, START, Service};
 
-#[rstest]
 #[actix_web::test]
-async fn a_new_account_is_shown_to_its_owner_as_it_was_made(
-    #[values(Sqlite, Postgresql)] database: Database,
-) {
-    let service = Service::on(database).await;
+async fn a_new_account_is_shown_to_its_owner_as_it_was_made() {
+    let service = Service::start().await;
     let body = json!({ "username": "Alice.B_1-x", "password": PASSWORD, "email": "Alice@Example.com" });
     let made = service.post("/register", &body).await;
     assert_eq!(made.status, 201);
@@ -38,12 +34,9 @@ async fn an_email_may_be_missing_or_null() {
     service.register("carl").await;
 }
 
-#[rstest]
 #[actix_web::test]
-async fn a_name_and_an_address_are_taken_once_in_any_letter_case(
-    #[values(Sqlite, Postgresql)] database: Database,
-) {
-    let service = Service::on(database).await;
+async fn a_name_and_an_address_are_taken_once_in_any_letter_case() {
+    let service = Service::start().await;
     let alice = json!({ "username": "alice", "password": PASSWORD, "email": "a@example.com" });
     assert_eq!(service.post("/register", &alice).await.status, 201);
     let same_name = json!({ "username": "ALICE", "password": PASSWORD });
@@ -52,12 +45,9 @@ async fn a_name_and_an_address_are_taken_once_in_any_letter_case(
     service.post("/register", &same_address).await.assert_problem(409, "email_taken");
 }
 
-#[rstest]
 #[actix_web::test]
-async fn twenty_racing_registrations_of_one_name_give_one_account(
-    #[values(Sqlite, Postgresql)] database: Database,
-) {
-    let service = Service::on(database).await;
+async fn twenty_racing_registrations_of_one_name_give_one_account() {
+    let service = Service::start().await;
     let body = json!({ "username": "alice", "password": PASSWORD });
     let answers = futures_util::future::join_all((0..20).map(|_| service.post("/register", &body))).await;
     let made = answers.iter().filter(|answer| answer.status == 201).count();
@@ -67,7 +57,7 @@ async fn twenty_racing_registrations_of_one_name_give_one_account(
 
 #[actix_web::test]
 async fn closed_registration_says_so() {
-    let service = Service::with(Sqlite, &[("AUTH__REGISTRATION__OPEN", "false")]).await;
+    let service = Service::with(&[("AUTH__REGISTRATION__OPEN", "false")]).await;
     let body = json!({ "username": "alice", "password": PASSWORD });
     service.post("/register", &body).await.assert_problem(403, "registration_closed");
 }

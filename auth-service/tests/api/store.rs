@@ -5,21 +5,20 @@ use std::time::Duration;
 use auth_service::store::sessions::{self, Session};
 use auth_service::store::users::{self, Login, User};
 use auth_service::store::{Store, StoreError, StoreLimits, Unique};
-use rstest::rstest;
 use tempfile::TempDir;
 
-use crate::support::{Database, Postgresql, Sqlite};
+use crate::DATABASE;
 
 struct Fresh {
     store: Store,
     _folder: TempDir,
 }
 
-fn fresh(database: Database) -> Fresh {
+fn fresh() -> Fresh {
     let folder = tempfile::tempdir().unwrap();
     let limits =
         StoreLimits { pool_size: 4, timeout: Duration::from_secs(10), write_queue: 64, write_group: 8 };
-    let store = Store::open(&database.fresh_url(folder.path()).into(), limits).unwrap();
+    let store = Store::open(&DATABASE.fresh_url(folder.path()).into(), limits).unwrap();
     Fresh { store, _folder: folder }
 }
 
@@ -46,7 +45,7 @@ fn session(id: &str, user: &User) -> Session {
         rotated_at: 1,
         created_at: 1,
         last_used_at: 1,
-        idle_expires_at: 100,
+        expires_at: 100,
         absolute_expires_at: 200,
         ended_at: None,
         ip: None,
@@ -59,10 +58,9 @@ async fn exists(store: &Store, name: &str) -> bool {
     store.read(move |db| users::find(db, &login)).await.unwrap().is_some()
 }
 
-#[rstest]
 #[actix_web::test]
-async fn a_failed_transaction_leaves_nothing(#[values(Sqlite, Postgresql)] database: Database) {
-    let Fresh { store, _folder } = fresh(database);
+async fn a_failed_transaction_leaves_nothing() {
+    let Fresh { store, _folder } = fresh();
     let outcome: Result<(), StoreError> = store
         .write(|db| {
             users::insert(db, &user("alice"))?;
@@ -73,10 +71,9 @@ async fn a_failed_transaction_leaves_nothing(#[values(Sqlite, Postgresql)] datab
     assert!(!exists(&store, "alice").await);
 }
 
-#[rstest]
 #[actix_web::test]
-async fn a_swallowed_error_never_passes_for_a_commit(#[values(Sqlite, Postgresql)] database: Database) {
-    let Fresh { store, _folder } = fresh(database);
+async fn a_swallowed_error_never_passes_for_a_commit() {
+    let Fresh { store, _folder } = fresh();
     let outcome: Result<(), StoreError> = store
         .write(|db| {
             users::insert(db, &user("alice"))?;
@@ -87,10 +84,9 @@ async fn a_swallowed_error_never_passes_for_a_commit(#[values(Sqlite, Postgresql
     assert_eq!(outcome.is_ok(), exists(&store, "alice").await, "what was answered is what is there");
 }
 
-#[rstest]
 #[actix_web::test]
-async fn a_panic_in_a_transaction_harms_no_other(#[values(Sqlite, Postgresql)] database: Database) {
-    let Fresh { store, _folder } = fresh(database);
+async fn a_panic_in_a_transaction_harms_no_other() {
+    let Fresh { store, _folder } = fresh();
     for _ in 0..10 {
         let outcome: Result<(), StoreError> = store
             .write(|db| {
@@ -104,12 +100,9 @@ async fn a_panic_in_a_transaction_harms_no_other(#[values(Sqlite, Postgresql)] d
     assert!(exists(&store, "bob").await && !exists(&store, "alice").await);
 }
 
-#[rstest]
 #[actix_web::test]
-async fn concurrent_writes_all_arrive_and_failures_take_no_neighbour_along(
-    #[values(Sqlite, Postgresql)] database: Database,
-) {
-    let Fresh { store, _folder } = fresh(database);
+async fn concurrent_writes_all_arrive_and_failures_take_no_neighbour_along() {
+    let Fresh { store, _folder } = fresh();
     let writes = (0..60).map(|index| {
         let store = store.clone();
         async move { store.write(move |db| users::insert(db, &user(&format!("user-{}", index / 2)))).await }
@@ -119,10 +112,9 @@ async fn concurrent_writes_all_arrive_and_failures_take_no_neighbour_along(
     assert_eq!((outcomes.iter().filter(|outcome| outcome.is_ok()).count(), conflicts), (30, 30));
 }
 
-#[rstest]
 #[actix_web::test]
-async fn a_conflict_says_what_is_taken(#[values(Sqlite, Postgresql)] database: Database) {
-    let Fresh { store, _folder } = fresh(database);
+async fn a_conflict_says_what_is_taken() {
+    let Fresh { store, _folder } = fresh();
     store.write(|db| users::insert(db, &user("alice"))).await.unwrap();
     let mut same_name = user("alice");
     same_name.id = "another".to_owned();
@@ -135,10 +127,9 @@ async fn a_conflict_says_what_is_taken(#[values(Sqlite, Postgresql)] database: D
     }
 }
 
-#[rstest]
 #[actix_web::test]
-async fn exactly_one_of_many_rotations_wins(#[values(Sqlite, Postgresql)] database: Database) {
-    let Fresh { store, _folder } = fresh(database);
+async fn exactly_one_of_many_rotations_wins() {
+    let Fresh { store, _folder } = fresh();
     let alice = user("alice");
     let first = session("s", &alice);
     store
@@ -151,29 +142,26 @@ async fn exactly_one_of_many_rotations_wins(#[values(Sqlite, Postgresql)] databa
     });
     let won: Vec<_> = futures_util::future::join_all(rotations).await.into_iter().flatten().collect();
     assert_eq!(won.len(), 1);
-    assert_eq!((won[0].generation, won[0].rotated_at, won[0].idle_expires_at), (1, 50, 150));
+    assert_eq!((won[0].generation, won[0].rotated_at, won[0].expires_at), (1, 50, 150));
 }
 
-#[rstest]
 #[actix_web::test]
-async fn a_session_that_is_over_does_not_rotate(#[values(Sqlite, Postgresql)] database: Database) {
-    let Fresh { store, _folder } = fresh(database);
+async fn a_session_that_is_over_does_not_rotate() {
+    let Fresh { store, _folder } = fresh();
     let alice = user("alice");
-    let sessions_of_alice = [session("idle", &alice), session("absolute", &alice), session("ended", &alice)];
+    let sessions_of_alice = [session("expired", &alice), session("ended", &alice)];
     store.write(move |db| users::insert(db, &alice)).await.unwrap();
     for mut row in sessions_of_alice {
         match row.id.as_str() {
-            "idle" => row.idle_expires_at = 50,
-            "absolute" => row.absolute_expires_at = 50,
+            "expired" => row.expires_at = 50,
             _ => row.ended_at = Some(10),
         }
         let id = row.id.clone();
         store.write(move |db| sessions::insert(db, &row)).await.unwrap();
         assert!(store.write(move |db| sessions::rotate(db, &id, 0, 50, 150)).await.unwrap().is_none());
     }
-    assert!(store.write(|db| sessions::end(db, "idle", 60)).await.unwrap());
-    assert!(!store.write(|db| sessions::end(db, "idle", 60)).await.unwrap(), "once");
-    assert_eq!(store.write(|db| sessions::end_all(db, "id-of-alice", 60)).await.unwrap(), 1);
+    assert!(store.write(|db| sessions::end(db, "expired", 60)).await.unwrap());
+    assert!(!store.write(|db| sessions::end(db, "expired", 60)).await.unwrap(), "once");
 }
 
 #[actix_web::test]

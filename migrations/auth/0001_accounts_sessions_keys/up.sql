@@ -2,8 +2,10 @@
 -- `auth_version` rises whenever logins in flight must not succeed any more.
 CREATE TABLE users (
     id TEXT NOT NULL PRIMARY KEY,
-    username TEXT NOT NULL,
-    email TEXT,
+    username TEXT /* /* */ -- */ COLLATE "C"
+        NOT NULL,
+    email TEXT /* /* */ -- */ COLLATE "C"
+        ,
     email_verified BOOLEAN NOT NULL,
     password_hash TEXT NOT NULL,
     roles TEXT NOT NULL,
@@ -15,6 +17,7 @@ CREATE TABLE users (
 );
 
 -- Sessions. One row for each login, however often it is refreshed: the refresh token of `generation` is computed.
+-- `expires_at` is the nearer of the idle and the absolute limit; ending a session sets it to that moment.
 CREATE TABLE sessions (
     id TEXT NOT NULL PRIMARY KEY,
     user_id TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
@@ -23,13 +26,14 @@ CREATE TABLE sessions (
     rotated_at BIGINT NOT NULL,
     created_at BIGINT NOT NULL,
     last_used_at BIGINT NOT NULL,
-    idle_expires_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
     absolute_expires_at BIGINT NOT NULL,
     ended_at BIGINT,
     ip TEXT,
     user_agent TEXT
 );
 CREATE INDEX sessions_user_id ON sessions (user_id);
+CREATE INDEX sessions_expires_at ON sessions (expires_at);
 
 -- Signing keys and refresh keys, sealed with the master key. Two replicas that make the same key at once agree,
 -- because only one of them can insert a given (purpose, active_from).

@@ -11,14 +11,14 @@ use serde::{Deserialize, Serialize};
 use service_kit::{FieldError, Problem};
 use uuid::Uuid;
 
-const DEFAULT_LIMIT: usize = 50;
-const MAX_LIMIT: usize = 100;
+const DEFAULT_LIMIT: u8 = 50;
+const MAX_LIMIT: u8 = 100;
 
 /// Which part of a list is asked for. Other parameters of the query are not its business.
 pub(super) struct Page {
     /// Only items older than the one with this id.
     pub(super) before: Option<String>,
-    limit: usize,
+    limit: u8,
 }
 
 /// One page of a list.
@@ -38,13 +38,14 @@ struct Parameters {
 impl Page {
     /// How many rows to read: one more than the page holds, which tells whether there is a next page.
     pub(super) fn rows(&self) -> i64 {
-        i64::try_from(self.limit).unwrap_or(i64::MAX).saturating_add(1)
+        i64::from(self.limit) + 1
     }
 
     /// Cuts off that one row. Gives the last one that stays, if there was more.
     pub(super) fn cut<'a, R>(&self, rows: &'a mut Vec<R>) -> Option<&'a R> {
-        let more = rows.len() > self.limit;
-        rows.truncate(self.limit);
+        let limit = usize::from(self.limit);
+        let more = rows.len() > limit;
+        rows.truncate(limit);
         rows.last().filter(|_| more)
     }
 

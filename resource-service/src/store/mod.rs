@@ -152,3 +152,21 @@ fn new_id() -> String {
 fn seconds(now: u64) -> i64 {
     i64::try_from(now).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn processes_that_start_at_once_do_not_race_on_migrations() {
+        for _ in 0..5 {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("resource.db").display().to_string();
+            std::thread::scope(|scope| {
+                for _ in 0..6 {
+                    scope.spawn(|| Store::open(&path, 1, Duration::from_secs(10)).unwrap());
+                }
+            });
+        }
+    }
+}

@@ -1,12 +1,14 @@
-//! The issuer comes later, or goes away: what that changes here, and what it does not.
+//! The issuer comes later or goes away, the database is away, many come at once: what that changes, and what not.
 
+use diesel::connection::SimpleConnection as _;
+use diesel::{Connection as _, SqliteConnection};
 use serde_json::json;
 
 use crate::support::World;
 
 #[actix_web::test]
 async fn it_starts_without_the_issuer_and_says_so() {
-    let mut world = World::without_issuer(&[], &[]).await;
+    let mut world = World::without_issuer(&[], &[]);
     assert_eq!(world.get("/livez", None).await.status, 200);
     assert_eq!(world.get("/comments", None).await.status, 200);
     let answer = world.get("/readyz", None).await;
@@ -60,11 +62,41 @@ async fn what_was_answered_is_there_after_a_restart() {
     let records = format!("/records/{}", alice.id);
     world.post("/comments", alice.token(), &json!({ "text": "in public" })).await;
     world.post(&records, alice.token(), &json!({ "text": "in private" })).await;
-    std::fs::write(world.books().join("new-one.txt"), "A New One\n\nText.\n").unwrap();
+    std::fs::write(world.folder().join("books/new-one.txt"), "A New One\n\nText.\n").unwrap();
 
     world.restart().await;
     world.until_ready().await;
     assert_eq!(world.get("/comments", None).await.texts(), ["in public"]);
     assert_eq!(world.get(&records, alice.token()).await.texts(), ["in private"]);
     assert_eq!(world.get("/books", None).await.json()["items"].as_array().unwrap().len(), 4);
+}
+
+#[actix_web::test]
+async fn a_database_that_does_not_answer_is_503_and_comes_back() {
+    let world = World::with(&[], &[("RESOURCE__DATABASE__TIMEOUT", "1s")]).await;
+    let alice = world.register_and_login("alice").await;
+    let hello = json!({ "text": "hello" });
+    let path = world.folder().join("resource.db");
+    let mut other = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
+    other.batch_execute("BEGIN IMMEDIATE").unwrap();
+
+    let answer = world.post("/comments", alice.token(), &hello).await;
+    answer.assert_problem(503, "store_unavailable");
+    assert_eq!(answer.header("retry-after"), "1");
+    assert_eq!(world.get("/comments", None).await.status, 200, "readers do not wait for writers");
+
+    other.batch_execute("COMMIT").unwrap();
+    assert_eq!(world.post("/comments", alice.token(), &hello).await.status, 201);
+}
+
+#[actix_web::test]
+async fn many_writers_at_once_are_all_served() {
+    let world = World::start().await;
+    let alice = world.register_and_login("alice").await;
+    let hello = json!({ "text": "hello" });
+    let all = (0..100).map(|_| world.post("/comments", alice.token(), &hello));
+    for answer in futures_util::future::join_all(all).await {
+        assert_eq!(answer.status, 201, "{}", answer.text);
+    }
+    assert_eq!(world.get("/comments?limit=100", None).await.texts().len(), 100);
 }

@@ -35,8 +35,8 @@ async fn a_subscriber_downloads_a_book() {
 #[actix_web::test]
 async fn no_id_leads_out_of_the_folder_of_books() {
     let world = World::start().await;
-    std::fs::write(world.books().join("../secret.txt"), "nobody's business").unwrap();
-    std::fs::write(world.books().join("Odd Name.txt"), "nobody's business").unwrap();
+    std::fs::write(world.folder().join("secret.txt"), "nobody's business").unwrap();
+    std::fs::write(world.folder().join("books/Odd Name.txt"), "nobody's business").unwrap();
     let subscriber = world.register_with_role("sam", "subscriber").await;
     for id in [
         "..%2Fsecret",
@@ -65,7 +65,7 @@ async fn no_id_leads_out_of_the_folder_of_books() {
 #[actix_web::test]
 async fn a_book_that_was_taken_away_is_not_found() {
     let world = World::start().await;
-    std::fs::remove_file(world.books().join("the-lighthouse.txt")).unwrap();
+    std::fs::remove_file(world.folder().join("books/the-lighthouse.txt")).unwrap();
     let subscriber = world.register_with_role("sam", "subscriber").await;
     world.get("/books/the-lighthouse/download", subscriber.token()).await.assert_problem(404, "not_found");
 }

@@ -1,7 +1,7 @@
 //! The program itself: what it says and how it exits when it cannot start, and how it stops.
 
-use std::io::{BufRead as _, BufReader};
-use std::net::TcpListener;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -11,6 +11,14 @@ fn program(data: &Path) -> Command {
     command.env_clear().env("RESOURCE__DATA_DIR", data).env("RESOURCE__LISTEN", "127.0.0.1:0");
     command.env("RESOURCE__ISSUER", "http://127.0.0.1:1").stdin(Stdio::null());
     command
+}
+
+fn get(address: &str, path: &str) -> String {
+    let mut connection = TcpStream::connect(address).unwrap();
+    write!(connection, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).unwrap();
+    answer
 }
 
 fn stderr(output: &Output) -> String {
@@ -86,7 +94,9 @@ fn every_variable_of_the_contract_is_accepted_and_sigterm_stops_with_0() {
     assert!(
         log.by_ref().any(|line| line.contains("WARN") && line.contains("only the header is read so far"))
     );
-    assert!(log.by_ref().any(|line| line.contains("resource-service listens on http://127.0.0.1:")));
+    let line = log.by_ref().find(|line| line.contains("resource-service listens on")).unwrap();
+    let address = line.split("http://").nth(1).unwrap().split(' ').next().unwrap();
+    assert!(get(address, "/livez").starts_with("HTTP/1.1 200 "), "from then on it handles signals");
     let pid = child.id().to_string();
     assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
     let rest: Vec<_> = log.collect();

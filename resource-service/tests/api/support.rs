@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use actix_web::dev::ServerHandle;
@@ -24,10 +25,10 @@ const DEADLINE: Duration = Duration::from_secs(30);
 /// Both services, each with data of its own, and the one clock that they share.
 pub struct World {
     pub time: ManualClock,
-    pub address: SocketAddr,
     pub client: Client,
+    pub address: SocketAddr,
     data: TempDir,
-    resource: ServerHandle,
+    resource: Option<ServerHandle>,
     resource_variables: Variables,
     issuer: Option<ServerHandle>,
     issuer_variables: Variables,
@@ -57,17 +58,25 @@ impl World {
 
     /// Both services with settings of the test's own, in which `{issuer}` stands for where the issuer is; ready.
     pub async fn with(issuer: &[(&str, &str)], resource: &[(&str, &str)]) -> Self {
-        let mut world = Self::without_issuer(issuer, resource).await;
+        let mut world = Self::new(issuer, resource);
         world.start_issuer().await;
+        world.start_resource();
         world.until_ready().await;
         world
     }
 
     /// A resource-service whose issuer is not there.
-    pub async fn without_issuer(issuer: &[(&str, &str)], resource: &[(&str, &str)]) -> Self {
+    pub fn without_issuer(issuer: &[(&str, &str)], resource: &[(&str, &str)]) -> Self {
+        let mut world = Self::new(issuer, resource);
+        world.start_resource();
+        world
+    }
+
+    /// Nothing runs yet.
+    fn new(issuer: &[(&str, &str)], resource: &[(&str, &str)]) -> Self {
         let data = tempfile::tempdir().unwrap();
         let folder = |name: &str| data.path().join(name).to_str().unwrap().to_owned();
-        let issuer_address = free_address();
+        let (address, issuer_address) = (free_address(), free_address());
         let issuer_url = format!("http://{issuer_address}");
         let issuer_variables = variables(
             &[
@@ -82,7 +91,7 @@ impl World {
         );
         let resource_variables = variables(
             &[
-                ("RESOURCE__LISTEN", "127.0.0.1:0"),
+                ("RESOURCE__LISTEN", &address.to_string()),
                 ("RESOURCE__ISSUER", &issuer_url),
                 ("RESOURCE__DATA_DIR", &folder("resource")),
                 ("RESOURCE__HTTP__WORKERS", "1"),
@@ -90,15 +99,13 @@ impl World {
             resource,
             &issuer_url,
         );
-        let time = ManualClock::at(START);
-        let (address, resource) = serve_resource(&resource_variables, &time);
         // A connection for each request: what is stopped does not wait for idle ones.
         let client = Client::builder().timeout(DEADLINE).pool_max_idle_per_host(0).build().unwrap();
-        let issuer = None;
+        let (time, issuer, resource) = (ManualClock::at(START), None, None);
         Self {
             time,
-            address,
             client,
+            address,
             data,
             resource,
             resource_variables,
@@ -106,6 +113,13 @@ impl World {
             issuer_variables,
             issuer_url,
         }
+    }
+
+    fn start_resource(&mut self) {
+        let settings = resource_service::settings::Settings::load(&self.resource_variables).unwrap();
+        let app = resource_service::app::build(&settings, self.time.clock()).unwrap();
+        self.resource = Some(app.server.handle());
+        actix_web::rt::spawn(app.server);
     }
 
     pub async fn start_issuer(&mut self) {
@@ -118,17 +132,17 @@ impl World {
 
     /// Stops resource-service and starts it again on the same data.
     pub async fn restart(&mut self) {
-        self.resource.stop(true).await;
-        (self.address, self.resource) = serve_resource(&self.resource_variables, &self.time);
+        self.resource.take().unwrap().stop(true).await;
+        self.start_resource();
     }
 
     pub async fn until_ready(&self) {
         until(|| async { self.get("/readyz", None).await.status == 200 }).await;
     }
 
-    /// Where the books are.
-    pub fn books(&self) -> PathBuf {
-        self.data.path().join("resource/books")
+    /// The data folder of resource-service.
+    pub fn folder(&self) -> PathBuf {
+        self.data.path().join("resource")
     }
 
     pub async fn register_and_login(&self, username: &str) -> User {
@@ -211,6 +225,7 @@ impl User {
         Self { id, access, refresh: text("refresh_token") }
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "nobody is a caller, too, and has no token")]
     pub fn token(&self) -> Option<&str> {
         Some(&self.access)
     }
@@ -295,22 +310,21 @@ fn variables(defaults: &[(&str, &str)], others: &[(&str, &str)], issuer_url: &st
     all.map(|(name, value)| ((*name).to_owned(), value.replace("{issuer}", issuer_url))).collect()
 }
 
+/// A port below those that the system itself gives out, so that nobody takes it before the issuer does.
 fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
-}
-
-fn serve_resource(variables: &Variables, time: &ManualClock) -> (SocketAddr, ServerHandle) {
-    let settings = resource_service::settings::Settings::load(variables).unwrap();
-    let app = resource_service::app::build(&settings, time.clock()).unwrap();
-    let handle = app.server.handle();
-    actix_web::rt::spawn(app.server);
-    (app.address, handle)
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let offset = std::process::id().wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % 12_000;
+        let address = SocketAddr::from(([127, 0, 0, 1], 20_000 + u16::try_from(offset).unwrap()));
+        if TcpListener::bind(address).is_ok() {
+            return address;
+        }
+    }
 }
 
 async fn serve_issuer(variables: &Variables, time: &ManualClock) -> (SocketAddr, ServerHandle) {
     let settings = auth_service::settings::Settings::load(variables).unwrap();
     let app = auth_service::app::build(&settings, time.clock()).await.unwrap();
-    let handle = app.server.handle();
-    actix_web::rt::spawn(app.server);
-    (app.address, handle)
+    actix_web::rt::spawn(app.run);
+    (app.address, app.handle)
 }

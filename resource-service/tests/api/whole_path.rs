@@ -43,7 +43,7 @@ async fn every_algorithm_with_a_public_key_needs_no_setting_here() {
 #[actix_web::test]
 async fn a_shared_secret_serves_the_smallest_set_up_without_any_fetch() {
     let issuer = [("AUTH__TOKENS__ALGORITHM", "HS256"), ("AUTH__TOKENS__SHARED_SECRET", SECRET)];
-    let mut world = World::without_issuer(&issuer, &[("RESOURCE__SHARED_SECRET", SECRET)]).await;
+    let mut world = World::without_issuer(&issuer, &[("RESOURCE__SHARED_SECRET", SECRET)]);
     assert_eq!(world.get("/readyz", None).await.status, 200);
     world.start_issuer().await;
     let alice = world.register_and_login("alice").await;

@@ -8,8 +8,11 @@ mod signing_key;
 pub use refresh_key::RefreshToken;
 pub use sealing::Sealer;
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -17,7 +20,7 @@ use jsonwebtoken::jwk::JwkSet;
 use secrecy::{ExposeSecret as _, SecretString};
 use shared_claims::{Algorithm, Claims};
 
-use crate::domain::random;
+use crate::domain::{random, seconds};
 use crate::store::keys::{self, SealedKey};
 use crate::store::{Store, StoreError};
 use refresh_key::RefreshKey;
@@ -28,8 +31,8 @@ use signing_key::SigningKey;
 pub enum KeyringError {
     /// The master key is not the one the database was sealed with.
     #[error(
-        "the newest {purpose} key in the database does not open with this master key; \
-         give the master key it was sealed with as master_key, or as master_key_previous"
+        "no {purpose} key in the database opens with this master key; \
+         give the one they were sealed with as master_key, or as master_key_previous"
     )]
     Sealed {
         /// `access` or `refresh`.
@@ -52,71 +55,104 @@ pub struct PublishedKeys {
     pub etag: String,
 }
 
-/// The keys of this process: what signs, and what is published.
+/// What new access tokens are to be signed with.
+#[derive(Debug, Clone)]
+pub struct Signing {
+    /// The algorithm. When replicas are set to different ones, the newest key wins.
+    pub algorithm: Algorithm,
+    /// For HS256 alone, whose key is never stored.
+    pub shared_secret: Option<SecretString>,
+    /// A new key is published for this long before it signs, so that every replica knows it by then.
+    pub publish_ahead: Duration,
+}
+
+/// The keys of this process. Which one signs is decided by time alone, so that any number of replicas agree.
 pub struct Keyring {
-    signer: SigningKey,
+    sealer: Sealer,
+    shared: Option<SigningKey>,
     refresh: RefreshKey,
-    published: PublishedKeys,
+    ring: ArcSwap<Ring>,
+}
+
+/// The signing keys of the database, and what is published of them.
+struct Ring {
+    /// Oldest first.
+    keys: Vec<SigningKey>,
+    published: Arc<PublishedKeys>,
 }
 
 const ACCESS: &str = "access";
 const REFRESH: &str = "refresh";
 
 impl Keyring {
-    /// Opens the keys in the database, and makes those that are missing. `shared_secret` is for HS256 alone, whose key
-    /// is never stored.
+    /// Opens the keys in the database, and makes those that are missing.
     ///
     /// # Errors
     /// A wrong master key, or a store that is away.
     pub async fn open(
         store: &Store,
-        sealer: &Sealer,
+        sealer: Sealer,
         now: i64,
-        algorithm: Algorithm,
-        shared_secret: Option<&SecretString>,
+        signing: &Signing,
     ) -> Result<Self, KeyringError> {
-        let mut stored = open_signing_keys(store, sealer).await?;
-        let usable = stored.last().is_some_and(|key| key.algorithm == algorithm);
-        if !usable && algorithm != Algorithm::HS256 {
+        let mut keys = open_signing_keys(store, &sealer).await?;
+        let newest = keys.last().map(|key| key.algorithm);
+        if signing.algorithm != Algorithm::HS256 && newest != Some(signing.algorithm) {
             // The first key is active since ever, so that replicas which start at once agree on it: one insert wins.
-            let active_from = if stored.is_empty() { 0 } else { now };
-            make_signing_key(store, sealer, algorithm, now, active_from).await?;
-            stored = open_signing_keys(store, sealer).await?;
+            let active_from = newest.map_or(0, |_| now.saturating_add(seconds(signing.publish_ahead)));
+            if let Some(newest) = newest {
+                log::warn!(
+                    "signing with {newest} until {}s from now, then with {}",
+                    active_from - now,
+                    signing.algorithm
+                );
+            }
+            make_signing_key(store, &sealer, signing.algorithm, now, active_from).await?;
+            keys = open_signing_keys(store, &sealer).await?;
         }
-        let published = publish(&stored)?;
-        let signer = match shared_secret {
-            Some(secret) => SigningKey::shared_secret(secret.expose_secret().as_bytes()),
-            None => stored.pop().ok_or(KeyringError::Crypto)?,
-        };
-        if signer.algorithm != algorithm {
-            log::warn!(
-                "another process has made a newer signing key: tokens are signed with {}",
-                signer.algorithm
-            );
-        }
-        log::info!("signing with {} key {}", signer.algorithm, signer.kid);
-        Ok(Self { signer, refresh: open_refresh_key(store, sealer, now).await?, published })
+        let secret = signing.shared_secret.as_ref();
+        let shared = secret.map(|secret| SigningKey::shared_secret(secret.expose_secret().as_bytes()));
+        let refresh = open_refresh_key(store, &sealer, now).await?;
+        let ring = ArcSwap::from_pointee(Ring::new(keys)?);
+        Ok(Self { sealer, shared, refresh, ring })
     }
 
-    /// Signs an access token (RFC 9068).
+    /// Looks for keys that other processes have made; says whether there are any.
+    ///
+    /// # Errors
+    /// The store is away, or the newest key does not open: the keys stay as they were.
+    pub async fn reload(&self, store: &Store) -> Result<bool, KeyringError> {
+        let ring = Ring::new(open_signing_keys(store, &self.sealer).await?)?;
+        let news = ring.published.etag != self.published().etag;
+        if news {
+            log::info!("there are {} signing keys now", ring.keys.len());
+            self.ring.store(Arc::new(ring));
+        }
+        Ok(news)
+    }
+
+    /// Signs an access token (RFC 9068) with the key that is in force at the time `now`.
     ///
     /// # Errors
     /// [`KeyringError::Crypto`].
-    pub fn sign(&self, claims: &Claims) -> Result<String, KeyringError> {
+    pub fn sign(&self, claims: &Claims, now: i64) -> Result<String, KeyringError> {
         let payload = serde_json::to_vec(claims).map_err(|_| KeyringError::Crypto)?;
-        self.signer.sign_access_token(&payload).map_err(|_| KeyringError::Crypto)
+        let ring = self.ring.load();
+        let signer = self.shared.as_ref().or_else(|| ring.signer(now)).ok_or(KeyringError::Crypto)?;
+        signer.sign_access_token(&payload).map_err(|_| KeyringError::Crypto)
     }
 
-    /// The algorithm that access tokens are signed with.
+    /// The algorithms that access tokens are or were signed with.
     #[must_use]
-    pub fn algorithm(&self) -> Algorithm {
-        self.signer.algorithm
+    pub fn algorithms(&self) -> BTreeSet<&'static str> {
+        let ring = self.ring.load();
+        ring.keys.iter().chain(&self.shared).map(|key| key.algorithm.as_str()).collect()
     }
 
     /// The public keys.
     #[must_use]
-    pub fn published(&self) -> &PublishedKeys {
-        &self.published
+    pub fn published(&self) -> Arc<PublishedKeys> {
+        Arc::clone(&self.ring.load().published)
     }
 
     /// The text of a refresh token.
@@ -134,24 +170,22 @@ impl Keyring {
     }
 }
 
-/// The signing keys that open, oldest first. A row that does not open is never used or published; if it is the newest,
-/// this is no place to go on.
+/// The signing keys that open, oldest first. A row that does not open was not made by us: it is neither used nor
+/// published. When none opens, it is the master key that is wrong.
 async fn open_signing_keys(store: &Store, sealer: &Sealer) -> Result<Vec<SigningKey>, KeyringError> {
     let rows = store.read(|db| keys::of_purpose(db, ACCESS)).await?;
-    let opened: BTreeMap<i64, SigningKey> =
-        rows.iter().filter_map(|row| Some((row.active_from, open_signing_key(sealer, row)?))).collect();
-    match rows.last() {
-        Some(newest) if !opened.contains_key(&newest.active_from) => {
-            Err(KeyringError::Sealed { purpose: ACCESS })
-        }
-        _ => Ok(opened.into_values().collect()),
+    let opened: Vec<SigningKey> = rows.iter().filter_map(|row| open_signing_key(sealer, row)).collect();
+    if opened.is_empty() && !rows.is_empty() {
+        Err(KeyringError::Sealed { purpose: ACCESS })
+    } else {
+        Ok(opened)
     }
 }
 
 fn open_signing_key(sealer: &Sealer, row: &SealedKey) -> Option<SigningKey> {
     let key = sealer
         .open(&context(row), &row.sealed)
-        .and_then(|pkcs8| SigningKey::from_pkcs8(row.algorithm.parse().ok()?, &pkcs8))
+        .and_then(|pkcs8| SigningKey::from_pkcs8(row.algorithm.parse().ok()?, &pkcs8, row.active_from))
         .filter(|key| key.kid == row.kid);
     if key.is_none() {
         log::error!(
@@ -171,22 +205,21 @@ async fn make_signing_key(
 ) -> Result<(), KeyringError> {
     // An RSA key takes a second to make; no request waits for this thread, which only starts the service.
     let pkcs8 = SigningKey::generate(algorithm).map_err(|_| KeyringError::Crypto)?;
-    let kid = SigningKey::from_pkcs8(algorithm, &pkcs8).ok_or(KeyringError::Crypto)?.kid;
+    let kid = SigningKey::from_pkcs8(algorithm, &pkcs8, active_from).ok_or(KeyringError::Crypto)?.kid;
     store_key(store, sealer, kid, ACCESS, &algorithm.to_string(), created_at, active_from, &pkcs8).await
 }
 
 async fn open_refresh_key(store: &Store, sealer: &Sealer, now: i64) -> Result<RefreshKey, KeyringError> {
-    let newest = async || Ok::<_, StoreError>(store.read(|db| keys::of_purpose(db, REFRESH)).await?.pop());
-    let row = if let Some(row) = newest().await? {
-        row
-    } else {
+    let mut rows = store.read(|db| keys::of_purpose(db, REFRESH)).await?;
+    if rows.is_empty() {
         let kid = URL_SAFE_NO_PAD.encode(random::bytes::<8>().as_slice());
         store_key(store, sealer, kid, REFRESH, "HS256", now, 0, random::bytes::<32>().as_slice()).await?;
-        newest().await?.ok_or(KeyringError::Crypto)?
+        rows = store.read(|db| keys::of_purpose(db, REFRESH)).await?;
+    }
+    let open = |row: &SealedKey| {
+        Some(RefreshKey::new(RefreshKey::parse_id(&row.kid)?, &sealer.open(&context(row), &row.sealed)?))
     };
-    let secret = sealer.open(&context(&row), &row.sealed).ok_or(KeyringError::Sealed { purpose: REFRESH })?;
-    let id = RefreshKey::parse_id(&row.kid).ok_or(KeyringError::Crypto)?;
-    Ok(RefreshKey::new(id, &secret))
+    rows.iter().rev().find_map(open).ok_or(KeyringError::Sealed { purpose: REFRESH })
 }
 
 /// Stores a new key, unless another process has made one for that time.
@@ -215,9 +248,17 @@ fn context(row: &SealedKey) -> String {
     format!("{} {} {} {} {}", row.kid, row.purpose, row.algorithm, row.created_at, row.active_from)
 }
 
-fn publish(keys: &[SigningKey]) -> Result<PublishedKeys, KeyringError> {
-    let set = JwkSet { keys: keys.iter().filter_map(|key| key.public.clone()).collect() };
-    let json = serde_json::to_string(&set).map_err(|_| KeyringError::Crypto)?;
-    let etag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(&digest(&SHA256, json.as_bytes()).as_ref()[..16]));
-    Ok(PublishedKeys { json, etag })
+impl Ring {
+    fn new(keys: Vec<SigningKey>) -> Result<Self, KeyringError> {
+        let set = JwkSet { keys: keys.iter().filter_map(|key| key.public.clone()).collect() };
+        let json = serde_json::to_string(&set).map_err(|_| KeyringError::Crypto)?;
+        let etag =
+            format!("\"{}\"", URL_SAFE_NO_PAD.encode(&digest(&SHA256, json.as_bytes()).as_ref()[..16]));
+        Ok(Self { keys, published: Arc::new(PublishedKeys { json, etag }) })
+    }
+
+    /// The newest key that is active.
+    fn signer(&self, now: i64) -> Option<&SigningKey> {
+        self.keys.iter().rev().find(|key| key.active_from <= now)
+    }
 }

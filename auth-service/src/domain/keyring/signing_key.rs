@@ -27,6 +27,8 @@ const RSA_SIZE: KeySize = KeySize::Rsa3072;
 pub(super) struct SigningKey {
     pub(super) kid: String,
     pub(super) algorithm: Algorithm,
+    /// Unix seconds; the newest active key signs.
+    pub(super) active_from: i64,
     /// `None` for HS256.
     pub(super) public: Option<Jwk>,
     /// The JOSE header of the access tokens that it signs, encoded.
@@ -62,7 +64,7 @@ impl SigningKey {
 
     /// Opens a key that `generate` made. The public half comes from the private one, so that nothing else in the
     /// database decides what is published. The `kid` is the RFC 7638 thumbprint of that half.
-    pub(super) fn from_pkcs8(algorithm: Algorithm, pkcs8: &[u8]) -> Option<Self> {
+    pub(super) fn from_pkcs8(algorithm: Algorithm, pkcs8: &[u8], active_from: i64) -> Option<Self> {
         let (secret, parameters, name) = match algorithm {
             Algorithm::ES256 => {
                 let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8).ok()?;
@@ -98,7 +100,14 @@ impl SigningKey {
         let kid = thumbprint(&parameters)?;
         let mut public = Jwk { common, algorithm: parameters };
         public.common.key_id = Some(kid.clone());
-        Some(Self { header: header(algorithm, &kid), kid, algorithm, public: Some(public), secret })
+        Some(Self {
+            header: header(algorithm, &kid),
+            kid,
+            algorithm,
+            active_from,
+            public: Some(public),
+            secret,
+        })
     }
 
     /// HS256 with a secret that every service knows.
@@ -107,6 +116,7 @@ impl SigningKey {
             header: header(Algorithm::HS256, SHARED_SECRET_KID),
             kid: SHARED_SECRET_KID.to_owned(),
             algorithm: Algorithm::HS256,
+            active_from: 0,
             public: None,
             secret: Secret::Hs256(Box::new(hmac::Key::new(hmac::HMAC_SHA256, secret))),
         }

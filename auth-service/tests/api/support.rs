@@ -1,9 +1,6 @@
 //! Starts services for the tests. The methods are verbs, so that a test reads like what it checks.
 
-mod postgresql;
-
 use std::net::SocketAddr;
-use std::path::Path;
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
@@ -17,28 +14,12 @@ use service_kit::settings::Variables;
 use shared_claims::ManualClock;
 use tempfile::TempDir;
 
+use crate::DATABASE;
+
 /// A password that every rule accepts.
 pub const PASSWORD: &str = "correct horse battery";
 /// The time at which every test begins.
 pub const START: u64 = 1_800_000_000;
-
-/// Which database a test runs on; tests of the store run on each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Database {
-    Sqlite,
-    Postgresql,
-}
-pub use Database::{Postgresql, Sqlite};
-
-impl Database {
-    /// A database of the test's own, empty.
-    pub fn fresh_url(self, folder: &Path) -> String {
-        match self {
-            Sqlite => format!("sqlite://{}/auth.db", folder.display()),
-            Postgresql => postgresql::fresh_database(),
-        }
-    }
-}
 
 /// A running auth-service with a database of its own and a clock that the test moves.
 pub struct Service {
@@ -59,20 +40,15 @@ pub struct Answer {
 }
 
 impl Service {
-    /// A service on SQLite with the defaults, but a cheap hash.
+    /// A service with the defaults, but a cheap hash.
     pub async fn start() -> Self {
-        Self::on(Sqlite).await
+        Self::with(&[]).await
     }
 
-    /// The same on a given database.
-    pub async fn on(database: Database) -> Self {
-        Self::with(database, &[]).await
-    }
-
-    /// A service on a given database with settings of the test's own.
-    pub async fn with(database: Database, variables: &[(&str, &str)]) -> Self {
+    /// A service with settings of the test's own.
+    pub async fn with(variables: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let url = database.fresh_url(folder.path());
+        let url = DATABASE.fresh_url(folder.path());
         let mut all = Variables::from([
             ("AUTH__DATA_DIR".to_owned(), folder.path().to_str().unwrap().to_owned()),
             ("AUTH__DATABASE_URL".to_owned(), url),
@@ -87,8 +63,8 @@ impl Service {
     async fn run(variables: Variables, clock: ManualClock, folder: TempDir) -> Self {
         let settings = Settings::load(&variables).unwrap();
         let app = app::build(&settings, clock.clock()).await.unwrap();
-        let handle = app.server.handle();
-        actix_web::rt::spawn(app.server);
+        let handle = app.handle;
+        actix_web::rt::spawn(app.run);
         let client = Client::builder().timeout(Duration::from_secs(20)).build().unwrap();
         Self { address: app.address, clock, client, variables, handle, folder }
     }
@@ -103,12 +79,29 @@ impl Service {
 
     /// A second service over the same database and master key.
     pub async fn replica(&self) -> Self {
+        self.replica_with(&[]).await
+    }
+
+    /// A second service over the same database and master key, with other settings.
+    pub async fn replica_with(&self, variables: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let key = std::fs::read_to_string(self.folder.path().join("master.key")).unwrap();
-        let mut variables = self.variables.clone();
-        variables.insert("AUTH__DATA_DIR".to_owned(), folder.path().to_str().unwrap().to_owned());
-        variables.insert("AUTH__MASTER_KEY".to_owned(), key);
-        Self::run(variables, self.clock.clone(), folder).await
+        let mut all = self.variables.clone();
+        all.insert("AUTH__DATA_DIR".to_owned(), folder.path().to_str().unwrap().to_owned());
+        all.insert("AUTH__MASTER_KEY".to_owned(), key);
+        all.extend(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        Self::run(all, self.clock.clone(), folder).await
+    }
+
+    /// Asks until `condition` holds, for a bounded time: for what a service does by itself and tells nobody.
+    pub async fn wait_until(&self, what: &str, condition: impl AsyncFn() -> bool) {
+        let patience = Duration::from_secs(30);
+        let asked = async {
+            while !condition().await {
+                actix_web::rt::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        actix_web::rt::time::timeout(patience, asked).await.unwrap_or_else(|_| panic!("in vain: {what}"));
     }
 
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {

@@ -1,0 +1,29 @@
+//! Sessions that ended are deleted in the background.
+
+use std::time::Duration;
+
+use auth_service::domain::upkeep::Upkeep;
+
+use crate::api::support::Service;
+
+#[actix_web::test]
+async fn ended_sessions_are_deleted_after_a_while_and_living_ones_are_not() {
+    let service = Service::with(&[("AUTH__SESSIONS__IDLE_TTL", "2h")]).await;
+    let living = service.register_and_login("alice").await;
+    for _ in 0..5 {
+        let ended = service.login("alice").await;
+        assert_eq!(service.logout(&ended.access).await.status, 204);
+    }
+    service.login("alice").await; // is never used again
+    let operator = service.operator().await;
+    let hour = Duration::from_hours(1);
+    let upkeep = Upkeep { reload_keys: hour, clean_up: hour, keep_ended: hour, step: 2 };
+    assert_eq!(operator.clean_up(upkeep).await.unwrap(), 0, "kept for an hour");
+    service.clock.advance(hour + Duration::from_secs(1));
+    let living = service.refresh(&living.refresh).await;
+    assert_eq!(operator.clean_up(upkeep).await.unwrap(), 5, "in steps of two");
+    service.clock.advance(2 * hour);
+    assert_eq!(operator.clean_up(upkeep).await.unwrap(), 1, "the one that was never used");
+    service.get_as("/me", &living.access).await.assert_problem(401, "token_expired");
+    service.refresh(&service.login("alice").await.refresh).await;
+}

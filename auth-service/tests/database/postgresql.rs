@@ -1,0 +1,112 @@
+//! PostgreSQL servers for tests, made with `initdb` in a folder of their own and gone with the test's process.
+
+#![allow(dead_code, reason = "each test program uses a part of this")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use diesel::connection::SimpleConnection as _;
+use diesel::{Connection as _, PgConnection};
+
+/// A server that listens on a socket in its folder, and nowhere else unless its options say so.
+pub struct Server {
+    folder: PathBuf,
+    options: String,
+    /// Waits for the end of this process, however it ends, and then stops the server and clears the folder.
+    _watchdog: Child,
+}
+
+/// The server that all tests of this process share, each with a database of its own.
+pub fn shared() -> &'static Server {
+    static SERVER: OnceLock<Server> = OnceLock::new();
+    SERVER.get_or_init(|| Server::start("-c fsync=off -c max_connections=300", |_| ()))
+}
+
+impl Server {
+    /// Starts a server with further options for `postgres`. `prepare` may put files into its folder before.
+    pub fn start(options: &str, prepare: impl FnOnce(&Path)) -> Self {
+        let folder = tempfile::Builder::new().prefix("auth-pg-").tempdir().unwrap().keep();
+        prepare(&folder);
+        let folder_text = folder.display().to_string();
+        if is_root() {
+            // PostgreSQL refuses to run as root.
+            assert!(Command::new("chown").args(["-R", "postgres", &folder_text]).status().unwrap().success());
+        }
+        as_postgres(&format!(
+            "initdb -D {folder_text}/data -U postgres -A trust --no-sync >{folder_text}/log 2>&1"
+        ));
+        let script = format!(
+            "cat >/dev/null; pg_ctl -D {folder_text}/data -m immediate stop >/dev/null 2>&1; rm -rf {folder_text}/*"
+        );
+        let watchdog = postgres_shell(&script).stdin(Stdio::piped()).spawn().unwrap();
+        let options = format!("-k {folder_text} -c listen_addresses= {options}");
+        let server = Self { folder, options, _watchdog: watchdog };
+        server.go_on();
+        server
+    }
+
+    /// Starts the server, again or for the first time, and waits until it takes connections.
+    pub fn go_on(&self) {
+        let folder = self.folder.display();
+        as_postgres(&format!(
+            "pg_ctl -D {folder}/data -l {folder}/log -o '{}' -w start >/dev/null",
+            self.options
+        ));
+    }
+
+    /// Stops the server at once, as a crash would.
+    pub fn crash(&self) {
+        as_postgres(&format!("pg_ctl -D {}/data -m immediate -w stop >/dev/null", self.folder.display()));
+    }
+
+    /// The URL of an empty database that no other test uses.
+    pub fn fresh_database(&self) -> String {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let name = format!("test_{}", COUNT.fetch_add(1, Ordering::Relaxed));
+        let mut connection = PgConnection::establish(&self.url("postgres")).unwrap();
+        connection.batch_execute(&format!("CREATE DATABASE {name}")).unwrap();
+        self.url(&name)
+    }
+
+    /// The URL of a database by the server's socket.
+    pub fn url(&self, database: &str) -> String {
+        format!("postgres:///{database}?host={}&user=postgres", self.folder.display())
+    }
+
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+}
+
+fn as_postgres(script: &str) {
+    let output = postgres_shell(script).output().unwrap();
+    assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn postgres_shell(script: &str) -> Command {
+    let script = format!("export PATH={}:$PATH; {script}", binaries().display());
+    let mut command = Command::new("sh");
+    if is_root() {
+        command = Command::new("runuser");
+        command.args(["-u", "postgres", "--", "sh"]);
+    }
+    command.arg("-c").arg(script).current_dir("/");
+    command
+}
+
+fn is_root() -> bool {
+    Command::new("id").arg("-u").output().unwrap().stdout.starts_with(b"0\n")
+}
+
+/// Where Debian, others and Homebrew put the server's programs.
+fn binaries() -> PathBuf {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let debian = versions.map(|entry| entry.path().join("bin"));
+    let others = ["/usr/bin", "/usr/local/bin", "/opt/homebrew/bin"].map(PathBuf::from);
+    debian
+        .chain(others)
+        .find(|folder| folder.join("initdb").exists() && folder.join("pg_ctl").exists())
+        .expect("the tests need PostgreSQL's server (Debian: apt-get install postgresql), and there is none")
+}

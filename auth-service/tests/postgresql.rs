@@ -1,0 +1,9 @@
+//! Every test of `tests/api` on PostgreSQL.
+
+#![allow(unreachable_pub, reason = "a test program has no public items")]
+
+mod api;
+mod database;
+
+/// What the services of these tests keep their data in.
+const DATABASE: database::Database = database::Database::Postgresql;

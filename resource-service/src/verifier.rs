@@ -1,0 +1,54 @@
+//! Whose tokens are accepted, and by which keys: the settings become a `Verifier`. All the trust of this service is here.
+
+use secrecy::ExposeSecret as _;
+use service_kit::settings::SettingsError;
+use shared_claims::{Policy, Remote, SetupError, Verifier};
+
+use crate::app::StartError;
+use crate::settings::Settings;
+
+/// A verifier that was not started yet: nothing is fetched here.
+///
+/// # Errors
+/// The setting that it cannot be made with.
+pub(crate) fn from_settings(settings: &Settings) -> Result<Verifier, StartError> {
+    let made = Policy::new(&settings.issuer, &settings.audience).and_then(|policy| {
+        let policy = policy.realm("resource-service");
+        match &settings.shared_secret {
+            Some(secret) => Verifier::with_shared_secret(policy, secret.expose_secret().as_bytes()),
+            None => Verifier::remote(policy, remote(settings)),
+        }
+    });
+    made.map_err(|error| blame(settings, error))
+}
+
+fn remote(settings: &Settings) -> Remote {
+    let mut remote =
+        Remote::discover().allow_http_hosts(&settings.allow_http).max_staleness(settings.max_key_age);
+    if let Some(url) = &settings.jwks_uri {
+        remote = remote.jwks_uri(url);
+    }
+    if let Some(url) = &settings.issuer_internal_url {
+        remote = remote.internal_url(url);
+    }
+    if let Some(pem) = &settings.issuer_ca {
+        remote = remote.ca_file_pem(pem.as_str());
+    }
+    remote
+}
+
+/// Names the setting that a verifier cannot be made with.
+fn blame(settings: &Settings, error: SetupError) -> StartError {
+    let key = match &error {
+        SetupError::NoAudience => "audience",
+        SetupError::ShortSecret => "shared_secret",
+        SetupError::Certificates => "issuer_ca",
+        SetupError::Url(..) if settings.jwks_uri.is_some() => "jwks_uri",
+        SetupError::Url(url, _) if settings.issuer_internal_url.is_some() && *url != settings.issuer => {
+            "issuer_internal_url"
+        }
+        SetupError::NoIssuer | SetupError::Url(..) => "issuer",
+        _ => return StartError::Verifier(error),
+    };
+    SettingsError::invalid(key, error).into()
+}

@@ -1,0 +1,111 @@
+# shellcheck shell=bash disable=SC2034 # its variables are for those who source it
+# Tests over HTTP: a request, what is expected of the answer, one line for each.
+
+# shellcheck source=scripts/lib/tools.sh
+source scripts/lib/tools.sh
+
+passed=0 failed=0
+answer=$(mktemp -d) # the last answer: its files `head` and `body`
+status=             # its status
+patience=0          # for how many seconds a request is repeated that found no server
+trust=()            # options that tell curl whom to trust
+
+# expect STATUS NAME METHOD URL [OPTION VALUE]…: sends a request and checks the answer.
+#   --json BODY, --form BODY   what is sent
+#   --bearer TOKEN             who sends it
+#   --has TEXT                 must be in the answer's head or body, whatever its case; may be repeated
+#   --repeated STATUS          is as good when the request had to be repeated: the first one may have arrived
+expect() {
+  local wanted=$1 name=$2 method=$3 url=$4 repeated_status='' text
+  local options=(--request "$method") texts=()
+  shift 4
+  while (($# > 0)); do
+    case $1 in
+      --json) options+=(--header 'Content-Type: application/json' --data-binary "$2") ;;
+      --form) options+=(--data "$2") ;;
+      --bearer) options+=(--header "Authorization: Bearer $2") ;;
+      --has) texts+=("$2") ;;
+      --repeated) repeated_status=$2 ;;
+      *) fail "expect does not know $1." ;;
+    esac
+    shift 2
+  done
+  send "$url" "${options[@]}"
+  if [[ $repeated && $status == "$repeated_status" ]]; then
+    pass "$name (when it was repeated)"
+    return
+  fi
+  if [[ $status != "$wanted" ]]; then
+    flunk "$name" "$method $url was answered with $status, not $wanted: $(body)"
+    return
+  fi
+  for text in ${texts[@]+"${texts[@]}"}; do
+    if ! grep -qiF -e "$text" "$answer/head" "$answer/body"; then
+      flunk "$name" "$method $url was answered without $text: $(cat "$answer/head" "$answer/body")"
+      return
+    fi
+  done
+  pass "$name"
+}
+
+# check NAME COMMAND…: anything else that must succeed.
+check() {
+  if "${@:2}"; then pass "$1"; else flunk "$1" "failed: ${*:2}"; fi
+}
+
+equal() {
+  [[ $1 == "$2" ]]
+}
+
+differ() {
+  [[ $1 != "$2" ]]
+}
+
+skip() {
+  printf 'skip  %s\n' "$1"
+}
+
+pass() {
+  ((++passed))
+  printf 'ok    %s\n' "$1"
+}
+
+flunk() {
+  ((++failed))
+  printf 'FAIL  %s\n      %s\n' "$1" "$(printf '%s' "$2" | tr -s '\r\n' '  ' | cut -c 1-600)"
+}
+
+# The last line; fails when a check did.
+summary() {
+  rm -rf "$answer"
+  printf '%s passed, %s failed\n' "$passed" "$failed"
+  ((failed == 0 && passed > 0))
+}
+
+# send URL CURL-OPTION…: sets `status`, and `repeated` when it took more than one try.
+send() {
+  local end=$((SECONDS + patience))
+  repeated=
+  while true; do
+    : >"$answer/head"
+    : >"$answer/body"
+    status=$(curl --silent --max-time 30 ${trust[@]+"${trust[@]}"} --dump-header "$answer/head" \
+      --output "$answer/body" --write-out '%{http_code}' "${@:2}" "$1") || status=000 # no answer at all
+    case $status in
+      000 | 502 | 503 | 504) ((SECONDS < end)) || return 0 ;;
+      *) return 0 ;;
+    esac
+    repeated=yes
+    sleep 0.2
+  done
+}
+
+# answers STATUS URL: for things that take their time, with `within`.
+answers() {
+  send "$2"
+  [[ $status == "$1" ]]
+}
+
+body() {
+  cat "$answer/body"
+}

@@ -1,0 +1,39 @@
+# shellcheck shell=bash disable=SC2034 # its variables are for those who source it
+# OpenSSL's headers, with which libpq (PostgreSQL's client, built from source) speaks TLS to the database.
+
+# shellcheck source=scripts/lib/packages.sh
+source scripts/lib/packages.sh
+# shellcheck source=scripts/lib/tools.sh
+source scripts/lib/tools.sh
+
+# What cargo has to be told when OpenSSL itself is built from source as well.
+openssl_features=()
+
+# Sees to it that a build will find them: uses those that are there, installs them, or has them built.
+provide_openssl() {
+  openssl_headers_are_there && return
+  install_packages 'libssl-dev pkg-config' 'openssl-devel pkgconf-pkg-config' 'openssl-dev pkgconf' &&
+    openssl_headers_are_there && return
+  if command -v perl >/dev/null 2>&1 && command -v make >/dev/null 2>&1; then
+    printf 'OpenSSL has no headers here: it is built from source, which takes some minutes more (libssl-dev and pkg-config would spare them)\n' >&2
+    openssl_features=(--features auth-service/vendored-openssl)
+    return
+  fi
+  fail "OpenSSL's headers are needed: install libssl-dev and pkg-config (Fedora: openssl-devel; macOS: brew install openssl@3), or perl and make to build OpenSSL from source."
+}
+
+# In the places where the crate openssl-sys looks for them.
+openssl_headers_are_there() {
+  [[ -n ${OPENSSL_DIR:-}${OPENSSL_INCLUDE_DIR:-} ]] && return
+  if command -v pkg-config >/dev/null 2>&1; then
+    pkg-config --exists openssl && return
+  elif [[ $(uname -s) == Linux && -e /usr/include/openssl/ssl.h ]]; then
+    export OPENSSL_DIR=/usr # without pkg-config it has to be told
+    return
+  fi
+  local folder
+  for folder in /opt/homebrew/opt/openssl@3 /usr/local/opt/openssl@3 /opt/pkg/include/openssl /opt/local/include/openssl; do
+    [[ $(uname -s) == Darwin && -e $folder ]] && return
+  done
+  return 1
+}
