@@ -1,15 +1,12 @@
 //! Builds the service from its settings: what `main` starts, and what tests start.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 
-use actix_web::dev::{Server, ServerHandle};
-use actix_web::middleware::from_fn;
-use actix_web::web::{Data, PayloadConfig};
-use actix_web::{App as Actix, HttpServer};
-use futures_util::future::LocalBoxFuture;
+use actix_web::web::{Data, ServiceConfig};
 use secrecy::{ExposeSecret as _, SecretString};
-use service_kit::{BodyLimits, Envelope};
+use service_kit::App;
+use service_kit::folder::make_private;
 use shared_claims::{Algorithm, Clock, KeySet, KeySetError, SetupError, Verifier};
 use url::Url;
 
@@ -45,20 +42,8 @@ pub enum StartError {
     KeySet(#[from] KeySetError),
     #[error("cannot listen on {0}: {1}")]
     Listen(SocketAddr, io::Error),
-    #[error("cannot start: {0}")]
-    Io(#[from] io::Error),
     #[error("cannot write the metadata: {0}")]
     Metadata(#[from] serde_json::Error),
-}
-
-/// A service that listens, and serves while `run` is awaited.
-pub struct App {
-    /// Where it listens, with the port that it got.
-    pub address: SocketAddr,
-    /// Stops it.
-    pub handle: ServerHandle,
-    /// Serves until `SIGTERM`, `SIGINT` or the handle.
-    pub run: LocalBoxFuture<'static, io::Result<()>>,
 }
 
 /// Opens everything that `settings` name, and listens.
@@ -67,58 +52,26 @@ pub struct App {
 /// [`StartError`], as a sentence for the operator.
 pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError> {
     let issuer = Data::new(build_issuer(settings, clock).await?);
-    let listener =
-        TcpListener::bind(settings.listen).map_err(|error| StartError::Listen(settings.listen, error))?;
-    let address = listener.local_addr()?;
-    let server = serve(settings, issuer.clone(), listener)?;
-    let handle = server.handle();
+    let max_age = settings.keys.max_age.as_secs();
+    let metadata = Data::new(Metadata::new(&issuer.policy, issuer.keyring.algorithms(), max_age)?);
+    let user_agent = Data::new(MaxUserAgentChars(settings.sessions.max_user_agent_chars));
+    let issuer_path =
+        Url::parse(&settings.issuer).map_or_else(|_| String::new(), |url| url.path().to_owned());
     let upkeep = Upkeep {
         reload_keys: settings.keys.reload,
         clean_up: settings.cleanup.interval,
         keep_ended: settings.cleanup.keep,
         step: settings.cleanup.step,
     };
-    let run = async move {
-        let background = tokio::spawn(async move { issuer.keep_up(upkeep).await });
-        let ended = server.await;
-        background.abort();
-        ended
+    let background = issuer.clone();
+    let routes = move |config: &mut ServiceConfig| {
+        config.app_data(issuer.clone()).app_data(metadata.clone()).app_data(user_agent.clone());
+        http::routes(config, &issuer_path);
     };
-    log::info!("auth-service listens on http://{address} and issues tokens as {}", settings.issuer);
-    Ok(App { address, handle, run: Box::pin(run) })
-}
-
-fn serve(settings: &Settings, issuer: Data<Issuer>, listener: TcpListener) -> Result<Server, StartError> {
-    let http = settings.http.clone();
-    let max_age = http.metadata_max_age.as_secs();
-    let metadata = Data::new(Metadata::new(&issuer.policy, issuer.keyring.algorithms(), max_age)?);
-    let envelope = Envelope::new(&http.trusted_proxies);
-    let user_agent = Data::new(MaxUserAgentChars(settings.sessions.max_user_agent_chars));
-    let issuer_path =
-        Url::parse(&settings.issuer).map_or_else(|_| String::new(), |url| url.path().to_owned());
-    let workers = match http.workers {
-        0 => std::thread::available_parallelism()?.get(),
-        workers => workers,
-    };
-    let server = HttpServer::new(move || {
-        let envelope = envelope.clone();
-        Actix::new()
-            .app_data(issuer.clone())
-            .app_data(metadata.clone())
-            .app_data(user_agent.clone())
-            .app_data(PayloadConfig::new(http.max_body_bytes))
-            .app_data(BodyLimits { timeout: http.body_timeout })
-            .configure(|routes| http::routes(routes, &issuer_path))
-            .wrap(from_fn(move |req, next| envelope.clone().wrap(req, next)))
-    });
-    let server = server
-        .workers(workers)
-        .max_connections(settings.http.max_connections)
-        .client_request_timeout(settings.http.head_timeout)
-        .keep_alive(settings.http.keep_alive)
-        .shutdown_timeout(settings.http.shutdown_timeout.as_secs())
-        .listen(listener)?;
-    Ok(server.run())
+    let app = App::listen(settings.listen, &settings.http, routes)
+        .map_err(|error| StartError::Listen(settings.listen, error))?;
+    log::info!("issues tokens as {}", settings.issuer);
+    Ok(app.beside(async move { background.keep_up(upkeep).await }))
 }
 
 /// The use cases without HTTP: what `build` serves, and what the command line works with.
@@ -165,10 +118,8 @@ pub fn store_limits(settings: &Settings) -> StoreLimits {
 /// # Errors
 /// [`StartError::DataDir`].
 pub fn make_data_dir(settings: &Settings) -> Result<(), StartError> {
-    use std::os::unix::fs::DirBuilderExt as _;
     let folder = &settings.data_dir;
-    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
-    made.map_err(|error| StartError::DataDir(folder.display().to_string(), error))
+    make_private(folder).map_err(|error| StartError::DataDir(folder.display().to_string(), error))
 }
 
 fn sealer(settings: &Settings) -> Result<Sealer, StartError> {

@@ -5,10 +5,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ipnet::IpNet;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
-use service_kit::settings::{SettingsError, Variables, comma_list, load};
+use service_kit::HttpSettings;
+use service_kit::settings::{SettingsError, Variables, check_ranges, comma_list, load};
 use shared_claims::Algorithm;
 use url::Url;
 
@@ -43,7 +43,7 @@ pub struct Settings {
     pub registration: Registration,
     pub roles: BTreeMap<String, Role>,
     pub database: Database,
-    pub http: Http,
+    pub http: HttpSettings,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -117,6 +117,8 @@ pub struct Keys {
     pub reload: Duration,
     #[serde(with = "humantime_serde")]
     pub publish_ahead: Duration,
+    #[serde(with = "humantime_serde")]
+    pub max_age: Duration,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -163,26 +165,6 @@ pub struct Database {
     pub write_group: usize,
 }
 
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "config.default.toml documents every key")]
-pub struct Http {
-    pub workers: usize,
-    pub max_connections: usize,
-    pub max_body_bytes: usize,
-    #[serde(with = "humantime_serde")]
-    pub body_timeout: Duration,
-    #[serde(with = "humantime_serde")]
-    pub head_timeout: Duration,
-    #[serde(with = "humantime_serde")]
-    pub keep_alive: Duration,
-    #[serde(with = "humantime_serde")]
-    pub shutdown_timeout: Duration,
-    #[serde(with = "humantime_serde")]
-    pub metadata_max_age: Duration,
-    pub trusted_proxies: Vec<IpNet>,
-}
-
 impl Settings {
     /// Reads and checks the settings.
     ///
@@ -204,7 +186,8 @@ impl Settings {
     fn check(&self) -> Result<(), SettingsError> {
         self.check_issuer()?;
         self.check_algorithm()?;
-        let ranges = [
+        self.http.check()?;
+        check_ranges(&[
             ("passwords.bcrypt_cost", self.passwords.bcrypt_cost as usize, 4, 31),
             ("passwords.min_length", self.passwords.min_length, 8, 64),
             ("passwords.max_length", self.passwords.max_length, 64, 4096),
@@ -213,17 +196,7 @@ impl Settings {
             ("database.write_queue", self.database.write_queue, 1, 1_000_000),
             ("database.write_group", self.database.write_group, 1, 4096),
             ("cleanup.step", self.cleanup.step as usize, 1, 10_000),
-            ("http.max_connections", self.http.max_connections, 1, 1_000_000),
-            ("http.max_body_bytes", self.http.max_body_bytes, 1024, 16 << 20),
-        ];
-        for (key, value, least, most) in ranges {
-            if !(least..=most).contains(&value) {
-                return Err(SettingsError::invalid(
-                    key,
-                    format!("{value} is not between {least} and {most}"),
-                ));
-            }
-        }
+        ])?;
         let durations = [
             ("tokens.access_ttl", self.tokens.access_ttl),
             ("sessions.idle_ttl", self.sessions.idle_ttl),

@@ -1,76 +1,16 @@
 //! auth-service as an operator meets it: a program with variables, an exit code, signals and a command line.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
+
+mod process;
+
+use std::io::Write as _;
 use std::path::Path;
-use std::process::{Child, ChildStderr, Command, Output, Stdio};
+use std::process::{Output, Stdio};
 
-use serde_json::{Value, json};
+use process::{PASSWORD, Running, program};
+use serde_json::json;
 use tempfile::TempDir;
-
-const PASSWORD: &str = "correct horse battery";
-
-fn program(data: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_auth-service"));
-    command
-        .env_clear()
-        .env("AUTH__DATA_DIR", data)
-        .env("AUTH__LISTEN", "127.0.0.1:0")
-        .env("AUTH__PASSWORDS__BCRYPT_COST", "4")
-        .stdin(Stdio::null());
-    command
-}
-
-/// A running service; killed when the test is over.
-struct Running {
-    child: Child,
-    address: String,
-    log: BufReader<ChildStderr>,
-}
-
-impl Running {
-    fn start(command: &mut Command) -> Self {
-        let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
-        let mut log = BufReader::new(child.stderr.take().unwrap());
-        let mut seen = String::new();
-        loop {
-            let mut line = String::new();
-            assert_ne!(log.read_line(&mut line).unwrap(), 0, "it ended before it listened: {seen}");
-            if let Some((_, rest)) = line.split_once("listens on ") {
-                let address = rest.split_whitespace().next().unwrap().to_owned();
-                return Self { child, address, log };
-            }
-            seen.push_str(&line);
-        }
-    }
-
-    fn signal(&self, name: &str) {
-        let done = Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap();
-        assert!(done.success());
-    }
-
-    /// Waits for its end; gives its exit code and the rest of its log.
-    fn end(mut self) -> (Option<i32>, String) {
-        let mut rest = String::new();
-        self.log.read_to_string(&mut rest).unwrap();
-        (self.child.wait().unwrap().code(), rest)
-    }
-
-    async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
-        let request = reqwest::Client::new().post(format!("{}{path}", self.address)).json(body);
-        let response = request.send().await.unwrap();
-        (response.status().as_u16(), response.json().await.unwrap_or_default())
-    }
-
-    async fn login(&self, username: &str) -> (u16, Value) {
-        self.post("/login", &json!({ "username": username, "password": PASSWORD })).await
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-    }
-}
 
 fn create_user(data: &Path, arguments: &[&str], password: &str) -> Output {
     let mut command = program(data);
@@ -112,6 +52,7 @@ fn a_wrong_setting_is_a_sentence_that_names_the_key_and_exit_code_2() {
         ("AUTH__LISTEN", "everywhere", "listen"),
         ("AUTH__NO_SUCH_KEY", "1", "no_such_key"),
         ("AUTH__PASSWORDS__NO_SUCH_KEY", "1", "no_such_key"),
+        ("AUTH__HTTP__TRUSTED_PROXIES", "10.0.0.0/99", "http.trusted_proxies"),
         ("AUTH_CONFIG", "/does/not/exist.toml", "/does/not/exist.toml"),
         ("AUTH__MASTER_KEY_FILE", "/does/not/exist", "AUTH__MASTER_KEY_FILE"),
     ];
@@ -144,6 +85,7 @@ fn every_variable_of_the_contract_is_accepted() {
         .env("AUTH__PASSWORDS__ALGORITHM", "argon2id")
         .env("AUTH__LIMITS__ENABLED", "false")
         .env("AUTH__REGISTRATION__OPEN", "false")
+        .env("AUTH__HTTP__TRUSTED_PROXIES", "10.0.0.0/8,fd00::/8")
         .env("RUST_LOG", "info");
     let service = Running::start(&mut command);
     assert!(data.path().join("other.db").exists());

@@ -1,6 +1,6 @@
 //! Every test of `tests/api` on SQLite.
 
-#![allow(unreachable_pub, reason = "a test program has no public items")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 
 mod api;
 mod database;

@@ -1,15 +1,12 @@
 //! Builds the service from its settings: what `main` starts, and what tests start.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
-use std::os::unix::fs::DirBuilderExt as _;
+use std::net::SocketAddr;
 
-use actix_web::dev::Server;
-use actix_web::middleware::from_fn;
-use actix_web::web::{Data, PayloadConfig};
-use actix_web::{App as Actix, HttpServer};
+use actix_web::web::{Data, ServiceConfig};
+use service_kit::App;
+use service_kit::folder::make_private;
 use service_kit::settings::SettingsError;
-use service_kit::{BodyLimits, Envelope};
 use shared_claims::{Clock, SetupError};
 
 use crate::books::Books;
@@ -37,14 +34,6 @@ pub enum StartError {
     Io(#[from] io::Error),
 }
 
-/// A service that listens, and runs when `server` is awaited.
-pub struct App {
-    /// Where it listens, with the port that it got.
-    pub address: SocketAddr,
-    /// Serves until `SIGTERM` or `SIGINT`, or until its handle stops it.
-    pub server: Server,
-}
-
 /// Opens everything that `settings` name, and listens. The keys are fetched in the background: the issuer need not be
 /// there yet.
 ///
@@ -59,45 +48,26 @@ pub fn build(settings: &Settings, clock: Clock) -> Result<App, StartError> {
     let books = Data::new(open_books(settings)?);
     let store = Data::new(open_store(settings)?);
     let clock = Data::new(clock);
-    let listener =
-        TcpListener::bind(settings.listen).map_err(|error| StartError::Listen(settings.listen, error))?;
-    let address = listener.local_addr()?;
     warn_about(settings);
     verifier.start();
     let verifier = Data::new(verifier);
-    let http = settings.http.clone();
-    let envelope = Envelope::new(&http.trusted_proxies);
-    let workers = match http.workers {
-        0 => std::thread::available_parallelism()?.get(),
-        workers => workers,
-    };
-    let server = HttpServer::new(move || {
-        let envelope = envelope.clone();
-        Actix::new()
+    let routes = move |config: &mut ServiceConfig| {
+        config
             .app_data(verifier.clone()) // what makes `token: AccessToken` work as a parameter
             .app_data(books.clone())
             .app_data(store.clone())
-            .app_data(clock.clone())
-            .app_data(PayloadConfig::new(http.max_body_bytes))
-            .app_data(BodyLimits { timeout: http.body_timeout })
-            .configure(http::routes)
-            .wrap(from_fn(move |req, next| envelope.clone().wrap(req, next)))
-    })
-    .workers(workers)
-    .max_connections(settings.http.max_connections)
-    .client_request_timeout(settings.http.head_timeout)
-    .keep_alive(settings.http.keep_alive)
-    .shutdown_timeout(settings.http.shutdown_timeout.as_secs())
-    .listen(listener)?
-    .run();
-    log::info!("resource-service listens on http://{address} and trusts {}", settings.issuer);
-    Ok(App { address, server })
+            .app_data(clock.clone());
+        http::routes(config);
+    };
+    let app = App::listen(settings.listen, &settings.http, routes)
+        .map_err(|error| StartError::Listen(settings.listen, error))?;
+    log::info!("trusts {}", settings.issuer);
+    Ok(app)
 }
 
 fn make_data_dir(settings: &Settings) -> Result<(), StartError> {
     let folder = &settings.data_dir;
-    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
-    made.map_err(|error| StartError::DataDir(folder.display().to_string(), error))
+    make_private(folder).map_err(|error| StartError::DataDir(folder.display().to_string(), error))
 }
 
 fn open_books(settings: &Settings) -> Result<Books, StartError> {

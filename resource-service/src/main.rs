@@ -47,5 +47,5 @@ async fn main() -> ExitCode {
 async fn serve() -> Result<(), StartError> {
     let settings = Settings::load(&process_environment())?;
     let app = app::build(&settings, Clock::system())?;
-    Ok(app.server.await?)
+    Ok(app.run.await?)
 }

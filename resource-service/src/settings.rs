@@ -1,16 +1,14 @@
 //! The settings as types. `config.default.toml` says what each one means; `service-kit` reads the sources.
 
-use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use ipnet::IpNet;
 use secrecy::SecretString;
 use serde::Deserialize;
-use serde::de::{Deserializer, Error as _};
-use service_kit::settings::{SettingsError, Variables, comma_list, load};
+use service_kit::HttpSettings;
+use service_kit::settings::{SettingsError, Variables, check_ranges, comma_list, load, parsed_list};
 
 /// Every setting with its default and its reason; also the documentation.
 pub const DEFAULTS: &str = include_str!("../config.default.toml");
@@ -40,7 +38,7 @@ pub struct Settings {
     #[serde(default)]
     pub shared_secret: Option<SecretString>,
     pub database: Database,
-    pub http: Http,
+    pub http: HttpSettings,
 }
 
 /// Where a request may carry its token.
@@ -63,25 +61,6 @@ pub struct Database {
     pub timeout: Duration,
 }
 
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "config.default.toml documents every key")]
-pub struct Http {
-    pub workers: usize,
-    pub max_connections: usize,
-    pub max_body_bytes: usize,
-    #[serde(with = "humantime_serde")]
-    pub body_timeout: Duration,
-    #[serde(with = "humantime_serde")]
-    pub head_timeout: Duration,
-    #[serde(with = "humantime_serde")]
-    pub keep_alive: Duration,
-    #[serde(with = "humantime_serde")]
-    pub shutdown_timeout: Duration,
-    #[serde(deserialize_with = "parsed_list")]
-    pub trusted_proxies: Vec<IpNet>,
-}
-
 impl Settings {
     /// Reads and checks the settings. What only the verifier can judge, such as the URLs, is checked when it is built.
     ///
@@ -94,17 +73,8 @@ impl Settings {
     }
 
     fn check(&self) -> Result<(), SettingsError> {
-        let ranges = [
-            ("database.pool_size", self.database.pool_size as usize, 1, 1024),
-            ("http.max_connections", self.http.max_connections, 1, 1_000_000),
-            ("http.max_body_bytes", self.http.max_body_bytes, 1024, 16 << 20),
-        ];
-        for (key, value, least, most) in ranges {
-            if !(least..=most).contains(&value) {
-                let reason = format!("{value} is not between {least} and {most}");
-                return Err(SettingsError::invalid(key, reason));
-            }
-        }
+        self.http.check()?;
+        check_ranges(&[("database.pool_size", self.database.pool_size as usize, 1, 1024)])?;
         for (key, value) in [("max_key_age", self.max_key_age), ("database.timeout", self.database.timeout)] {
             if value < Duration::from_secs(1) {
                 return Err(SettingsError::invalid(key, "must be at least 1s"));
@@ -128,15 +98,6 @@ impl FromStr for TokenSource {
             _ => Err(format!("{name:?} is none of header, cookie, query")),
         }
     }
-}
-
-/// A list as [`comma_list`] reads it, of something other than strings.
-fn parsed_list<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: FromStr<Err: fmt::Display>,
-{
-    comma_list(deserializer)?.iter().map(|item| item.parse().map_err(D::Error::custom)).collect()
 }
 
 #[cfg(test)]

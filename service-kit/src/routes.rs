@@ -75,19 +75,3 @@ fn method_not_allowed(allow: &str) -> HttpResponse {
 pub fn nowhere() -> Ready<Result<HttpResponse, Problem>> {
     ready(Err(Problem::not_found("There is nothing at this path.")))
 }
-
-/// A route for `GET`, and for `HEAD` as RFC 9110 section 9.3.2 asks.
-#[must_use]
-pub fn get() -> Route {
-    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
-}
-
-/// Answers every method that the path does not have: `405` with `Allow` (RFC 9110 section 15.5.6).
-#[must_use]
-pub fn only(allow: &'static str) -> Route {
-    web::route().to(move || {
-        let detail = format!("This path takes {allow}.");
-        let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail);
-        ready(problem.with_header(ALLOW, HeaderValue::from_static(allow)).error_response())
-    })
-}

@@ -5,9 +5,10 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::str::FromStr;
 
 use config::{Config, Environment, File, FileFormat};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
 
 /// The process environment, or a test's stand-in for it.
@@ -101,6 +102,31 @@ pub fn comma_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Stri
             text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
         }
     })
+}
+
+/// A list of anything that is written as text, as [`comma_list`].
+///
+/// # Errors
+/// An item that cannot be read.
+pub fn parsed_list<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err: std::fmt::Display>,
+{
+    comma_list(deserializer)?.iter().map(|item| item.parse().map_err(D::Error::custom)).collect()
+}
+
+/// Checks numbers: each row is a key, its value, and the least and the greatest that can be meant.
+///
+/// # Errors
+/// The first key that is out of range.
+pub fn check_ranges(rows: &[(&str, usize, usize, usize)]) -> Result<(), SettingsError> {
+    match rows.iter().find(|(_, value, least, most)| !(least..=most).contains(&value)) {
+        None => Ok(()),
+        Some((key, value, least, most)) => {
+            Err(SettingsError::invalid(key, format!("{value} is not between {least} and {most}")))
+        }
+    }
 }
 
 #[cfg(test)]

@@ -78,6 +78,6 @@ fn refuse_newer(connection: &mut Connection) -> Result<(), StoreError> {
     }
 }
 
-fn failed(error: Box<dyn std::error::Error + Send + Sync>) -> StoreError {
+fn failed(error: impl std::fmt::Display) -> StoreError {
     StoreError::Schema(format!("the migrations failed: {error}"))
 }

@@ -1,5 +1,6 @@
 //! The databases that tests run on. A test that needs PostgreSQL fails where there is none: nothing is skipped silently.
 
+#![allow(unreachable_pub, reason = "a test program has no public items")]
 pub mod postgresql;
 
 use std::path::Path;

@@ -8,11 +8,12 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use diesel::connection::SimpleConnection as _;
-use diesel::{Connection as _, PgConnection};
+use diesel::{Connection as _, PgConnection, RunQueryDsl as _};
 
 /// A server that listens on a socket in its folder, and nowhere else unless its options say so.
 pub struct Server {
     folder: PathBuf,
+    port: u16,
     options: String,
     /// Waits for the end of this process, however it ends, and then stops the server and clears the folder.
     _watchdog: Child,
@@ -21,12 +22,13 @@ pub struct Server {
 /// The server that all tests of this process share, each with a database of its own.
 pub fn shared() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
-    SERVER.get_or_init(|| Server::start("-c fsync=off -c max_connections=300", |_| ()))
+    SERVER.get_or_init(|| Server::start(5432, "-c fsync=off -c max_connections=300", |_| ()))
 }
 
 impl Server {
-    /// Starts a server with further options for `postgres`. `prepare` may put files into its folder before.
-    pub fn start(options: &str, prepare: impl FnOnce(&Path)) -> Self {
+    /// Starts a server with further options for `postgres`. The port is part of its socket's name, and of nothing else
+    /// unless it listens. `prepare` may put files into its folder before.
+    pub fn start(port: u16, options: &str, prepare: impl FnOnce(&Path)) -> Self {
         let folder = tempfile::Builder::new().prefix("auth-pg-").tempdir().unwrap().keep();
         prepare(&folder);
         let folder_text = folder.display().to_string();
@@ -41,8 +43,8 @@ impl Server {
             "cat >/dev/null; pg_ctl -D {folder_text}/data -m immediate stop >/dev/null 2>&1; rm -rf {folder_text}/*"
         );
         let watchdog = postgres_shell(&script).stdin(Stdio::piped()).spawn().unwrap();
-        let options = format!("-k {folder_text} -c listen_addresses= {options}");
-        let server = Self { folder, options, _watchdog: watchdog };
+        let options = format!("-k {folder_text} -c port={port} -c listen_addresses= {options}");
+        let server = Self { folder, port, options, _watchdog: watchdog };
         server.go_on();
         server
     }
@@ -72,11 +74,21 @@ impl Server {
 
     /// The URL of a database by the server's socket.
     pub fn url(&self, database: &str) -> String {
-        format!("postgres:///{database}?host={}&user=postgres", self.folder.display())
+        format!("postgres:///{database}?host={}&port={}&user=postgres", self.folder.display(), self.port)
     }
 
-    pub fn folder(&self) -> &Path {
-        &self.folder
+    /// Stops all its processes in their tracks (`STOP`), or lets them go on (`CONT`).
+    pub fn signal(&self, name: &str) {
+        let pid = format!("$(head -n 1 {}/data/postmaster.pid)", self.folder.display());
+        as_postgres(&format!("kill -{name} {pid} && pkill -{name} -P {pid}"));
+    }
+
+    /// How many connections are encrypted right now.
+    pub fn connections_with_tls(&self) -> i64 {
+        let mut connection = PgConnection::establish(&self.url("postgres")).unwrap();
+        let query =
+            diesel::dsl::sql::<diesel::sql_types::BigInt>("(SELECT count(*) FROM pg_stat_ssl WHERE ssl)");
+        diesel::select(query).get_result(&mut connection).unwrap()
     }
 }
 

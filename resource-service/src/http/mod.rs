@@ -12,36 +12,20 @@ mod protected;
 mod records;
 mod text;
 
-use actix_web::web::{ServiceConfig, post, resource, to};
-use service_kit::routes::{get, nowhere, only};
+use actix_web::web::{ServiceConfig, to};
+use service_kit::routes::{nowhere, path};
 
 /// Registers every route. `index` tells clients about them.
 pub(crate) fn routes(config: &mut ServiceConfig) {
     config
-        .service(resource("/").route(get().to(index::index)).default_service(only("GET, HEAD")))
-        .service(
-            resource("/protected").route(get().to(protected::protected)).default_service(only("GET, HEAD")),
-        )
-        .service(
-            resource("/records/{user_id}")
-                .route(get().to(records::list))
-                .route(post().to(records::add))
-                .default_service(only("GET, HEAD, POST")),
-        )
-        .service(resource("/books").route(get().to(books::list)).default_service(only("GET, HEAD")))
-        .service(
-            resource("/books/{id}/download")
-                .route(get().to(books::download))
-                .default_service(only("GET, HEAD")),
-        )
-        .service(
-            resource("/comments")
-                .route(get().to(comments::list))
-                .route(post().to(comments::add))
-                .default_service(only("GET, HEAD, POST")),
-        )
-        .service(resource("/admin/report").route(get().to(admin::report)).default_service(only("GET, HEAD")))
-        .service(resource("/livez").route(get().to(health::livez)).default_service(only("GET, HEAD")))
-        .service(resource("/readyz").route(get().to(health::readyz)).default_service(only("GET, HEAD")))
+        .service(path("/").get(index::index))
+        .service(path("/protected").get(protected::protected))
+        .service(path("/records/{user_id}").get(records::list).post(records::add))
+        .service(path("/books").get(books::list))
+        .service(path("/books/{id}/download").get(books::download))
+        .service(path("/comments").get(comments::list).post(comments::add))
+        .service(path("/admin/report").get(admin::report))
+        .service(path("/livez").get(health::livez))
+        .service(path("/readyz").get(health::readyz))
         .default_service(to(nowhere));
 }

@@ -118,8 +118,8 @@ impl World {
     fn start_resource(&mut self) {
         let settings = resource_service::settings::Settings::load(&self.resource_variables).unwrap();
         let app = resource_service::app::build(&settings, self.time.clock()).unwrap();
-        self.resource = Some(app.server.handle());
-        actix_web::rt::spawn(app.server);
+        self.resource = Some(app.handle);
+        actix_web::rt::spawn(app.run);
     }
 
     pub async fn start_issuer(&mut self) {

@@ -1,0 +1,32 @@
+//! This program as its next version could be: with one more migration, which is additive. `tests/migrations.rs` runs it
+//! beside the program of now, over one database.
+
+use std::process::ExitCode;
+
+use auth_service::cli;
+use auth_service::settings::Settings;
+use diesel::{Connection as _, PgConnection, SqliteConnection};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
+use secrecy::ExposeSecret as _;
+use service_kit::settings::process_environment;
+
+const NEXT: EmbeddedMigrations = embed_migrations!("examples/next_version/migrations");
+
+#[actix_web::main]
+async fn main() -> ExitCode {
+    match migrate() {
+        Ok(()) => cli::run().await,
+        Err(error) => {
+            log::error!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn migrate() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let url = Settings::load(&process_environment())?.database_url();
+    match url.expose_secret().strip_prefix("sqlite://") {
+        Some(path) => SqliteConnection::establish(path)?.run_pending_migrations(NEXT).map(drop),
+        None => PgConnection::establish(url.expose_secret())?.run_pending_migrations(NEXT).map(drop),
+    }
+}

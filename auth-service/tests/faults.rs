@@ -1,0 +1,251 @@
+//! What happens when the machine lets the service down: the database away, the disk full, the process killed.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
+
+mod database;
+mod process;
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use database::Database;
+use database::postgresql::Server;
+use process::{PASSWORD, Running, program};
+use serde_json::{Value, json};
+
+fn on(data: &Path, url: &str) -> Running {
+    Running::start(program(data).env("AUTH__DATABASE_URL", url))
+}
+
+#[actix_web::test]
+async fn without_its_database_the_service_says_so_and_recovers_by_itself() {
+    let server = Server::start(5432, "", |_| ());
+    let folder = tempfile::tempdir().unwrap();
+    let service = on(folder.path(), &server.fresh_database());
+    assert_eq!(service.register("alice").await, Some(201));
+    let (_, tokens) = service.login("alice").await;
+    server.crash();
+    // Twice over: with connections that were good a moment ago, and with none.
+    for _ in 0..2 {
+        let (status, retry_after, took) = service.get("/readyz").await;
+        assert_eq!((status, retry_after), (503, true));
+        assert!(took < Duration::from_secs(10), "{took:?}");
+        assert_eq!(service.login("alice").await.0, 503);
+        assert_eq!(service.register("bob").await, Some(503));
+        let (status, body) = service.refresh(tokens["refresh_token"].as_str().unwrap()).await.unwrap();
+        assert_eq!((status, &body["error"]), (503, &json!("temporarily_unavailable")));
+        for path in ["/livez", "/.well-known/jwks.json", "/.well-known/openid-configuration"] {
+            assert_eq!(service.get(path).await.0, 200, "{path} needs no database");
+        }
+    }
+    server.go_on();
+    service.wait_until("it is ready again", async || service.get("/readyz").await.0 == 200).await;
+    // Not one request fails any more.
+    for number in 0..20 {
+        assert_eq!(service.register(&format!("user-{number}")).await, Some(201));
+        assert_eq!(service.login("alice").await.0, 200);
+    }
+    assert_eq!(service.refresh(tokens["refresh_token"].as_str().unwrap()).await.unwrap().0, 200);
+}
+
+#[actix_web::test]
+async fn a_database_that_hangs_is_answered_in_a_bounded_time() {
+    let server = Server::start(5432, "", |_| ());
+    let folder = tempfile::tempdir().unwrap();
+    let service = on(folder.path(), &server.fresh_database());
+    assert_eq!(service.register("alice").await, Some(201));
+    server.signal("STOP");
+    let (status, retry_after, took) = service.get("/readyz").await;
+    server.signal("CONT");
+    assert_eq!((status, retry_after), (503, true));
+    assert!(took < Duration::from_secs(10), "{took:?}");
+    service.wait_until("it is ready again", async || service.get("/readyz").await.0 == 200).await;
+    assert_eq!(service.login("alice").await.0, 200);
+}
+
+#[actix_web::test]
+async fn tls_to_the_database_is_verified() {
+    let authority =
+        rcgen::CertifiedIssuer::self_signed(ca_params(), rcgen::KeyPair::generate().unwrap()).unwrap();
+    let stranger =
+        rcgen::CertifiedIssuer::self_signed(ca_params(), rcgen::KeyPair::generate().unwrap()).unwrap();
+    let key = rcgen::KeyPair::generate().unwrap();
+    let params = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+    let certificate = params.signed_by(&key, &authority).unwrap();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let write_key = |folder: &Path| {
+        use std::os::unix::fs::PermissionsExt as _;
+        std::fs::write(folder.join("tls.crt"), certificate.pem()).unwrap();
+        std::fs::write(folder.join("tls.key"), key.serialize_pem()).unwrap();
+        std::fs::set_permissions(folder.join("tls.key"), std::fs::Permissions::from_mode(0o600)).unwrap();
+    };
+    let options =
+        "-c listen_addresses=127.0.0.1 -c ssl=on -c ssl_cert_file=../tls.crt -c ssl_key_file=../tls.key";
+    let server = Server::start(port, options, write_key);
+    let folder = tempfile::tempdir().unwrap();
+    for (name, issuer) in [("ca.pem", &authority), ("stranger.pem", &stranger)] {
+        std::fs::write(folder.path().join(name), issuer.pem()).unwrap();
+    }
+    let url = |host: &str, ca: &str| {
+        let ca = folder.path().join(ca);
+        format!("postgres://postgres@{host}:{port}/postgres?sslmode=verify-full&sslrootcert={}", ca.display())
+    };
+    let service = on(folder.path(), &url("localhost", "ca.pem"));
+    assert_eq!(service.register("alice").await, Some(201));
+    assert!(server.connections_with_tls() > 0, "and it is TLS that they use");
+    for (host, ca, reason) in [
+        ("localhost", "stranger.pem", "certificate verify failed"),
+        ("127.0.0.1", "ca.pem", "does not match host name"),
+    ] {
+        let output =
+            program(folder.path()).env("AUTH__DATABASE_URL", url(host, ca)).arg("migrate").output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        assert!(text.contains(reason), "{text}");
+    }
+}
+
+fn ca_params() -> rcgen::CertificateParams {
+    let mut params = rcgen::CertificateParams::new([]).unwrap();
+    // Two certificates of one name would be taken for one that signed itself.
+    params.distinguished_name.push(rcgen::DnType::CommonName, "an authority");
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    params
+}
+
+/// What was answered before the process was killed.
+#[derive(Default)]
+struct Answered {
+    registered: Vec<String>,
+    /// Session -> the newest refresh token that was answered.
+    refreshed: HashMap<String, String>,
+}
+
+#[actix_web::test]
+async fn what_was_answered_survives_kill_9_in_a_storm_on_sqlite() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = Database::Sqlite.fresh_url(folder.path());
+    for round in 0..3 {
+        storm(folder.path(), &url, round, |service| service.signal("-KILL"), || ()).await;
+    }
+}
+
+#[actix_web::test]
+async fn what_was_answered_survives_kill_9_in_a_storm_on_postgresql() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(5432, "", |_| ());
+    let url = server.fresh_database();
+    for round in 0..3 {
+        let kill = |service: &Running| {
+            server.crash();
+            service.signal("-KILL");
+        };
+        storm(folder.path(), &url, round, kill, || server.go_on()).await;
+    }
+}
+
+/// Registers and refreshes from many sides, kills everything in the middle, and looks what is there afterwards.
+async fn storm(data: &Path, url: &str, round: usize, kill: impl FnOnce(&Running), revive: impl FnOnce()) {
+    let service = on(data, url);
+    let answered = Mutex::new(Answered::default());
+    let registering = (0..4).map(|lane| register_until_the_end(&service, &answered, round, lane));
+    let refreshing = (0..8).map(|lane| refresh_until_the_end(&service, &answered, round, lane));
+    let work = futures_util::future::join(
+        futures_util::future::join_all(registering),
+        futures_util::future::join_all(refreshing),
+    );
+    let end = async {
+        service
+            .wait_until("the storm is up", async || {
+                let answered = answered.lock().unwrap();
+                answered.registered.len() > 40 && answered.refreshed.len() == 8
+            })
+            .await;
+        kill(&service);
+    };
+    futures_util::future::join(work, end).await;
+    drop(service);
+    let answered = answered.into_inner().unwrap();
+    revive();
+    let service = on(data, url);
+    for name in &answered.registered {
+        assert_eq!(service.login(name).await.0, 200, "{name} was answered with 201");
+    }
+    for (session, token) in &answered.refreshed {
+        let (status, body) = service.refresh(token).await.unwrap();
+        // The newest token that was answered works: it was never used, or its use is repeated within the grace period.
+        assert_eq!(status, 200, "{session}: {body}");
+    }
+}
+
+async fn register_until_the_end(service: &Running, answered: &Mutex<Answered>, round: usize, lane: usize) {
+    for number in 0.. {
+        let name = format!("user-{round}-{lane}-{number}");
+        match service.register(&name).await {
+            Some(201) => answered.lock().unwrap().registered.push(name),
+            Some(503) => {}
+            Some(status) => panic!("{status}"),
+            None => return,
+        }
+    }
+}
+
+async fn refresh_until_the_end(service: &Running, answered: &Mutex<Answered>, round: usize, lane: usize) {
+    let name = format!("session-{round}-{lane}");
+    let Some(201) = service.register(&name).await else { return };
+    let login = json!({ "username": name, "password": PASSWORD });
+    let Some((200, tokens)) = service.try_post("/login", &login).await else { return };
+    let text = |tokens: &Value| tokens["refresh_token"].as_str().unwrap().to_owned();
+    let mut token = text(&tokens);
+    loop {
+        answered.lock().unwrap().refreshed.insert(name.clone(), token.clone());
+        match service.refresh(&token).await {
+            Some((200, tokens)) => token = text(&tokens),
+            Some((503, _)) => {}
+            Some((status, body)) => panic!("{status}: {body}"),
+            None => return,
+        }
+    }
+}
+
+#[actix_web::test]
+async fn a_full_disk_is_answered_with_503_and_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    // A disk of its own, in a mount namespace of its own, which needs no root.
+    let mount = format!("mount -t tmpfs -o size=1500k none {} && exec \"$0\"", folder.path().display());
+    let inner = program(folder.path());
+    let mut command = Command::new("unshare");
+    command.args(["--map-root-user", "--mount", "sh", "-c", &mount, env!("CARGO_BIN_EXE_auth-service")]);
+    command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+    command.envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let service = Running::start(&mut command);
+    let mut registered = Vec::new();
+    loop {
+        let name = format!("user-{}", registered.len());
+        let (status, body) =
+            service.post("/register", &json!({ "username": name, "password": PASSWORD })).await;
+        match status {
+            201 => registered.push(name),
+            503 => {
+                assert_eq!(body["code"], "store_unavailable");
+                break;
+            }
+            _ => panic!("{status}: {body}"),
+        }
+    }
+    assert!(!registered.is_empty());
+    let grow = format!("mount -o remount,size=16m {}", folder.path().display());
+    let id = service.id().to_string();
+    let enter = ["-t", &id, "-U", "-m", "--preserve-credentials", "sh", "-c", &grow];
+    assert!(Command::new("nsenter").args(enter).status().unwrap().success());
+    for name in &registered {
+        assert_eq!(service.login(name).await.0, 200, "{name} was answered with 201");
+    }
+    assert_eq!(service.register("after").await, Some(201), "and it goes on by itself");
+    service.signal("-TERM");
+    let (_, log) = service.end();
+    assert!(log.contains("disk is full") || log.contains("disk I/O error"), "{log}");
+}

@@ -1,0 +1,121 @@
+//! The program as a process of its own, for tests that give it variables, signals and crashes.
+
+#![allow(unreachable_pub, reason = "a test program has no public items")]
+#![allow(dead_code, reason = "each test program uses a part of this")]
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::Path;
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+pub const PASSWORD: &str = "correct horse battery";
+
+/// The program with an environment of its own: a cheap hash, a free port, its data in a folder.
+pub fn program(data: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_auth-service"));
+    command
+        .env_clear()
+        .env("AUTH__DATA_DIR", data)
+        .env("AUTH__LISTEN", "127.0.0.1:0")
+        .env("AUTH__PASSWORDS__BCRYPT_COST", "4")
+        .stdin(Stdio::null());
+    command
+}
+
+/// A running service; killed when the test is over.
+pub struct Running {
+    child: Child,
+    pub address: String,
+    log: BufReader<ChildStderr>,
+    client: reqwest::Client,
+}
+
+impl Running {
+    /// Starts it, and waits until it listens.
+    pub fn start(command: &mut Command) -> Self {
+        let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        let log = BufReader::new(child.stderr.take().unwrap());
+        let client = reqwest::Client::builder().timeout(Duration::from_secs(30)).build().unwrap();
+        let mut running = Self { child, address: String::new(), log, client };
+        let mut seen = String::new();
+        while running.address.is_empty() {
+            let mut line = String::new();
+            assert_ne!(running.log.read_line(&mut line).unwrap(), 0, "it ended before it listened: {seen}");
+            if let Some((_, address)) = line.split_once("listens on ") {
+                address.trim().clone_into(&mut running.address);
+            }
+            seen.push_str(&line);
+        }
+        running
+    }
+
+    pub fn signal(&self, name: &str) {
+        let done = Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap();
+        assert!(done.success());
+    }
+
+    /// Waits for its end; gives its exit code and the rest of its log.
+    pub fn end(mut self) -> (Option<i32>, String) {
+        let mut rest = String::new();
+        self.log.read_to_string(&mut rest).unwrap();
+        (self.child.wait().unwrap().code(), rest)
+    }
+
+    pub async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+        self.try_post(path, body).await.expect("an answer")
+    }
+
+    /// The answer, unless the connection breaks off.
+    pub async fn try_post(&self, path: &str, body: &Value) -> Option<(u16, Value)> {
+        let request = self.client.post(format!("{}{path}", self.address)).json(body);
+        let response = request.send().await.ok()?;
+        let status = response.status().as_u16();
+        // A body that breaks off is no answer either.
+        let bytes = response.bytes().await.ok()?;
+        Some((status, serde_json::from_slice(&bytes).unwrap_or_default()))
+    }
+
+    pub async fn register(&self, username: &str) -> Option<u16> {
+        Some(self.try_post("/register", &json!({ "username": username, "password": PASSWORD })).await?.0)
+    }
+
+    pub async fn refresh(&self, refresh_token: &str) -> Option<(u16, Value)> {
+        let body = json!({ "grant_type": "refresh_token", "refresh_token": refresh_token });
+        self.try_post("/token", &body).await
+    }
+
+    /// The status, whether it says when to come again, and how long the answer took.
+    pub async fn get(&self, path: &str) -> (u16, bool, Duration) {
+        let begin = std::time::Instant::now();
+        let response = self.client.get(format!("{}{path}", self.address)).send().await.unwrap();
+        (response.status().as_u16(), response.headers().contains_key("retry-after"), begin.elapsed())
+    }
+
+    /// Asks until `condition` holds, for a bounded time.
+    pub async fn wait_until(&self, what: &str, condition: impl AsyncFn() -> bool) {
+        let asked = async {
+            while !condition().await {
+                actix_web::rt::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        let patience = actix_web::rt::time::timeout(Duration::from_secs(60), asked);
+        patience.await.unwrap_or_else(|_| panic!("in vain: {what}"));
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub async fn login(&self, username: &str) -> (u16, Value) {
+        self.post("/login", &json!({ "username": username, "password": PASSWORD })).await
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
