@@ -68,7 +68,7 @@ pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError>
         config.app_data(issuer.clone()).app_data(metadata.clone()).app_data(user_agent.clone());
         http::routes(config, &issuer_path);
     };
-    let app = App::listen(settings.listen, &settings.http, routes)
+    let app = App::listen("auth-service", settings.listen, &settings.http, routes)
         .map_err(|error| StartError::Listen(settings.listen, error))?;
     log::info!("issues tokens as {}", settings.issuer);
     Ok(app.beside(async move { background.keep_up(upkeep).await }))

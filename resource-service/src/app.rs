@@ -59,7 +59,7 @@ pub fn build(settings: &Settings, clock: Clock) -> Result<App, StartError> {
             .app_data(clock.clone());
         http::routes(config);
     };
-    let app = App::listen(settings.listen, &settings.http, routes)
+    let app = App::listen("resource-service", settings.listen, &settings.http, routes)
         .map_err(|error| StartError::Listen(settings.listen, error))?;
     log::info!("trusts {}", settings.issuer);
     Ok(app)

@@ -5,10 +5,11 @@
 source scripts/lib/tools.sh
 
 passed=0 failed=0
-answer=$(mktemp -d) # the last answer: its files `head` and `body`
-status=             # its status
-patience=0          # for how many seconds a request is repeated that found no server
-trust=()            # options that tell curl whom to trust
+folder=$(mktemp -d) # has the last answer in its files `head` and `body`, and whatever else a test keeps
+trap 'rm -rf "$folder"' EXIT
+status=    # the last answer's status
+patience=0 # for how many seconds a request is repeated that found no server
+trust=()   # options that tell curl whom to trust
 
 # expect STATUS NAME METHOD URL [OPTION VALUE]…: sends a request and checks the answer.
 #   --json BODY, --form BODY   what is sent
@@ -40,8 +41,8 @@ expect() {
     return
   fi
   for text in ${texts[@]+"${texts[@]}"}; do
-    if ! grep -qiF -e "$text" "$answer/head" "$answer/body"; then
-      flunk "$name" "$method $url was answered without $text: $(cat "$answer/head" "$answer/body")"
+    if ! grep -qiF -e "$text" "$folder/head" "$folder/body"; then
+      flunk "$name" "$method $url was answered without $text: $(cat "$folder/head" "$folder/body")"
       return
     fi
   done
@@ -77,7 +78,6 @@ flunk() {
 
 # The last line; fails when a check did.
 summary() {
-  rm -rf "$answer"
   printf '%s passed, %s failed\n' "$passed" "$failed"
   ((failed == 0 && passed > 0))
 }
@@ -87,10 +87,10 @@ send() {
   local end=$((SECONDS + patience))
   repeated=
   while true; do
-    : >"$answer/head"
-    : >"$answer/body"
-    status=$(curl --silent --max-time 30 ${trust[@]+"${trust[@]}"} --dump-header "$answer/head" \
-      --output "$answer/body" --write-out '%{http_code}' "${@:2}" "$1") || status=000 # no answer at all
+    : >"$folder/head"
+    : >"$folder/body"
+    status=$(curl --silent --max-time 30 ${trust[@]+"${trust[@]}"} --dump-header "$folder/head" \
+      --output "$folder/body" --write-out '%{http_code}' "${@:2}" "$1") || status=000 # no answer at all
     case $status in
       000 | 502 | 503 | 504) ((SECONDS < end)) || return 0 ;;
       *) return 0 ;;
@@ -107,5 +107,5 @@ answers() {
 }
 
 body() {
-  cat "$answer/body"
+  cat "$folder/body"
 }

@@ -59,11 +59,12 @@ pub struct App {
 }
 
 impl App {
-    /// Listens on `address` for what `routes` register.
+    /// Listens on `address` for what `routes` register; the log calls it `name`.
     ///
     /// # Errors
     /// The address is taken or not ours.
     pub fn listen(
+        name: &'static str,
         address: SocketAddr,
         http: &HttpSettings,
         routes: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
@@ -93,7 +94,7 @@ impl App {
             .listen(listener)?
             .run();
         let handle = server.handle();
-        Ok(Self { address, handle, run: Box::pin(serve(server, address)) })
+        Ok(Self { address, handle, run: Box::pin(serve(name, server, address)) })
     }
 
     /// Runs `work` in the background for as long as the service runs.
@@ -109,11 +110,11 @@ impl App {
     }
 }
 
-async fn serve(mut server: Server, address: SocketAddr) -> io::Result<()> {
+async fn serve(name: &str, mut server: Server, address: SocketAddr) -> io::Result<()> {
     // The first poll sets up the handling of signals: whoever waits for this line may send one.
     if let std::task::Poll::Ready(ended) = futures_util::poll!(&mut server) {
         return ended;
     }
-    log::info!("listens on http://{address}");
+    log::info!("{name} listens on http://{address}");
     server.await
 }

@@ -46,7 +46,8 @@ impl Database {
 
     /// Diesel's own `establish` on the enum would try SQLite first for any URL, and hide the error.
     pub(super) fn connect(&self) -> Result<Connection, StoreError> {
-        let unavailable = |error: diesel::ConnectionError| StoreError::Unavailable(error.to_string());
+        let unavailable =
+            |error: diesel::ConnectionError| StoreError::Unavailable(error.to_string().trim().to_owned());
         match self {
             Self::Sqlite { path, busy } => {
                 let mut connection = SqliteConnection::establish(path).map_err(unavailable)?;
