@@ -50,6 +50,10 @@ const EXIT_SETTINGS: u8 = 2;
 /// Runs the program; the exit code is 0, 1 after a failure, or 2 for a wrong setting or argument.
 pub async fn run() -> ExitCode {
     let cli = Cli::parse();
+    if let Some(Command::Settings) = cli.command {
+        print!("{}", crate::settings::DEFAULTS);
+        return ExitCode::SUCCESS;
+    }
     service_kit::logging::init();
     let settings = match Settings::load(&process_environment()) {
         Ok(settings) => settings,
@@ -58,14 +62,10 @@ pub async fn run() -> ExitCode {
             return ExitCode::from(EXIT_SETTINGS);
         }
     };
-    let done = match cli.command.unwrap_or(Command::Serve) {
-        Command::Serve => serve(&settings).await,
-        Command::Migrate { revert } => migrate(&settings, revert),
-        Command::User(command) => user::run(&settings, command).await,
-        Command::Settings => {
-            print!("{}", crate::settings::DEFAULTS);
-            Ok(())
-        }
+    let done = match cli.command {
+        None | Some(Command::Serve | Command::Settings) => serve(&settings).await,
+        Some(Command::Migrate { revert }) => migrate(&settings, revert),
+        Some(Command::User(command)) => user::run(&settings, command).await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

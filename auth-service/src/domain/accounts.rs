@@ -127,14 +127,9 @@ impl Issuer {
         add: Vec<String>,
         remove: Vec<String>,
     ) -> Result<Option<User>, StoreError> {
-        let login = Login::Username(username.to_lowercase());
-        let change = move |db: &mut Connection| {
-            let Some(mut user) = users::find(db, &login)? else { return Ok(None) };
-            user.roles = rights::changed(&user.roles, &add, &remove);
-            users::set_roles(db, &user.id, &user.roles)?;
-            Ok(Some(user))
-        };
-        self.store.write(change).await
+        let username = username.to_lowercase();
+        let change = move |roles: &str| rights::changed(roles, &add, &remove);
+        self.store.write(move |db| users::change_roles(db, &username, change)).await
     }
 }
 

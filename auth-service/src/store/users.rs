@@ -108,13 +108,23 @@ pub fn set_disabled(
     Ok(diesel::update(account).set(change).returning(returning).get_result(connection).optional()?)
 }
 
-/// Replaces the roles of an account.
+/// Gives an account other roles, as `change` makes them from those it has; `None` when there is none of that name.
 ///
 /// # Errors
 /// The database's.
-pub fn set_roles(connection: &mut Connection, id: &str, roles: &str) -> Result<(), StoreError> {
-    diesel::update(dsl::users.find(id)).set(dsl::roles.eq(roles)).execute(connection)?;
-    Ok(())
+pub fn change_roles(
+    connection: &mut Connection,
+    username: &str,
+    change: impl FnOnce(&str) -> String,
+) -> Result<Option<User>, StoreError> {
+    // The first update changes nothing: it holds the row, so that two changes at once are both made.
+    let account = dsl::users.filter(dsl::username.eq(username));
+    let returning = <User as Selectable<MultiBackend>>::construct_selection();
+    let held = diesel::update(account).set(dsl::username.eq(username)).returning(returning);
+    let Some(mut user): Option<User> = held.get_result(connection).optional()? else { return Ok(None) };
+    user.roles = change(&user.roles);
+    diesel::update(dsl::users.find(&user.id)).set(dsl::roles.eq(&user.roles)).execute(connection)?;
+    Ok(Some(user))
 }
 
 /// Users from `after` on, in the order of their names: those whose name begins with `search`. With an `@` in it, `search`

@@ -65,3 +65,15 @@ async fn twenty_racing_registrations_over_two_replicas_give_one_account() {
     let taken = answers.iter().filter(|answer| answer.status == 409).count();
     assert_eq!((made, taken), (1, 19));
 }
+
+#[actix_web::test]
+async fn roles_that_are_given_at_once_are_all_given() {
+    let service = Service::start().await;
+    service.register("alice").await;
+    let operator = service.operator().await;
+    let roles: Vec<String> = (0..20).map(|number| format!("role-{number:02}")).collect();
+    let changes = roles.iter().map(|role| operator.change_roles("alice", vec![role.clone()], vec![]));
+    futures_util::future::join_all(changes).await;
+    let claims = service.login("alice").await.claims();
+    assert_eq!(claims["roles"], json!(roles));
+}

@@ -24,6 +24,8 @@ const MIN_INTERVAL: u64 = 60;
 const MAX_INTERVAL: u64 = 60 * 60;
 /// The longest pause after failures, in seconds; the first one is a second, and each is twice the one before.
 const MAX_BACK_OFF: u64 = 60;
+/// The same while there are no keys at all: the whole service waits for the first ones.
+const MAX_BACK_OFF_WITHOUT_KEYS: u64 = 5;
 
 /// All that the task needs; [`run`](Self::run) is the task.
 pub(super) struct Worker {
@@ -82,7 +84,9 @@ impl Worker {
             }
             Err(error) => {
                 self.failed(&error.to_string());
-                scattered((1 << (self.failures - 1).min(6)).min(MAX_BACK_OFF))
+                let keyless = self.shared.store.age().is_none();
+                let most = if keyless { MAX_BACK_OFF_WITHOUT_KEYS } else { MAX_BACK_OFF };
+                scattered((1 << (self.failures - 1).min(6)).min(most))
             }
         }
     }
