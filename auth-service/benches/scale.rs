@@ -201,8 +201,8 @@ fn explain(url: &str) {
         "SELECT * FROM users WHERE email = 'user-0001234@example.com'".to_owned(),
         format!("SELECT * FROM sessions INNER JOIN users ON users.id = sessions.user_id WHERE sessions.id = '{some}'"),
         format!("UPDATE sessions SET generation = 1 WHERE id = '{some}' AND generation = 0 AND ended_at IS NULL AND expires_at > 1"),
-        "SELECT * FROM users WHERE username >= '' AND username < '\u{10ffff}' AND username > 'user-05' ORDER BY username LIMIT 51".to_owned(),
-        "SELECT * FROM users WHERE email >= 'user-05@' AND email < 'user-05@\u{10ffff}' AND email > '' ORDER BY email LIMIT 51".to_owned(),
+        "SELECT * FROM users WHERE username >= 'user-05' AND username < '\u{10ffff}' ORDER BY username LIMIT 51".to_owned(),
+        "SELECT * FROM users WHERE email >= 'user-05@' AND email < 'user-05@\u{10ffff}' ORDER BY email LIMIT 51".to_owned(),
         "SELECT id FROM sessions WHERE expires_at < 1 ORDER BY expires_at LIMIT 500".to_owned(),
         format!("UPDATE sessions SET ended_at = 1 WHERE user_id = '{some}' AND ended_at IS NULL"),
     ];

@@ -138,14 +138,15 @@ pub fn page(
     after: &str,
     most: i64,
 ) -> Result<Vec<User>, StoreError> {
+    // One lower bound: of two, SQLite would take the first for the index and walk from there. Names and addresses have no
+    // control characters, so this is the first text behind `after`.
+    let from = if after.is_empty() || after < search { search.to_owned() } else { format!("{after}\u{1}") };
     let end = format!("{search}{}", char::MAX);
     let query = dsl::users.select(User::as_select()).limit(most);
     let found = if search.contains('@') {
-        let range = dsl::email.ge(search).and(dsl::email.lt(end)).and(dsl::email.gt(after));
-        query.filter(range).order(dsl::email).load(connection)
+        query.filter(dsl::email.ge(from).and(dsl::email.lt(end))).order(dsl::email).load(connection)
     } else {
-        let range = dsl::username.ge(search).and(dsl::username.lt(end)).and(dsl::username.gt(after));
-        query.filter(range).order(dsl::username).load(connection)
+        query.filter(dsl::username.ge(from).and(dsl::username.lt(end))).order(dsl::username).load(connection)
     };
     Ok(found?)
 }

@@ -1,0 +1,43 @@
+# Two images from one build: `docker build --target auth-service .` and `--target resource-service`. Needs BuildKit, which
+# is the default of every supported Docker. docker-compose.yml shows both at work.
+
+FROM rust:1.95-slim-bookworm AS build
+# OpenSSL's headers: libpq, PostgreSQL's client, is built from source and speaks TLS with it.
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends ca-certificates libssl-dev pkg-config \
+ && rm -rf /var/lib/apt/lists/*
+WORKDIR /build
+COPY . .
+# The caches stay between builds and are in no image, so the binaries are copied out of them.
+RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
+    --mount=type=cache,target=/build/target,sharing=locked \
+    cargo build --release --locked -p auth-service -p resource-service \
+ && install -D -t /out target/release/auth-service target/release/resource-service
+
+FROM debian:bookworm-slim AS runtime
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
+COPY docker/healthcheck /usr/local/bin/healthcheck
+# A new named volume takes the content and the owner of the folder where it is mounted.
+RUN useradd --uid 10001 --user-group --no-create-home --home-dir /data --shell /usr/sbin/nologin service \
+ && install -d -m 0700 -o service -g service /data
+USER 10001:10001
+WORKDIR /data
+STOPSIGNAL SIGTERM
+
+FROM runtime AS resource-service
+COPY --from=build /out/resource-service /usr/local/bin/resource-service
+# Plain HTTP inside the container's network: TLS ends at the proxy in front.
+ENV RESOURCE__LISTEN=0.0.0.0:8081 RESOURCE__DATA_DIR=/data
+EXPOSE 8081
+HEALTHCHECK --interval=3s --timeout=6s --start-period=30s --retries=3 CMD ["healthcheck", "8081", "/readyz"]
+ENTRYPOINT ["resource-service"]
+
+FROM runtime AS auth-service
+USER root
+RUN apt-get update && apt-get install -y --no-install-recommends libssl3 && rm -rf /var/lib/apt/lists/*
+USER 10001:10001
+COPY --from=build /out/auth-service /usr/local/bin/auth-service
+ENV AUTH__LISTEN=0.0.0.0:8080 AUTH__DATA_DIR=/data
+EXPOSE 8080
+HEALTHCHECK --interval=3s --timeout=6s --start-period=30s --retries=3 CMD ["healthcheck", "8080", "/readyz"]
+ENTRYPOINT ["auth-service"]
