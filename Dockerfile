@@ -4,7 +4,7 @@
 FROM rust:1.95-slim-bookworm AS build
 # OpenSSL's headers: libpq, PostgreSQL's client, is built from source and speaks TLS with it.
 RUN apt-get update \
- && apt-get install -y --no-install-recommends ca-certificates libssl-dev pkg-config \
+ && apt-get install -y --no-install-recommends libssl-dev pkg-config \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /build
 COPY . .

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use database::Database;
 use database::postgresql::Server;
+use diesel::{Connection as _, RunQueryDsl as _, SqliteConnection};
 use process::{PASSWORD, Running, program};
 use serde_json::{Value, json};
 
@@ -130,6 +131,9 @@ async fn what_was_answered_survives_kill_9_in_a_storm_on_sqlite() {
     for round in 0..3 {
         storm(folder.path(), &url, round, |service| service.signal("-KILL"), || ()).await;
     }
+    let mut connection = SqliteConnection::establish(url.strip_prefix("sqlite://").unwrap()).unwrap();
+    let check = diesel::dsl::sql::<diesel::sql_types::Text>("integrity_check FROM pragma_integrity_check");
+    assert_eq!(diesel::select(check).load::<String>(&mut connection).unwrap(), ["ok"]);
 }
 
 #[actix_web::test]

@@ -87,12 +87,12 @@ async fn a_session_ends_when_it_is_not_used_and_in_any_case() {
     let idle = service.register_and_login("alice").await;
     let mut busy = service.login("alice").await;
     for expires_in in [3600, 3600 - 600] {
-        service.clock.advance(Duration::from_mins(50));
+        service.clock.advance(Duration::from_secs(50 * 60));
         busy = service.refresh(&busy.refresh).await;
         assert_eq!(busy.body["refresh_expires_in"], expires_in, "the nearer of the two limits");
     }
     service.try_refresh(&idle.refresh).await.assert_oauth_error(400, "invalid_grant");
-    service.clock.advance(Duration::from_mins(50));
+    service.clock.advance(Duration::from_secs(50 * 60));
     service.try_refresh(&busy.refresh).await.assert_oauth_error(400, "invalid_grant");
 }
 
