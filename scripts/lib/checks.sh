@@ -89,12 +89,16 @@ send() {
   while true; do
     : >"$folder/head"
     : >"$folder/body"
-    status=$(curl --silent --max-time 30 ${trust[@]+"${trust[@]}"} --dump-header "$folder/head" \
+    status=$(curl --silent --max-time 10 ${trust[@]+"${trust[@]}"} --dump-header "$folder/head" \
       --output "$folder/body" --write-out '%{http_code}' "${@:2}" "$1") || status=000 # no answer at all
     case $status in
-      000 | 502 | 503 | 504) ((SECONDS < end)) || return 0 ;;
+      000 | 502 | 503 | 504) ;;
       *) return 0 ;;
     esac
+    if ((SECONDS >= end)); then
+      patience=0 # the next request need not wait as long to find out
+      return 0
+    fi
     repeated=yes
     sleep 0.2
   done

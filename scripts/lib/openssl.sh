@@ -25,15 +25,24 @@ provide_openssl() {
 # In the places where the crate openssl-sys looks for them.
 openssl_headers_are_there() {
   [[ -n ${OPENSSL_DIR:-}${OPENSSL_INCLUDE_DIR:-} ]] && return
-  if command -v pkg-config >/dev/null 2>&1; then
-    pkg-config --exists openssl && return
-  elif [[ $(uname -s) == Linux && -e /usr/include/openssl/ssl.h ]]; then
-    export OPENSSL_DIR=/usr # without pkg-config it has to be told
-    return
+  if [[ $(uname -s) == Darwin ]]; then
+    local folder
+    for folder in {/opt/homebrew,/usr/local}/opt/openssl@{4,3} /opt/{pkg,local}/include/openssl; do
+      [[ -e $folder ]] && return
+    done
   fi
-  local folder
-  for folder in /opt/homebrew/opt/openssl@3 /usr/local/opt/openssl@3 /opt/pkg/include/openssl /opt/local/include/openssl; do
-    [[ $(uname -s) == Darwin && -e $folder ]] && return
-  done
-  return 1
+  if command -v pkg-config >/dev/null 2>&1; then
+    pkg-config --exists openssl
+  else
+    tell_where_openssl_is
+  fi
+}
+
+# Without pkg-config the crate has to be told; the C compiler knows.
+tell_where_openssl_is() {
+  local library
+  library=$(cc -print-file-name=libssl.so)
+  [[ -e /usr/include/openssl/ssl.h && -e $library ]] || return 1
+  OPENSSL_LIB_DIR=$(cd "$(dirname "$library")" && pwd)
+  export OPENSSL_LIB_DIR OPENSSL_INCLUDE_DIR=/usr/include
 }

@@ -4,8 +4,10 @@
 mod access_token;
 pub mod accounts;
 pub mod keyring;
+pub mod login;
 pub mod passwords;
 pub mod random;
+pub mod refresh;
 pub mod rights;
 pub mod sessions;
 pub mod upkeep;

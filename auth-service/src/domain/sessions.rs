@@ -1,14 +1,14 @@
-//! Sessions: how one begins, goes on, is recognised, and ends.
+//! Sessions: what they give, how one is recognised, and how it ends. How one begins is in `login.rs`, and how it goes on
+//! in `refresh.rs`.
 
 use secrecy::{ExposeSecret as _, SecretString};
 use shared_claims::{AccessToken, Claims, Refusal};
 
 use super::keyring::{KeyringError, RefreshToken};
-use super::passwords::HashingError;
-use super::{Issuer, random, seconds};
+use super::{Issuer, seconds};
+use crate::store::StoreError;
 use crate::store::sessions::{self, Session};
-use crate::store::users::{self, Login, User};
-use crate::store::{Connection, StoreError};
+use crate::store::users::User;
 
 /// What a login or a refresh gives.
 pub struct Grant {
@@ -24,17 +24,6 @@ pub struct Grant {
     pub scope: String,
 }
 
-/// Who logs in, and what for.
-#[derive(Debug)]
-pub struct LoginRequest {
-    /// The account; not folded yet.
-    pub login: Login,
-    /// Taken as it is.
-    pub password: SecretString,
-    /// The audiences asked for (RFC 8707); none for the default.
-    pub resource: Vec<String>,
-}
-
 /// From where and with what somebody logs in.
 #[derive(Debug, Clone, Default)]
 pub struct Device {
@@ -42,57 +31,6 @@ pub struct Device {
     pub ip: Option<String>,
     /// What it says of itself, cut to a bounded length.
     pub user_agent: Option<String>,
-}
-
-/// Why there is no session.
-#[derive(Debug, thiserror::Error)]
-pub enum LoginError {
-    /// No such account, a wrong password, or a disabled account: nobody learns which.
-    #[error("invalid credentials")]
-    InvalidCredentials,
-    /// An audience was asked for that this issuer does not serve.
-    #[error("unknown resource")]
-    InvalidTarget,
-    /// The password could not be checked.
-    #[error(transparent)]
-    Hashing(#[from] HashingError),
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The token could not be signed.
-    #[error(transparent)]
-    Keyring(#[from] KeyringError),
-}
-
-/// A use of a refresh token (RFC 6749 section 6).
-#[derive(Debug)]
-pub struct RefreshRequest {
-    /// As the client sent it.
-    pub refresh_token: SecretString,
-    /// A part of the scope that the session has; `None` for all of it.
-    pub scope: Option<String>,
-    /// A part of the session's audience (RFC 8707 section 2.2); none for all of it.
-    pub resource: Vec<String>,
-}
-
-/// Why a refresh gives nothing.
-#[derive(Debug, thiserror::Error)]
-pub enum RefreshError {
-    /// Not one of ours, used before, or its session has ended.
-    #[error("invalid refresh token")]
-    InvalidGrant,
-    /// More than the session has.
-    #[error("the scope is more than was granted")]
-    InvalidScope,
-    /// An audience that the session does not have.
-    #[error("the resource is not one that was granted")]
-    InvalidTarget,
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The token could not be signed.
-    #[error(transparent)]
-    Keyring(#[from] KeyringError),
 }
 
 /// Why a token is not good for this service.
@@ -117,89 +55,7 @@ pub struct Caller {
     pub token: AccessToken,
 }
 
-/// What became of a refresh token in the transaction that used it.
-enum Rotation {
-    /// The session with its new generation, or with the one that an earlier use of the same token gave it.
-    Granted(Session, User),
-    /// There is nothing to continue.
-    Refused,
-    /// The token was used long ago: its session was ended now.
-    Reused(Session),
-}
-
 impl Issuer {
-    /// Checks a password and begins a session.
-    ///
-    /// An unknown account costs the same hash as a known one, and gets the same answer as a wrong password.
-    ///
-    /// # Errors
-    /// [`LoginError`].
-    pub async fn login(&self, request: LoginRequest, device: Device) -> Result<Grant, LoginError> {
-        let LoginRequest { login, password, resource } = request;
-        let audience = self.audience_for(resource)?;
-        if !self.policy.passwords.is_possible(password.expose_secret()) {
-            return Err(LoginError::InvalidCredentials);
-        }
-        let login = folded(login);
-        let found = self.store.read(move |db| users::find(db, &login)).await?;
-        let stored = found.as_ref().map(|user| user.password_hash.clone());
-        let correct = self.hasher.verify(password, stored).await?;
-        let user = found.filter(|user| correct && !user.disabled).ok_or(LoginError::InvalidCredentials)?;
-        let session = self.begin_session(&user, &audience, device).await?;
-        let scope = self.policy.roles.scope(user.roles());
-        Ok(self.grant(&session, &user, audience, scope)?)
-    }
-
-    /// Continues a session: exactly one of any number of uses of a refresh token takes it to its next generation, and
-    /// the others, within the grace period, get the same answer.
-    ///
-    /// # Errors
-    /// [`RefreshError`].
-    pub async fn refresh(&self, request: RefreshRequest) -> Result<Grant, RefreshError> {
-        let decoded = self.keyring.decode_refresh_token(request.refresh_token.expose_secret());
-        let token = decoded.ok_or(RefreshError::InvalidGrant)?;
-        let (roles, grace, idle, now) = (
-            self.policy.roles.clone(),
-            seconds(self.policy.refresh_grace),
-            seconds(self.policy.idle_ttl),
-            self.now(),
-        );
-        let rotate = move |db: &mut Connection| {
-            let Some((session, user)) = sessions::with_user(db, &token.session_id)? else {
-                return Ok((Rotation::Refused, Vec::new(), String::new()));
-            };
-            // What was asked for is checked before the token is used up.
-            let audience =
-                narrowed(&session.audience, &request.resource).ok_or(RefreshError::InvalidTarget)?;
-            let scope = match &request.scope {
-                None => roles.scope(user.roles()),
-                Some(asked) => {
-                    let asked: Vec<String> = asked.split_ascii_whitespace().map(str::to_owned).collect();
-                    narrowed(&roles.scope(user.roles()), &asked).ok_or(RefreshError::InvalidScope)?.join(" ")
-                }
-            };
-            Ok::<_, RefreshError>((
-                rotate_session(db, &token, &session, user, now, grace, idle)?,
-                audience,
-                scope,
-            ))
-        };
-        match self.store.write(rotate).await? {
-            (Rotation::Granted(session, user), audience, scope) => {
-                Ok(self.grant(&session, &user, audience, scope)?)
-            }
-            (Rotation::Refused, ..) => Err(RefreshError::InvalidGrant),
-            (Rotation::Reused(session), ..) => {
-                log::warn!(
-                    "refresh token reuse: session {} of user {} was ended",
-                    session.id,
-                    session.user_id
-                );
-                Err(RefreshError::InvalidGrant)
-            }
-        }
-    }
-
     /// Who sends this access token. The session must be alive and the account enabled.
     ///
     /// # Errors
@@ -254,40 +110,8 @@ impl Issuer {
         self.store.write(move |db| sessions::end(db, &id, now)).await
     }
 
-    async fn begin_session(
-        &self,
-        user: &User,
-        audience: &[String],
-        device: Device,
-    ) -> Result<Session, LoginError> {
-        let now = self.now();
-        let session = Session {
-            id: random::id(),
-            user_id: user.id.clone(),
-            audience: audience.join(" "),
-            generation: 0,
-            rotated_at: now,
-            created_at: now,
-            last_used_at: now,
-            expires_at: now.saturating_add(seconds(self.policy.idle_ttl.min(self.policy.absolute_ttl))),
-            absolute_expires_at: now.saturating_add(seconds(self.policy.absolute_ttl)),
-            ended_at: None,
-            ip: device.ip,
-            user_agent: device.user_agent,
-        };
-        let (row, auth_version) = (session.clone(), user.auth_version);
-        let begin = move |db: &mut Connection| {
-            // While the password was being checked it may have been changed, or the account disabled.
-            if !users::hold(db, &row.user_id, auth_version)? {
-                return Err(LoginError::InvalidCredentials);
-            }
-            Ok(sessions::insert(db, &row)?)
-        };
-        self.store.write(begin).await?;
-        Ok(session)
-    }
-
-    fn grant(
+    /// The answer to a login or a refresh.
+    pub(super) fn grant(
         &self,
         session: &Session,
         user: &User,
@@ -302,63 +126,5 @@ impl Issuer {
             refresh_expires_in: session.expires_at - self.now(),
             scope,
         })
-    }
-
-    fn audience_for(&self, resource: Vec<String>) -> Result<Vec<String>, LoginError> {
-        if resource.is_empty() {
-            return Ok(self.policy.default_audience.clone());
-        }
-        let known = |audience: &String| self.policy.allowed_audiences.contains(audience);
-        if resource.iter().all(known) { Ok(resource) } else { Err(LoginError::InvalidTarget) }
-    }
-}
-
-/// Uses the token on its session, inside a transaction.
-fn rotate_session(
-    db: &mut Connection,
-    token: &RefreshToken,
-    session: &Session,
-    user: User,
-    now: i64,
-    grace: i64,
-    idle: i64,
-) -> Result<Rotation, StoreError> {
-    if user.disabled || !session.is_alive(now) {
-        return Ok(Rotation::Refused);
-    }
-    let expires_at = now.saturating_add(idle).min(session.absolute_expires_at);
-    if let Some(next) = sessions::rotate(db, &token.session_id, token.generation, now, expires_at)? {
-        return Ok(Rotation::Granted(next, user));
-    }
-    // Somebody was faster, now or earlier: look again at what they left.
-    let Some((session, user)) = sessions::with_user(db, &token.session_id)? else {
-        return Ok(Rotation::Refused);
-    };
-    if !session.is_alive(now) {
-        return Ok(Rotation::Refused);
-    }
-    let repeated = session.generation == token.generation + 1 && now - session.rotated_at <= grace;
-    if repeated && grace > 0 {
-        return Ok(Rotation::Granted(session, user));
-    }
-    // Owner or thief, nobody can tell: neither goes on (RFC 9700 section 4.14.2). A generation that the database has
-    // not reached yet means that it was restored from an older copy; that session ends as well.
-    sessions::end(db, &token.session_id, now)?;
-    Ok(Rotation::Reused(session))
-}
-
-/// The part of a list, separated by spaces, that was asked for: all of it when nothing was; `None` when it is no part.
-fn narrowed(granted: &str, asked: &[String]) -> Option<Vec<String>> {
-    let granted: Vec<&str> = granted.split_ascii_whitespace().collect();
-    if asked.is_empty() {
-        return Some(granted.into_iter().map(str::to_owned).collect());
-    }
-    asked.iter().all(|item| granted.contains(&item.as_str())).then(|| asked.to_vec())
-}
-
-fn folded(login: Login) -> Login {
-    match login {
-        Login::Username(username) => Login::Username(username.to_lowercase()),
-        Login::Email(email) => Login::Email(email.to_lowercase()),
     }
 }

@@ -7,8 +7,10 @@ use service_kit::{FieldError, Problem};
 use super::oauth::OAuthError;
 use crate::domain::accounts::RegisterError;
 use crate::domain::keyring::KeyringError;
+use crate::domain::login::LoginError;
 use crate::domain::passwords::HashingError;
-use crate::domain::sessions::{AuthenticateError, LoginError, RefreshError};
+use crate::domain::refresh::RefreshError;
+use crate::domain::sessions::AuthenticateError;
 use crate::domain::{Invalid, Issuer};
 use crate::store::{StoreError, Unique};
 

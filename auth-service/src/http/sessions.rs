@@ -12,7 +12,8 @@ use super::caller::bearer_token;
 use super::device::DeviceOf;
 use super::error::{IntoProblem, refusal};
 use crate::domain::Issuer;
-use crate::domain::sessions::{Grant, LoginRequest};
+use crate::domain::login::LoginRequest;
+use crate::domain::sessions::Grant;
 use crate::store::users::Login;
 
 /// `{username, password}` or `{email, password}`, and `resource`.

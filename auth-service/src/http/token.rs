@@ -10,7 +10,9 @@ use super::device::DeviceOf;
 use super::oauth::{OAuthError, Parameters};
 use super::sessions::token_response;
 use crate::domain::Issuer;
-use crate::domain::sessions::{Device, Grant, LoginRequest, RefreshRequest};
+use crate::domain::login::LoginRequest;
+use crate::domain::refresh::RefreshRequest;
+use crate::domain::sessions::{Device, Grant};
 use crate::store::users::Login;
 
 pub(super) async fn token(

@@ -1,0 +1,114 @@
+//! Logging in: a password is checked, and a session begins.
+
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::keyring::KeyringError;
+use super::passwords::HashingError;
+use super::sessions::{Device, Grant};
+use super::{Issuer, random, seconds};
+use crate::store::sessions::{self, Session};
+use crate::store::users::{self, Login, User};
+use crate::store::{Connection, StoreError};
+
+/// Who logs in, and what for.
+#[derive(Debug)]
+pub struct LoginRequest {
+    /// The account; not folded yet.
+    pub login: Login,
+    /// Taken as it is.
+    pub password: SecretString,
+    /// The audiences asked for (RFC 8707); none for the default.
+    pub resource: Vec<String>,
+}
+
+/// Why there is no session.
+#[derive(Debug, thiserror::Error)]
+pub enum LoginError {
+    /// No such account, a wrong password, or a disabled account: nobody learns which.
+    #[error("invalid credentials")]
+    InvalidCredentials,
+    /// An audience was asked for that this issuer does not serve.
+    #[error("unknown resource")]
+    InvalidTarget,
+    /// The password could not be checked.
+    #[error(transparent)]
+    Hashing(#[from] HashingError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The token could not be signed.
+    #[error(transparent)]
+    Keyring(#[from] KeyringError),
+}
+
+impl Issuer {
+    /// Checks a password and begins a session.
+    ///
+    /// An unknown account costs the same hash as a known one, and gets the same answer as a wrong password.
+    ///
+    /// # Errors
+    /// [`LoginError`].
+    pub async fn login(&self, request: LoginRequest, device: Device) -> Result<Grant, LoginError> {
+        let LoginRequest { login, password, resource } = request;
+        let audience = self.audience_for(resource)?;
+        if !self.policy.passwords.is_possible(password.expose_secret()) {
+            return Err(LoginError::InvalidCredentials);
+        }
+        let login = folded(login);
+        let found = self.store.read(move |db| users::find(db, &login)).await?;
+        let stored = found.as_ref().map(|user| user.password_hash.clone());
+        let correct = self.hasher.verify(password, stored).await?;
+        let user = found.filter(|user| correct && !user.disabled).ok_or(LoginError::InvalidCredentials)?;
+        let session = self.begin_session(&user, &audience, device).await?;
+        let scope = self.policy.roles.scope(user.roles());
+        Ok(self.grant(&session, &user, audience, scope)?)
+    }
+
+    async fn begin_session(
+        &self,
+        user: &User,
+        audience: &[String],
+        device: Device,
+    ) -> Result<Session, LoginError> {
+        let now = self.now();
+        let session = Session {
+            id: random::id(),
+            user_id: user.id.clone(),
+            audience: audience.join(" "),
+            generation: 0,
+            rotated_at: now,
+            created_at: now,
+            last_used_at: now,
+            expires_at: now.saturating_add(seconds(self.policy.idle_ttl.min(self.policy.absolute_ttl))),
+            absolute_expires_at: now.saturating_add(seconds(self.policy.absolute_ttl)),
+            ended_at: None,
+            ip: device.ip,
+            user_agent: device.user_agent,
+        };
+        let (row, auth_version) = (session.clone(), user.auth_version);
+        let begin = move |db: &mut Connection| {
+            // While the password was being checked it may have been changed, or the account disabled.
+            if !users::hold(db, &row.user_id, auth_version)? {
+                return Err(LoginError::InvalidCredentials);
+            }
+            Ok(sessions::insert(db, &row)?)
+        };
+        self.store.write(begin).await?;
+        Ok(session)
+    }
+
+    fn audience_for(&self, resource: Vec<String>) -> Result<Vec<String>, LoginError> {
+        if resource.is_empty() {
+            return Ok(self.policy.default_audience.clone());
+        }
+        let known = |audience: &String| self.policy.allowed_audiences.contains(audience);
+        if resource.iter().all(known) { Ok(resource) } else { Err(LoginError::InvalidTarget) }
+    }
+}
+
+fn folded(login: Login) -> Login {
+    match login {
+        Login::Username(username) => Login::Username(username.to_lowercase()),
+        Login::Email(email) => Login::Email(email.to_lowercase()),
+    }
+}
