@@ -34,7 +34,8 @@ ENTRYPOINT ["resource-service"]
 
 FROM runtime AS auth-service
 USER root
-RUN apt-get update && apt-get install -y --no-install-recommends libssl3 && rm -rf /var/lib/apt/lists/*
+RUN apt-get update && apt-get install -y --no-install-recommends libssl3 \
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt/*
 USER 10001:10001
 COPY --from=build /out/auth-service /usr/local/bin/auth-service
 ENV AUTH__LISTEN=0.0.0.0:8080 AUTH__DATA_DIR=/data
