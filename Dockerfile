@@ -8,10 +8,12 @@ RUN apt-get update \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /build
 COPY . .
-# The caches stay between builds and are in no image, so the binaries are copied out of them.
-RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
-    --mount=type=cache,target=/build/target,sharing=locked \
-    cargo build --release --locked -p auth-service -p resource-service \
+# The caches stay between builds and are in no image, so the binaries are copied out of them. They may hold a build of
+# another checkout, and cargo goes by the time of files: so ours are new.
+RUN --mount=type=cache,id=token-auth-registry,target=/usr/local/cargo/registry,sharing=locked \
+    --mount=type=cache,id=token-auth-target,target=/build/target,sharing=locked \
+    find . -path ./target -prune -o -type f -exec touch {} + \
+ && cargo build --release --locked -p auth-service -p resource-service \
  && install -D -t /out target/release/auth-service target/release/resource-service
 
 FROM debian:bookworm-slim AS runtime

@@ -70,6 +70,7 @@ pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError>
     };
     let app = App::listen("auth-service", settings.listen, &settings.http, routes)
         .map_err(|error| StartError::Listen(settings.listen, error))?;
+    warn_about(settings);
     log::info!("issues tokens as {}", settings.issuer);
     Ok(app.beside(async move { background.keep_up(upkeep).await }))
 }
@@ -98,7 +99,6 @@ pub async fn build_issuer(settings: &Settings, clock: Clock) -> Result<Issuer, S
         deadline: settings.hashing.deadline,
     };
     let hasher = Hasher::start(scheme, limits).map_err(|error| StartError::Threads(error.to_string()))?;
-    warn_about(settings);
     Ok(Issuer { store, clock, keyring, hasher, verifier, policy })
 }
 

@@ -12,8 +12,14 @@ use service_kit::settings::{SettingsError, Variables, check_ranges, comma_list, 
 use shared_claims::Algorithm;
 use url::Url;
 
+use crate::domain::keyring::Sealer;
+use crate::domain::rights::is_role_name;
+
 /// Every setting with its default and its reason; also the documentation.
 pub const DEFAULTS: &str = include_str!("../config.default.toml");
+
+/// Ten years: what is longer is a slip.
+const LONGEST: Duration = Duration::from_secs(3650 * 24 * 3600);
 
 /// How auth-service is set up.
 #[derive(Debug, Clone, Deserialize)]
@@ -206,12 +212,21 @@ impl Settings {
             ("database.timeout", self.database.timeout),
         ];
         for (key, value) in durations {
-            if value < Duration::from_secs(1) {
-                return Err(SettingsError::invalid(key, "must be at least 1s"));
+            if !(Duration::from_secs(1)..=LONGEST).contains(&value) {
+                return Err(SettingsError::invalid(key, "must be between 1s and 3650d"));
             }
         }
         if self.keys.publish_ahead < 2 * self.keys.reload {
             return Err(SettingsError::invalid("keys.publish_ahead", "must be at least twice keys.reload"));
+        }
+        self.check_database_url()?;
+        self.check_roles()?;
+        for (key, value) in
+            [("master_key", &self.master_key), ("master_key_previous", &self.master_key_previous)]
+        {
+            if let Some(value) = value {
+                Sealer::new(value, None).map_err(|error| SettingsError::invalid(key, error))?;
+            }
         }
         if self.audience.is_empty() {
             return Err(SettingsError::invalid("audience", "at least one audience is needed"));
@@ -231,6 +246,35 @@ impl Settings {
             "issuer",
             "must be an http or https URL without query, fragment and trailing slash",
         ))
+    }
+
+    fn check_database_url(&self) -> Result<(), SettingsError> {
+        let url = self.database_url();
+        let known = ["sqlite://", "postgres://", "postgresql://"];
+        if known.iter().any(|scheme| url.expose_secret().starts_with(scheme)) {
+            return Ok(());
+        }
+        Err(SettingsError::invalid("database_url", "must start with sqlite:// or postgres://"))
+    }
+
+    /// Scopes are written with spaces between them (RFC 6749 section 3.3), and so are roles in the database.
+    fn check_roles(&self) -> Result<(), SettingsError> {
+        for (name, role) in &self.roles {
+            let key = format!("roles.{name}");
+            if !is_role_name(name) {
+                return Err(SettingsError::invalid(
+                    &key,
+                    "a role is 1 to 64 letters, digits, `.`, `_`, `:`, `-`",
+                ));
+            }
+            let allowed = |byte: u8| byte.is_ascii_graphic() && !b"\"\\".contains(&byte);
+            if let Some(scope) =
+                role.scopes.iter().find(|scope| scope.is_empty() || !scope.bytes().all(allowed))
+            {
+                return Err(SettingsError::invalid(&key, format!("{scope:?} is not one scope")));
+            }
+        }
+        Ok(())
     }
 
     fn check_algorithm(&self) -> Result<(), SettingsError> {
@@ -278,6 +322,11 @@ mod tests {
             ("AUTH__PASSWORDS__BCRYPT_COST", "32", "passwords.bcrypt_cost"),
             ("AUTH__PASSWORDS__ALGORITHM", "md5", "passwords.algorithm"),
             ("AUTH__HASHING__QUEUE", "1", "hashing.queue"),
+            ("AUTH__DATABASE_URL", "mysql://secret@host", "database_url"),
+            ("AUTH__MASTER_KEY", "c2hvcnQ=", "`master_key`"),
+            ("AUTH__MASTER_KEY_PREVIOUS", "!", "`master_key_previous`"),
+            ("AUTH__ROLES__READER__SCOPES", "two words", "roles.reader"),
+            ("AUTH__TOKENS__ACCESS_TTL", "99999999d", "tokens.access_ttl"),
             ("AUTH__KEYS__PUBLISH_AHEAD", "9s", "keys.publish_ahead"),
             ("AUTH__NO_SUCH_THING", "1", "no_such_thing"),
         ];

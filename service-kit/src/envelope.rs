@@ -52,8 +52,9 @@ impl Envelope {
             let mut failed = match handled.await {
                 Ok(Ok(mut response)) => {
                     seal(response.headers_mut(), &id);
-                    let (method, path) = (response.request().method(), response.request().path());
-                    log::debug!("{method} {path} {}", response.status());
+                    // The route, not the path: a client may have put a secret into that.
+                    let route = response.request().match_pattern().unwrap_or_default();
+                    log::debug!("{} {route} {}", response.request().method(), response.status());
                     return Ok(response);
                 }
                 Ok(Err(error)) => error.error_response(),

@@ -106,6 +106,18 @@ impl Fields {
         }
     }
 
+    /// Whether a flag is set; it may be missing or `null`.
+    pub fn flag(&mut self, name: &'static str) -> bool {
+        match self.members.remove(name) {
+            None | Some(Value::Null) => false,
+            Some(Value::Bool(flag)) => flag,
+            Some(_) => {
+                self.errors.push(FieldError::new(name, "wrong_type", "This field must be true or false."));
+                false
+            }
+        }
+    }
+
     /// What was wrong so far.
     #[must_use]
     pub fn mistakes(&self) -> &[FieldError] {

@@ -55,7 +55,7 @@ impl Problem {
     /// `422`: well-formed, but these fields are wrong.
     #[must_use]
     pub fn invalid(errors: Vec<FieldError>) -> Self {
-        let detail = "Some fields of the body are not valid.";
+        let detail = "Some fields are not valid.";
         Self { errors, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_fields", detail) }
     }
 

@@ -53,7 +53,9 @@ pub fn load<T: DeserializeOwned>(prefix: &str, defaults: &str, env: &Variables) 
         .separator("__")
         .ignore_empty(true)
         .source(Some(variables));
-    let config = sources.add_source(environment).build().map_err(|error| SettingsError(error.to_string()))?;
+    // What can fail before a key is looked at is the file.
+    let config = sources.add_source(environment).build();
+    let config = config.map_err(|error| SettingsError(format!("{prefix}_CONFIG: {error}")))?;
     serde_path_to_error::deserialize(config).map_err(|error| describe(prefix, &error))
 }
 

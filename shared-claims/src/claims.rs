@@ -81,7 +81,7 @@ impl Claims {
     /// A name to greet with: `username`, or `sub` where there is none.
     #[must_use]
     pub fn name(&self) -> &str {
-        self.username.as_deref().unwrap_or(&self.sub)
+        self.username.as_deref().filter(|name| !name.is_empty()).unwrap_or(&self.sub)
     }
 }
 

@@ -139,8 +139,8 @@ impl Verifier {
     /// a second for one fetch that all such requests share; after it none is made for 10 seconds.
     ///
     /// # Errors
-    /// [`Refusal::Unavailable`] when there are no usable keys, which is not the token's fault; else what is
-    /// wrong.
+    /// [`Refusal::Unavailable`] when there are no usable keys, or when the key is unknown and the issuer cannot be
+    /// asked for it: neither is the token's fault. Else what is wrong with it.
     #[cfg_attr(
         not(feature = "remote"),
         expect(clippy::unused_async, reason = "only remote keys are waited for")
@@ -153,7 +153,11 @@ impl Verifier {
         {
             refresher.wait_for_fetch().await;
             // Also when nothing was fetched: another request's fetch may have ended in between.
-            return self.verify_known(token);
+            return match self.verify_known(token) {
+                // The key may be a new one that the issuer, out of reach, cannot tell us of: that is not the token's fault.
+                Err(Refusal::UnknownKey) if refresher.trouble().is_some() => Err(Refusal::Unavailable),
+                judged => judged,
+            };
         }
         result
     }

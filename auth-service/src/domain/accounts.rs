@@ -146,7 +146,7 @@ fn refuse_taken(db: &mut Connection, username: &str, email: Option<&str>) -> Res
 }
 
 /// A user name, folded: ASCII only, so that no two of them look alike.
-fn parse_username(text: &str) -> Result<String, Invalid> {
+pub(super) fn parse_username(text: &str) -> Result<String, Invalid> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
     if (3..=32).contains(&text.len()) && text.bytes().all(allowed) {
         return Ok(text.to_ascii_lowercase());
@@ -156,7 +156,7 @@ fn parse_username(text: &str) -> Result<String, Invalid> {
 }
 
 /// An address (RFC 5321), folded, so that one mailbox has one account.
-fn parse_email(text: &str) -> Result<String, Invalid> {
+pub(super) fn parse_email(text: &str) -> Result<String, Invalid> {
     let options = email_address::Options::default().without_display_text().without_domain_literal();
     let plain = text.len() <= MAX_EMAIL_BYTES && !text.contains(char::is_control);
     match EmailAddress::parse_with_options(text, options) {

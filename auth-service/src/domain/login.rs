@@ -2,6 +2,7 @@
 
 use secrecy::{ExposeSecret as _, SecretString};
 
+use super::accounts::{parse_email, parse_username};
 use super::keyring::KeyringError;
 use super::passwords::HashingError;
 use super::sessions::{Device, Grant};
@@ -54,8 +55,10 @@ impl Issuer {
         if !self.policy.passwords.is_possible(password.expose_secret()) {
             return Err(LoginError::InvalidCredentials);
         }
-        let login = folded(login);
-        let found = self.store.read(move |db| users::find(db, &login)).await?;
+        let found = match folded(&login) {
+            Some(login) => self.store.read(move |db| users::find(db, &login)).await?,
+            None => None,
+        };
         let stored = found.as_ref().map(|user| user.password_hash.clone());
         let correct = self.hasher.verify(password, stored).await?;
         let user = found.filter(|user| correct && !user.disabled).ok_or(LoginError::InvalidCredentials)?;
@@ -102,13 +105,23 @@ impl Issuer {
             return Ok(self.policy.default_audience.clone());
         }
         let known = |audience: &String| self.policy.allowed_audiences.contains(audience);
-        if resource.iter().all(known) { Ok(resource) } else { Err(LoginError::InvalidTarget) }
+        if !resource.iter().all(known) {
+            return Err(LoginError::InvalidTarget);
+        }
+        let mut audience: Vec<String> = Vec::new();
+        for asked in resource {
+            if !audience.contains(&asked) {
+                audience.push(asked);
+            }
+        }
+        Ok(audience)
     }
 }
 
-fn folded(login: Login) -> Login {
+/// The account's key as it is stored; `None` for what no account can be called, so that the store is not asked for it.
+fn folded(login: &Login) -> Option<Login> {
     match login {
-        Login::Username(username) => Login::Username(username.to_lowercase()),
-        Login::Email(email) => Login::Email(email.to_lowercase()),
+        Login::Username(username) => parse_username(username).ok().map(Login::Username),
+        Login::Email(email) => parse_email(email).ok().map(Login::Email),
     }
 }

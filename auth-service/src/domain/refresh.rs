@@ -144,5 +144,8 @@ fn narrowed(granted: &str, asked: &[String]) -> Option<Vec<String>> {
     if asked.is_empty() {
         return Some(granted.into_iter().map(str::to_owned).collect());
     }
-    asked.iter().all(|item| granted.contains(&item.as_str())).then(|| asked.to_vec())
+    let part = || {
+        granted.iter().filter(|item| asked.iter().any(|asked| asked == *item)).map(|item| (*item).to_owned())
+    };
+    asked.iter().all(|item| granted.contains(&item.as_str())).then(|| part().collect())
 }

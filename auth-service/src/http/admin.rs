@@ -1,6 +1,7 @@
 //! `/admin/…`: for callers with role `admin` whose token was asked for with `resource` = the issuer.
 
 use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::{Data, Query};
 use serde::{Deserialize, Serialize};
@@ -89,8 +90,10 @@ pub(super) async fn users(
     issuer: Data<Issuer>,
     query: Result<Query<ListQuery>, actix_web::Error>,
 ) -> Result<HttpResponse, Problem> {
-    let Query(query) =
-        query.map_err(|error| Problem::malformed(format!("The query cannot be read: {error}.")))?;
+    let Query(query) = query.map_err(|_| {
+        let detail = "The query takes search, cursor and limit, each once.";
+        Problem::new(StatusCode::BAD_REQUEST, "malformed_query", detail)
+    })?;
     let page = issuer.list_users(query.check()?).await.map_err(IntoProblem::into_problem)?;
     let list = List { items: page.users.iter().map(Item::from).collect(), next: page.next.as_deref() };
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(list))

@@ -32,7 +32,7 @@ impl IntoProblem for StoreError {
         log::error!("{self}");
         match self {
             Self::Unavailable(_) => {
-                Problem::unavailable("store_unavailable", "The database is away.", STORE_RETRY)
+                Problem::unavailable("store_unavailable", "The database is unavailable.", STORE_RETRY)
             }
             Self::Conflict(_) | Self::Schema(_) | Self::Query(_) => Problem::internal(),
         }

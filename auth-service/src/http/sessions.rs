@@ -30,6 +30,13 @@ impl FromFields for LoginBody {
                 Login::Username(String::new())
             }
         };
+        if fields.flag("cookies") {
+            fields.refuse(FieldError::new(
+                "cookies",
+                "not_supported",
+                "Tokens in cookies are not built yet.",
+            ));
+        }
         Self(LoginRequest {
             login,
             password: fields.secret("password"),

@@ -6,7 +6,7 @@ use diesel::result::{DatabaseErrorInformation, DatabaseErrorKind, Error};
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
     /// The database cannot be reached, is full, is busy for too long: another try may succeed.
-    #[error("the database is away: {0}")]
+    #[error("the database is unavailable: {0}")]
     Unavailable(String),
     /// A value that must be unique is there already.
     #[error("{0:?} is taken")]

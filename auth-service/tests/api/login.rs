@@ -13,7 +13,7 @@ async fn a_login_by_name_or_by_address_gives_tokens() {
     assert_eq!(service.post("/register", &body).await.status, 201);
     for login in [
         json!({ "username": "alice", "password": PASSWORD }),
-        json!({ "username": "ALICE", "password": PASSWORD, "email": null }),
+        json!({ "username": "ALICE", "password": PASSWORD, "email": null, "cookies": false }),
         json!({ "email": "Alice@Example.COM", "password": PASSWORD }),
     ] {
         for path in ["/login", "/token"] {
@@ -45,6 +45,8 @@ async fn an_unknown_user_a_wrong_password_and_a_disabled_account_get_one_answer(
         ("alice", ""),
         ("alice", "with a \0 inside"),
         ("disabled", PASSWORD),
+        ("al\0ice", PASSWORD),
+        ("alice\u{feff}", PASSWORD),
         ("' OR 1=1 --", PASSWORD),
         ("", PASSWORD),
     ] {
@@ -85,6 +87,7 @@ async fn an_audience_can_be_asked_for() {
         (json!([]), json!(["orders", "billing"])),
         (json!("billing"), json!(["billing"])),
         (json!(["reports", "https://auth.example"]), json!(["reports", "https://auth.example"])),
+        (json!(["billing", "billing", "billing"]), json!(["billing"])),
     ];
     for (resource, audience) in rows {
         let body = json!({ "username": "alice", "password": PASSWORD, "resource": resource });

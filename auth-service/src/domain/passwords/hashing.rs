@@ -70,10 +70,22 @@ pub(super) fn verify(password: &str, stored: &str, decoy: &str) -> bool {
             .is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok());
     }
     if bcrypt_takes(password) {
-        return bcrypt::non_truncating_verify(password, stored).unwrap_or(false);
+        let correct = bcrypt::non_truncating_verify(password, stored).unwrap_or(false);
+        even_out(stored, decoy);
+        return correct;
     }
     let _ = bcrypt::non_truncating_verify("", decoy);
     false
+}
+
+/// A hash from before the cost was raised is checked faster than a decoy. The rest is worked off here: each cost takes
+/// twice the time of the one below, so one of each from the old cost on adds up to the new one.
+fn even_out(stored: &str, decoy: &str) {
+    let cost = |hash: &str| hash.strip_prefix("$2").and_then(|rest| rest.get(2..4)?.parse::<u32>().ok());
+    let (Some(old), Some(new)) = (cost(stored), cost(decoy)) else { return };
+    for cost in old..new {
+        let _ = bcrypt::non_truncating_verify("", &Scheme::Bcrypt { cost }.decoy());
+    }
 }
 
 fn bcrypt_takes(password: &str) -> bool {
