@@ -205,7 +205,7 @@ fn explain(url: &str) {
         format!("UPDATE sessions SET generation = 1 WHERE id = '{some}' AND generation = 0 AND ended_at IS NULL AND expires_at > 1"),
         "SELECT * FROM users WHERE username >= 'user-05' AND username < '\u{10ffff}' ORDER BY username LIMIT 51".to_owned(),
         "SELECT * FROM users WHERE email >= 'user-05@' AND email < 'user-05@\u{10ffff}' ORDER BY email LIMIT 51".to_owned(),
-        "SELECT id FROM sessions WHERE expires_at < 1 ORDER BY expires_at LIMIT 500".to_owned(),
+        format!("SELECT id, expires_at FROM sessions WHERE id > '{some}' ORDER BY id LIMIT 500"),
         format!("UPDATE sessions SET ended_at = 1 WHERE user_id = '{some}' AND ended_at IS NULL"),
     ];
     for query in queries {

@@ -42,10 +42,7 @@ impl Books {
     /// The folder cannot be read, or not be made.
     pub(crate) fn open(folder: &Path) -> io::Result<Self> {
         if !folder.try_exists()? {
-            fs::create_dir(folder)?;
-            for (name, text) in SAMPLES {
-                fs::write(folder.join(name), text)?;
-            }
+            make_with_samples(folder)?;
         }
         let mut files = Vec::new();
         for entry in fs::read_dir(folder)? {
@@ -73,6 +70,19 @@ impl Books {
     pub(crate) fn find(&self, id: &str) -> Option<&Book> {
         let place = self.0.binary_search_by(|book| book.id.as_str().cmp(id)).ok()?;
         self.0.get(place)
+    }
+}
+
+/// The folder appears with all samples in it, so that of several services that start at once none sees it half full.
+fn make_with_samples(folder: &Path) -> io::Result<()> {
+    let draft = folder.with_extension(std::process::id().to_string());
+    fs::create_dir_all(&draft)?;
+    for (name, text) in SAMPLES {
+        fs::write(draft.join(name), text)?;
+    }
+    match fs::rename(&draft, folder) {
+        Err(_) if folder.try_exists()? => fs::remove_dir_all(&draft), // another one was faster
+        renamed => renamed,
     }
 }
 

@@ -16,7 +16,7 @@ pub struct Upkeep {
     pub clean_up: Duration,
     /// How long after their end sessions are deleted.
     pub keep_ended: Duration,
-    /// How many sessions are deleted in one transaction.
+    /// How many sessions are looked at, and at the most deleted, at once.
     pub step: u32,
 }
 
@@ -57,18 +57,27 @@ impl Issuer {
         Ok(())
     }
 
-    /// Deletes sessions that ended long ago, in small steps, so that nobody waits for it. Says how many they were.
+    /// Deletes sessions that ended long ago. It walks through all of them in small steps, so that nobody waits for it:
+    /// an index by their end would have to be written at each refresh. Says how many were deleted.
     ///
     /// # Errors
     /// The store's.
     pub async fn clean_up(&self, upkeep: Upkeep) -> Result<usize, StoreError> {
         let before = self.now().saturating_sub(seconds(upkeep.keep_ended));
-        let mut deleted = 0;
+        let (mut deleted, mut last) = (0, String::new());
         loop {
-            let most = i64::from(upkeep.step);
-            let step = self.store.write(move |db| sessions::delete_ended(db, before, most)).await?;
-            deleted += step;
-            if step < upkeep.step as usize {
+            let (after, most) = (last.clone(), i64::from(upkeep.step));
+            let step = self.store.read(move |db| sessions::ends(db, &after, most)).await?;
+            let full = step.len() == upkeep.step as usize;
+            if let Some((id, _)) = step.last() {
+                id.clone_into(&mut last);
+            }
+            let ended: Vec<String> =
+                step.into_iter().filter(|(_, end)| *end < before).map(|(id, _)| id).collect();
+            if !ended.is_empty() {
+                deleted += self.store.write(move |db| sessions::delete_ended(db, &ended, before)).await?;
+            }
+            if !full {
                 return Ok(deleted);
             }
             tokio::time::sleep(PAUSE).await;

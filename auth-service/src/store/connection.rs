@@ -52,8 +52,10 @@ impl Database {
             Self::Sqlite { path, busy } => {
                 let mut connection = SqliteConnection::establish(path).map_err(unavailable)?;
                 // The time-out first: switching to WAL takes a lock as well. FULL: what was answered survives a power cut.
+                // A checkpoint each 16 MiB: in a large database more pages are written once instead of twice.
                 connection.batch_execute(&format!(
-                    "PRAGMA busy_timeout = {}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;",
+                    "PRAGMA busy_timeout = {}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+                     PRAGMA wal_autocheckpoint = 4000; PRAGMA foreign_keys = ON;",
                     busy.as_millis()
                 ))?;
                 Ok(Connection::Sqlite(connection))

@@ -108,13 +108,20 @@ pub fn end_all(connection: &mut Connection, user_id: &str, now: i64) -> Result<u
     Ok(diesel::update(open).set((dsl::ended_at.eq(now), dsl::expires_at.eq(now))).execute(connection)?)
 }
 
-/// Deletes at most `most` sessions that ended before `before`, and says how many it were.
+/// The next `most` sessions behind the one called `after`, in the order of their ids, each with its end.
 ///
 /// # Errors
 /// The database's.
-pub fn delete_ended(connection: &mut Connection, before: i64, most: i64) -> Result<usize, StoreError> {
-    let ended =
-        dsl::sessions.filter(dsl::expires_at.lt(before)).order(dsl::expires_at).limit(most).select(dsl::id);
-    let ids: Vec<String> = ended.load(connection)?;
-    Ok(diesel::delete(dsl::sessions.filter(dsl::id.eq_any(ids))).execute(connection)?)
+pub fn ends(connection: &mut Connection, after: &str, most: i64) -> Result<Vec<(String, i64)>, StoreError> {
+    let query = dsl::sessions.filter(dsl::id.gt(after)).order(dsl::id).limit(most);
+    Ok(query.select((dsl::id, dsl::expires_at)).load(connection)?)
+}
+
+/// Deletes those of these sessions that ended before `before`, and says how many they were.
+///
+/// # Errors
+/// The database's.
+pub fn delete_ended(connection: &mut Connection, ids: &[String], before: i64) -> Result<usize, StoreError> {
+    let ended = dsl::sessions.filter(dsl::id.eq_any(ids)).filter(dsl::expires_at.lt(before));
+    Ok(diesel::delete(ended).execute(connection)?)
 }
