@@ -61,7 +61,9 @@ async fn main() {
         println!("\n{database:?}: microseconds a call, median of {ROUNDS} rounds of {CALLS}");
         println!("{:<18} {:>10} {:>12} {:>7}", "", "1,000", "1,000,000", "ratio");
         for case in CASES {
-            filled.iter_mut().for_each(|database| database.calls = 0);
+            for database in &mut filled {
+                database.calls = 0;
+            }
             let mut times = [Vec::new(), Vec::new()];
             for _ in 0..ROUNDS {
                 for (database, times) in filled.iter_mut().zip(&mut times) {
