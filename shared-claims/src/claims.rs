@@ -58,6 +58,26 @@ pub struct Claims {
     /// Whether the address has been shown to be the user's.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub email_verified: Option<bool>,
+    /// Where it can be looked up whether the token was revoked (draft-ietf-oauth-status-list section 6.1).
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub status: Option<Status>,
+}
+
+/// The `status` claim. Other mechanisms than a status list are not understood: a token that names only those is
+/// refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// The token's place in a Token Status List.
+    pub status_list: StatusReference,
+}
+
+/// A place in a Token Status List.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatusReference {
+    /// Which of the list's entries it is, from 0.
+    pub idx: u64,
+    /// Where the list is, which is also its `sub`.
+    pub uri: String,
 }
 
 impl Claims {

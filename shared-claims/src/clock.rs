@@ -6,7 +6,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicI64, AtomicU64, Ordering},
     },
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -19,7 +19,11 @@ pub(crate) use tokio::time::Instant;
 
 /// A source of the current time, in whole seconds since 1970 (the `NumericDate` of RFC 7519).
 #[derive(Clone, Debug, Default)]
-pub struct Clock(Source);
+pub struct Clock {
+    source: Source,
+    /// Seconds to add, for a clock that is set by another one.
+    ahead: Option<Arc<AtomicI64>>,
+}
 
 #[derive(Clone, Debug, Default)]
 enum Source {
@@ -38,10 +42,24 @@ impl Clock {
     /// Seconds since 1970. A machine set to a time before 1970 reads 0, at which no token is valid yet.
     #[must_use]
     pub fn now(&self) -> u64 {
-        match &self.0 {
+        let own = match &self.source {
             Source::System => system_now(),
             Source::Manual(seconds) => seconds.load(Ordering::Relaxed),
-        }
+        };
+        self.ahead.as_ref().map_or(own, |ahead| own.saturating_add_signed(ahead.load(Ordering::Relaxed)))
+    }
+
+    /// This clock, put right by as many seconds as `ahead` holds at the time: for a machine that follows the clock of
+    /// another one.
+    #[must_use]
+    pub fn adjusted_by(&self, ahead: Arc<AtomicI64>) -> Self {
+        Self { source: self.source.clone(), ahead: Some(ahead) }
+    }
+
+    /// Whether a test sets it.
+    #[must_use]
+    pub fn is_manual(&self) -> bool {
+        matches!(self.source, Source::Manual(_))
     }
 }
 
@@ -72,7 +90,7 @@ impl ManualClock {
     /// The [`Clock`] that this one drives.
     #[must_use]
     pub fn clock(&self) -> Clock {
-        Clock(Source::Manual(Arc::clone(&self.0)))
+        Clock { source: Source::Manual(Arc::clone(&self.0)), ahead: None }
     }
 
     /// Moves forward by `by`; parts of a second are dropped.

@@ -24,7 +24,7 @@ pub use remote::Remote;
 pub use crate::{
     algorithm::{Algorithm, UnknownAlgorithm},
     bearer::{Answer, AuthError, Cause},
-    claims::Claims,
+    claims::{Claims, Status, StatusReference},
     clock::{Clock, ManualClock},
     error::{KeySetError, Refusal, SetupError},
     guard::Denied,

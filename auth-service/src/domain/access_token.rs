@@ -36,6 +36,7 @@ impl Issuer {
             auth_time: Some(numeric_date(session.created_at)),
             email_verified: user.email.as_ref().map(|_| user.email_verified),
             email: user.email.clone(),
+            status: None,
         };
         self.keyring.sign(&claims, now)
     }
