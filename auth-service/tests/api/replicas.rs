@@ -34,7 +34,7 @@ async fn forty_refreshes_of_one_token_over_two_replicas_get_the_one_same_next_to
 
 #[actix_web::test]
 async fn a_new_signing_key_is_known_to_every_replica_before_it_signs() {
-    let one = Service::start().await;
+    let one = Service::with(&[("AUTH__KEYS__PUBLISH_AHEAD", "15s")]).await;
     let before = one.register_and_login("alice").await;
     // The other one wants another algorithm, as in the middle of a roll-out.
     let other = one.replica_with(&[("AUTH__TOKENS__ALGORITHM", "EdDSA")]).await;

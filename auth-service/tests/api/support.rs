@@ -3,13 +3,13 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use actix_web::dev::ServerHandle;
 use auth_service::app;
 use auth_service::settings::Settings;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
+use service_kit::Handle;
 use service_kit::settings::Variables;
 use shared_claims::ManualClock;
 use tempfile::TempDir;
@@ -27,7 +27,7 @@ pub struct Service {
     pub clock: ManualClock,
     pub client: Client,
     pub variables: Variables,
-    handle: ServerHandle,
+    handle: Handle,
     folder: TempDir,
 }
 

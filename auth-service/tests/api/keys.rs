@@ -1,0 +1,1 @@
+//! How signing keys come and go.

@@ -1,0 +1,1 @@
+//! `/status-lists…`: the form of the lists, and the events.
