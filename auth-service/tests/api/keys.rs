@@ -34,7 +34,7 @@ async fn a_key_is_published_ahead_of_its_time_signs_and_is_kept_for_what_it_sign
     let first = service.register_and_login("alice").await;
     assert_eq!(keys(&service).await.header("cache-control"), "public, max-age=300");
     // Whoever keeps the key set until it changes has it in time.
-    service.clock.advance(10 * DAY - 2 * HOUR - Duration::from_secs(10));
+    service.clock.advance(9 * DAY + 21 * HOUR + Duration::from_secs(3590));
     let soon = keys(&service).await;
     assert_eq!((kids(&service).await.len(), soon.header("cache-control")), (1, "public, max-age=10"));
     service.clock.advance(Duration::from_secs(10));
@@ -170,11 +170,11 @@ async fn refresh_keys_rotate_and_every_token_that_may_still_be_used_is_known() {
         let operator = service.operator().await;
         operator.store.read(|db| auth_service::store::keys::of_purpose(db, "refresh")).await.unwrap().len()
     };
-    service.clock.advance(DAY - 2 * HOUR);
+    service.clock.advance(22 * HOUR);
     service.wait_until("the next key is there", async || count().await == 2).await;
     let before = service.refresh(&busy.refresh).await;
     assert_eq!(key_id(&before.refresh), key_id(&busy.refresh));
-    service.clock.advance(2 * HOUR - Duration::from_secs(1));
+    service.clock.advance(HOUR + Duration::from_secs(3599));
     let at_the_end = service.refresh(&before.refresh).await;
     service.clock.advance(Duration::from_secs(2));
     // The repeat gets the token that was made with the key of then; a new one is made with the key of now.

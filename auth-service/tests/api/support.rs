@@ -219,9 +219,9 @@ impl Service {
     /// Whether the status lists say that these access tokens are revoked.
     pub async fn revokes(&self, tokens: &Tokens) -> bool {
         let (list, idx) = tokens.place();
-        let lst = self.status_list(list).await["status_list"]["lst"].as_str().unwrap().to_owned();
+        let encoded = self.status_list(list).await["status_list"]["lst"].as_str().unwrap().to_owned();
         let mut bits = Vec::new();
-        let compressed = URL_SAFE_NO_PAD.decode(lst).unwrap();
+        let compressed = URL_SAFE_NO_PAD.decode(encoded).unwrap();
         ZlibDecoder::new(compressed.as_slice()).read_to_end(&mut bits).unwrap();
         bits[idx / 8] >> (idx % 8) & 1 == 1
     }

@@ -57,11 +57,11 @@ impl Ring {
         let successors: Vec<Option<i64>> =
             opened.signing.iter().skip(1).map(|next| Some(next.times.active_from)).chain([None]).collect();
         for (key, successor) in opened.signing.into_iter().zip(successors) {
-            let retires = successor.map_or(i64::MAX, |at| at.saturating_add(keep));
-            if retires <= now {
+            let end = successor.map_or(i64::MAX, |at| at.saturating_add(keep));
+            if end <= now {
                 retired.push(key.kid);
             } else {
-                next_retirement = next_retirement.min(retires);
+                next_retirement = next_retirement.min(end);
                 kept.push(key);
             }
         }

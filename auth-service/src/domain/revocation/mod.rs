@@ -256,7 +256,7 @@ impl Issuer {
             let revoked = revocations::among(db, numbers.clone(), now)?;
             Ok::<_, StoreError>(status_list::encode(revoked.into_iter().map(|number| number - numbers.start)))
         };
-        let lst = self.store.read(compress).await?;
+        let compressed = self.store.read(compress).await?;
         let (iat, uri, aggregation_uri) = (self.list_iat(now), self.list_uri(list), self.aggregation_uri());
         let claims = ListClaims {
             iss: &self.policy.issuer,
@@ -265,7 +265,7 @@ impl Issuer {
             exp: iat.saturating_add(seconds(self.lists.policy.lifetime)),
             ttl: seconds(self.lists.policy.ttl).max(1),
             revision,
-            status_list: StatusList { bits: 1, lst, aggregation_uri: &aggregation_uri },
+            status_list: StatusList { bits: 1, lst: compressed, aggregation_uri: &aggregation_uri },
         };
         let payload = serde_json::to_vec(&claims).map_err(|_| KeyringError::Crypto)?;
         let (token, kid) = self.keyring.sign_status_list(&payload, now)?;
