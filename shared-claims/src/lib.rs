@@ -8,12 +8,16 @@ mod claims;
 mod clock;
 mod error;
 pub mod guard;
+#[cfg(feature = "remote")]
+mod inflate;
 mod jws;
 mod key_store;
 mod keys;
 mod policy;
 #[cfg(feature = "remote")]
 mod remote;
+#[cfg(feature = "remote")]
+mod status;
 mod strict;
 mod token;
 mod verifier;
