@@ -14,6 +14,7 @@ mod jws;
 mod key_store;
 mod keys;
 mod policy;
+mod readiness;
 #[cfg(feature = "remote")]
 mod remote;
 #[cfg(feature = "remote")]
@@ -34,6 +35,7 @@ pub use crate::{
     guard::Denied,
     keys::KeySet,
     policy::Policy,
+    readiness::{Readiness, Revocations},
     token::AccessToken,
-    verifier::{Readiness, Verifier},
+    verifier::Verifier,
 };
