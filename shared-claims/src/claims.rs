@@ -130,7 +130,7 @@ fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>
     })
 }
 
-fn optional_date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+pub(crate) fn optional_date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
     numeric_date(deserializer).map(Some)
 }
 
@@ -140,7 +140,7 @@ fn optional_date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u6
     clippy::cast_sign_loss,
     reason = "checked to lie between 1 and 9999"
 )]
-fn numeric_date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+pub(crate) fn numeric_date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     // A double holds every second up to the year 9999 exactly.
     let seconds = f64::deserialize(deserializer)?;
     if seconds > 0.0 && seconds <= LAST_SECOND {

@@ -17,6 +17,30 @@ pub(crate) use std::time::Instant;
 #[cfg(feature = "remote")]
 pub(crate) use tokio::time::Instant;
 
+/// How long ago something was seen to be current, by the monotonic clock.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Freshness {
+    at: Instant,
+    /// How old it was by then.
+    before: Duration,
+}
+
+impl Freshness {
+    /// Seen just now.
+    pub(crate) fn now() -> Self {
+        Self::aged(Duration::ZERO)
+    }
+
+    /// Seen so long ago, maybe by another process.
+    pub(crate) fn aged(age: Duration) -> Self {
+        Self { at: Instant::now(), before: age }
+    }
+
+    pub(crate) fn age(&self) -> Duration {
+        self.before.saturating_add(self.at.elapsed())
+    }
+}
+
 /// A source of the current time, in whole seconds since 1970 (the `NumericDate` of RFC 7519).
 #[derive(Clone, Debug, Default)]
 pub struct Clock(Source);

@@ -36,12 +36,11 @@ pub enum Refusal {
     /// `nbf` or `iat` lies in the future, leeway included.
     #[error("not valid yet")]
     NotYetValid,
-    /// The session the token belongs to has ended. This crate's verifier does not look that up;
-    /// a service that knows says so with this.
+    /// The session the token belongs to has ended: its place in the status list says so, or the service that knows.
     #[error("revoked")]
     Revoked,
-    /// Not the token's fault: there are no keys to judge it by, or only ones that are too old.
-    #[error("no usable keys")]
+    /// Not the token's fault: there are no keys or no status list to judge it by, or only ones that are too old.
+    #[error("no usable keys or status list")]
     Unavailable,
 }
 

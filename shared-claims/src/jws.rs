@@ -6,10 +6,26 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Deserialize;
 
-use crate::{Refusal, claims::present, strict};
+use crate::{Algorithm, Policy, Refusal, claims::present, strict};
 
-/// Longer tokens are refused unread, in bytes.
-const MAX_TOKEN: usize = 8 * 1024;
+/// What a signed text is taken for: nothing that was signed as one kind is accepted as another.
+pub(crate) struct Kind {
+    /// The header's `typ`, compared as a media type (RFC 7515 section 4.1.9).
+    typ: &'static str,
+    /// The same with its prefix.
+    media_type: &'static str,
+    /// Longer ones are refused unread, in bytes.
+    longest: usize,
+}
+
+/// RFC 9068 section 4.
+pub(crate) const ACCESS_TOKEN: Kind =
+    Kind { typ: "at+jwt", media_type: "application/at+jwt", longest: 8 * 1024 };
+/// Draft-ietf-oauth-status-list section 5.1.
+#[cfg(feature = "remote")]
+pub(crate) const STATUS_LIST: Kind =
+    Kind { typ: "statuslist+jwt", media_type: "application/statuslist+jwt", longest: 2 * 1024 * 1024 };
+
 /// A key id is looked up in a map; nobody needs a longer one, in bytes.
 pub(crate) const MAX_KID: usize = 256;
 /// Members that change what the rest means (RFC 7515 section 4.1.11, RFC 7797, a nested token): none is
@@ -36,10 +52,10 @@ pub(crate) struct Header {
 }
 
 impl<'a> Unverified<'a> {
-    /// Takes a token apart.
-    pub(crate) fn parse(token: &'a str) -> Result<Self, Refusal> {
-        if token.len() > MAX_TOKEN {
-            return Err(Refusal::Malformed("longer than 8 KiB"));
+    /// Takes a token of this kind apart.
+    pub(crate) fn parse(token: &'a str, kind: &Kind) -> Result<Self, Refusal> {
+        if token.len() > kind.longest {
+            return Err(Refusal::Malformed("too long"));
         }
         let parts = || {
             let (signed, signature) = token.rsplit_once('.')?;
@@ -48,16 +64,25 @@ impl<'a> Unverified<'a> {
         };
         let (signed, header, payload, signature) = parts().ok_or(Refusal::Malformed("not three parts"))?;
         Ok(Self {
-            header: Header::parse(&decode(header)?)?,
+            header: Header::parse(&decode(header)?, kind)?,
             signed,
             payload: decode(payload)?, // a fourth dot is no base64url
             signature: decode(signature)?,
         })
     }
+
+    /// Which key the header names, and the algorithm: one that `policy` accepts.
+    pub(crate) fn key(&self, policy: &Policy) -> Result<(&str, Algorithm), Refusal> {
+        let algorithm = self.header.alg.parse().map_err(|_| Refusal::Algorithm)?;
+        if !policy.accepts(algorithm) {
+            return Err(Refusal::Algorithm);
+        }
+        Ok((self.header.kid.as_deref().ok_or(Refusal::Malformed("no key id"))?, algorithm))
+    }
 }
 
 impl Header {
-    fn parse(bytes: &[u8]) -> Result<Self, Refusal> {
+    fn parse(bytes: &[u8], kind: &Kind) -> Result<Self, Refusal> {
         let object = strict::Object::check(bytes).map_err(Refusal::Malformed)?;
         if REFUSED_MEMBERS.iter().any(|name| object.has(name)) {
             return Err(Refusal::Malformed("a header member that is not understood"));
@@ -66,14 +91,9 @@ impl Header {
         if header.kid.as_ref().is_some_and(|kid| kid.is_empty() || kid.len() > MAX_KID) {
             return Err(Refusal::Malformed("the key id"));
         }
-        if header.is_access_token() { Ok(header) } else { Err(Refusal::Type) }
-    }
-
-    /// RFC 9068 section 4, compared as a media type (RFC 7515 section 4.1.9).
-    fn is_access_token(&self) -> bool {
-        self.typ.as_ref().is_some_and(|typ| {
-            typ.eq_ignore_ascii_case("at+jwt") || typ.eq_ignore_ascii_case("application/at+jwt")
-        })
+        let names =
+            |typ: &String| typ.eq_ignore_ascii_case(kind.typ) || typ.eq_ignore_ascii_case(kind.media_type);
+        if header.typ.as_ref().is_some_and(names) { Ok(header) } else { Err(Refusal::Type) }
     }
 }
 

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwapOption;
 
-use crate::{KeySet, Refusal, clock::Instant};
+use crate::{KeySet, Refusal, clock::Freshness};
 
 /// Holds at most one key set.
 #[derive(Debug, Default)]
@@ -19,7 +19,9 @@ pub(crate) struct KeyStore {
 #[derive(Debug)]
 struct Loaded {
     keys: Arc<KeySet>,
-    at: Instant,
+    freshness: Freshness,
+    /// Stands beside the keys so that both change at one moment.
+    generation: u64,
 }
 
 impl KeyStore {
@@ -28,27 +30,44 @@ impl KeyStore {
         Self { max_age: Some(max_age), ..Self::default() }
     }
 
-    /// Puts `keys` in force from now on.
-    pub(crate) fn set(&self, keys: Arc<KeySet>) {
-        self.current.store(Some(Arc::new(Loaded { keys, at: Instant::now() })));
+    /// Puts `keys` in force from now on, which are current.
+    pub(crate) fn set(&self, keys: &Arc<KeySet>) {
+        self.set_aged(keys, Freshness::now());
+    }
+
+    /// Puts `keys` in force that were current so long ago.
+    pub(crate) fn set_aged(&self, keys: &Arc<KeySet>, freshness: Freshness) {
+        self.current.rcu(|current| {
+            let generation = current
+                .as_ref()
+                .map_or(1, |current| current.generation + u64::from(!current.keys.is_same_as(keys)));
+            Some(Arc::new(Loaded { keys: Arc::clone(keys), freshness, generation }))
+        });
     }
 
     /// The keys, if there are any and they are fresh enough.
     pub(crate) fn usable(&self) -> Result<Arc<KeySet>, Refusal> {
         let current = self.current.load();
         let fresh =
-            current.as_ref().filter(|loaded| self.max_age.is_none_or(|max| loaded.at.elapsed() <= max));
+            current.as_ref().filter(|loaded| self.max_age.is_none_or(|max| loaded.freshness.age() <= max));
         fresh.map(|loaded| Arc::clone(&loaded.keys)).ok_or(Refusal::Unavailable)
     }
 
-    /// Whether these are the keys in force.
+    /// The keys, however old they are.
     #[cfg(feature = "remote")]
-    pub(crate) fn holds(&self, keys: &KeySet) -> bool {
-        self.current.load().as_ref().is_some_and(|loaded| loaded.keys.is_same_as(keys))
+    pub(crate) fn latest(&self) -> Option<Arc<KeySet>> {
+        self.current.load().as_ref().map(|loaded| Arc::clone(&loaded.keys))
+    }
+
+    /// Rises whenever the key set becomes another one: what was verified under an earlier generation may be signed by a
+    /// key that is gone. 0 while there are no keys.
+    #[cfg(feature = "remote")]
+    pub(crate) fn generation(&self) -> u64 {
+        self.current.load().as_ref().map_or(0, |loaded| loaded.generation)
     }
 
     /// How long ago the keys were loaded or confirmed, also when that is too long.
     pub(crate) fn age(&self) -> Option<Duration> {
-        self.current.load().as_ref().map(|loaded| loaded.at.elapsed())
+        self.current.load().as_ref().map(|loaded| loaded.freshness.age())
     }
 }

@@ -18,7 +18,10 @@ use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyOperations, 
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{Algorithm, KeySetError, Refusal, jws::MAX_KID};
+use crate::{
+    Algorithm, KeySetError, Refusal,
+    jws::{MAX_KID, Unverified},
+};
 
 const MAX_KEYS: usize = 100;
 /// The lengths of RSA moduli, in bits: RFC 7518 section 3.3 says the least, the cost of a signature the most.
@@ -28,7 +31,11 @@ const MIN_RSA_EXPONENT: &[u8] = &[1, 0, 1];
 
 /// The keys an issuer signs with, by their `kid`.
 #[derive(Debug)]
-pub struct KeySet(HashMap<String, VerifyingKey>);
+pub struct KeySet {
+    by_kid: HashMap<String, VerifyingKey>,
+    #[cfg_attr(not(feature = "remote"), expect(dead_code, reason = "only fetched key sets are compared"))]
+    revision: Option<u64>,
+}
 
 impl KeySet {
     /// Reads a JSON Web Key Set.
@@ -44,16 +51,23 @@ impl KeySet {
         #[derive(Deserialize)]
         struct Document {
             keys: Vec<Value>,
+            /// Other issuers may mean anything by it.
+            #[serde(default)]
+            revision: Value,
         }
-        let Document { keys } = serde_json::from_slice(json).map_err(|_| KeySetError::NotAKeySet)?;
+        let Document { keys, revision } =
+            serde_json::from_slice(json).map_err(|_| KeySetError::NotAKeySet)?;
         if keys.len() > MAX_KEYS {
             return Err(KeySetError::TooMany);
         }
-        let set = Self::collect(keys.into_iter().filter_map(VerifyingKey::from_entry));
-        if set.0.is_empty() { Err(KeySetError::Empty) } else { Ok(set) }
+        let by_kid = Self::collect(keys.into_iter().filter_map(VerifyingKey::from_entry));
+        if by_kid.is_empty() {
+            return Err(KeySetError::Empty);
+        }
+        Ok(Self { by_kid, revision: revision.as_u64() })
     }
 
-    fn collect(keys: impl Iterator<Item = (String, VerifyingKey)>) -> Self {
+    fn collect(keys: impl Iterator<Item = (String, VerifyingKey)>) -> HashMap<String, VerifyingKey> {
         let mut by_kid: HashMap<String, VerifyingKey> = HashMap::new();
         let mut ambiguous = HashSet::new();
         for (kid, key) in keys {
@@ -64,33 +78,53 @@ impl KeySet {
             }
         }
         by_kid.retain(|kid, _| !ambiguous.contains(kid));
-        Self(by_kid)
+        by_kid
     }
 
     /// The key ids, in no order.
     pub fn kids(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
+        self.by_kid.keys().map(String::as_str)
     }
 
-    pub(crate) fn get(&self, kid: &str) -> Option<&VerifyingKey> {
-        self.0.get(kid)
+    /// The member `revision` of auth-service's key sets: it rises with each change.
+    #[cfg(feature = "remote")]
+    pub(crate) fn revision(&self) -> Option<u64> {
+        self.revision
+    }
+
+    /// Whether there is a key of this id.
+    #[cfg(feature = "remote")]
+    pub(crate) fn has(&self, kid: &str) -> bool {
+        self.by_kid.contains_key(kid)
+    }
+
+    /// Checks the signature of `token` by the key that it names, which must be one for `algorithm`.
+    pub(crate) fn verify(
+        &self,
+        (kid, algorithm): (&str, Algorithm),
+        token: &Unverified<'_>,
+    ) -> Result<(), Refusal> {
+        let key = self.by_kid.get(kid).ok_or(Refusal::UnknownKey)?;
+        if key.algorithm != algorithm {
+            return Err(Refusal::Algorithm);
+        }
+        key.verify(token.signed.as_bytes(), &token.signature)
     }
 
     /// Whether both hold the same keys under the same ids.
-    #[cfg(feature = "remote")]
     pub(crate) fn is_same_as(&self, other: &Self) -> bool {
-        self.0 == other.0
+        self.by_kid == other.by_kid
     }
 }
 
 /// A public key with the one algorithm it verifies.
-pub(crate) struct VerifyingKey {
-    pub(crate) algorithm: Algorithm,
+struct VerifyingKey {
+    algorithm: Algorithm,
     parsed: ParsedPublicKey,
 }
 
 impl VerifyingKey {
-    pub(crate) fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), Refusal> {
+    fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), Refusal> {
         self.parsed.verify_sig(message, signature).map_err(|_| Refusal::Signature)
     }
 

@@ -8,12 +8,17 @@ mod claims;
 mod clock;
 mod error;
 pub mod guard;
+#[cfg(feature = "remote")]
+mod inflate;
 mod jws;
 mod key_store;
 mod keys;
 mod policy;
+mod readiness;
 #[cfg(feature = "remote")]
 mod remote;
+#[cfg(feature = "remote")]
+mod status;
 mod strict;
 mod token;
 mod verifier;
@@ -30,6 +35,7 @@ pub use crate::{
     guard::Denied,
     keys::KeySet,
     policy::Policy,
+    readiness::{Readiness, Revocations},
     token::AccessToken,
-    verifier::{Readiness, Verifier},
+    verifier::Verifier,
 };

@@ -99,6 +99,12 @@ impl Policy {
         &self.realm
     }
 
+    /// How far the clocks may differ, in seconds.
+    #[cfg(feature = "remote")]
+    pub(crate) fn leeway_secs(&self) -> u64 {
+        self.leeway
+    }
+
     pub(crate) fn accepts(&self, algorithm: Algorithm) -> bool {
         self.algorithms.contains(&algorithm)
     }

@@ -1,26 +1,53 @@
-//! Keys that an issuer publishes: where they are, whom to trust for them, and how they are kept fresh. The
+//! What an issuer publishes, keys and status lists: where it is, whom to trust for it, and how it is kept fresh. The
 //! only I/O.
 //!
 //! One background task fetches; requests read what it has stored. Only good news replaces what is known: an
-//! answer that is late, too large, malformed or empty leaves the keys as they are.
+//! answer that is late, too large, malformed, empty or older leaves everything as it is.
 
+mod background;
+mod directory;
 mod discovery;
+mod events;
 mod http;
+mod key_asks;
+mod list_asks;
+mod list_fetch;
+mod list_plan;
+mod list_token;
+mod list_worker;
+mod lists;
+mod pauses;
+mod private_file;
 mod refresher;
+mod snapshot;
+mod state;
+mod stream;
+mod tracked;
 mod worker;
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
-pub(crate) use refresher::Refresher;
+pub(crate) use refresher::{Patience, Refresher};
 use url::Url;
 
-use self::{discovery::Location, http::Http, worker::Worker};
-use crate::{SetupError, key_store::KeyStore};
+use self::{
+    discovery::Location,
+    http::Http,
+    state::{Limits, State},
+};
+use crate::{Policy, SetupError, key_store::KeyStore};
 
-/// How long keys are used when the issuer cannot be reached.
+/// How long keys and status lists are used when the issuer cannot be reached.
 const DEFAULT_STALENESS: Duration = Duration::from_secs(24 * 60 * 60);
+const DEFAULT_LIMITS: Limits = Limits { lists: 4096, list_bytes: 1024 * 1024 };
 
-/// Where and how the issuer's keys are fetched.
+/// Where and how the issuer's keys and status lists are fetched.
+///
+/// A token that carries a `status` is looked up in the status list that it names (draft-ietf-oauth-status-list), and
+/// refused as [`Revoked`](crate::Refusal::Revoked) when its place there holds anything but 0. Lists are fetched from the
+/// issuer's own origin, or from that of the `status_list_aggregation_endpoint` in its metadata; a token that names another
+/// place is refused. Where metadata has a `status_list_events_endpoint`, as auth-service's has, changes are known at once;
+/// else each list is asked for as often as its `ttl` says.
 ///
 /// URLs must be `https`, except for hosts on the loopback (`127.0.0.0/8`, `::1`, `localhost`) and those that
 /// [`allow_http_hosts`](Self::allow_http_hosts) names. Redirects are not followed and no proxy is used.
@@ -39,6 +66,8 @@ pub struct Remote {
     ca_pem: Option<Vec<u8>>,
     http_hosts: Vec<String>,
     max_staleness: Duration,
+    limits: Option<Limits>,
+    snapshot: Option<PathBuf>,
 }
 
 impl Remote {
@@ -51,10 +80,13 @@ impl Remote {
             ca_pem: None,
             http_hosts: Vec::new(),
             max_staleness: DEFAULT_STALENESS,
+            limits: Some(DEFAULT_LIMITS),
+            snapshot: None,
         }
     }
 
-    /// Says outright where the key set is, so that no metadata is asked for.
+    /// Says outright where the key set is, so that no metadata is asked for. Status lists are then those on the
+    /// issuer's own origin, fetched when a token names them, and asked for again.
     #[must_use]
     pub fn jwks_uri(mut self, url: impl Into<String>) -> Self {
         self.jwks_uri = Some(url.into());
@@ -62,8 +94,8 @@ impl Remote {
     }
 
     /// The origin (scheme, host, port) under which the issuer is reached from inside. Metadata is fetched
-    /// there, and a `jwks_uri` on the issuer's own origin as well; paths stay the same, and so does the
-    /// issuer's name in tokens.
+    /// there, and whatever else lies on the issuer's own origin, except for a [`jwks_uri`](Self::jwks_uri) that was
+    /// said outright; paths stay the same, and so do the issuer's name and the status lists' in tokens.
     #[must_use]
     pub fn internal_url(mut self, url: impl Into<String>) -> Self {
         self.internal_url = Some(url.into());
@@ -87,11 +119,38 @@ impl Remote {
         self
     }
 
-    /// How long keys are used when they cannot be confirmed; 24 hours by default. After that no token is
-    /// judged.
+    /// How long keys and status lists are used when they cannot be confirmed; 24 hours by default. After that no
+    /// token is judged by them. A status list also ends with its own `exp`.
     #[must_use]
     pub fn max_staleness(mut self, staleness: Duration) -> Self {
         self.max_staleness = staleness;
+        self
+    }
+
+    /// How many status lists are kept, and how large each may be when inflated, in bytes; 4096 and 1 MiB by
+    /// default, which is eight million tokens each.
+    #[must_use]
+    pub fn status_list_limits(mut self, lists: usize, bytes: usize) -> Self {
+        self.limits = self.limits.map(|_| Limits { lists, list_bytes: bytes });
+        self
+    }
+
+    /// Looks up no status: a token is good until it expires, also after the session has ended.
+    #[must_use]
+    pub fn without_status_lists(mut self) -> Self {
+        self.limits = None;
+        self
+    }
+
+    /// Keeps what was fetched in the file at `path`, so that a service that starts while the issuer is away can judge
+    /// tokens at once. It is read by [`start`](crate::Verifier::start), and written after changes, at most once a second.
+    ///
+    /// The folder must be there, and private: status lists are verified again when they are read, but whoever can write
+    /// the file can add keys. A file that is broken, another issuer's or older than
+    /// [`max_staleness`](Self::max_staleness) is passed over.
+    #[must_use]
+    pub fn snapshot(mut self, path: impl Into<PathBuf>) -> Self {
+        self.snapshot = Some(path.into());
         self
     }
 
@@ -100,15 +159,17 @@ impl Remote {
     }
 
     /// Checks every setting and builds what will fetch.
-    pub(crate) fn refresher(self, issuer: &str, store: Arc<KeyStore>) -> Result<Refresher, SetupError> {
-        let location = match &self.jwks_uri {
-            Some(uri) => Location::Outright(parse(uri)?),
-            None => Location::discovered(issuer, self.internal_url.as_deref())?,
-        };
-        let first = location.first_url();
-        let http = Http::new(self.http_hosts, self.ca_pem.as_deref(), first.scheme() == "http")?;
-        http.check(first).map_err(|error| SetupError::Url(first.to_string(), error))?;
-        Ok(Refresher::new(store, |asks, shared| Worker::new(issuer, http, location, asks, shared)))
+    pub(crate) fn refresher(self, policy: &Policy, keys: Arc<KeyStore>) -> Result<Refresher, SetupError> {
+        let location =
+            Location::new(policy.issuer(), self.jwks_uri.as_deref(), self.internal_url.as_deref())?;
+        let plain = location.first_urls().all(|url| url.scheme() == "http");
+        let http = Http::new(self.http_hosts, self.ca_pem.as_deref(), plain)?;
+        for url in location.first_urls() {
+            http.check(url).map_err(|error| SetupError::Url(url.to_string(), error))?;
+        }
+        let (state, asked) =
+            State::new(policy.clone(), http, location, keys, self.max_staleness, self.limits);
+        Ok(Refresher::new(state, asked, self.snapshot))
     }
 }
 

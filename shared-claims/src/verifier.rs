@@ -1,18 +1,20 @@
 //! The one way in: the text of a token becomes verified claims, or a reason why not.
 //!
-//! Cheapest and least trusting first: form, header, key by `kid`, the key's own algorithm, signature, and
-//! only then the claims. Nothing on this path locks or waits, save that an unknown `kid` may wait for one
-//! fetch.
+//! Cheapest and least trusting first: form, header, key by `kid`, the key's own algorithm, signature, then the claims,
+//! and at last the status. Nothing on this path locks or waits, save that an unknown `kid` or status list may wait for
+//! one fetch.
 
 use std::{fmt, sync::Arc};
 
 use aws_lc_rs::hmac;
 
 #[cfg(feature = "remote")]
-use crate::remote::{Refresher, Remote};
+use crate::remote::{Patience, Refresher, Remote};
 use crate::{
-    AccessToken, Algorithm, AuthError, Cause, Claims, Clock, KeySet, Policy, Refusal, SetupError,
-    jws::Unverified, key_store::KeyStore, strict,
+    AccessToken, Algorithm, AuthError, Cause, Claims, Clock, KeySet, Policy, Readiness, Refusal, SetupError,
+    jws::{ACCESS_TOKEN, Unverified},
+    key_store::KeyStore,
+    strict,
 };
 
 /// The shortest shared secret, in bytes (RFC 7518 section 3.2).
@@ -38,21 +40,6 @@ enum Keys {
     Secret(Box<hmac::Key>),
 }
 
-/// Whether a verifier can judge tokens right now.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Readiness {
-    /// It can.
-    Ready {
-        /// How long ago the keys were loaded or confirmed, in seconds.
-        keys_age_secs: u64,
-    },
-    /// It cannot: every well-formed token is [`Refusal::Unavailable`].
-    NotReady {
-        /// Why, in a sentence for an operator.
-        reason: String,
-    },
-}
-
 /// Whether `exp` counts.
 #[derive(Clone, Copy, PartialEq)]
 enum Expiry {
@@ -61,16 +48,17 @@ enum Expiry {
 }
 
 impl Verifier {
-    /// Verifies by keys that are at hand; [`set_keys`](Self::set_keys) replaces them.
+    /// Verifies by keys that are at hand; [`set_keys`](Self::set_keys) replaces them. No status is looked up: a
+    /// service that knows which sessions have ended sees to that itself.
     #[must_use]
     pub fn with_keys(policy: Policy, keys: KeySet) -> Self {
         let store = KeyStore::default();
-        store.set(Arc::new(keys));
+        store.set(&Arc::new(keys));
         Self::new(policy, Keys::Public(Arc::new(store)))
     }
 
     /// Verifies `HS256` by a secret that the issuer shares. The `kid` is ignored. Whoever holds the secret
-    /// can make tokens, so this is for the smallest set-ups.
+    /// can make tokens, so this is for the smallest set-ups. No status is looked up.
     ///
     /// # Errors
     /// When the secret has fewer than 32 bytes.
@@ -81,7 +69,7 @@ impl Verifier {
         Ok(Self::new(policy, Keys::Secret(Box::new(hmac::Key::new(hmac::HMAC_SHA256, secret)))))
     }
 
-    /// Verifies by the keys that the issuer publishes. Does no I/O and spawns nothing: call
+    /// Verifies by the keys and status lists that the issuer publishes. Does no I/O and spawns nothing: call
     /// [`start`](Self::start) when a tokio runtime is there. Until the first keys arrive, well-formed tokens
     /// are [`Refusal::Unavailable`].
     ///
@@ -91,7 +79,7 @@ impl Verifier {
     #[cfg(feature = "remote")]
     pub fn remote(policy: Policy, remote: Remote) -> Result<Self, SetupError> {
         let store = Arc::new(KeyStore::with_max_age(remote.longest_staleness()));
-        let refresher = remote.refresher(policy.issuer(), Arc::clone(&store))?;
+        let refresher = remote.refresher(&policy, Arc::clone(&store))?;
         let keys = Keys::Public(store);
         Ok(Self {
             shared: Arc::new(Shared { policy, keys, refresher: Some(refresher) }),
@@ -107,23 +95,24 @@ impl Verifier {
         Self { shared: Arc::new(shared), clock: Clock::system() }
     }
 
-    /// Judges by another clock from now on; clones made earlier keep theirs.
+    /// Judges by another clock from now on; clones made earlier keep theirs. The background task keeps the one that it
+    /// was started with.
     #[must_use]
     pub fn with_clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
         self
     }
 
-    /// Spawns the task that fetches the keys and keeps them fresh, once; later calls do nothing. The task
-    /// ends when the last clone of this verifier is gone. A verifier without remote keys has nothing to
-    /// start.
+    /// Reads the [snapshot](Remote::snapshot), if there is one, and spawns the task that fetches keys and status lists
+    /// and keeps them fresh, once; later calls do nothing. The task ends when the last clone of this verifier is
+    /// gone. A verifier without remote keys has nothing to start.
     ///
     /// # Panics
     /// Outside a tokio runtime, where nothing can be spawned.
     #[cfg(feature = "remote")]
     pub fn start(&self) {
         if let Some(refresher) = &self.shared.refresher {
-            refresher.start();
+            refresher.start(&self.clock);
         }
     }
 
@@ -131,50 +120,65 @@ impl Verifier {
     /// verifier of a shared secret has no key set and ignores this.
     pub fn set_keys(&self, keys: KeySet) {
         if let Keys::Public(store) = &self.shared.keys {
-            store.set(Arc::new(keys));
+            store.set(&Arc::new(keys));
         }
     }
 
-    /// Verifies a token. One with a known `kid` never waits. With remote keys, an unknown `kid` waits at most
-    /// a second for one fetch that all such requests share; after it none is made for 10 seconds.
+    /// Verifies a token. One whose key and status list are known never waits. With remote keys, others wait at most a
+    /// second for one fetch that all such requests share; after it none is made for 10 seconds.
     ///
     /// # Errors
-    /// [`Refusal::Unavailable`] when there are no usable keys, or when the key is unknown and the issuer cannot be
-    /// asked for it: neither is the token's fault. Else what is wrong with it.
+    /// [`Refusal::Unavailable`] when there are no usable keys or no usable status list, or when the key is unknown and
+    /// the issuer cannot be asked for it: neither is the token's fault. Else what is wrong with it.
     #[cfg_attr(
         not(feature = "remote"),
         expect(clippy::unused_async, reason = "only remote keys are waited for")
     )]
     pub async fn verify(&self, token: &str) -> Result<AccessToken, Refusal> {
-        let result = self.verify_known(token);
         #[cfg(feature = "remote")]
-        if let (Err(Refusal::UnknownKey | Refusal::Unavailable), Some(refresher)) =
-            (&result, &self.shared.refresher)
-        {
-            refresher.wait_for_fetch().await;
-            // Also when nothing was fetched: another request's fetch may have ended in between.
-            return match self.verify_known(token) {
-                // The key may be a new one that the issuer, out of reach, cannot tell us of: that is not the token's fault.
-                Err(Refusal::UnknownKey) if refresher.trouble().is_some() => Err(Refusal::Unavailable),
-                judged => judged,
-            };
+        if let Some(refresher) = &self.shared.refresher {
+            return self.verify_patiently(token, refresher).await;
         }
-        result
+        self.verify_known(token)
     }
 
-    /// Verifies a token by the keys that are known, without waiting.
+    #[cfg(feature = "remote")]
+    async fn verify_patiently(&self, token: &str, refresher: &Refresher) -> Result<AccessToken, Refusal> {
+        let mut judged = self.examine(token, Expiry::Checked);
+        let mut patience = None;
+        if let Err(Refusal::UnknownKey | Refusal::Unavailable) = judged {
+            refresher.wait_for_keys(*patience.insert(Patience::begin())).await;
+            // Also when nothing was fetched: another request's fetch may have ended in between.
+            judged = self.examine(token, Expiry::Checked);
+        }
+        let token = judged.map_err(|refusal| match refusal {
+            // The key may be a new one that the issuer, out of reach, cannot tell us of: that is not the token's fault.
+            Refusal::UnknownKey if refresher.trouble().is_some() => Refusal::Unavailable,
+            other => other,
+        })?;
+        let mut status = self.check_status(&token);
+        if let (Err(Refusal::Unavailable), Some(named)) = (&status, &token.status) {
+            let patience = patience.unwrap_or_else(Patience::begin);
+            refresher.wait_for_list(&named.status_list, patience).await;
+            status = self.check_status(&token);
+        }
+        status.map(|()| token)
+    }
+
+    /// Verifies a token by the keys and status lists that are known, without waiting.
     ///
     /// # Errors
     /// As [`verify`](Self::verify).
     pub fn verify_known(&self, token: &str) -> Result<AccessToken, Refusal> {
-        self.examine(token, Expiry::Checked)
+        let token = self.examine(token, Expiry::Checked)?;
+        self.check_status(&token).map(|()| token)
     }
 
-    /// Like [`verify_known`](Self::verify_known), but a token that has expired passes. For logout alone,
-    /// where an expired token still names the session to end: it must open nothing.
+    /// Like [`verify_known`](Self::verify_known), but a token passes that has expired, or was revoked: no status is
+    /// looked up. For logout alone, where such a token still names the session to end: it must open nothing.
     ///
     /// # Errors
-    /// As [`verify`](Self::verify), without [`Refusal::Expired`].
+    /// As [`verify`](Self::verify), without [`Refusal::Expired`] and [`Refusal::Revoked`].
     pub fn verify_expired(&self, token: &str) -> Result<AccessToken, Refusal> {
         self.examine(token, Expiry::Ignored)
     }
@@ -182,10 +186,17 @@ impl Verifier {
     /// Whether tokens can be judged right now. For a readiness probe.
     #[must_use]
     pub fn readiness(&self) -> Readiness {
-        let Keys::Public(store) = &self.shared.keys else { return Readiness::Ready { keys_age_secs: 0 } };
-        let age = store.age();
-        match (store.usable(), age) {
-            (Ok(_), age) => Readiness::Ready { keys_age_secs: age.unwrap_or_default().as_secs() },
+        #[cfg(feature = "remote")]
+        let revocations = self.shared.refresher.as_ref().and_then(Refresher::revocations);
+        #[cfg(not(feature = "remote"))]
+        let revocations = None;
+        let Keys::Public(store) = &self.shared.keys else {
+            return Readiness::Ready { keys_age_secs: 0, revocations };
+        };
+        match (store.usable(), store.age()) {
+            (Ok(_), age) => {
+                Readiness::Ready { keys_age_secs: age.unwrap_or_default().as_secs(), revocations }
+            }
             (Err(_), Some(_)) => self.not_ready("the keys are too old"),
             (Err(_), None) => self.not_ready("no keys yet"),
         }
@@ -210,8 +221,9 @@ impl Verifier {
         AuthError::new(cause, self.shared.policy.shared_realm())
     }
 
+    /// Everything but the status.
     fn examine(&self, token: &str, expiry: Expiry) -> Result<AccessToken, Refusal> {
-        let token = Unverified::parse(token)?;
+        let token = Unverified::parse(token, &ACCESS_TOKEN)?;
         self.check_signature(&token)?;
         let claims = read_claims(&token.payload)?;
         let (policy, now) = (&self.shared.policy, self.clock.now());
@@ -223,22 +235,33 @@ impl Verifier {
     }
 
     fn check_signature(&self, token: &Unverified<'_>) -> Result<(), Refusal> {
-        let algorithm: Algorithm = token.header.alg.parse().map_err(|_| Refusal::Algorithm)?;
-        let message = token.signed.as_bytes();
         match &self.shared.keys {
-            Keys::Secret(_) if algorithm != Algorithm::HS256 => Err(Refusal::Algorithm),
-            Keys::Secret(key) => hmac::verify(key, message, &token.signature).map_err(|_| Refusal::Signature),
-            Keys::Public(_) if !self.shared.policy.accepts(algorithm) => Err(Refusal::Algorithm),
+            Keys::Secret(_) if token.header.alg.parse() != Ok(Algorithm::HS256) => Err(Refusal::Algorithm),
+            Keys::Secret(key) => {
+                hmac::verify(key, token.signed.as_bytes(), &token.signature).map_err(|_| Refusal::Signature)
+            }
             Keys::Public(store) => {
-                let kid = token.header.kid.as_deref().ok_or(Refusal::Malformed("no key id"))?;
-                let keys = store.usable()?;
-                let key = keys.get(kid).ok_or(Refusal::UnknownKey)?;
-                if key.algorithm != algorithm {
-                    return Err(Refusal::Algorithm);
-                }
-                key.verify(message, &token.signature)
+                let key = token.key(&self.shared.policy)?;
+                store.usable()?.verify(key, token)
             }
         }
+    }
+
+    /// Whether the token's session goes on, by what is known.
+    #[cfg(feature = "remote")]
+    fn check_status(&self, token: &AccessToken) -> Result<(), Refusal> {
+        match (&self.shared.refresher, &token.status) {
+            (Some(refresher), Some(status)) => {
+                refresher.check_status(&status.status_list, token.exp, self.clock.now())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    #[cfg(not(feature = "remote"))]
+    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "only remote lists can be looked up")]
+    fn check_status(&self, _: &AccessToken) -> Result<(), Refusal> {
+        Ok(())
     }
 }
 

@@ -86,7 +86,7 @@ fn a_shared_secret_verifies_hs256_and_nothing_else() {
     check_table(&verifier, rows.map(|(name, token, expected)| (name.to_owned(), token, expected)));
     verifier.set_keys(key_set(&[&es]));
     assert_eq!(outcome(verifier.verify_known(&es.token())), "algorithm");
-    assert_eq!(verifier.readiness(), Readiness::Ready { keys_age_secs: 0 });
+    assert_eq!(verifier.readiness(), Readiness::Ready { keys_age_secs: 0, revocations: None });
     assert!(!format!("{verifier:?}").contains("secret of"));
 }
 

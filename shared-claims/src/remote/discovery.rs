@@ -1,8 +1,9 @@
-//! From an issuer's name to its key set: authorization server metadata (RFC 8414), else `OpenID` Connect
-//! Discovery.
+//! From an issuer's name to where it publishes: authorization server metadata (RFC 8414), else `OpenID` Connect
+//! Discovery. Also: which URIs of status lists are its own.
 
 use reqwest::StatusCode;
 use serde::Deserialize;
+use serde_json::Value;
 use url::{Origin, Url};
 
 use super::{
@@ -11,98 +12,150 @@ use super::{
 };
 use crate::SetupError;
 
-/// Where the key set is.
-pub(super) enum Location {
-    /// Said outright.
-    Outright(Url),
-    /// In the issuer's metadata.
-    Discovered(Box<Discovery>),
+/// The issuer, and how it is reached.
+pub(super) struct Location {
+    issuer: String,
+    keys: KeysAt,
+    /// The issuer's own origin; `None` when its name is no URL.
+    own: Option<Origin>,
+    /// The URL whose origin takes the place of the issuer's own.
+    internal: Option<Url>,
 }
 
-/// What is needed to find out.
-pub(super) struct Discovery {
-    issuer: String,
-    /// The documents to ask for, in this order.
-    documents: [Url; 2],
-    /// The issuer's own origin, and the URL whose origin takes its place.
-    internal: Option<(Origin, Url)>,
+/// Where the key set is.
+enum KeysAt {
+    /// Said outright.
+    Outright(Url),
+    /// In the issuer's metadata: the documents to ask for, in this order.
+    Discovered([Url; 2]),
+}
+
+/// What the issuer says about itself; where things are fetched, not what they are called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Endpoints {
+    pub(super) keys: Url,
+    /// Names all status lists.
+    pub(super) lists: Option<Url>,
+    /// Tells of changes.
+    pub(super) events: Option<Url>,
+    /// Where lists may be besides the issuer's own origin.
+    lists_origin: Option<Origin>,
 }
 
 #[derive(Deserialize)]
 struct Metadata {
     issuer: String,
     jwks_uri: String,
+    /// A mistake in these is no reason to do without keys.
+    #[serde(default)]
+    status_list_aggregation_endpoint: Value,
+    #[serde(default)]
+    status_list_events_endpoint: Value,
 }
 
 impl Location {
-    /// By the metadata of `issuer`, which is reached at the origin of `internal` if that is given.
-    pub(super) fn discovered(issuer: &str, internal: Option<&str>) -> Result<Self, SetupError> {
-        let url = parse(issuer)?;
-        if url.query().is_some() || url.fragment().is_some() {
-            return Err(SetupError::Url(issuer.to_owned(), "an issuer has neither query nor fragment"));
-        }
+    /// By the key set's URL, or else by the metadata of `issuer`, which is reached at the origin of `internal` if
+    /// that is given.
+    pub(super) fn new(
+        issuer: &str,
+        jwks_uri: Option<&str>,
+        internal: Option<&str>,
+    ) -> Result<Self, SetupError> {
         let internal = internal.map(parse).transpose()?;
         if let Some(internal) = &internal
             && internal.path() != "/"
         {
             return Err(SetupError::Url(internal.to_string(), "it must be an origin, without a path"));
         }
-        let base = internal.as_ref().map_or_else(|| url.clone(), |internal| moved(&url, internal));
-        let path = base.path().trim_end_matches('/');
-        let at = |path: String| {
-            let mut document = base.clone();
-            document.set_path(&path);
-            document
+        let keys = match jwks_uri {
+            Some(uri) => KeysAt::Outright(parse(uri)?),
+            None => KeysAt::Discovered(documents(issuer, internal.as_ref())?),
         };
-        Ok(Self::Discovered(Box::new(Discovery {
-            issuer: issuer.to_owned(),
-            documents: [
-                // RFC 8414 section 3.1 inserts before the issuer's path, OpenID Connect appends.
-                at(format!("/.well-known/oauth-authorization-server{path}")),
-                at(format!("{path}/.well-known/openid-configuration")),
-            ],
-            internal: internal.map(|internal| (url.origin(), internal)),
-        })))
+        let own = Url::parse(issuer).ok().map(|url| url.origin());
+        Ok(Self { issuer: issuer.to_owned(), keys, own, internal })
     }
 
-    /// What will be asked first.
-    pub(super) fn first_url(&self) -> &Url {
-        match self {
-            Self::Outright(url) => url,
-            Self::Discovered(discovery) => &discovery.documents[0],
-        }
+    /// What will be asked, first of all what is asked first.
+    pub(super) fn first_urls(&self) -> impl Iterator<Item = &Url> {
+        let first = match &self.keys {
+            KeysAt::Outright(url) => url,
+            KeysAt::Discovered(documents) => &documents[0],
+        };
+        std::iter::once(first).chain(&self.internal)
     }
 
-    /// The URL of the key set.
-    pub(super) async fn find(&self, http: &Http) -> Result<Url, FetchError> {
-        match self {
-            Self::Outright(url) => Ok(url.clone()),
-            Self::Discovered(discovery) => {
-                let [first, second] = &discovery.documents;
-                match discovery.read(http, first).await {
-                    Err(FetchError::Status(_, StatusCode::NOT_FOUND)) => discovery.read(http, second).await,
-                    found => found,
-                }
+    /// Where things are.
+    pub(super) async fn find(&self, http: &Http) -> Result<Endpoints, FetchError> {
+        match &self.keys {
+            KeysAt::Outright(url) => {
+                Ok(Endpoints { keys: url.clone(), lists: None, events: None, lists_origin: None })
             }
+            KeysAt::Discovered([first, second]) => match self.read(http, first).await {
+                Err(FetchError::Status { status: StatusCode::NOT_FOUND, .. }) => {
+                    self.read(http, second).await
+                }
+                found => found,
+            },
         }
     }
-}
 
-impl Discovery {
-    async fn read(&self, http: &Http, document: &Url) -> Result<Url, FetchError> {
-        let wrong = |why| FetchError::Metadata(document.clone(), why);
+    async fn read(&self, http: &Http, document: &Url) -> Result<Endpoints, FetchError> {
+        let wrong = |why| FetchError::Content(document.clone(), why);
         let body = http.get(document, None).await?.body.unwrap_or_default();
         let metadata: Metadata =
             serde_json::from_slice(&body).map_err(|_| wrong("not the metadata of an issuer"))?;
         if metadata.issuer != self.issuer {
             return Err(wrong("the metadata is another issuer's"));
         }
-        let jwks_uri = Url::parse(&metadata.jwks_uri).map_err(|_| wrong("jwks_uri is not a URL"))?;
-        Ok(match &self.internal {
-            Some((own, internal)) if jwks_uri.origin() == *own => moved(&jwks_uri, internal),
-            _ => jwks_uri,
+        let keys = Url::parse(&metadata.jwks_uri).map_err(|_| wrong("jwks_uri is not a URL"))?;
+        let optional = |value: &Value| Url::parse(value.as_str()?).ok();
+        let lists = optional(&metadata.status_list_aggregation_endpoint);
+        let events = optional(&metadata.status_list_events_endpoint);
+        Ok(Endpoints {
+            lists_origin: lists.as_ref().map(Url::origin),
+            keys: self.reach(keys),
+            lists: lists.map(|url| self.reach(url)),
+            events: events.map(|url| self.reach(url)),
         })
     }
+
+    /// Where the status list `uri` is fetched, if it is one of the issuer's: on the issuer's origin, or on that of the
+    /// announced aggregation.
+    pub(super) fn of_list(&self, uri: &str, endpoints: Option<&Endpoints>) -> Option<Url> {
+        let url = Url::parse(uri).ok()?;
+        let origin = url.origin();
+        let announced = endpoints.and_then(|endpoints| endpoints.lists_origin.as_ref());
+        let credentials = !url.username().is_empty() || url.password().is_some();
+        let ours = origin.is_tuple() && (self.own.as_ref() == Some(&origin) || announced == Some(&origin));
+        (ours && !credentials).then(|| self.reach(url))
+    }
+
+    /// `url`, or its inside when it is on the issuer's own origin.
+    fn reach(&self, url: Url) -> Url {
+        match &self.internal {
+            Some(internal) if self.own == Some(url.origin()) => moved(&url, internal),
+            _ => url,
+        }
+    }
+}
+
+/// Where metadata may be: RFC 8414 section 3.1 inserts before the issuer's path, `OpenID` Connect appends.
+fn documents(issuer: &str, internal: Option<&Url>) -> Result<[Url; 2], SetupError> {
+    let url = parse(issuer)?;
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(SetupError::Url(issuer.to_owned(), "an issuer has neither query nor fragment"));
+    }
+    let base = internal.map_or_else(|| url.clone(), |internal| moved(&url, internal));
+    let path = base.path().trim_end_matches('/');
+    let at = |path: String| {
+        let mut document = base.clone();
+        document.set_path(&path);
+        document
+    };
+    Ok([
+        at(format!("/.well-known/oauth-authorization-server{path}")),
+        at(format!("{path}/.well-known/openid-configuration")),
+    ])
 }
 
 /// `url` at the scheme, host and port of `origin`.

@@ -3,19 +3,34 @@
 use std::{error::Error, time::Duration};
 
 use reqwest::{
-    Certificate, Client, Response, StatusCode,
-    header::{CACHE_CONTROL, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH},
+    Certificate, Client, RequestBuilder, Response, StatusCode,
+    header::{
+        ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderMap, HeaderName,
+        HeaderValue, IF_NONE_MATCH, RETRY_AFTER,
+    },
     redirect,
 };
+use tokio::time::timeout;
 use url::{Host, Url};
 
-use crate::{KeySetError, SetupError};
+use crate::{KeySetError, Refusal, SetupError, inflate};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// From the first byte sent to the last one received.
+/// From the first byte sent to the last one received; of an event stream, to the end of the head.
 const TOTAL_TIMEOUT: Duration = Duration::from_secs(5);
-/// A longer body is cut off and refused, in bytes.
-const MAX_BODY: usize = 512 * 1024;
+const EVENT_STREAM: &str = "text/event-stream";
+
+/// What is fetched, and how much of it.
+struct Wanted {
+    /// `None`: JSON, whatever the server calls it.
+    media_type: Option<&'static str>,
+    /// A longer body is cut off and refused, in bytes; both as it is sent and as it is meant.
+    most: usize,
+}
+
+const DOCUMENT: Wanted = Wanted { media_type: None, most: 512 * 1024 };
+/// Draft-ietf-oauth-status-list sections 8.1 and 8.2: with its media type, and compressed at will.
+const STATUS_LIST: Wanted = Wanted { media_type: Some("application/statuslist+jwt"), most: 2 * 1024 * 1024 };
 
 /// Why nothing usable was fetched. The text is for logs and for readiness.
 #[derive(Debug, thiserror::Error)]
@@ -24,14 +39,21 @@ pub(super) enum FetchError {
     Url(String, &'static str),
     #[error("{0}: {1}")]
     Transport(Url, String),
-    #[error("{0} answered {1}")]
-    Status(Url, StatusCode),
-    #[error("{0} answered more than {MAX_BODY} bytes")]
+    #[error("{url} answered {status}")]
+    Status {
+        url: Url,
+        status: StatusCode,
+        /// When to come again (RFC 9110 section 10.2.3).
+        retry_after: Option<Duration>,
+    },
+    #[error("{0} answered too much")]
     TooLarge(Url),
     #[error("{0}: {1}")]
-    Metadata(Url, &'static str),
+    Content(Url, &'static str),
     #[error("{0}: {1}")]
     Keys(Url, KeySetError),
+    #[error("{0}: {1}")]
+    List(Url, Refusal),
 }
 
 /// An answer that can be used.
@@ -60,7 +82,6 @@ impl Http {
         let builder = || {
             Client::builder()
                 .connect_timeout(CONNECT_TIMEOUT)
-                .timeout(TOTAL_TIMEOUT)
                 .redirect(redirect::Policy::none())
                 .no_proxy() // a proxy for the world would be asked for the loopback too
                 .user_agent(concat!("shared-claims/", env!("CARGO_PKG_VERSION")))
@@ -96,38 +117,104 @@ impl Http {
 
     /// Fetches `url`, or learns that it has not changed since `etag`.
     pub(super) async fn get(&self, url: &Url, etag: Option<&HeaderValue>) -> Result<Fetched, FetchError> {
-        self.check(url).map_err(|why| FetchError::Url(url.to_string(), why))?;
-        let transport =
-            |error: reqwest::Error| FetchError::Transport(url.clone(), chain(&error.without_url()));
-        let mut request = self.client.get(url.clone());
+        self.fetch(url, &DOCUMENT, etag).await
+    }
+
+    /// The same for a status list, which may come compressed.
+    pub(super) async fn get_list(
+        &self,
+        url: &Url,
+        etag: Option<&HeaderValue>,
+    ) -> Result<Fetched, FetchError> {
+        self.fetch(url, &STATUS_LIST, etag).await
+    }
+
+    async fn fetch(
+        &self,
+        url: &Url,
+        wanted: &Wanted,
+        etag: Option<&HeaderValue>,
+    ) -> Result<Fetched, FetchError> {
+        let mut request = self.client.get(url.clone()).timeout(TOTAL_TIMEOUT);
+        if let Some(media_type) = wanted.media_type {
+            request = request.header(ACCEPT, media_type).header(ACCEPT_ENCODING, "gzip");
+        }
         if let Some(etag) = etag {
             request = request.header(IF_NONE_MATCH, etag);
         }
-        let response = request.send().await.map_err(transport)?;
+        let response = self.send(url, request).await?;
+        let (etag_now, max_age) = (response.headers().get(ETAG).cloned(), max_age(response.headers()));
         let body = match response.status() {
-            StatusCode::OK => None,
-            StatusCode::NOT_MODIFIED if etag.is_some() => Some(None),
-            other => return Err(FetchError::Status(url.clone(), other)),
+            StatusCode::OK => Some(read(url, response, wanted).await?),
+            StatusCode::NOT_MODIFIED if etag.is_some() => None,
+            _ => return Err(bad_status(url, &response)),
         };
-        let (etag, max_age) = (response.headers().get(ETAG).cloned(), max_age(response.headers()));
-        let body = match body {
-            Some(unchanged) => unchanged,
-            None => Some(read(response).await.map_err(transport)?.ok_or(FetchError::TooLarge(url.clone()))?),
-        };
-        Ok(Fetched { body, etag, max_age })
+        Ok(Fetched { body, etag: etag_now, max_age })
+    }
+
+    /// Opens an event stream, which has no end: its reader minds the time.
+    pub(super) async fn open_stream(&self, url: &Url) -> Result<Response, FetchError> {
+        let request = self.client.get(url.clone()).header(ACCEPT, EVENT_STREAM);
+        let response = timeout(TOTAL_TIMEOUT, self.send(url, request)).await;
+        let response = response.map_err(|_| FetchError::Content(url.clone(), "no answer in time"))??;
+        match response.status() {
+            StatusCode::OK if is_of_type(&response, EVENT_STREAM) => Ok(response),
+            StatusCode::OK => Err(FetchError::Content(url.clone(), "not an event stream")),
+            _ => Err(bad_status(url, &response)),
+        }
+    }
+
+    async fn send(&self, url: &Url, request: RequestBuilder) -> Result<Response, FetchError> {
+        self.check(url).map_err(|why| FetchError::Url(url.to_string(), why))?;
+        request.send().await.map_err(|error| transport(url, error))
     }
 }
 
-/// The body, or `None` as soon as it is longer than allowed.
-async fn read(mut response: Response) -> reqwest::Result<Option<Vec<u8>>> {
+/// The body as it is meant: of the wanted type, and no longer compressed.
+async fn read(url: &Url, response: Response, wanted: &Wanted) -> Result<Vec<u8>, FetchError> {
+    if wanted.media_type.is_some_and(|media_type| !is_of_type(&response, media_type)) {
+        return Err(FetchError::Content(url.clone(), "another media type than was asked for"));
+    }
+    let encoding = header(&response, &CONTENT_ENCODING).to_ascii_lowercase();
+    let body = read_at_most(url, response, wanted.most).await?;
+    match encoding.as_str() {
+        "" | "identity" => Ok(body),
+        "gzip" | "x-gzip" => inflate::gzip(&body, wanted.most).map_err(|error| match error {
+            inflate::InflateError::TooLarge => FetchError::TooLarge(url.clone()),
+            inflate::InflateError::Broken => FetchError::Content(url.clone(), "broken gzip"),
+        }),
+        _ => Err(FetchError::Content(url.clone(), "a content coding that was not asked for")),
+    }
+}
+
+/// The body, unless it is longer than allowed: no more of it is read then.
+async fn read_at_most(url: &Url, mut response: Response, most: usize) -> Result<Vec<u8>, FetchError> {
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await? {
-        if body.len() + chunk.len() > MAX_BODY {
-            return Ok(None);
+    while let Some(chunk) = response.chunk().await.map_err(|error| transport(url, error))? {
+        if body.len() + chunk.len() > most {
+            return Err(FetchError::TooLarge(url.clone()));
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(Some(body))
+    Ok(body)
+}
+
+fn header<'a>(response: &'a Response, name: &HeaderName) -> &'a str {
+    response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().trim()
+}
+
+fn is_of_type(response: &Response, media_type: &str) -> bool {
+    let value = header(response, &CONTENT_TYPE);
+    value.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(media_type)
+}
+
+fn bad_status(url: &Url, response: &Response) -> FetchError {
+    let retry_after = header(response, &RETRY_AFTER).parse().ok().map(Duration::from_secs);
+    FetchError::Status { url: url.clone(), status: response.status(), retry_after }
+}
+
+fn transport(url: &Url, error: reqwest::Error) -> FetchError {
+    FetchError::Transport(url.clone(), chain(&error.without_url()))
 }
 
 fn max_age(headers: &HeaderMap) -> Option<u64> {

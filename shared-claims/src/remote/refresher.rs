@@ -1,131 +1,109 @@
-//! What requests see of the background: they may ask for one fetch together, and wait a second for it.
-//!
-//! A made-up `kid` costs the issuer at most one fetch per cool-down, and a request with a known `kid` never
-//! comes here.
+//! What requests see of the background: what is known of revocations, and a second of waiting for what is not known.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    fmt,
+    path::PathBuf,
+    sync::{Arc, Mutex},
 };
 
 use tokio::{
-    sync::{mpsc, watch},
-    time::{Instant, timeout},
+    sync::{mpsc, oneshot},
+    time::{Instant, timeout_at},
 };
 
-use super::worker::Worker;
-use crate::key_store::KeyStore;
-
-/// How long a request waits for a fetch.
-const PATIENCE: Duration = Duration::from_secs(1);
-/// How long after a fetch that requests asked for none is made for them. Regular refreshes do not count.
-const COOL_DOWN: Duration = Duration::from_secs(10);
+use super::{
+    background::Background,
+    snapshot::Snapshot,
+    state::{PATIENCE, State, lock},
+};
+use crate::{Clock, Refusal, Revocations, StatusReference};
 
 /// The verifier's end: dropped with the last verifier, which ends the task.
-#[derive(Debug)]
 pub(crate) struct Refresher {
-    asks: mpsc::Sender<()>,
-    shared: Arc<Shared>,
+    state: Arc<State>,
     /// The task before it is started.
-    worker: Mutex<Option<Worker>>,
+    background: Mutex<Option<Background>>,
+    /// The task runs while this is there. Closed: the runtime that it lived in is gone.
+    alive: oneshot::Sender<()>,
 }
 
-/// What the verifier and the task both know.
-#[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) store: Arc<KeyStore>,
-    stage: Mutex<Stage>,
-    /// Changes after each fetch that requests may be waiting for.
-    fetched: watch::Sender<()>,
-    trouble: Mutex<Option<String>>,
-}
+/// Until when a request waits, for all that it waits for together.
+#[derive(Clone, Copy)]
+pub(crate) struct Patience(Instant);
 
-/// May a request have a fetch?
-#[derive(Clone, Copy, Debug)]
-enum Stage {
-    /// No: nobody has called `start`.
-    NotStarted,
-    /// One is under way: the first of all, or one that was asked for. All wait for it.
-    Fetching,
-    /// Yes.
-    Open,
-    /// Not yet.
-    CoolingUntil(Instant),
+impl Patience {
+    pub(crate) fn begin() -> Self {
+        Self(Instant::now() + PATIENCE)
+    }
 }
 
 impl Refresher {
-    pub(super) fn new(
-        store: Arc<KeyStore>,
-        worker: impl FnOnce(mpsc::Receiver<()>, Arc<Shared>) -> Worker,
-    ) -> Self {
-        let (asks, asked) = mpsc::channel(1);
-        let shared = Arc::new(Shared {
-            store,
-            stage: Mutex::new(Stage::NotStarted),
-            fetched: watch::Sender::new(()),
-            trouble: Mutex::new(Some("the verifier has not been started".to_owned())),
-        });
-        let worker = Mutex::new(Some(worker(asked, Arc::clone(&shared))));
-        Self { asks, shared, worker }
+    pub(super) fn new(state: State, asked: mpsc::Receiver<String>, snapshot: Option<PathBuf>) -> Self {
+        let (alive, end) = oneshot::channel();
+        let state = Arc::new(state);
+        let snapshot = snapshot.map(|path| Snapshot::new(path, Arc::clone(&state)));
+        let background = Background { state: Arc::clone(&state), asked, end, snapshot };
+        Self { state, background: Mutex::new(Some(background)), alive }
     }
 
-    /// Spawns the task, the first time.
-    pub(crate) fn start(&self) {
-        if let Some(worker) = lock(&self.worker).take() {
-            *lock(&self.shared.stage) = Stage::Fetching;
-            self.shared.report(Some("the first fetch is under way"));
-            tokio::spawn(worker.run());
+    /// Reads the snapshot and spawns the task, the first time.
+    pub(crate) fn start(&self, clock: &Clock) {
+        if let Some(background) = lock(&self.background).take() {
+            if let Some(snapshot) = &background.snapshot {
+                snapshot.restore(clock);
+            }
+            self.state.key_asks.first_fetch_begins();
+            self.state.report(Some("the first fetch is under way"));
+            tokio::spawn(background.run(clock.clone()));
         }
     }
 
-    /// Waits until a fetch is over, a second at most, and not at all when there will be none.
-    pub(crate) async fn wait_for_fetch(&self) {
-        if let Some(mut fetched) = self.ask() {
-            let _ = timeout(PATIENCE, fetched.changed()).await; // what came of it is in the store
+    /// Waits until a fetch of the keys is over, a second at most, and not at all when there will be none.
+    pub(crate) async fn wait_for_keys(&self, patience: Patience) {
+        if !self.alive.is_closed() {
+            self.state.wait_for_keys(patience.0).await;
         }
     }
 
-    /// Asks for a fetch, or joins the one under way; `None` when there will be none.
-    fn ask(&self) -> Option<watch::Receiver<()>> {
-        let mut stage = lock(&self.shared.stage);
-        let may_ask = match *stage {
-            Stage::NotStarted => return None,
-            Stage::Fetching => false,
-            Stage::CoolingUntil(end) if Instant::now() < end => return None,
-            Stage::Open | Stage::CoolingUntil(_) => true,
-        };
-        if self.asks.is_closed() || (may_ask && self.asks.try_send(()).is_err()) {
-            return None; // the runtime that the task lived in is gone
+    /// The same for the status list that a token names.
+    pub(crate) async fn wait_for_list(&self, status: &StatusReference, patience: Patience) {
+        let started = lock(&self.background).is_none();
+        if let Some(revocation) = &self.state.lists
+            && started
+            && !self.alive.is_closed()
+            && self.state.list_url(&status.uri).is_ok()
+            && let Some(mut over) = revocation.asks.ask(&status.uri)
+        {
+            let _ = timeout_at(patience.0, over.changed()).await; // what came of it is among the lists
         }
-        *stage = Stage::Fetching;
-        Some(self.shared.fetched.subscribe())
     }
 
-    /// What is wrong with the latest fetch.
+    /// Whether a token that expires at `exp` was revoked, by what is known `now`; both in seconds since 1970.
+    ///
+    /// # Errors
+    /// [`Refusal::Revoked`]; [`Refusal::Unavailable`] when the list is not known, or too old to be used;
+    /// [`Refusal::Malformed`] when it is not the issuer's, or has no such place.
+    pub(crate) fn check_status(&self, status: &StatusReference, exp: u64, now: u64) -> Result<(), Refusal> {
+        let Some(revocation) = &self.state.lists else { return Ok(()) };
+        let checked = revocation.lists.check(&status.uri, status.idx, exp, self.state.now(now));
+        checked.unwrap_or_else(|| self.state.list_url(&status.uri).and(Err(Refusal::Unavailable)))
+    }
+
+    /// What is known of revocations; `None` when nothing is looked up.
+    pub(crate) fn revocations(&self) -> Option<Revocations> {
+        let (lists, oldest) = self.state.lists.as_ref()?.lists.count_and_oldest();
+        let streaming = *self.state.streaming.borrow() && !self.alive.is_closed();
+        Some(Revocations { lists, oldest_age_secs: oldest.as_secs(), streaming })
+    }
+
+    /// What is wrong with the latest fetch of the keys.
     pub(crate) fn trouble(&self) -> Option<String> {
-        lock(&self.shared.trouble).clone()
+        self.state.trouble()
     }
 }
 
-impl Shared {
-    /// The very first fetch is over: whoever waited for it goes on, and a fetch may be asked for.
-    pub(super) fn first_fetch_is_over(&self) {
-        *lock(&self.stage) = Stage::Open;
-        self.fetched.send_replace(());
+impl fmt::Debug for Refresher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Refresher for {}", self.state.policy.issuer())
     }
-
-    /// A fetch that was asked for is over: whoever waited for it goes on, and the cool-down begins.
-    pub(super) fn asked_fetch_is_over(&self) {
-        *lock(&self.stage) = Stage::CoolingUntil(Instant::now() + COOL_DOWN);
-        self.fetched.send_replace(());
-    }
-
-    pub(super) fn report(&self, trouble: Option<&str>) {
-        *lock(&self.trouble) = trouble.map(str::to_owned);
-    }
-}
-
-/// Nothing panics while it holds one of these locks, and what they guard is whole at any time.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,151 +1,197 @@
-//! The background task: fetches the key set, at intervals and when asked, and stores what is good.
+//! The part of the background task that fetches the key set: at intervals, when asked, when the issuer says that it has
+//! changed. It stores what is good.
 
-use std::{
-    fmt,
-    hash::{BuildHasher, RandomState},
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use reqwest::header::HeaderValue;
-use tokio::{select, sync::mpsc, time::sleep};
+use tokio::{
+    select,
+    sync::watch,
+    time::{Instant, sleep_until},
+};
 use url::Url;
 
 use super::{
-    discovery::Location,
-    http::{FetchError, Http},
-    refresher::Shared,
+    http::FetchError,
+    pauses::{back_off, scattered},
+    state::State,
 };
-use crate::KeySet;
+use crate::{Clock, KeySet};
 
 /// How long keys are kept before they are fetched again, in seconds, if the issuer does not say.
 const DEFAULT_INTERVAL: u64 = 300;
 const MIN_INTERVAL: u64 = 60;
 const MAX_INTERVAL: u64 = 60 * 60;
-/// The longest pause after failures, in seconds; the first one is a second, and each is twice the one before.
-const MAX_BACK_OFF: u64 = 60;
+/// The first pause after a failure, and the longest one.
+const BACK_OFF: Duration = Duration::from_secs(1);
+const MAX_BACK_OFF: Duration = Duration::from_secs(60);
 /// The same while there are no keys at all: the whole service waits for the first ones.
-const MAX_BACK_OFF_WITHOUT_KEYS: u64 = 5;
+const MAX_BACK_OFF_WITHOUT_KEYS: Duration = Duration::from_secs(5);
+/// Events cause no fetch sooner than so long after the one before. Also the first pause when one comes too early.
+const AFTER_EVENT: Duration = Duration::from_millis(250);
+/// How often a revision that was announced is looked for before it is given up.
+const MAX_TRIES: u32 = 10;
+/// How old metadata may be. An issuer's upgrade shows in it.
+const METADATA_AGE: Duration = Duration::from_secs(10 * 60);
 
-/// All that the task needs; [`run`](Self::run) is the task.
+/// The part; [`run`](Self::run) is what it does.
 pub(super) struct Worker {
-    issuer: String,
-    http: Http,
-    location: Location,
-    asks: mpsc::Receiver<()>,
-    shared: Arc<Shared>,
+    state: Arc<State>,
+    clock: Clock,
+    announced: watch::Receiver<Option<u64>>,
     /// The key set as it was last seen; forgotten after a failure, so that metadata is read again.
     last: Option<Last>,
     failures: u32,
+    /// Answers in a row that were older than what was announced.
+    tries: u32,
+    began: Instant,
 }
 
 struct Last {
     url: Url,
+    found: Instant,
     etag: Option<HeaderValue>,
     keys: Arc<KeySet>,
+    document: Arc<str>,
 }
 
 impl Worker {
-    pub(super) fn new(
-        issuer: &str,
-        http: Http,
-        location: Location,
-        asks: mpsc::Receiver<()>,
-        shared: Arc<Shared>,
-    ) -> Self {
-        Self { issuer: issuer.to_owned(), http, location, asks, shared, last: None, failures: 0 }
+    pub(super) fn new(state: Arc<State>, clock: Clock) -> Self {
+        let announced = state.keys_announced.subscribe();
+        Self { state, clock, announced, last: None, failures: 0, tries: 0, began: Instant::now() }
     }
 
-    /// Runs until the last verifier is dropped.
+    /// Runs for ever.
     pub(super) async fn run(mut self) {
-        let mut pause = self.refresh().await;
-        self.shared.first_fetch_is_over();
+        let mut due = self.refresh().await;
+        self.state.key_asks.first_fetch_is_over();
         loop {
             select! {
-                () = sleep(pause) => pause = self.refresh().await,
-                ask = self.asks.recv() => {
-                    if ask.is_none() {
-                        return;
+                () = sleep_until(due) => due = self.refresh().await,
+                () = self.state.key_asks.asked() => {
+                    due = self.refresh().await;
+                    self.state.key_asks.asked_fetch_is_over();
+                }
+                Ok(()) = self.announced.changed() => {
+                    self.tries = 0;
+                    if self.is_behind() {
+                        due = due.min(self.began + AFTER_EVENT);
                     }
-                    pause = self.refresh().await;
-                    self.shared.asked_fetch_is_over();
                 }
             }
         }
     }
 
-    /// Fetches once and says how long to wait before the next time.
-    async fn refresh(&mut self) -> Duration {
-        match self.fetch().await {
+    /// Fetches once and says when to do it again.
+    async fn refresh(&mut self) -> Instant {
+        self.began = Instant::now();
+        let pause = match self.fetch().await {
             Ok(max_age) => {
                 self.succeeded();
                 let interval = max_age.unwrap_or(DEFAULT_INTERVAL).clamp(MIN_INTERVAL, MAX_INTERVAL);
-                scattered(interval)
+                self.pause_while_behind().unwrap_or(scattered(Duration::from_secs(interval)))
             }
             Err(error) => {
                 self.failed(&error.to_string());
-                let keyless = self.shared.store.age().is_none();
-                let most = if keyless { MAX_BACK_OFF_WITHOUT_KEYS } else { MAX_BACK_OFF };
-                scattered((1 << (self.failures - 1).min(6)).min(most))
+                let keyless = self.state.keys.age().is_none();
+                back_off(
+                    self.failures,
+                    BACK_OFF,
+                    if keyless { MAX_BACK_OFF_WITHOUT_KEYS } else { MAX_BACK_OFF },
+                )
             }
-        }
+        };
+        Instant::now() + pause
     }
 
     async fn fetch(&mut self) -> Result<Option<u64>, FetchError> {
         let last = self.last.take();
-        let (url, etag) = match &last {
-            Some(last) => (last.url.clone(), last.etag.as_ref()),
-            None => (self.location.find(&self.http).await?, None),
-        };
-        let answer = self.http.get(&url, etag).await?;
+        let (url, found) = self.place(last.as_ref()).await?;
+        // What is known to be outdated is not asked about: a cache in between might think otherwise.
+        let comparable = last.as_ref().filter(|last| last.url == url && !self.is_behind());
+        let answer = self.state.http.get(&url, comparable.and_then(|last| last.etag.as_ref())).await?;
+        let (etag, max_age) = (answer.etag, answer.max_age);
         let last = match (answer.body, last) {
-            (None, Some(unchanged)) => unchanged,
+            (None, Some(unchanged)) => Last { found, ..unchanged },
             (body, _) => {
-                let keys = KeySet::from_json(&body.unwrap_or_default());
-                let keys = Arc::new(keys.map_err(|error| FetchError::Keys(url.clone(), error))?);
-                Last { url, etag: answer.etag, keys }
+                let (keys, document) = self.read(&url, body.unwrap_or_default())?;
+                Last { url, found, etag, keys, document }
             }
         };
-        self.announce(&last.keys);
-        self.shared.store.set(Arc::clone(&last.keys));
+        self.state.put_keys(&last.keys, &last.document, self.clock.now());
         self.last = Some(last);
-        Ok(answer.max_age)
+        Ok(max_age)
     }
 
-    fn announce(&self, keys: &KeySet) {
-        if !self.shared.store.holds(keys) {
-            let kids: Vec<_> = keys.kids().collect();
-            log::info!("keys of {}: {kids:?}", self.issuer);
+    /// Where the keys are, and since when that is known.
+    async fn place(&self, last: Option<&Last>) -> Result<(Url, Instant), FetchError> {
+        let known = last.map(|last| (last.url.clone(), last.found));
+        if let Some((url, found)) = &known
+            && found.elapsed() < METADATA_AGE
+        {
+            return Ok((url.clone(), *found));
         }
+        match (self.state.location.find(&self.state.http).await, known) {
+            (Ok(endpoints), _) => {
+                let url = endpoints.keys.clone();
+                self.state.endpoints.send_if_modified(|known| {
+                    let differs = known.as_ref() != Some(&endpoints);
+                    *known = Some(endpoints);
+                    differs
+                });
+                Ok((url, Instant::now()))
+            }
+            (Err(_), Some(known)) => Ok(known), // good enough, and asked for again soon
+            (Err(error), None) => Err(error),
+        }
+    }
+
+    /// A key set that is not older than the one that is known.
+    fn read(&self, url: &Url, body: Vec<u8>) -> Result<(Arc<KeySet>, Arc<str>), FetchError> {
+        let keys = KeySet::from_json(&body).map_err(|error| FetchError::Keys(url.clone(), error))?;
+        if let (Some(this), Some(known)) = (keys.revision(), self.known_revision())
+            && this < known
+        {
+            return Err(FetchError::Content(url.clone(), "a key set of an older revision than is known"));
+        }
+        let document = String::from_utf8(body).unwrap_or_default(); // it was JSON
+        Ok((Arc::new(keys), document.into()))
+    }
+
+    fn known_revision(&self) -> Option<u64> {
+        self.state.keys.latest()?.revision()
+    }
+
+    /// Whether the issuer has told of a revision that is not here.
+    fn is_behind(&self) -> bool {
+        match (*self.announced.borrow(), self.known_revision()) {
+            (Some(announced), Some(known)) => known < announced,
+            (Some(_), None) => self.tries == 0, // nothing tells whether what comes is it
+            (None, _) => false,
+        }
+    }
+
+    fn pause_while_behind(&mut self) -> Option<Duration> {
+        if !self.is_behind() || self.tries == MAX_TRIES {
+            return None;
+        }
+        self.tries += 1;
+        self.is_behind().then(|| back_off(self.tries, AFTER_EVENT, MAX_BACK_OFF))
     }
 
     fn succeeded(&mut self) {
         if self.failures > 0 {
-            log::info!("the keys of {} can be fetched again", self.issuer);
+            log::info!("the keys of {} can be fetched again", self.state.policy.issuer());
         }
         self.failures = 0;
-        self.shared.report(None);
+        self.state.report(None);
     }
 
     /// Warns at the first failure; that it goes on is said in `readiness`.
     fn failed(&mut self, error: &str) {
         let level = if self.failures == 0 { log::Level::Warn } else { log::Level::Debug };
-        log::log!(level, "the keys of {} cannot be fetched: {error}", self.issuer);
+        log::log!(level, "the keys of {} cannot be fetched: {error}", self.state.policy.issuer());
         self.failures = self.failures.saturating_add(1);
-        self.shared.report(Some(error));
-    }
-}
-
-/// `seconds`, give or take a tenth, so that verifiers started together do not ask together. Not for secrets:
-/// the hasher's random seed is good enough here and needs no generator.
-fn scattered(seconds: u64) -> Duration {
-    let tenth = seconds * 100; // in milliseconds
-    let random = RandomState::new().hash_one(seconds);
-    Duration::from_millis(seconds * 1000 - tenth + random % (2 * tenth + 1))
-}
-
-impl fmt::Debug for Worker {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Worker for {}", self.issuer)
+        self.state.report(Some(error));
     }
 }

@@ -4,6 +4,8 @@
 
 pub(crate) mod bench;
 #[cfg(feature = "remote")]
+pub(crate) mod lists;
+#[cfg(feature = "remote")]
 pub(crate) mod server;
 
 use aws_lc_rs::{

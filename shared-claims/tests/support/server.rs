@@ -12,6 +12,7 @@ use shared_claims::{Policy, Readiness, Remote, SetupError, Verifier};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
+    sync::broadcast,
     task::JoinHandle,
 };
 
@@ -28,6 +29,8 @@ pub(crate) enum Reply {
     Never,
     /// A body without an end.
     Endless,
+    /// An event stream, which starts with this text.
+    Events(String),
 }
 
 impl Reply {
@@ -37,6 +40,11 @@ impl Reply {
 
     pub(crate) fn ok_with(header: &str, body: impl Into<Vec<u8>>) -> Self {
         Self::Full(format!("200 OK\r\n{header}\r\n"), body.into())
+    }
+
+    /// A status list, with a header line of its own or none.
+    pub(crate) fn list(header: &str, token: impl Into<Vec<u8>>) -> Self {
+        Self::ok_with(&format!("{header}Content-Type: application/statuslist+jwt"), token)
     }
 
     pub(crate) fn status(status: &str) -> Self {
@@ -52,10 +60,11 @@ pub(crate) struct Server {
     task: JoinHandle<()>,
 }
 
-#[derive(Default)]
 struct State {
     routes: Mutex<HashMap<String, Reply>>,
     requests: Mutex<Vec<String>>,
+    /// What all event streams say; `None` ends them.
+    events: broadcast::Sender<Option<Vec<u8>>>,
 }
 
 impl Server {
@@ -66,7 +75,8 @@ impl Server {
     pub(crate) async fn start_at(address: SocketAddr) -> Self {
         let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let state = Arc::new(State::default());
+        let events = broadcast::Sender::new(1000);
+        let state = Arc::new(State { routes: Mutex::default(), requests: Mutex::default(), events });
         let shared = Arc::clone(&state);
         let task = tokio::spawn(async move {
             loop {
@@ -86,6 +96,33 @@ impl Server {
         let metadata = json!({"issuer": issuer, "jwks_uri": format!("{}/jwks.json", self.url)});
         self.route("/.well-known/oauth-authorization-server", Reply::ok(metadata.to_string()));
         self.route("/jwks.json", Reply::ok(jwks));
+    }
+
+    /// The same, and where status lists and events are.
+    pub(crate) fn publish_with_lists(&self, issuer: &str, jwks: &str, lists: &[&str]) {
+        self.publish(issuer, jwks);
+        let metadata = json!({
+            "issuer": issuer,
+            "jwks_uri": format!("{}/jwks.json", self.url),
+            "status_list_aggregation_endpoint": format!("{}/status-lists", self.url),
+            "status_list_events_endpoint": format!("{}/status-lists/events", self.url),
+        });
+        self.route("/.well-known/oauth-authorization-server", Reply::ok(metadata.to_string()));
+        self.route("/status-lists", Reply::ok(json!({"status_lists": lists}).to_string()));
+    }
+
+    /// Says something on all event streams.
+    pub(crate) fn say(&self, text: impl Into<Vec<u8>>) {
+        let _ = self.state.events.send(Some(text.into())); // nobody may be listening
+    }
+
+    /// Ends all event streams.
+    pub(crate) fn hang_up(&self) {
+        let _ = self.state.events.send(None);
+    }
+
+    pub(crate) fn listeners(&self) -> usize {
+        self.state.events.receiver_count()
     }
 
     /// The heads of the requests for `path`, in order.
@@ -118,7 +155,30 @@ async fn serve(mut stream: TcpStream, state: Arc<State>) {
     let path = head.split(' ').nth(1).unwrap().to_owned();
     state.requests.lock().unwrap().push(head);
     let reply = state.routes.lock().unwrap().get(&path).cloned().unwrap_or(Reply::status("404 Not Found"));
-    answer(&mut stream, reply).await;
+    let events = state.events.subscribe();
+    match reply {
+        Reply::Events(start) => tell(&mut stream, &start, events).await,
+        other => {
+            drop(events);
+            answer(&mut stream, other).await;
+        }
+    }
+}
+
+/// An event stream, until somebody ends it or the client goes.
+async fn tell(stream: &mut TcpStream, start: &str, mut events: broadcast::Receiver<Option<Vec<u8>>>) {
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n";
+    let mut ok = stream.write_all(format!("{head}{start}").as_bytes()).await.is_ok();
+    let mut byte = [0];
+    while ok {
+        tokio::select! {
+            event = events.recv() => match event {
+                Ok(Some(text)) => ok = stream.write_all(&text).await.is_ok(),
+                _ => return,
+            },
+            read = stream.read(&mut byte) => ok = read.is_ok_and(|read| read > 0),
+        }
+    }
 }
 
 /// Errors mean that the client has gone away, which some tests want.
@@ -126,6 +186,7 @@ async fn answer(stream: &mut TcpStream, reply: Reply) {
     match reply {
         Reply::Close => {}
         Reply::Never => std::future::pending().await,
+        Reply::Events(_) => unreachable!(),
         Reply::Full(head, body) => {
             let head = format!("HTTP/1.1 {head}Content-Length: {}\r\nConnection: close\r\n\r\n", body.len());
             let _ = stream.write_all(&[head.as_bytes(), &body].concat()).await;

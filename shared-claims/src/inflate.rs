@@ -1,0 +1,126 @@
+//! Compressed bytes out of other people's hands: inflated up to a bound, whole and without anything behind them, or not
+//! at all. Pure.
+//!
+//! A megabyte of zeros is a kilobyte of DEFLATE, so the bound counts what comes out, while it comes out.
+
+use std::io::Read;
+
+use flate2::{Decompress, FlushDecompress, Status, bufread::MultiGzDecoder};
+
+/// So many bytes are made room for at first.
+const FIRST_ROOM: usize = 16 * 1024;
+
+/// Why nothing was inflated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum InflateError {
+    /// Not the form that was expected, a wrong check sum, cut off, or followed by something else.
+    #[error("not compressed as it should be")]
+    Broken,
+    /// More comes out than is allowed.
+    #[error("inflates to too much")]
+    TooLarge,
+}
+
+/// A ZLIB stream (RFC 1950) of at most `most` bytes when inflated.
+pub(crate) fn zlib(compressed: &[u8], most: usize) -> Result<Vec<u8>, InflateError> {
+    let mut stream = Decompress::new(true);
+    let mut bytes = Vec::with_capacity(FIRST_ROOM.min(most + 1));
+    loop {
+        let done = usize::try_from(stream.total_in()).ok().and_then(|done| compressed.get(done..));
+        let (rest, before) = (done.unwrap_or_default(), (stream.total_in(), bytes.len()));
+        let status = stream.decompress_vec(rest, &mut bytes, FlushDecompress::None);
+        if bytes.len() > most {
+            return Err(InflateError::TooLarge);
+        }
+        match status.map_err(|_| InflateError::Broken)? {
+            Status::StreamEnd if stream.total_in() == compressed.len() as u64 => return Ok(bytes),
+            Status::StreamEnd => return Err(InflateError::Broken),
+            Status::Ok | Status::BufError if bytes.len() == bytes.capacity() => {
+                bytes.reserve_exact(bytes.len().min(most + 1 - bytes.len()));
+            }
+            _ if before == (stream.total_in(), bytes.len()) => return Err(InflateError::Broken), // cut off
+            _ => {}
+        }
+    }
+}
+
+/// A gzip file (RFC 1952) of at most `most` bytes when inflated.
+pub(crate) fn gzip(compressed: &[u8], most: usize) -> Result<Vec<u8>, InflateError> {
+    let mut bytes = Vec::new();
+    let mut stream = MultiGzDecoder::new(compressed).take(most as u64 + 1);
+    stream.read_to_end(&mut bytes).map_err(|_| InflateError::Broken)?;
+    if bytes.len() > most { Err(InflateError::TooLarge) } else { Ok(bytes) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::{Compression, write::GzEncoder, write::ZlibEncoder};
+
+    use super::*;
+
+    const MOST: usize = 100_000;
+
+    fn zlibbed(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn gzipped(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    /// Bytes that hardly compress.
+    fn noise(length: usize) -> Vec<u8> {
+        let mut state = 1_u64;
+        let mut next = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 56) as u8
+        };
+        (0..length).map(|_| next()).collect()
+    }
+
+    #[test]
+    fn what_was_compressed_comes_out_again_up_to_the_bound() {
+        for length in [0, 1, 16 * 1024, 16 * 1024 + 1, 50_000, MOST] {
+            for bytes in [vec![0; length], noise(length)] {
+                assert_eq!(zlib(&zlibbed(&bytes), MOST).as_ref(), Ok(&bytes), "{length}");
+                assert_eq!(gzip(&gzipped(&bytes), MOST).as_ref(), Ok(&bytes), "{length}");
+            }
+        }
+        for length in [MOST + 1, MOST + 2, 2 * MOST, 50_000_000] {
+            assert_eq!(zlib(&zlibbed(&vec![0; length]), MOST), Err(InflateError::TooLarge), "{length}");
+            assert_eq!(gzip(&gzipped(&vec![0; length]), MOST), Err(InflateError::TooLarge), "{length}");
+        }
+    }
+
+    #[test]
+    fn what_is_cut_off_changed_or_followed_by_something_is_refused() {
+        let (good, good_gzip) = (zlibbed(&noise(300)), gzipped(&noise(300)));
+        for end in 0..good.len() {
+            assert_eq!(zlib(&good[..end], MOST), Err(InflateError::Broken), "{end}");
+        }
+        for end in 1..good_gzip.len() {
+            assert_eq!(gzip(&good_gzip[..end], MOST), Err(InflateError::Broken), "{end}");
+        }
+        for place in 0..good.len() {
+            let mut changed = good.clone();
+            changed[place] ^= 0x40;
+            let result = zlib(&changed, MOST); // some bits only fill a byte up
+            assert!(
+                matches!(&result, Err(InflateError::Broken)) || *result.as_ref().unwrap() == noise(300),
+                "{place}"
+            );
+        }
+        assert_eq!(zlib(&[good.clone(), vec![0]].concat(), MOST), Err(InflateError::Broken));
+        assert_eq!(zlib(&[good.clone(), good].concat(), MOST), Err(InflateError::Broken));
+        for other in [b"".as_slice(), b"x", b"not compressed", &noise(5000), &gzipped(b"gzip"), &[0x78, 0xda]]
+        {
+            assert_eq!(zlib(other, MOST), Err(InflateError::Broken));
+        }
+    }
+}

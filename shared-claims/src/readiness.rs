@@ -1,0 +1,31 @@
+//! What a verifier says about itself: whether it can judge, and how old its knowledge is. For probes and metrics.
+
+/// Whether a verifier can judge tokens right now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Readiness {
+    /// It can.
+    Ready {
+        /// How long ago the keys were loaded or confirmed, in seconds.
+        keys_age_secs: u64,
+        /// What is known of revocations; `None` where no status is looked up. A list that is not known yet is
+        /// fetched when a token names it.
+        revocations: Option<Revocations>,
+    },
+    /// It cannot: every well-formed token is [`Refusal::Unavailable`].
+    NotReady {
+        /// Why, in a sentence for an operator.
+        reason: String,
+    },
+}
+
+/// How much a verifier knows of tokens that were revoked before they expire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Revocations {
+    /// The status lists that are known.
+    pub lists: usize,
+    /// How long ago the issuer confirmed the one that has waited longest, in seconds.
+    pub oldest_age_secs: u64,
+    /// Whether the issuer's event stream is connected, which tells of changes at once. Without it the lists are asked
+    /// for at intervals.
+    pub streaming: bool,
+}

@@ -1,0 +1,58 @@
+//! Single fetches of status lists, and of the names of all of them. Each may run beside others.
+
+use reqwest::header::HeaderValue;
+use serde::Deserialize;
+use tokio::time::Instant;
+use url::Url;
+
+use super::{
+    http::FetchError,
+    list_token::SignedList,
+    state::{PATIENCE, State},
+};
+use crate::{Clock, Refusal};
+
+/// What a fetch has brought.
+pub(super) enum Brought {
+    /// What was known is current.
+    Unchanged(Option<HeaderValue>),
+    List(Box<SignedList>, Option<HeaderValue>),
+}
+
+/// The answer of `status_list_aggregation_endpoint`.
+#[derive(Deserialize)]
+struct Names {
+    status_lists: Vec<String>,
+}
+
+/// Fetches a list and verifies it. One that is signed by a key that is not known waits for a fetch of the keys first.
+pub(super) async fn fetch_list(
+    state: &State,
+    clock: &Clock,
+    uri: &str,
+    etag: Option<&HeaderValue>,
+) -> Result<Brought, FetchError> {
+    let wrong = |refusal| FetchError::Url(uri.to_owned(), refusal);
+    let url = state.list_url(uri).map_err(|_| wrong("it is not the issuer's"))?;
+    let most = state.lists.as_ref().map_or(0, |lists| lists.limits.list_bytes);
+    let answer = state.http.get_list(&url, etag).await?;
+    let Some(body) = answer.body else { return Ok(Brought::Unchanged(answer.etag.or(etag.cloned()))) };
+    let text = str::from_utf8(&body).map_err(|_| FetchError::Content(url.clone(), "not text"))?.trim();
+    let read = match state.read_list(text, uri, most, clock) {
+        Err(Refusal::UnknownKey | Refusal::Unavailable) => {
+            state.wait_for_keys(Instant::now() + PATIENCE).await;
+            state.read_list(text, uri, most, clock)
+        }
+        read => read,
+    };
+    let list = read.map_err(|refusal| FetchError::List(url, refusal))?;
+    Ok(Brought::List(Box::new(list), answer.etag))
+}
+
+/// Fetches the names of all lists.
+pub(super) async fn fetch_directory(state: &State, url: &Url) -> Result<Vec<String>, FetchError> {
+    let body = state.http.get(url, None).await?.body.unwrap_or_default();
+    let names: Names = serde_json::from_slice(&body)
+        .map_err(|_| FetchError::Content(url.clone(), "not the names of status lists"))?;
+    Ok(names.status_lists)
+}

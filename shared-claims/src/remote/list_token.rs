@@ -1,0 +1,131 @@
+//! A status list as it is signed (draft-ietf-oauth-status-list section 5.1): verified like an access token, by the same
+//! keys. Pure.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, de};
+
+use crate::{
+    KeySet, Policy, Refusal,
+    claims::{numeric_date, optional_date, present},
+    jws::{STATUS_LIST, Unverified},
+    status::{StatusList, Written},
+    strict,
+};
+
+/// A list that the issuer has signed.
+pub(crate) struct SignedList {
+    pub(crate) list: StatusList,
+    /// Whose signature it is.
+    pub(super) kid: String,
+    /// From when on it must not be used, in seconds since 1970.
+    pub(crate) exp: Option<u64>,
+    /// After how long it is to be fetched again.
+    pub(super) ttl: Option<Duration>,
+    /// The text, for the snapshot.
+    pub(super) token: Box<str>,
+    iat: u64,
+    /// A claim of auth-service's own: it rises with each change.
+    pub(super) revision: Option<u64>,
+}
+
+/// What a list that was fetched is to the one that is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Age {
+    Newer,
+    /// It says the same.
+    Same,
+    Older,
+}
+
+/// Which lists are good.
+pub(super) struct Expected<'a> {
+    pub(super) uri: &'a str,
+    pub(super) policy: &'a Policy,
+    /// Seconds since 1970.
+    pub(super) now: u64,
+    /// When inflated, in bytes.
+    pub(super) most_bytes: usize,
+}
+
+#[derive(Deserialize)]
+struct Payload<'a> {
+    #[serde(default, deserialize_with = "present")]
+    iss: Option<String>,
+    sub: String,
+    #[serde(deserialize_with = "numeric_date")]
+    iat: u64,
+    #[serde(default, deserialize_with = "optional_date")]
+    exp: Option<u64>,
+    #[serde(default, deserialize_with = "optional_seconds")]
+    ttl: Option<Duration>,
+    #[serde(default, deserialize_with = "present")]
+    revision: Option<u64>,
+    #[serde(borrow)]
+    status_list: Written<'a>,
+}
+
+impl SignedList {
+    /// Verifies and reads a list.
+    pub(super) fn verify(token: &str, keys: &KeySet, expected: &Expected<'_>) -> Result<Self, Refusal> {
+        let parts = Unverified::parse(token, &STATUS_LIST).map_err(|refusal| match refusal {
+            Refusal::Type => Refusal::Malformed("not a status list"),
+            other => other,
+        })?;
+        let kid = parts.key(expected.policy)?;
+        keys.verify(kid, &parts)?;
+        let payload: Payload<'_> = strict::Object::check(&parts.payload)
+            .map_err(Refusal::Malformed)?
+            .read()
+            .map_err(|_| Refusal::Malformed("a claim is missing or has the wrong type"))?;
+        payload.check(expected)?;
+        let list = StatusList::read(&payload.status_list, expected.most_bytes).map_err(Refusal::Malformed)?;
+        let Payload { iat, exp, ttl, revision, .. } = payload;
+        Ok(Self { list, kid: kid.0.to_owned(), exp, ttl, token: token.into(), iat, revision })
+    }
+
+    /// Whether most of its life is over, at `now` in seconds since 1970: the issuer may have signed the same anew.
+    pub(super) fn is_old(&self, now: u64) -> bool {
+        self.exp.is_some_and(|exp| exp.saturating_sub(now) < exp.saturating_sub(self.iat) / 4)
+    }
+
+    /// Compares by revision where both have one, not by clock; else by `iat`.
+    pub(super) fn compared_with(&self, known: &Self) -> Age {
+        let (this, other) = match (self.revision, known.revision) {
+            (Some(this), Some(other)) if this != other => (this, other),
+            (Some(_), Some(_)) if self.iat <= known.iat => return Age::Same,
+            _ => (self.iat, known.iat),
+        };
+        match this.cmp(&other) {
+            std::cmp::Ordering::Less => Age::Older,
+            std::cmp::Ordering::Equal if self.token == known.token => Age::Same,
+            _ => Age::Newer,
+        }
+    }
+}
+
+impl Payload<'_> {
+    fn check(&self, expected: &Expected<'_>) -> Result<(), Refusal> {
+        let Expected { uri, policy, now, .. } = expected;
+        if self.iss.as_ref().is_some_and(|iss| iss != policy.issuer()) {
+            Err(Refusal::Issuer)
+        } else if self.sub != *uri {
+            Err(Refusal::Malformed("the status list is another one"))
+        } else if self.iat > now.saturating_add(policy.leeway_secs()) {
+            Err(Refusal::NotYetValid)
+        } else if self.exp.is_some_and(|exp| *now >= exp.saturating_add(policy.leeway_secs())) {
+            Err(Refusal::Expired)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// A positive number of seconds, possibly with a fraction.
+fn optional_seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    let seconds = f64::deserialize(deserializer)?;
+    match Duration::try_from_secs_f64(seconds) {
+        Ok(duration) if !duration.is_zero() => Ok(Some(duration)),
+        _ => Err(de::Error::custom("not a positive number of seconds")),
+    }
+}

@@ -1,0 +1,106 @@
+//! The part of the background task that keeps status lists current. It fetches side by side, and hands what comes to the
+//! plan.
+
+use std::sync::Arc;
+
+use tokio::{
+    select,
+    sync::mpsc,
+    task::JoinSet,
+    time::{Instant, sleep_until},
+};
+
+use super::{
+    http::FetchError,
+    list_fetch::{Brought, fetch_directory, fetch_list},
+    list_plan::Plan,
+    state::State,
+};
+use crate::Clock;
+
+/// Fetches side by side.
+const MAX_FETCHES: usize = 16;
+
+/// An event that tells of a list.
+pub(super) struct Announced {
+    pub(super) uri: String,
+    pub(super) revision: u64,
+}
+
+/// The part; [`run`](Self::run) is what it does.
+pub(super) struct ListWorker {
+    state: Arc<State>,
+    clock: Clock,
+    asked: mpsc::Receiver<String>,
+    announced: mpsc::Receiver<Announced>,
+    plan: Plan,
+    fetches: JoinSet<Done>,
+}
+
+/// A fetch that is over.
+enum Done {
+    List(Arc<str>, Result<Brought, FetchError>),
+    Directory(Result<Vec<String>, FetchError>),
+}
+
+impl ListWorker {
+    /// `None` when no status is looked up.
+    pub(super) fn new(
+        state: &Arc<State>,
+        clock: Clock,
+        asked: mpsc::Receiver<String>,
+        announced: mpsc::Receiver<Announced>,
+    ) -> Option<Self> {
+        let plan = Plan::new(Arc::clone(state), clock.clone(), Instant::now())?;
+        Some(Self { state: Arc::clone(state), clock, asked, announced, plan, fetches: JoinSet::new() })
+    }
+
+    /// Runs for ever.
+    pub(super) async fn run(mut self) {
+        let mut endpoints = self.state.endpoints.subscribe();
+        let mut generation = self.state.key_generation.subscribe();
+        let mut streaming = self.state.streaming.subscribe();
+        loop {
+            self.begin_what_is_due();
+            let full = self.fetches.len() >= MAX_FETCHES;
+            let next = self.plan.next();
+            select! {
+                Some(Ok(done)) = self.fetches.join_next(), if !self.fetches.is_empty() => self.take(done),
+                Some(uri) = self.asked.recv() => self.plan.asked_for(&uri, Instant::now()),
+                Some(event) = self.announced.recv() => self.plan.heard_of(&event, Instant::now()),
+                Ok(()) = endpoints.changed() => self.plan.read_names(Instant::now()),
+                Ok(()) = generation.changed() => self.plan.replace_what_lost_its_key(Instant::now()),
+                Ok(()) = streaming.changed() => {
+                    if !*streaming.borrow_and_update() {
+                        self.plan.ask_regularly(Instant::now());
+                    }
+                }
+                () = sleep_until(next), if !full => {}
+            }
+        }
+    }
+
+    fn begin_what_is_due(&mut self) {
+        let now = Instant::now();
+        if let Some(url) = self.plan.begin_names(now) {
+            let state = Arc::clone(&self.state);
+            self.fetches.spawn(async move { Done::Directory(fetch_directory(&state, &url).await) });
+        }
+        let room = MAX_FETCHES.saturating_sub(self.fetches.len());
+        for (uri, etag) in self.plan.begin_lists(room, now) {
+            let (state, clock) = (Arc::clone(&self.state), self.clock.clone());
+            self.fetches.spawn(async move {
+                let brought = fetch_list(&state, &clock, &uri, etag.as_ref()).await;
+                Done::List(uri, brought)
+            });
+        }
+    }
+
+    fn take(&mut self, done: Done) {
+        let now = Instant::now();
+        match done {
+            Done::Directory(names) => self.plan.take_names(&names, now),
+            Done::List(uri, brought) => self.plan.take_list(&uri, brought, now),
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! What the verifier and the parts of the background task all know.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::{
+    sync::{Notify, mpsc, watch},
+    time::{Instant, timeout_at},
+};
+use url::Url;
+
+use super::{
+    discovery::{Endpoints, Location},
+    http::Http,
+    key_asks::KeyAsks,
+    list_asks::ListAsks,
+    list_token::{Expected, SignedList},
+    lists::{Lists, Now},
+};
+use crate::{Clock, KeySet, Policy, Refusal, key_store::KeyStore};
+
+/// How long anything waits for a fetch that others may have asked for.
+pub(super) const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Shared by everything that has to do with one issuer.
+pub(super) struct State {
+    pub(super) policy: Policy,
+    pub(super) http: Http,
+    pub(super) location: Location,
+    /// `None` until the issuer has said.
+    pub(super) endpoints: watch::Sender<Option<Endpoints>>,
+    pub(super) keys: Arc<KeyStore>,
+    pub(super) key_asks: KeyAsks,
+    /// The key set as it was fetched, and when it was last confirmed, in seconds since 1970.
+    pub(super) key_document: Mutex<Option<(Arc<str>, u64)>>,
+    /// The store's generation, for those who wait for another one.
+    pub(super) key_generation: watch::Sender<u64>,
+    /// The revision of the key set that the event stream told of last.
+    pub(super) keys_announced: watch::Sender<Option<u64>>,
+    /// Older knowledge is not used.
+    pub(super) max_age: Duration,
+    /// `None`: no status is looked up.
+    pub(super) lists: Option<Revocation>,
+    /// Whether the event stream is connected.
+    pub(super) streaming: watch::Sender<bool>,
+    /// Keys or lists have changed since the snapshot was written.
+    pub(super) unsaved: Notify,
+    trouble: Mutex<Option<String>>,
+}
+
+/// What is there when status is looked up.
+pub(super) struct Revocation {
+    pub(super) lists: Lists,
+    pub(super) asks: ListAsks,
+    pub(super) limits: Limits,
+}
+
+/// How much is kept.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    pub(super) lists: usize,
+    /// A list when inflated.
+    pub(super) list_bytes: usize,
+}
+
+impl State {
+    /// Also gives where requests will ask for lists.
+    pub(super) fn new(
+        policy: Policy,
+        http: Http,
+        location: Location,
+        keys: Arc<KeyStore>,
+        max_age: Duration,
+        limits: Option<Limits>,
+    ) -> (Self, mpsc::Receiver<String>) {
+        let (asks, asked) = ListAsks::new();
+        let state = Self {
+            policy,
+            http,
+            location,
+            endpoints: watch::Sender::new(None),
+            keys,
+            key_asks: KeyAsks::new(),
+            key_document: Mutex::new(None),
+            key_generation: watch::Sender::new(0),
+            keys_announced: watch::Sender::new(None),
+            max_age,
+            lists: limits.map(|limits| Revocation { lists: Lists::new(max_age), asks, limits }),
+            streaming: watch::Sender::new(false),
+            unsaved: Notify::new(),
+            trouble: Mutex::new(Some("the verifier has not been started".to_owned())),
+        };
+        (state, asked)
+    }
+
+    /// Puts keys in force that were just fetched or confirmed. `now` is the wall clock's.
+    pub(super) fn put_keys(&self, keys: &Arc<KeySet>, document: &Arc<str>, now: u64) {
+        self.keys.set(keys);
+        *lock(&self.key_document) = Some((Arc::clone(document), now));
+        let generation = self.keys.generation();
+        if self.key_generation.send_replace(generation) != generation {
+            let kids: Vec<_> = keys.kids().collect();
+            log::info!("keys of {}: {kids:?}", self.policy.issuer());
+            self.unsaved.notify_one();
+        }
+    }
+
+    /// Waits until a fetch of the keys is over, and not at all when there will be none. What came of it is in the store.
+    pub(super) async fn wait_for_keys(&self, deadline: Instant) {
+        if let Some(mut fetched) = self.key_asks.ask() {
+            let _ = timeout_at(deadline, fetched.changed()).await;
+        }
+    }
+
+    /// Verifies the text of a list by the keys that are known.
+    pub(super) fn read_list(
+        &self,
+        text: &str,
+        uri: &str,
+        most_bytes: usize,
+        clock: &Clock,
+    ) -> Result<SignedList, Refusal> {
+        let expected = Expected { uri, policy: &self.policy, now: clock.now(), most_bytes };
+        SignedList::verify(text, &*self.keys.usable()?, &expected)
+    }
+
+    /// Where the list `uri` is fetched.
+    ///
+    /// # Errors
+    /// [`Refusal::Malformed`] when it is not the issuer's, [`Refusal::Unavailable`] when that is not known yet.
+    pub(super) fn list_url(&self, uri: &str) -> Result<Url, Refusal> {
+        let endpoints = self.endpoints.borrow();
+        match self.location.of_list(uri, endpoints.as_ref()) {
+            Some(url) if self.http.check(&url).is_ok() => Ok(url),
+            None if endpoints.is_none() && Url::parse(uri).is_ok_and(|url| self.http.check(&url).is_ok()) => {
+                Err(Refusal::Unavailable)
+            }
+            _ => Err(Refusal::Malformed("the status list is not the issuer's")),
+        }
+    }
+
+    /// The wall clock with the policy's leeway.
+    pub(super) fn now(&self, secs: u64) -> Now {
+        Now { secs, leeway: self.policy.leeway_secs() }
+    }
+
+    /// What is wrong with the latest fetch of the keys.
+    pub(super) fn trouble(&self) -> Option<String> {
+        lock(&self.trouble).clone()
+    }
+
+    pub(super) fn report(&self, trouble: Option<&str>) {
+        *lock(&self.trouble) = trouble.map(str::to_owned);
+    }
+}
+
+/// Nothing panics while it holds one of these locks, and what they guard is whole at any time.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,120 @@
+//! The part of the background task that listens to the issuer's event stream, and comes back when it breaks off.
+//!
+//! Nothing that it says is believed: it only tells what to fetch.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep, timeout_at},
+};
+use url::Url;
+
+use super::{
+    events::{Events, Signal},
+    http::FetchError,
+    list_worker::Announced,
+    pauses::back_off,
+    state::State,
+};
+
+/// A stream without any sign of life for so long is dead; the issuer sends one every ten seconds.
+const SILENCE: Duration = Duration::from_secs(25);
+/// More than so many bytes in so long are no events any more.
+const FLOOD: usize = 4 * 1024 * 1024;
+const FLOOD_TIME: Duration = Duration::from_secs(10);
+/// The first pause before the next attempt, and the longest one.
+const BACK_OFF: Duration = Duration::from_secs(1);
+const MAX_BACK_OFF: Duration = Duration::from_secs(60);
+
+/// The part; [`run`](Self::run) is what it does.
+pub(super) struct Stream {
+    state: Arc<State>,
+    lists: mpsc::Sender<Announced>,
+}
+
+/// Why a stream is over.
+#[derive(Debug, thiserror::Error)]
+enum Over {
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    #[error("it broke off: {0}")]
+    Broken(#[from] reqwest::Error),
+    #[error("it was closed")]
+    Closed,
+    #[error("no sign of life for {} s", SILENCE.as_secs())]
+    Silent(#[from] tokio::time::error::Elapsed),
+    #[error(transparent)]
+    TooLong(#[from] super::events::TooLong),
+    #[error("more than anybody has to say")]
+    Flood,
+}
+
+impl Stream {
+    pub(super) fn new(state: Arc<State>, lists: mpsc::Sender<Announced>) -> Self {
+        Self { state, lists }
+    }
+
+    /// Runs for ever.
+    pub(super) async fn run(self) {
+        let mut endpoints = self.state.endpoints.subscribe();
+        let mut failures = 0_u32;
+        loop {
+            let known =
+                endpoints.wait_for(|known| known.as_ref().is_some_and(|known| known.events.is_some()));
+            let Ok(Some(url)) = known.await.map(|known| known.as_ref()?.events.clone()) else { return };
+            let Err(over) = self.listen(&url).await;
+            let lived = self.state.streaming.send_replace(false);
+            failures = if lived { 1 } else { failures.saturating_add(1) };
+            let level = if failures == 1 { log::Level::Info } else { log::Level::Debug };
+            log::log!(level, "the events of {}: {over}; polling meanwhile", self.state.policy.issuer());
+            sleep(pause(&over, failures)).await;
+        }
+    }
+
+    /// Hears one stream to its end.
+    async fn listen(&self, url: &Url) -> Result<std::convert::Infallible, Over> {
+        let mut response = self.state.http.open_stream(url).await?;
+        let (mut events, mut signals) = (Events::default(), Vec::new());
+        let mut heard = Instant::now();
+        let (mut since, mut bytes) = (heard, 0);
+        loop {
+            let piece = timeout_at(heard + SILENCE, response.chunk()).await??.ok_or(Over::Closed)?;
+            if since.elapsed() > FLOOD_TIME {
+                (since, bytes) = (Instant::now(), 0);
+            }
+            bytes += piece.len();
+            if bytes > FLOOD {
+                return Err(Over::Flood);
+            }
+            events.feed(&piece, &mut signals)?;
+            for signal in signals.drain(..) {
+                heard = Instant::now();
+                self.hear(signal).await;
+            }
+        }
+    }
+
+    async fn hear(&self, signal: Signal) {
+        if self.state.streaming.send_if_modified(|streaming| !std::mem::replace(streaming, true)) {
+            log::info!("the events of {} are heard", self.state.policy.issuer());
+        }
+        match signal {
+            Signal::Alive => {}
+            Signal::Keys { revision } => _ = self.state.keys_announced.send_replace(Some(revision)),
+            // Nobody takes it where no status is looked up.
+            Signal::List { uri, revision } => _ = self.lists.send(Announced { uri, revision }).await,
+        }
+    }
+}
+
+/// As the issuer says, when it does, but not for long.
+fn pause(over: &Over, failures: u32) -> Duration {
+    let usual = back_off(failures, BACK_OFF, MAX_BACK_OFF);
+    match over {
+        Over::Fetch(FetchError::Status { retry_after: Some(after), .. }) => {
+            usual.max((*after).min(MAX_BACK_OFF))
+        }
+        _ => usual,
+    }
+}
