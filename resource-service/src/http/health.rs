@@ -27,7 +27,7 @@ pub(super) async fn livez() -> HttpResponse {
 
 pub(super) async fn readyz(verifier: Data<Verifier>) -> Result<HttpResponse, Problem> {
     match verifier.readiness() {
-        Readiness::Ready { keys_age_secs } => Ok(HttpResponse::Ok()
+        Readiness::Ready { keys_age_secs, .. } => Ok(HttpResponse::Ok()
             .insert_header((CACHE_CONTROL, "no-store"))
             .json(Ready { status: "ready", keys_age_seconds: keys_age_secs })),
         Readiness::NotReady { reason } => {
