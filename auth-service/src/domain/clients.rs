@@ -215,12 +215,14 @@ impl Issuer {
             return Ok(client);
         }
         let Some(spare) = self.take_number().await? else { return Ok(client) };
-        let name = client.name;
+        let Client { name, secret_digest: proven, .. } = client;
         let found = self.store.write(move |db| clients::with_number(db, &name, spare)).await?;
         if found.as_ref().is_none_or(|client| client.number != Some(spare)) {
             self.lists.numbers.give_back(spare);
         }
-        found.ok_or(ClientGrantError::InvalidClient)
+        // It had no number when it proved itself, so a new secret has revoked nothing since.
+        let same = found.filter(|client| client.secret_digest == proven);
+        same.ok_or(ClientGrantError::InvalidClient)
     }
 
     fn changed<T>(&self, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
