@@ -174,8 +174,8 @@ pub fn drop_numbers(connection: &mut Connection, user_id: &str) -> Result<Vec<Op
     Ok(numbers)
 }
 
-/// Living sessions of an account, the newest first: the `most` that began before the one called `before` (a text behind
-/// every id for the first ones).
+/// Living sessions of an account, the newest first: the `most` that began before the one called `before` (an id
+/// behind all others for the first ones).
 ///
 /// # Errors
 /// The database's.
