@@ -73,7 +73,8 @@ pub fn client_id(name: &str) -> String {
 
 /// The name of the client with this `client_id`; the name alone is taken as well, because many HTTP libraries cannot put a
 /// colon into Basic credentials.
-fn name_of(client_id: &str) -> &str {
+#[must_use]
+pub fn name_of(client_id: &str) -> &str {
     client_id.strip_prefix(PREFIX).unwrap_or(client_id)
 }
 
