@@ -101,8 +101,8 @@ impl Issuer {
         let client = Client {
             name: new.name,
             secret_digest: digest_of(&secret),
-            scopes: new.scopes.join(" "),
-            audience: audience.join(" "),
+            scopes: each_once(&new.scopes),
+            audience: each_once(&audience),
             disabled: false,
             number: None,
             created_at: self.now(),
@@ -240,6 +240,17 @@ fn revoke_tokens(db: &mut Connection, client: &Client, until: i64) -> Result<(),
         }
         _ => Ok(()),
     }
+}
+
+/// A list separated by spaces, in the order that was given.
+fn each_once(items: &[String]) -> String {
+    let mut once: Vec<&str> = Vec::new();
+    for item in items {
+        if !once.contains(&item.as_str()) {
+            once.push(item);
+        }
+    }
+    once.join(" ")
 }
 
 fn new_secret() -> SecretString {
