@@ -113,9 +113,9 @@ impl Filled {
             "refresh" => {
                 let token =
                     RefreshToken { session_id: id(2 * number), generation: i64::try_from(round).unwrap() };
-                let refresh_token = self.issuer.keyring.encode_refresh_token(&token).unwrap().into();
+                let refresh_token = self.issuer.keyring.encode_refresh_token(&token, 0).unwrap().into();
                 let request = RefreshRequest { refresh_token, scope: None, resource: Vec::new() };
-                self.issuer.refresh(request).await.unwrap();
+                self.issuer.refresh(request, Device::default()).await.unwrap();
             }
             "list: first part" => drop(self.issuer.list_users(list("", "")).await.unwrap()),
             "list: somewhere" => drop(self.issuer.list_users(list("", &name)).await.unwrap()),
@@ -168,8 +168,8 @@ async fn fill(database: Database, server: &Server, users: u64) -> Filled {
         numbers(users), id("i"),
     ));
     run_sql(&url, &format!(
-        "INSERT INTO sessions (id, user_id, audience, generation, rotated_at, created_at, last_used_at, expires_at, absolute_expires_at)
-         {} SELECT {}, {}, 'resource-service', 0, {now}, {now}, {now}, {now} + 1000000, {now} + 1000000 FROM n",
+        "INSERT INTO sessions (id, user_id, audience, generation, rotated_at, created_at, last_used_at, expires_at, absolute_expires_at, number)
+         {} SELECT {}, {}, 'resource-service', 0, {now}, {now}, {now}, {now} + 1000000, {now} + 1000000, i + 1000000 FROM n",
         numbers(2 * users), id("i"), id("(i / 2)"),
     ));
     if database == Database::Postgresql {
@@ -211,8 +211,11 @@ fn explain(url: &str) {
         format!("UPDATE sessions SET generation = 1 WHERE id = '{some}' AND generation = 0 AND ended_at IS NULL AND expires_at > 1"),
         "SELECT * FROM users WHERE username >= 'user-05' AND username < '\u{10ffff}' ORDER BY username LIMIT 51".to_owned(),
         "SELECT * FROM users WHERE email >= 'user-05@' AND email < 'user-05@\u{10ffff}' ORDER BY email LIMIT 51".to_owned(),
-        format!("SELECT id, expires_at FROM sessions WHERE id > '{some}' ORDER BY id LIMIT 500"),
+        format!("SELECT id, expires_at, rotated_at FROM sessions WHERE id > '{some}' ORDER BY id LIMIT 500"),
         format!("UPDATE sessions SET ended_at = 1 WHERE user_id = '{some}' AND ended_at IS NULL"),
+        format!("SELECT * FROM sessions WHERE user_id = '{some}' AND ended_at IS NULL AND expires_at > 1 AND id < '~' ORDER BY id DESC LIMIT 51"),
+        "SELECT id FROM sessions WHERE number >= 131072 AND number < 262144 LIMIT 1".to_owned(),
+        "SELECT number FROM revocations WHERE number >= 131072 AND number < 262144 AND until > 1".to_owned(),
     ];
     for query in queries {
         println!("  {query}");

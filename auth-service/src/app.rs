@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use actix_web::web::{Data, ServiceConfig};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -11,12 +12,13 @@ use shared_claims::{Algorithm, Clock, KeySet, KeySetError, SetupError, Verifier}
 use url::Url;
 
 use crate::domain::keyring::sealing::{self, MasterKeyError};
-use crate::domain::keyring::{Keyring, KeyringError, Sealer, Signing};
+use crate::domain::keyring::{Keyring, KeyringError, Lifetimes, Plan, Sealer};
 use crate::domain::passwords::{Hasher, HashingLimits, PasswordPolicy, Scheme};
+use crate::domain::revocation::{StatusListPolicy, StatusLists};
 use crate::domain::rights::Roles;
 use crate::domain::upkeep::Upkeep;
-use crate::domain::{Issuer, Policy};
-use crate::http::{self, MaxUserAgentChars, Metadata};
+use crate::domain::{DatabaseClock, Issuer, Policy, recovery};
+use crate::http::{self, Listeners, MaxUserAgentChars, Metadata};
 use crate::settings::{PasswordAlgorithm, Settings};
 use crate::store::{Store, StoreError, StoreLimits};
 
@@ -55,17 +57,23 @@ pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError>
     let max_age = settings.keys.max_age.as_secs();
     let metadata = Data::new(Metadata::new(&issuer.policy, issuer.keyring.algorithms(), max_age)?);
     let user_agent = Data::new(MaxUserAgentChars(settings.sessions.max_user_agent_chars));
+    let listeners =
+        Data::new(Listeners::new(settings.status_lists.max_listeners, settings.status_lists.heartbeat));
     let issuer_path =
         Url::parse(&settings.issuer).map_or_else(|_| String::new(), |url| url.path().to_owned());
     let upkeep = Upkeep {
-        reload_keys: settings.keys.reload,
+        look: settings.status_lists.look,
         clean_up: settings.cleanup.interval,
         keep_ended: settings.cleanup.keep,
         step: settings.cleanup.step,
     };
     let background = issuer.clone();
     let routes = move |config: &mut ServiceConfig| {
-        config.app_data(issuer.clone()).app_data(metadata.clone()).app_data(user_agent.clone());
+        config
+            .app_data(issuer.clone())
+            .app_data(metadata.clone())
+            .app_data(user_agent.clone())
+            .app_data(listeners.clone());
         http::routes(config, &issuer_path);
     };
     let app = App::listen("auth-service", settings.listen, &settings.http, routes)
@@ -83,23 +91,62 @@ pub async fn build_issuer(settings: &Settings, clock: Clock) -> Result<Issuer, S
     make_data_dir(settings)?;
     let sealer = sealer(settings)?;
     let store = Store::open(&settings.database_url(), store_limits(settings))?;
-    let now = i64::try_from(clock.now()).unwrap_or(i64::MAX);
-    let signing = Signing {
-        algorithm: settings.tokens.algorithm,
-        shared_secret: settings.tokens.shared_secret.clone(),
-        publish_ahead: settings.keys.publish_ahead,
-    };
-    let keyring = Keyring::open(&store, sealer, now, &signing).await?;
+    let clock = database_clock(&store, clock).await?;
+    let keyring = Keyring::open(&store, sealer, clock.now(), plan(settings)).await?;
     let scheme = scheme(settings)?;
     let policy = policy(settings, &scheme);
-    let verifier = verifier(&policy, &keyring, signing.shared_secret.as_ref())?.with_clock(clock.clone());
+    let secret = settings.tokens.shared_secret.as_ref();
+    let verifier = verifier(&policy, &keyring, secret)?.with_clock(clock.clock());
     let limits = HashingLimits {
         threads: settings.hashing.threads,
         queue: settings.hashing.queue,
         deadline: settings.hashing.deadline,
     };
     let hasher = Hasher::start(scheme, limits).map_err(|error| StartError::Threads(error.to_string()))?;
-    Ok(Issuer { store, clock, keyring, hasher, verifier, policy })
+    let lists = StatusLists::new(StatusListPolicy {
+        lifetime: settings.status_lists.lifetime,
+        ttl: settings.status_lists.ttl,
+    });
+    Ok(Issuer { store, clock, keyring, hasher, lists, verifier, policy })
+}
+
+/// Puts a restored database into service; says how many sessions were ended.
+///
+/// # Errors
+/// [`StartError`].
+pub async fn recover(settings: &Settings, clock: Clock) -> Result<usize, StartError> {
+    make_data_dir(settings)?;
+    let sealer = sealer(settings)?;
+    let store = Store::open(&settings.database_url(), store_limits(settings))?;
+    let clock = database_clock(&store, clock).await?;
+    Ok(recovery::recover(&store, &sealer, &plan(settings), clock.now()).await?)
+}
+
+/// The clock of the database, which all replicas share.
+async fn database_clock(store: &Store, local: Clock) -> Result<DatabaseClock, StoreError> {
+    let clock = DatabaseClock::new(local);
+    if let Some(now) = store.time().await? {
+        clock.observe(now);
+    }
+    Ok(clock)
+}
+
+fn plan(settings: &Settings) -> Plan {
+    Plan {
+        algorithm: settings.tokens.algorithm,
+        shared_secret: settings.tokens.shared_secret.clone(),
+        rotate_every: settings.keys.rotate_every,
+        publish_ahead: settings.keys.publish_ahead,
+        max_age: settings.keys.max_age,
+        lifetimes: Lifetimes {
+            access_token: seconds(settings.tokens.access_ttl),
+            status_list: seconds(settings.status_lists.lifetime),
+        },
+    }
+}
+
+fn seconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)
 }
 
 /// How much the store may do, by the settings.
@@ -162,6 +209,8 @@ fn policy(settings: &Settings, scheme: &Scheme) -> Policy {
         allowed_audiences,
         access_ttl: settings.tokens.access_ttl,
         refresh_grace: settings.tokens.refresh_grace,
+        repeat_elsewhere_is_theft: settings.tokens.repeat_elsewhere_is_theft,
+        statuses: settings.tokens.algorithm != Algorithm::HS256,
         idle_ttl: settings.sessions.idle_ttl,
         absolute_ttl: settings.sessions.absolute_ttl,
         registration_open: settings.registration.open,

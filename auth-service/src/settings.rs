@@ -44,6 +44,7 @@ pub struct Settings {
     pub passwords: Passwords,
     pub hashing: Hashing,
     pub keys: Keys,
+    pub status_lists: StatusLists,
     pub cleanup: Cleanup,
     pub limits: Limits,
     pub registration: Registration,
@@ -63,6 +64,7 @@ pub struct Tokens {
     pub access_ttl: Duration,
     #[serde(with = "humantime_serde")]
     pub refresh_grace: Duration,
+    pub repeat_elsewhere_is_theft: bool,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -120,11 +122,26 @@ pub struct Hashing {
 #[expect(missing_docs, reason = "config.default.toml documents every key")]
 pub struct Keys {
     #[serde(with = "humantime_serde")]
-    pub reload: Duration,
+    pub rotate_every: Duration,
     #[serde(with = "humantime_serde")]
     pub publish_ahead: Duration,
     #[serde(with = "humantime_serde")]
     pub max_age: Duration,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "config.default.toml documents every key")]
+pub struct StatusLists {
+    #[serde(with = "humantime_serde")]
+    pub look: Duration,
+    #[serde(with = "humantime_serde")]
+    pub lifetime: Duration,
+    #[serde(with = "humantime_serde")]
+    pub ttl: Duration,
+    #[serde(with = "humantime_serde")]
+    pub heartbeat: Duration,
+    pub max_listeners: usize,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -202,12 +219,17 @@ impl Settings {
             ("database.write_queue", self.database.write_queue, 1, 1_000_000),
             ("database.write_group", self.database.write_group, 1, 4096),
             ("cleanup.step", self.cleanup.step as usize, 1, 10_000),
+            ("status_lists.max_listeners", self.status_lists.max_listeners, 0, 1_000_000),
         ])?;
         let durations = [
             ("tokens.access_ttl", self.tokens.access_ttl),
             ("sessions.idle_ttl", self.sessions.idle_ttl),
             ("sessions.absolute_ttl", self.sessions.absolute_ttl),
-            ("keys.reload", self.keys.reload),
+            ("keys.rotate_every", self.keys.rotate_every),
+            ("keys.publish_ahead", self.keys.publish_ahead),
+            ("status_lists.lifetime", self.status_lists.lifetime),
+            ("status_lists.ttl", self.status_lists.ttl),
+            ("status_lists.heartbeat", self.status_lists.heartbeat),
             ("cleanup.interval", self.cleanup.interval),
             ("database.timeout", self.database.timeout),
         ];
@@ -216,9 +238,7 @@ impl Settings {
                 return Err(SettingsError::invalid(key, "must be between 1s and 3650d"));
             }
         }
-        if self.keys.publish_ahead < 2 * self.keys.reload {
-            return Err(SettingsError::invalid("keys.publish_ahead", "must be at least twice keys.reload"));
-        }
+        self.check_keys()?;
         self.check_database_url()?;
         self.check_roles()?;
         for (key, value) in
@@ -246,6 +266,29 @@ impl Settings {
             "issuer",
             "must be an http or https URL without query, fragment and trailing slash",
         ))
+    }
+
+    /// What replicas tell each other by the database must be known before it counts.
+    fn check_keys(&self) -> Result<(), SettingsError> {
+        let look = self.status_lists.look;
+        if !(Duration::from_millis(10)..=Duration::from_secs(60)).contains(&look) {
+            return Err(SettingsError::invalid("status_lists.look", "must be between 10ms and 60s"));
+        }
+        if self.keys.publish_ahead < 4 * look {
+            let reason = "must be at least four times status_lists.look";
+            return Err(SettingsError::invalid("keys.publish_ahead", reason));
+        }
+        if self.keys.rotate_every <= self.keys.publish_ahead {
+            return Err(SettingsError::invalid(
+                "keys.rotate_every",
+                "must be longer than keys.publish_ahead",
+            ));
+        }
+        if self.status_lists.ttl > self.status_lists.lifetime {
+            let reason = "must not be longer than status_lists.lifetime";
+            return Err(SettingsError::invalid("status_lists.ttl", reason));
+        }
+        Ok(())
     }
 
     fn check_database_url(&self) -> Result<(), SettingsError> {
@@ -327,7 +370,10 @@ mod tests {
             ("AUTH__MASTER_KEY_PREVIOUS", "!", "`master_key_previous`"),
             ("AUTH__ROLES__READER__SCOPES", "two words", "roles.reader"),
             ("AUTH__TOKENS__ACCESS_TTL", "99999999d", "tokens.access_ttl"),
-            ("AUTH__KEYS__PUBLISH_AHEAD", "9s", "keys.publish_ahead"),
+            ("AUTH__KEYS__PUBLISH_AHEAD", "30d", "keys.rotate_every"),
+            ("AUTH__KEYS__PUBLISH_AHEAD", "0s", "keys.publish_ahead"),
+            ("AUTH__STATUS_LISTS__LOOK", "0s", "status_lists.look"),
+            ("AUTH__STATUS_LISTS__TTL", "2d", "status_lists.ttl"),
             ("AUTH__NO_SUCH_THING", "1", "no_such_thing"),
         ];
         for (name, value, key) in rows {

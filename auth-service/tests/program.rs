@@ -210,3 +210,55 @@ fn the_command_line_says_what_is_wrong() {
         assert!(text.contains(said), "{arguments:?}: {text}");
     }
 }
+
+#[actix_web::test]
+async fn operators_rotate_and_withdraw_keys_and_recover_beside_a_running_server() {
+    let data = folder();
+    let service = Running::start(&mut program(data.path()));
+    service.register("alice").await;
+    let kids = async || {
+        let keys = reqwest::get(format!("{}/.well-known/jwks.json", service.address)).await.unwrap();
+        let keys: serde_json::Value = serde_json::from_str(&keys.text().await.unwrap()).unwrap();
+        let kid = |key: &serde_json::Value| key["kid"].as_str().unwrap().to_owned();
+        keys["keys"].as_array().unwrap().iter().map(kid).collect::<Vec<_>>()
+    };
+    let first = kids().await;
+    let (code, text) = run(data.path(), &["key", "rotate"]);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("it signs in 7200s") || text.contains("it signs in 7199s"), "{text}");
+    assert_eq!(kids().await.len(), 2, "published at once");
+    let (_, listed) = run(data.path(), &["key", "list"]);
+    assert!(
+        listed.contains(&format!("{} ES256 signs\n", first[0])) && listed.contains("signs in 7"),
+        "{listed}"
+    );
+    let (_, tokens) = service.login("alice").await;
+    let (code, text) = run(data.path(), &["key", "rotate", "--emergency"]);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("every signing key was withdrawn"), "{text}");
+    let now = kids().await;
+    assert!(now.len() == 1 && !first.contains(&now[0]));
+    let (status, tokens) = service.refresh(tokens["refresh_token"].as_str().unwrap()).await.unwrap();
+    assert_eq!(status, 200, "sessions go on");
+    let (code, text) = run(data.path(), &["recover"]);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("ended 1 sessions"), "{text}");
+    let (status, _) = service.refresh(tokens["refresh_token"].as_str().unwrap()).await.unwrap();
+    assert_eq!(status, 400);
+    assert_eq!(service.login("alice").await.0, 200);
+}
+
+#[actix_web::test]
+async fn sigterm_ends_streams_of_events_at_once() {
+    let data = folder();
+    let service = Running::start(&mut program(data.path()));
+    let url = format!("{}/status-lists/events", service.address);
+    let mut stream = reqwest::get(url).await.unwrap();
+    assert!(stream.chunk().await.unwrap().is_some());
+    let begin = std::time::Instant::now();
+    service.signal("-TERM");
+    let (code, log) = service.end();
+    assert_eq!(code, Some(0), "{log}");
+    assert!(begin.elapsed() < std::time::Duration::from_secs(9), "nobody waited for the end of the drain");
+    while let Ok(Some(_)) = stream.chunk().await {}
+}

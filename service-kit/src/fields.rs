@@ -85,6 +85,15 @@ impl Fields {
         self.as_string(name, value)
     }
 
+    /// A string that may be missing, which is `None`, or `null`, which is `Some(None)`: for changes, where the first leaves
+    /// a value as it is and the second takes it away (RFC 7396).
+    pub fn nullable_string(&mut self, name: &'static str) -> Option<Option<String>> {
+        match self.members.remove(name)? {
+            Value::Null => Some(None),
+            value => self.as_string(name, value).map(Some),
+        }
+    }
+
     /// A secret that must be there. It is wiped from memory when it is dropped.
     pub fn secret(&mut self, name: &'static str) -> SecretString {
         self.string(name).into()

@@ -16,4 +16,4 @@ pub mod settings;
 pub use envelope::{Envelope, REQUEST_ID};
 pub use fields::{BodyLimits, Fields, FromFields, Strict};
 pub use problem::{FieldError, Problem};
-pub use server::{App, HttpSettings};
+pub use server::{App, Closing, Handle, HttpSettings};

@@ -47,6 +47,39 @@ impl Path {
         self.route(&["POST"], web::post().to(handler))
     }
 
+    /// Handles `PUT`.
+    #[must_use]
+    pub fn put<F, Args>(self, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.route(&["PUT"], web::put().to(handler))
+    }
+
+    /// Handles `PATCH`.
+    #[must_use]
+    pub fn patch<F, Args>(self, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.route(&["PATCH"], web::patch().to(handler))
+    }
+
+    /// Handles `DELETE`.
+    #[must_use]
+    pub fn delete<F, Args>(self, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.route(&["DELETE"], web::delete().to(handler))
+    }
+
     fn route(mut self, methods: &[&'static str], route: Route) -> Self {
         self.allow.extend(methods);
         Self { resource: self.resource.route(route), ..self }

@@ -1,16 +1,20 @@
 //! The HTTP server around a route table: its bounds, its envelope, its life from the first request to the last.
 
+use std::future::{Ready, ready};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::dev::{Server, ServerHandle};
+use actix_web::dev::{Payload, Server, ServerHandle};
 use actix_web::middleware::from_fn;
 use actix_web::web::{PayloadConfig, ServiceConfig};
-use actix_web::{App as Actix, HttpServer};
+use actix_web::{App as Actix, FromRequest, HttpRequest, HttpServer};
 use futures_util::future::LocalBoxFuture;
 use ipnet::IpNet;
 use serde::Deserialize;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 
 use crate::envelope::Envelope;
 use crate::fields::BodyLimits;
@@ -53,9 +57,48 @@ pub struct App {
     /// Where it listens, with the port that it got.
     pub address: SocketAddr,
     /// Stops it.
-    pub handle: ServerHandle,
+    pub handle: Handle,
     /// Serves until `SIGTERM`, `SIGINT` or the handle.
     pub run: LocalBoxFuture<'static, io::Result<()>>,
+}
+
+/// Stops a service.
+#[derive(Debug, Clone)]
+pub struct Handle {
+    server: ServerHandle,
+    closing: Arc<watch::Sender<bool>>,
+}
+
+impl Handle {
+    /// Takes no more requests, and ends endless answers at once. With `graceful`, requests in flight may go on for as long
+    /// as the settings say. Returns when the server has ended.
+    pub async fn stop(&self, graceful: bool) {
+        self.closing.send_replace(true);
+        self.server.stop(graceful).await;
+    }
+}
+
+/// Tells an endless answer, such as a stream of events, that the service is about to stop. A parameter of handlers.
+#[derive(Debug, Clone)]
+pub struct Closing(watch::Receiver<bool>);
+
+impl Closing {
+    /// Returns when the service is about to stop.
+    pub async fn closed(&mut self) {
+        // An error means that the server is gone, which is the same.
+        let _ = self.0.wait_for(|closing| *closing).await;
+    }
+}
+
+impl FromRequest for Closing {
+    type Error = std::convert::Infallible;
+    type Future = Ready<Result<Self, Self::Error>>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        // Outside of `App::listen` nobody would ever say it, so it counts as said.
+        let closing = req.app_data::<Self>().cloned();
+        ready(Ok(closing.unwrap_or_else(|| Self(watch::channel(true).1))))
+    }
 }
 
 impl App {
@@ -77,11 +120,13 @@ impl App {
         };
         let envelope = Envelope::new(&http.trusted_proxies);
         let (body_bytes, body_limits) = (http.max_body_bytes, BodyLimits { timeout: http.body_timeout });
+        let (closing, closed) = watch::channel(false);
         let server = HttpServer::new(move || {
             let envelope = envelope.clone();
             Actix::new()
                 .app_data(PayloadConfig::new(body_bytes))
                 .app_data(body_limits)
+                .app_data(Closing(closed.clone()))
                 .configure(&routes)
                 .wrap(from_fn(move |req, next| envelope.clone().wrap(req, next)))
         });
@@ -91,10 +136,11 @@ impl App {
             .client_request_timeout(http.head_timeout)
             .keep_alive(http.keep_alive)
             .shutdown_timeout(http.shutdown_timeout.as_secs())
+            .disable_signals() // they end the streams of events as well, so they are handled below
             .listen(listener)?
             .run();
-        let handle = server.handle();
-        Ok(Self { address, handle, run: Box::pin(serve(name, server, address)) })
+        let handle = Handle { server: server.handle(), closing: Arc::new(closing) };
+        Ok(Self { address, handle: handle.clone(), run: Box::pin(serve(name, server, handle, address)) })
     }
 
     /// Runs `work` in the background for as long as the service runs.
@@ -110,11 +156,16 @@ impl App {
     }
 }
 
-async fn serve(name: &str, mut server: Server, address: SocketAddr) -> io::Result<()> {
-    // The first poll sets up the handling of signals: whoever waits for this line may send one.
-    if let std::task::Poll::Ready(ended) = futures_util::poll!(&mut server) {
-        return ended;
-    }
+async fn serve(name: &str, mut server: Server, handle: Handle, address: SocketAddr) -> io::Result<()> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    // Whoever waits for this line may send a signal.
     log::info!("{name} listens on http://{address}");
-    server.await
+    let graceful = tokio::select! {
+        ended = &mut server => return ended,
+        _ = terminate.recv() => true,
+        _ = interrupt.recv() => false,
+    };
+    log::info!("{name} stops");
+    let ((), ended) = futures_util::future::join(handle.stop(graceful), server).await;
+    ended
 }

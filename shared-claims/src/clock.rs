@@ -43,17 +43,15 @@ impl Freshness {
 
 /// A source of the current time, in whole seconds since 1970 (the `NumericDate` of RFC 7519).
 #[derive(Clone, Debug, Default)]
-pub struct Clock {
-    source: Source,
-    /// Seconds to add, for a clock that is set by another one.
-    ahead: Option<Arc<AtomicI64>>,
-}
+pub struct Clock(Source);
 
 #[derive(Clone, Debug, Default)]
 enum Source {
     #[default]
     System,
     Manual(Arc<AtomicU64>),
+    /// Another clock, and the seconds to add to it.
+    Adjusted(Arc<Clock>, Arc<AtomicI64>),
 }
 
 impl Clock {
@@ -66,24 +64,30 @@ impl Clock {
     /// Seconds since 1970. A machine set to a time before 1970 reads 0, at which no token is valid yet.
     #[must_use]
     pub fn now(&self) -> u64 {
-        let own = match &self.source {
+        match &self.0 {
             Source::System => system_now(),
             Source::Manual(seconds) => seconds.load(Ordering::Relaxed),
-        };
-        self.ahead.as_ref().map_or(own, |ahead| own.saturating_add_signed(ahead.load(Ordering::Relaxed)))
+            Source::Adjusted(clock, ahead) => {
+                clock.now().saturating_add_signed(ahead.load(Ordering::Relaxed))
+            }
+        }
     }
 
     /// This clock, put right by as many seconds as `ahead` holds at the time: for a machine that follows the clock of
     /// another one.
     #[must_use]
     pub fn adjusted_by(&self, ahead: Arc<AtomicI64>) -> Self {
-        Self { source: self.source.clone(), ahead: Some(ahead) }
+        Self(Source::Adjusted(Arc::new(self.clone()), ahead))
     }
 
     /// Whether a test sets it.
     #[must_use]
     pub fn is_manual(&self) -> bool {
-        matches!(self.source, Source::Manual(_))
+        match &self.0 {
+            Source::System => false,
+            Source::Manual(_) => true,
+            Source::Adjusted(clock, _) => clock.is_manual(),
+        }
     }
 }
 
@@ -114,7 +118,7 @@ impl ManualClock {
     /// The [`Clock`] that this one drives.
     #[must_use]
     pub fn clock(&self) -> Clock {
-        Clock { source: Source::Manual(Arc::clone(&self.0)), ahead: None }
+        Clock(Source::Manual(Arc::clone(&self.0)))
     }
 
     /// Moves forward by `by`; parts of a second are dropped.

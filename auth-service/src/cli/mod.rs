@@ -5,6 +5,8 @@
     reason = "this is where the program talks to a terminal"
 )]
 
+mod client;
+mod key;
 mod user;
 
 use std::process::ExitCode;
@@ -40,6 +42,18 @@ enum Command {
     /// Create, disable and enable accounts, and change their roles.
     #[command(subcommand)]
     User(user::UserCommand),
+    /// List signing keys, and rotate them.
+    #[command(subcommand)]
+    Key(key::KeyCommand),
+    /// Create, list, disable and enable clients: services with a secret of their own.
+    #[command(subcommand)]
+    Client(client::ClientCommand),
+    /// After a restore from a backup: make everything that was ever given worthless, and begin anew with new keys.
+    ///
+    /// Ends every session and revokes every token, so that nothing that was used or ended after the backup comes back to
+    /// life. Accounts, passwords and clients stay. It also helps when the master key is lost. Run it before the services
+    /// are started again.
+    Recover,
     /// Print every setting with its default and its meaning.
     Settings,
 }
@@ -66,6 +80,9 @@ pub async fn run() -> ExitCode {
         None | Some(Command::Serve | Command::Settings) => serve(&settings).await,
         Some(Command::Migrate { revert }) => migrate(&settings, revert),
         Some(Command::User(command)) => user::run(&settings, command).await,
+        Some(Command::Key(command)) => key::run(&settings, command).await,
+        Some(Command::Client(command)) => client::run(&settings, command).await,
+        Some(Command::Recover) => recover(&settings).await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -90,6 +107,12 @@ fn migrate(settings: &Settings, revert: Option<usize>) -> Result<(), String> {
             }
         }
     }
+    Ok(())
+}
+
+async fn recover(settings: &Settings) -> Result<(), String> {
+    let ended = app::recover(settings, Clock::system()).await.map_err(|error| error.to_string())?;
+    println!("ended {ended} sessions, and made new keys; everybody logs in again");
     Ok(())
 }
 

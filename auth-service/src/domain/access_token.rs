@@ -2,13 +2,15 @@
 
 use shared_claims::{AccessToken, Claims, Refusal};
 
+use super::clients::client_id;
 use super::keyring::KeyringError;
 use super::{Issuer, random, seconds};
+use crate::store::clients::Client;
 use crate::store::sessions::Session;
 use crate::store::users::User;
 
 /// The client of those who log in with a password of their own.
-pub(super) const FIRST_PARTY: &str = "first-party";
+pub const FIRST_PARTY: &str = "first-party";
 
 impl Issuer {
     /// Signs a token for a session, with the rights that the user has now.
@@ -36,14 +38,44 @@ impl Issuer {
             auth_time: Some(numeric_date(session.created_at)),
             email_verified: user.email.as_ref().map(|_| user.email_verified),
             email: user.email.clone(),
-            status: None,
+            status: session.number.map(|number| self.status_of(number)),
         };
         self.keyring.sign(&claims, now)
     }
 
-    /// The session that an access token belongs to. The token need not be fresh: this is for ending the session.
-    pub(super) fn session_of_expired(&self, token: &str) -> Result<Option<String>, Refusal> {
-        Ok(self.verifier.verify_expired(token)?.sid.clone())
+    /// Signs a token of a client's own (RFC 9068 section 2.2: `sub` is the client).
+    pub(super) fn mint_for_client(
+        &self,
+        client: &Client,
+        audience: Vec<String>,
+        scope: String,
+    ) -> Result<String, KeyringError> {
+        let now = self.now();
+        let client_id = client_id(&client.name);
+        let claims = Claims {
+            iss: self.policy.issuer.clone(),
+            sub: client_id.clone(),
+            aud: audience,
+            exp: numeric_date(now.saturating_add(seconds(self.policy.access_ttl))),
+            iat: numeric_date(now),
+            nbf: Some(numeric_date(now)),
+            jti: random::id(),
+            sid: None,
+            client_id,
+            scope,
+            roles: Vec::new(),
+            username: None,
+            auth_time: None,
+            email: None,
+            email_verified: None,
+            status: client.number.map(|number| self.status_of(number)),
+        };
+        self.keyring.sign(&claims, now)
+    }
+
+    /// As [`verify`](Self::verify), but the token need not be fresh: for ending what it belongs to.
+    pub(super) fn verify_expired(&self, token: &str) -> Result<AccessToken, Refusal> {
+        self.verifier.verify_expired(token)
     }
 
     /// Checks everything about a token that can be seen from the token.

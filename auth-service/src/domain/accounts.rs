@@ -4,7 +4,8 @@ use email_address::EmailAddress;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::passwords::HashingError;
-use super::{Invalid, Issuer, random, rights};
+use super::sessions::NO_SESSION;
+use super::{Invalid, Issuer, random, revocation, rights};
 use crate::store::users::{self, Login, User};
 use crate::store::{Connection, StoreError, Unique, sessions};
 
@@ -106,18 +107,22 @@ impl Issuer {
     /// # Errors
     /// The store's.
     pub async fn set_disabled(&self, username: &str, disabled: bool) -> Result<Option<User>, StoreError> {
-        let (username, now) = (username.to_lowercase(), self.now());
+        let (username, now, until) = (username.to_lowercase(), self.now(), self.revoked_until());
         let change = move |db: &mut Connection| {
             let user = users::set_disabled(db, &username, disabled)?;
             if let Some(user) = user.as_ref().filter(|_| disabled) {
-                sessions::end_all(db, &user.id, now)?;
+                let ended = sessions::end_all(db, &user.id, NO_SESSION, now)?;
+                revocation::revoke(db, ended, until)?;
             }
-            Ok(user)
+            Ok::<_, StoreError>(user)
         };
-        self.store.write(change).await
+        let changed = self.store.write(change).await?;
+        self.lists.announce();
+        Ok(changed)
     }
 
-    /// Gives and takes roles. `None` when there is no account of that name.
+    /// Gives and takes roles. When any is taken away, the access tokens that are out die at once, and the sessions go on
+    /// with their next refresh. `None` when there is no account of that name.
     ///
     /// # Errors
     /// The store's.
@@ -127,9 +132,25 @@ impl Issuer {
         add: Vec<String>,
         remove: Vec<String>,
     ) -> Result<Option<User>, StoreError> {
-        let username = username.to_lowercase();
-        let change = move |roles: &str| rights::changed(roles, &add, &remove);
-        self.store.write(move |db| users::change_roles(db, &username, change)).await
+        let (username, until) = (username.to_lowercase(), self.revoked_until());
+        let change = move |db: &mut Connection| {
+            let Some(mut user) = users::hold_by_name(db, &username)? else { return Ok(None) };
+            let roles = rights::changed(&user.roles, &add, &remove);
+            if roles == user.roles {
+                return Ok(Some(user));
+            }
+            let fewer = user.roles().any(|role| !roles.split(' ').any(|kept| kept == role));
+            users::set_roles(db, &user.id, &roles)?;
+            if fewer {
+                let numbers = sessions::drop_numbers(db, &user.id)?;
+                revocation::revoke(db, numbers, until)?;
+            }
+            user.roles = roles;
+            Ok::<_, StoreError>(Some(user))
+        };
+        let changed = self.store.write(change).await?;
+        self.lists.announce();
+        Ok(changed)
     }
 }
 

@@ -73,8 +73,24 @@ impl Issuer {
         audience: &[String],
         device: Device,
     ) -> Result<Session, LoginError> {
+        let mut session = self.new_session(user, audience, device);
+        session.number = self.take_number().await?;
+        let (row, auth_version) = (session.clone(), user.auth_version);
+        let begin = move |db: &mut Connection| {
+            // While the password was being checked it may have been changed, or the account disabled.
+            if !users::hold(db, &row.user_id, auth_version)? {
+                return Err(LoginError::InvalidCredentials);
+            }
+            Ok(sessions::insert(db, &row)?)
+        };
+        self.store.write(begin).await?;
+        Ok(session)
+    }
+
+    /// A session as it is at its beginning, without a number yet.
+    pub(super) fn new_session(&self, user: &User, audience: &[String], device: Device) -> Session {
         let now = self.now();
-        let session = Session {
+        Session {
             id: random::id(),
             user_id: user.id.clone(),
             audience: audience.join(" "),
@@ -87,17 +103,8 @@ impl Issuer {
             ended_at: None,
             ip: device.ip,
             user_agent: device.user_agent,
-        };
-        let (row, auth_version) = (session.clone(), user.auth_version);
-        let begin = move |db: &mut Connection| {
-            // While the password was being checked it may have been changed, or the account disabled.
-            if !users::hold(db, &row.user_id, auth_version)? {
-                return Err(LoginError::InvalidCredentials);
-            }
-            Ok(sessions::insert(db, &row)?)
-        };
-        self.store.write(begin).await?;
-        Ok(session)
+            number: None,
+        }
     }
 
     fn audience_for(&self, resource: Vec<String>) -> Result<Vec<String>, LoginError> {

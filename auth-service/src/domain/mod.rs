@@ -2,36 +2,48 @@
 //! or settings. Each use case is a method of [`Issuer`], in the file named after what it is about.
 
 mod access_token;
+pub mod account_changes;
 pub mod accounts;
+pub mod clients;
+mod clock;
+pub mod introspection;
 pub mod keyring;
 pub mod login;
 pub mod passwords;
 pub mod random;
+pub mod recovery;
 pub mod refresh;
+pub mod revocation;
 pub mod rights;
 pub mod sessions;
 pub mod upkeep;
 pub mod users;
 
+pub use access_token::FIRST_PARTY;
+pub use clock::DatabaseClock;
+
 use std::time::Duration;
 
-use shared_claims::{Clock, Verifier};
+use shared_claims::Verifier;
 
 use crate::store::Store;
 use keyring::Keyring;
 use passwords::{Hasher, PasswordPolicy};
+use revocation::StatusLists;
 use rights::Roles;
 
 /// The one place that owns users and signs tokens: what it needs, and what it was told to do.
 pub struct Issuer {
     /// What is kept.
     pub store: Store,
-    /// What time it is.
-    pub clock: Clock,
+    /// What time it is: the database's, so that replicas agree.
+    pub clock: DatabaseClock,
     /// The private keys.
     pub keyring: Keyring,
     /// The threads that hash passwords.
     pub hasher: Hasher,
+    /// What verifiers learn about ended sessions.
+    pub lists: StatusLists,
     /// Knows the tokens of this issuer again.
     pub verifier: Verifier,
     /// What tokens and sessions are like.
@@ -51,6 +63,10 @@ pub struct Policy {
     pub access_ttl: Duration,
     /// How long a repeated refresh gets the same answer.
     pub refresh_grace: Duration,
+    /// Whether a repeat from another address and another user agent is theft even then.
+    pub repeat_elsewhere_is_theft: bool,
+    /// Whether tokens carry a place in a status list: not with HS256, where nobody could verify one.
+    pub statuses: bool,
     /// A session ends when it was not refreshed for this long.
     pub idle_ttl: Duration,
     /// A session ends after this long in any case.
@@ -77,7 +93,7 @@ pub struct Invalid {
 impl Issuer {
     /// Unix seconds, as the database stores them.
     fn now(&self) -> i64 {
-        i64::try_from(self.clock.now()).unwrap_or(i64::MAX)
+        self.clock.now()
     }
 }
 

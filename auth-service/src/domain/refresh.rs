@@ -5,9 +5,9 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::keyring::{KeyringError, RefreshToken};
 use super::rights::Roles;
-use super::sessions::Grant;
-use super::{Issuer, seconds};
-use crate::store::sessions::{self, Session};
+use super::sessions::{Device, Grant};
+use super::{Issuer, revocation, seconds};
+use crate::store::sessions::{self, Rotation, Session};
 use crate::store::users::User;
 use crate::store::{Connection, StoreError};
 
@@ -45,11 +45,31 @@ pub enum RefreshError {
 /// What became of a refresh token in the transaction that used it.
 enum Outcome {
     /// The session goes on: with its new generation, or with the one that an earlier use of the same token gave it.
-    Granted { session: Session, user: User, audience: Vec<String>, scope: String },
+    Granted(Box<Granted>),
     /// There is nothing to continue.
     Refused,
-    /// The token was used long ago: its session was ended now.
-    Reused(Session),
+    /// It should not have been used: its session was ended now.
+    Ended(Session, Reuse),
+}
+
+/// A session that goes on.
+struct Granted {
+    session: Session,
+    user: User,
+    audience: Vec<String>,
+    scope: String,
+}
+
+/// Why a genuine refresh token ends its session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reuse {
+    /// It was used before, and that was too long ago for a lost answer. Owner or thief, nobody can tell: neither goes on
+    /// (RFC 9700 section 4.14.2).
+    Replayed,
+    /// It was used a moment ago, by somebody else: a thief could otherwise ride along.
+    Elsewhere,
+    /// Its generation is one that the database has not reached: this is an older copy of the database.
+    Future,
 }
 
 /// One use of a genuine refresh token, with all that decides about it.
@@ -57,13 +77,19 @@ struct Use {
     token: RefreshToken,
     scope: Option<String>,
     resource: Vec<String>,
+    device: Device,
     roles: Roles,
     /// Seconds.
     grace: i64,
+    repeat_elsewhere_is_theft: bool,
     /// Seconds.
     idle: i64,
     /// Unix seconds.
     now: i64,
+    /// For a session that has no number.
+    spare: Option<i64>,
+    /// Until when a revocation is remembered, in unix seconds.
+    until: i64,
 }
 
 impl Issuer {
@@ -72,51 +98,81 @@ impl Issuer {
     ///
     /// # Errors
     /// [`RefreshError`].
-    pub async fn refresh(&self, request: RefreshRequest) -> Result<Grant, RefreshError> {
+    pub async fn refresh(&self, request: RefreshRequest, device: Device) -> Result<Grant, RefreshError> {
         let RefreshRequest { refresh_token, scope, resource } = request;
         let token = self.keyring.decode_refresh_token(refresh_token.expose_secret());
+        let token = token.ok_or(RefreshError::InvalidGrant)?;
+        let spare = self.take_number().await?;
         let attempt = Use {
-            token: token.ok_or(RefreshError::InvalidGrant)?,
+            token,
             scope,
             resource,
+            device,
             roles: self.policy.roles.clone(),
             grace: seconds(self.policy.refresh_grace),
+            repeat_elsewhere_is_theft: self.policy.repeat_elsewhere_is_theft,
             idle: seconds(self.policy.idle_ttl),
             now: self.now(),
+            spare,
+            until: self.revoked_until(),
         };
-        match self.store.write(move |db| attempt.run(db)).await? {
-            Outcome::Granted { session, user, audience, scope } => {
+        let outcome = self.store.write(move |db| attempt.run(db)).await;
+        self.give_back(spare, &outcome);
+        match outcome? {
+            Outcome::Granted(granted) => {
+                let Granted { session, user, audience, scope } = *granted;
                 Ok(self.grant(&session, &user, audience, scope)?)
             }
             Outcome::Refused => Err(RefreshError::InvalidGrant),
-            Outcome::Reused(session) => {
-                log::warn!("refresh token reuse: ended session {} of user {}", session.id, session.user_id);
+            Outcome::Ended(session, why) => {
+                self.lists.announce();
+                log::warn!(
+                    "refresh token reuse ({why:?}): ended session {} of user {}",
+                    session.id,
+                    session.user_id
+                );
                 Err(RefreshError::InvalidGrant)
             }
+        }
+    }
+
+    /// Most refreshes need no number. After a failure of the store nobody knows whether it was used.
+    fn give_back(&self, spare: Option<i64>, outcome: &Result<Outcome, RefreshError>) {
+        let unused = match outcome {
+            Ok(Outcome::Granted(granted)) => granted.session.number != spare,
+            Ok(Outcome::Refused | Outcome::Ended(..)) => true,
+            Err(error) => !matches!(error, RefreshError::Store(_)),
+        };
+        if let Some(spare) = spare.filter(|_| unused) {
+            self.lists.numbers.give_back(spare);
         }
     }
 }
 
 impl Use {
     fn run(&self, db: &mut Connection) -> Result<Outcome, RefreshError> {
-        let Some((session, user)) = self.living(db)? else { return Ok(Outcome::Refused) };
-        // What was asked for is checked before the token is used up.
+        let Some((session, _)) = self.living(db)? else { return Ok(Outcome::Refused) };
+        // What was asked for is checked before the token is used up, and an error undoes its use.
         let audience = narrowed(&session.audience, &self.resource).ok_or(RefreshError::InvalidTarget)?;
-        let scope = self.scope_for(&user)?;
-        let expires_at = self.now.saturating_add(self.idle).min(session.absolute_expires_at);
-        let rotated = sessions::rotate(db, &session.id, self.token.generation, self.now, expires_at)?;
-        if let Some(session) = rotated {
-            return Ok(Outcome::Granted { session, user, audience, scope });
-        }
-        // Somebody was faster, now or earlier: look again at what they left.
+        let rotation = Rotation {
+            generation: self.token.generation,
+            now: self.now,
+            expires_at: self.now.saturating_add(self.idle).min(session.absolute_expires_at),
+            ip: self.device.ip.clone(),
+            user_agent: self.device.user_agent.clone(),
+        };
+        let rotated = sessions::rotate(db, &session.id, &rotation)?.is_some();
+        // Look again: at what somebody left who was faster, now or earlier; or, with the session in hand, at what rights
+        // the user has now. Whoever takes rights away from now on waits for us, and gives the session another number.
         let Some((session, user)) = self.living(db)? else { return Ok(Outcome::Refused) };
-        if self.is_repeated(&session) {
-            return Ok(Outcome::Granted { session, user, audience, scope });
+        if !rotated && let Some(why) = self.reuse(&session) {
+            let ended = sessions::end(db, &session.id, self.now)?;
+            revocation::revoke(db, ended.map(|session| session.number), self.until)?;
+            return Ok(Outcome::Ended(session, why));
         }
-        // Owner or thief, nobody can tell: neither goes on (RFC 9700 section 4.14.2). A generation that the database has
-        // not reached yet means that it was restored from an older copy; that session ends as well.
-        sessions::end(db, &session.id, self.now)?;
-        Ok(Outcome::Reused(session))
+        let scope = self.scope_for(&user)?;
+        let session = self.numbered(db, session)?;
+        Ok(Outcome::Granted(Box::new(Granted { session, user, audience, scope })))
     }
 
     /// The session, unless it or its account has ended.
@@ -125,9 +181,25 @@ impl Use {
         Ok(found.filter(|(session, user)| session.is_alive(self.now) && !user.disabled))
     }
 
-    fn is_repeated(&self, session: &Session) -> bool {
-        let previous = session.generation == self.token.generation + 1;
-        previous && self.grace > 0 && self.now - session.rotated_at <= self.grace
+    /// Why a token that did not take the session on must not be answered; `None` for a repeat within the grace period.
+    fn reuse(&self, session: &Session) -> Option<Reuse> {
+        let age = self.now - session.rotated_at;
+        if self.token.generation >= session.generation {
+            Some(Reuse::Future)
+        } else if self.token.generation + 1 < session.generation || self.grace == 0 || age > self.grace {
+            Some(Reuse::Replayed)
+        } else {
+            let elsewhere = self.device.ip != session.ip && self.device.user_agent != session.user_agent;
+            (self.repeat_elsewhere_is_theft && elsewhere).then_some(Reuse::Elsewhere)
+        }
+    }
+
+    /// The session with a number, if there are numbers at all.
+    fn numbered(&self, db: &mut Connection, mut session: Session) -> Result<Session, StoreError> {
+        if let (None, Some(spare)) = (session.number, self.spare) {
+            session.number = sessions::with_number(db, &session.id, spare)?;
+        }
+        Ok(session)
     }
 
     fn scope_for(&self, user: &User) -> Result<String, RefreshError> {
@@ -139,7 +211,7 @@ impl Use {
 }
 
 /// The part of a list, separated by spaces, that was asked for: all of it when nothing was; `None` when it is no part.
-fn narrowed(granted: &str, asked: &[String]) -> Option<Vec<String>> {
+pub(super) fn narrowed(granted: &str, asked: &[String]) -> Option<Vec<String>> {
     let granted: Vec<&str> = granted.split_ascii_whitespace().collect();
     if asked.is_empty() {
         return Some(granted.into_iter().map(str::to_owned).collect());

@@ -5,10 +5,10 @@ use secrecy::{ExposeSecret as _, SecretString};
 use shared_claims::{AccessToken, Claims, Refusal};
 
 use super::keyring::{KeyringError, RefreshToken};
-use super::{Issuer, seconds};
-use crate::store::StoreError;
+use super::{Issuer, revocation, seconds};
 use crate::store::sessions::{self, Session};
 use crate::store::users::User;
+use crate::store::{Connection, StoreError};
 
 /// What a login or a refresh gives.
 pub struct Grant {
@@ -16,13 +16,22 @@ pub struct Grant {
     pub access_token: String,
     /// Seconds that the access token lives.
     pub expires_in: i64,
-    /// To be used once.
-    pub refresh_token: String,
-    /// Seconds until the session ends unless it is refreshed.
-    pub refresh_expires_in: i64,
+    /// How to go on; a client's own token has no such thing (RFC 6749 section 4.4.3).
+    pub refresh: Option<RefreshGrant>,
     /// What the access token allows, separated by spaces.
     pub scope: String,
 }
+
+/// What continues a session.
+pub struct RefreshGrant {
+    /// To be used once.
+    pub token: String,
+    /// Seconds until the session ends unless it is refreshed.
+    pub expires_in: i64,
+}
+
+/// No session has this id: for "all of them, without exception".
+pub(super) const NO_SESSION: &str = "";
 
 /// From where and with what somebody logs in.
 #[derive(Debug, Clone, Default)]
@@ -39,6 +48,9 @@ pub enum AuthenticateError {
     /// The token, or its session, or its account.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// It is a client's own token, and this is for users.
+    #[error("the token of a client, not of a user")]
+    NotAUser,
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -55,6 +67,15 @@ pub struct Caller {
     pub token: AccessToken,
 }
 
+/// One part of a list of sessions.
+#[derive(Debug, Clone)]
+pub struct SessionPage {
+    /// The newest first.
+    pub sessions: Vec<Session>,
+    /// The cursor of the next part, if there is one.
+    pub next: Option<String>,
+}
+
 impl Issuer {
     /// Who sends this access token. The session must be alive and the account enabled.
     ///
@@ -62,7 +83,7 @@ impl Issuer {
     /// [`AuthenticateError`].
     pub async fn authenticate(&self, token: &str) -> Result<Caller, AuthenticateError> {
         let token = self.verify(token)?;
-        let session_id = token.sid.clone().ok_or(Refusal::Revoked)?;
+        let session_id = token.sid.clone().ok_or(AuthenticateError::NotAUser)?;
         let found = self.store.read(move |db| sessions::with_user(db, &session_id)).await?;
         let now = self.now();
         match found {
@@ -89,7 +110,7 @@ impl Issuer {
     /// # Errors
     /// [`Refusal::Revoked`] when the session had ended before, and whatever else is wrong with the token.
     pub async fn logout(&self, access_token: &str) -> Result<(), AuthenticateError> {
-        let session_id = self.session_of_expired(access_token)?.ok_or(Refusal::Revoked)?;
+        let session_id = self.verify_expired(access_token)?.sid.clone().ok_or(AuthenticateError::NotAUser)?;
         if self.end_session(session_id).await? { Ok(()) } else { Err(Refusal::Revoked.into()) }
     }
 
@@ -105,9 +126,71 @@ impl Issuer {
         Ok(())
     }
 
-    async fn end_session(&self, id: String) -> Result<bool, StoreError> {
-        let now = self.now();
-        self.store.write(move |db| sessions::end(db, &id, now)).await
+    /// Ends a session, with its access tokens; `false` when it had ended before.
+    pub(super) async fn end_session(&self, id: String) -> Result<bool, StoreError> {
+        let (now, until) = (self.now(), self.revoked_until());
+        let end = move |db: &mut Connection| {
+            let Some(session) = sessions::end(db, &id, now)? else { return Ok(false) };
+            revocation::revoke(db, [session.number], until)?;
+            Ok::<_, StoreError>(true)
+        };
+        let ended = self.store.write(end).await?;
+        self.lists.announce();
+        Ok(ended)
+    }
+
+    /// Living sessions of the caller's account, the newest first; `cursor` is what the part before gave as `next`, and empty
+    /// for the first part.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn list_sessions(
+        &self,
+        caller: &Caller,
+        cursor: &str,
+        limit: u32,
+    ) -> Result<SessionPage, StoreError> {
+        // Ids are hexadecimal digits and dashes: this is behind all of them.
+        let before = if cursor.is_empty() { "~".to_owned() } else { cursor.to_owned() };
+        let (user_id, now, most) = (caller.user.id.clone(), self.now(), i64::from(limit) + 1);
+        // One more than is shown tells whether there is a next part.
+        let page = move |db: &mut Connection| sessions::page(db, &user_id, &before, most, now);
+        let mut sessions = self.store.read(page).await?;
+        let more = sessions.len() > limit as usize;
+        sessions.truncate(limit as usize);
+        let next = sessions.last().filter(|_| more).map(|session| session.id.clone());
+        Ok(SessionPage { sessions, next })
+    }
+
+    /// Ends one session of the caller's account; `false` when there is no such session, or it is somebody else's.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn end_own_session(&self, caller: &Caller, id: String) -> Result<bool, StoreError> {
+        let (user_id, wanted, now) = (caller.user.id.clone(), id.clone(), self.now());
+        let found = self.store.read(move |db| sessions::with_user(db, &wanted)).await?;
+        match found {
+            Some((session, user)) if user.id == user_id && session.is_alive(now) => {
+                self.end_session(id).await
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// Ends every session of the caller's account but this one.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn end_other_sessions(&self, caller: &Caller) -> Result<(), StoreError> {
+        let (user_id, kept) = (caller.user.id.clone(), caller.session.id.clone());
+        let (now, until) = (self.now(), self.revoked_until());
+        let end = move |db: &mut Connection| {
+            let ended = sessions::end_all(db, &user_id, &kept, now)?;
+            revocation::revoke(db, ended, until)
+        };
+        self.store.write(end).await?;
+        self.lists.announce();
+        Ok(())
     }
 
     /// The answer to a login or a refresh.
@@ -122,8 +205,10 @@ impl Issuer {
         Ok(Grant {
             access_token: self.mint(session, user, audience, scope.clone())?,
             expires_in: seconds(self.policy.access_ttl),
-            refresh_token: self.keyring.encode_refresh_token(&next)?,
-            refresh_expires_in: session.expires_at - self.now(),
+            refresh: Some(RefreshGrant {
+                token: self.keyring.encode_refresh_token(&next, session.rotated_at)?,
+                expires_in: session.expires_at - self.now(),
+            }),
             scope,
         })
     }

@@ -3,15 +3,18 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use super::keyring::KeyringError;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::keyring::{KeyringError, MOST_LEEWAY, Rotated, RotationError};
+use super::revocation::numbers_of;
 use super::{Issuer, seconds};
-use crate::store::{StoreError, sessions};
+use crate::store::{Connection, StoreError, clients, revocations, sessions, status_lists};
 
 /// How often, and how much at once.
 #[derive(Debug, Clone, Copy)]
 pub struct Upkeep {
-    /// How often to look for signing keys of other processes.
-    pub reload_keys: Duration,
+    /// How often to look for what other processes have changed: keys, revocations.
+    pub look: Duration,
     /// How often to look for sessions to delete.
     pub clean_up: Duration,
     /// How long after their end sessions are deleted.
@@ -22,34 +25,81 @@ pub struct Upkeep {
 
 /// Between two steps of a clean-up requests get their turn.
 const PAUSE: Duration = Duration::from_millis(100);
+/// The shortest time between two pieces of news to the same listener: a burst of revocations is told once.
+const NEWS_GAP: Duration = Duration::from_millis(200);
+/// How often to see whether a key is due.
+const ROTATION: Duration = Duration::from_secs(1);
+/// How often to compare clocks with the database.
+const CLOCK: Duration = Duration::from_secs(10);
+/// A list is published for at least this many seconds after its last number was leased, for those that still have some.
+const LIST_KEPT: i64 = 24 * 3600;
 
 impl Issuer {
     /// Keeps the service in order for as long as it is polled. Failures are logged; the next turn tries again.
     pub async fn keep_up(&self, upkeep: Upkeep) -> Infallible {
-        let mut reload_keys = tokio::time::interval(upkeep.reload_keys);
-        let mut clean_up = tokio::time::interval(upkeep.clean_up);
+        let all = tokio::join!(
+            self.spread_news(upkeep.look),
+            self.rotate_keys(),
+            self.follow_the_clock(),
+            self.tidy_up(upkeep)
+        );
+        all.0
+    }
+
+    /// Looks at what changed, and tells the listeners.
+    async fn spread_news(&self, interval: Duration) -> Infallible {
         loop {
-            tokio::select! {
-                _ = reload_keys.tick() => {
-                    if let Err(error) = self.reload_keys().await {
-                        log::warn!("the signing keys could not be looked up again: {error}");
-                    }
-                }
-                _ = clean_up.tick() => {
-                    if let Err(error) = self.clean_up(upkeep).await {
-                        log::warn!("ended sessions could not be deleted: {error}");
-                    }
-                }
+            let begun = Instant::now();
+            match self.look().await {
+                Ok(_) => self.lists.tell(),
+                Err(error) => log::debug!("no look at what changed: {error}"),
             }
+            sleep(NEWS_GAP.saturating_sub(begun.elapsed())).await;
+            let rest = interval.saturating_sub(begun.elapsed());
+            let _ = timeout(rest, self.lists.announced()).await; // either way it is time
         }
     }
 
-    /// Takes over the signing keys that other processes have made.
+    async fn rotate_keys(&self) -> Infallible {
+        loop {
+            let rotated = match self.keyring.rotate_if_due(&self.store, self.now()).await {
+                Ok(true) => self.reload_keys().await,
+                Ok(false) => Ok(()),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = rotated {
+                log::warn!("a key that is due could not be made: {error}");
+            }
+            sleep(ROTATION).await;
+        }
+    }
+
+    async fn follow_the_clock(&self) -> Infallible {
+        loop {
+            match self.store.time().await {
+                Ok(Some(now)) => self.clock.observe(now),
+                Ok(None) => {}
+                Err(error) => log::debug!("the database's clock could not be read: {error}"),
+            }
+            sleep(CLOCK).await;
+        }
+    }
+
+    async fn tidy_up(&self, upkeep: Upkeep) -> Infallible {
+        loop {
+            if let Err(error) = self.clean_up(upkeep).await {
+                log::warn!("what is over could not be deleted: {error}");
+            }
+            sleep(upkeep.clean_up).await;
+        }
+    }
+
+    /// Takes over the keys that other processes have made.
     ///
     /// # Errors
     /// [`KeyringError`]: the keys stay as they were.
     pub async fn reload_keys(&self) -> Result<(), KeyringError> {
-        if self.keyring.reload(&self.store).await?
+        if self.keyring.reload(&self.store, self.now()).await?
             && let Ok(keys) = shared_claims::KeySet::from_json(self.keyring.published().json.as_bytes())
         {
             self.verifier.set_keys(keys);
@@ -57,30 +107,95 @@ impl Issuer {
         Ok(())
     }
 
-    /// Deletes sessions that ended long ago. It walks through all of them in small steps, so that nobody waits for it:
-    /// an index by their end would have to be written at each refresh. Says how many were deleted.
+    /// Publishes a new signing key ahead of its use.
+    ///
+    /// # Errors
+    /// [`RotationError`].
+    pub async fn rotate_signing_key(&self) -> Result<Rotated, RotationError> {
+        let rotated = self.keyring.rotate(&self.store, self.now()).await?;
+        self.reload_keys().await?;
+        Ok(rotated)
+    }
+
+    /// Withdraws every signing key at once, for one that may be in the wrong hands.
+    ///
+    /// # Errors
+    /// [`RotationError`].
+    pub async fn withdraw_signing_keys(&self) -> Result<(), RotationError> {
+        self.keyring.rotate_emergency(&self.store, self.now()).await?;
+        Ok(self.reload_keys().await?)
+    }
+
+    /// Deletes what is over: sessions that ended long ago, revocations of tokens that have expired, lists without a living
+    /// number, retired keys. Says how many sessions were deleted.
     ///
     /// # Errors
     /// The store's.
     pub async fn clean_up(&self, upkeep: Upkeep) -> Result<usize, StoreError> {
-        let before = self.now().saturating_sub(seconds(upkeep.keep_ended));
-        let (mut deleted, mut last) = (0, String::new());
+        let walk = self.clean_up_sessions(upkeep).await?;
+        let now = self.now();
+        self.store.write(move |db| revocations::forget(db, now)).await?;
+        self.drop_lists(now).await?;
+        self.keyring.delete_retired(&self.store, walk.oldest_rotation).await?;
+        Ok(walk.deleted)
+    }
+
+    /// Walks through all sessions in small steps, so that nobody waits for it: an index by their end would have to be
+    /// written at each refresh.
+    async fn clean_up_sessions(&self, upkeep: Upkeep) -> Result<Walk, StoreError> {
+        // A session outlives every access token that it gave: so does the list that it has a number in.
+        let keep = seconds(upkeep.keep_ended).max(self.keyring.longest_access_ttl() + MOST_LEEWAY);
+        let now = self.now();
+        let before = now.saturating_sub(keep);
+        let mut walk = Walk { deleted: 0, oldest_rotation: now };
+        let mut last = String::new();
         loop {
             let (after, most) = (last.clone(), i64::from(upkeep.step));
             let step = self.store.read(move |db| sessions::ends(db, &after, most)).await?;
             let full = step.len() == upkeep.step as usize;
-            if let Some((id, _)) = step.last() {
-                id.clone_into(&mut last);
+            if let Some(session) = step.last() {
+                session.id.clone_into(&mut last);
             }
-            let ended: Vec<String> =
-                step.into_iter().filter(|(_, end)| *end < before).map(|(id, _)| id).collect();
-            if !ended.is_empty() {
-                deleted += self.store.write(move |db| sessions::delete_ended(db, &ended, before)).await?;
+            let (over, alive): (Vec<_>, Vec<_>) =
+                step.into_iter().partition(|session| session.expires_at < before);
+            let oldest = alive.iter().map(|session| session.rotated_at).min();
+            walk.oldest_rotation = walk.oldest_rotation.min(oldest.unwrap_or(now));
+            let over: Vec<String> = over.into_iter().map(|session| session.id).collect();
+            if !over.is_empty() {
+                let delete = move |db: &mut Connection| sessions::delete_ended(db, &over, before);
+                walk.deleted += self.store.write(delete).await?;
             }
             if !full {
-                return Ok(deleted);
+                return Ok(walk);
             }
-            tokio::time::sleep(PAUSE).await;
+            sleep(PAUSE).await;
         }
     }
+
+    /// Publishes lists no longer in which no number is alive.
+    async fn drop_lists(&self, now: i64) -> Result<(), StoreError> {
+        let left = self.store.read(move |db| status_lists::left_before(db, now - LIST_KEPT)).await?;
+        for list in left {
+            let drop = move |db: &mut Connection| {
+                let numbers = || numbers_of(list);
+                let alive = sessions::any_with(db, numbers())?
+                    || clients::any_with(db, numbers())?
+                    || revocations::any(db, numbers())?;
+                if !alive {
+                    status_lists::drop_list(db, list)?;
+                    log::info!("status list {list} is not published any more: nothing in it is alive");
+                }
+                Ok::<_, StoreError>(())
+            };
+            self.store.write(drop).await?;
+        }
+        Ok(())
+    }
+}
+
+/// What a walk through all sessions has done and seen.
+struct Walk {
+    deleted: usize,
+    /// When the oldest refresh token that may still be used was made, in unix seconds.
+    oldest_rotation: i64,
 }

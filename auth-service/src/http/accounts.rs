@@ -28,7 +28,7 @@ impl FromFields for RegistrationBody {
 
 /// An account as its owner sees it.
 #[derive(Serialize)]
-struct Account<'a> {
+pub(super) struct Account<'a> {
     id: &'a str,
     username: &'a str,
     email: Option<&'a str>,

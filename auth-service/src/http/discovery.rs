@@ -2,6 +2,7 @@
 //! themselves by the issuer's URL alone.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use actix_web::http::header::{CACHE_CONTROL, ETAG, EntityTag, Header as _, IfNoneMatch};
 use actix_web::web::Data;
@@ -24,8 +25,17 @@ struct Document {
     jwks_uri: String,
     scopes_supported: BTreeSet<String>,
     response_types_supported: [&'static str; 0],
-    grant_types_supported: [&'static str; 1],
-    token_endpoint_auth_methods_supported: [&'static str; 1],
+    grant_types_supported: [&'static str; 2],
+    token_endpoint_auth_methods_supported: [&'static str; 3],
+    revocation_endpoint: String,
+    revocation_endpoint_auth_methods_supported: [&'static str; 3],
+    introspection_endpoint: String,
+    introspection_endpoint_auth_methods_supported: [&'static str; 2],
+    // Without asymmetric signatures nobody could verify a list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status_list_aggregation_endpoint: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status_list_events_endpoint: Option<String>,
     // The next two are OpenID's; some generic clients want them in order to read the rest.
     subject_types_supported: [&'static str; 1],
     id_token_signing_alg_values_supported: BTreeSet<&'static str>,
@@ -48,8 +58,14 @@ impl Metadata {
             jwks_uri: at("/.well-known/jwks.json"),
             scopes_supported: policy.roles.0.values().flatten().cloned().collect(),
             response_types_supported: [],
-            grant_types_supported: ["refresh_token"],
-            token_endpoint_auth_methods_supported: ["none"],
+            grant_types_supported: ["refresh_token", "client_credentials"],
+            token_endpoint_auth_methods_supported: ["none", "client_secret_basic", "client_secret_post"],
+            revocation_endpoint: at("/revoke"),
+            revocation_endpoint_auth_methods_supported: ["none", "client_secret_basic", "client_secret_post"],
+            introspection_endpoint: at("/introspect"),
+            introspection_endpoint_auth_methods_supported: ["client_secret_basic", "client_secret_post"],
+            status_list_aggregation_endpoint: policy.statuses.then(|| at("/status-lists")),
+            status_list_events_endpoint: policy.statuses.then(|| at("/status-lists/events")),
             subject_types_supported: ["public"],
             id_token_signing_alg_values_supported: algorithms,
         })?;
@@ -64,16 +80,18 @@ pub(super) async fn metadata(metadata: Data<Metadata>) -> HttpResponse {
         .body(metadata.json.clone())
 }
 
-pub(super) async fn key_set(
-    issuer: Data<Issuer>,
-    metadata: Data<Metadata>,
-    req: HttpRequest,
-) -> HttpResponse {
+/// How long the answer waits for the database, to be sure that no key has just been withdrawn.
+const PATIENCE: Duration = Duration::from_millis(250);
+
+pub(super) async fn key_set(issuer: Data<Issuer>, req: HttpRequest) -> HttpResponse {
+    // Without the database the keys that are known are still the ones that were in force a moment ago.
+    let _ = tokio::time::timeout(PATIENCE, issuer.look()).await;
     let published = issuer.keyring.published();
     let known = if_none_match(&req, &published.etag);
     let mut response = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    let max_age = issuer.keyring.max_age(issuer.clock.now());
     response
-        .insert_header((CACHE_CONTROL, metadata.cache_control.as_str()))
+        .insert_header((CACHE_CONTROL, format!("public, max-age={max_age}")))
         .insert_header((ETAG, published.etag.as_str()));
     if known {
         return response.finish();
@@ -82,7 +100,7 @@ pub(super) async fn key_set(
 }
 
 /// RFC 9110 section 13.1.2.
-fn if_none_match(req: &HttpRequest, etag: &str) -> bool {
+pub(super) fn if_none_match(req: &HttpRequest, etag: &str) -> bool {
     let Ok(ours) = etag.parse::<EntityTag>() else { return false };
     match IfNoneMatch::parse(req) {
         Ok(IfNoneMatch::Any) => true,

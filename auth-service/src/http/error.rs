@@ -5,7 +5,9 @@ use actix_web::http::header::{HeaderValue, WWW_AUTHENTICATE};
 use service_kit::{FieldError, Problem};
 
 use super::oauth::OAuthError;
+use crate::domain::account_changes::ChangeError;
 use crate::domain::accounts::RegisterError;
+use crate::domain::clients::ClientGrantError;
 use crate::domain::keyring::KeyringError;
 use crate::domain::login::LoginError;
 use crate::domain::passwords::HashingError;
@@ -53,6 +55,9 @@ impl IntoProblem for HashingError {
 
 impl IntoProblem for KeyringError {
     fn into_problem(self) -> Problem {
+        if let Self::Store(error) = self {
+            return error.into_problem();
+        }
         log::error!("{self}");
         Problem::internal()
     }
@@ -97,10 +102,29 @@ impl IntoProblem for LoginError {
     }
 }
 
+impl IntoProblem for ChangeError {
+    fn into_problem(self) -> Problem {
+        match self {
+            // Not 401: the token is good, and a client that got another one would fail again.
+            Self::WrongPassword => {
+                Problem::new(StatusCode::FORBIDDEN, "invalid_credentials", "The current password is wrong.")
+            }
+            Self::Invalid(mistakes) => RegisterError::Invalid(mistakes).into_problem(),
+            Self::Taken(what) => RegisterError::Taken(what).into_problem(),
+            Self::Hashing(error) => error.into_problem(),
+            Self::Store(error) => error.into_problem(),
+            Self::Keyring(error) => error.into_problem(),
+        }
+    }
+}
+
 /// A protected route's refusal: the challenge of RFC 6750, or the store's failure.
 pub(super) fn refusal(issuer: &Issuer, error: AuthenticateError) -> actix_web::Error {
     match error {
         AuthenticateError::Refused(refusal) => issuer.verifier.auth_error(refusal).into(),
+        AuthenticateError::NotAUser => {
+            Problem::new(StatusCode::FORBIDDEN, "user_required", "This is for users, not for clients.").into()
+        }
         AuthenticateError::Store(error) => error.into_problem().into(),
     }
 }
@@ -129,6 +153,20 @@ impl From<RefreshError> for OAuthError {
             RefreshError::InvalidTarget => invalid_target(),
             RefreshError::Store(error) => error.into_problem().into(),
             RefreshError::Keyring(error) => error.into_problem().into(),
+        }
+    }
+}
+
+impl From<ClientGrantError> for OAuthError {
+    fn from(error: ClientGrantError) -> Self {
+        match error {
+            ClientGrantError::InvalidClient => Self::invalid_client(),
+            ClientGrantError::InvalidScope => {
+                Self::bad_request("invalid_scope", "The scope is more than the client may have.")
+            }
+            ClientGrantError::InvalidTarget => invalid_target(),
+            ClientGrantError::Store(error) => error.into_problem().into(),
+            ClientGrantError::Keyring(error) => error.into_problem().into(),
         }
     }
 }

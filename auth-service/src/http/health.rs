@@ -3,6 +3,7 @@
 use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::Data;
+use serde::Serialize;
 use service_kit::Problem;
 
 use super::error::IntoProblem;
@@ -14,9 +15,17 @@ pub(super) async fn livez() -> HttpResponse {
         .json(serde_json::json!({ "status": "alive" }))
 }
 
+#[derive(Serialize)]
+struct Ready {
+    status: &'static str,
+    /// How far this machine's clock is ahead of the database's, if that is worth a word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clock_skew_seconds: Option<i64>,
+}
+
 pub(super) async fn readyz(issuer: Data<Issuer>) -> Result<HttpResponse, Problem> {
     issuer.store.ping().await.map_err(IntoProblem::into_problem)?;
-    Ok(HttpResponse::Ok()
-        .insert_header((CACHE_CONTROL, "no-store"))
-        .json(serde_json::json!({ "status": "ready" })))
+    let skew = issuer.clock.skew();
+    let ready = Ready { status: "ready", clock_skew_seconds: (skew != 0).then_some(skew) };
+    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(ready))
 }

@@ -1,15 +1,21 @@
 //! THE ROUTE TABLE: every path of the service on one screen. Handlers live in the file that the path's line names;
 //! each extracts, calls one use case, and responds.
 
+mod account_changes;
 mod accounts;
 mod admin;
 mod caller;
+mod client;
 mod device;
 mod discovery;
 mod error;
 mod health;
+mod introspection;
+mod my_sessions;
 mod oauth;
+mod revocation;
 mod sessions;
+mod status_lists;
 mod token;
 
 use actix_web::web::ServiceConfig;
@@ -17,6 +23,7 @@ use service_kit::routes::{nowhere, path};
 
 pub(crate) use device::MaxUserAgentChars;
 pub(crate) use discovery::Metadata;
+pub(crate) use status_lists::Listeners;
 
 /// Registers every route. `issuer_path` is the path of the issuer's URL, which RFC 8414 puts behind the well-known name.
 pub(crate) fn routes(config: &mut ServiceConfig, issuer_path: &str) {
@@ -26,11 +33,19 @@ pub(crate) fn routes(config: &mut ServiceConfig, issuer_path: &str) {
         .service(path("/login").post(sessions::login))
         .service(path("/token").post(token::token))
         .service(path("/logout").post(sessions::logout))
-        .service(path("/me").get(accounts::me))
+        .service(path("/revoke").post(revocation::revoke))
+        .service(path("/introspect").post(introspection::introspect))
+        .service(path("/me").get(accounts::me).patch(account_changes::names).delete(account_changes::delete))
+        .service(path("/me/password").put(account_changes::password))
+        .service(path("/me/sessions").get(my_sessions::list).delete(my_sessions::end_others))
+        .service(path("/me/sessions/{id}").delete(my_sessions::end))
         .service(path("/admin/users").get(admin::users))
         .service(path("/.well-known/jwks.json").get(discovery::key_set))
         .service(path(metadata).get(discovery::metadata))
         .service(path("/.well-known/openid-configuration").get(discovery::metadata))
+        .service(path("/status-lists").get(status_lists::aggregation))
+        .service(path("/status-lists/events").get(status_lists::events))
+        .service(path("/status-lists/{list}").get(status_lists::list))
         .service(path("/livez").get(health::livez))
         .service(path("/readyz").get(health::readyz))
         .default_service(actix_web::web::to(nowhere));

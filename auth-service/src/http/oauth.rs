@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
+use actix_web::http::header::{CACHE_CONTROL, HeaderName, HeaderValue, WWW_AUTHENTICATE};
 use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, ResponseError};
 use futures_util::future::LocalBoxFuture;
 use secrecy::SecretString;
@@ -27,6 +27,21 @@ impl OAuthError {
     /// `400` with a code that an RFC defines.
     pub(super) fn bad_request(code: &'static str, description: impl Into<Cow<'static, str>>) -> Self {
         Self { status: StatusCode::BAD_REQUEST, code, description: description.into(), headers: Vec::new() }
+    }
+
+    /// A parameter is missing.
+    pub(super) fn missing(name: &'static str) -> Self {
+        Self::bad_request("invalid_request", format!("The parameter {name} is missing."))
+    }
+
+    /// The client did not prove itself. It is told how it could, whether it tried to or not (RFC 9110 section 15.5.2).
+    pub(super) fn invalid_client() -> Self {
+        Self {
+            status: StatusCode::UNAUTHORIZED,
+            code: "invalid_client",
+            description: Cow::Borrowed("The client is not known here, or its secret is another one."),
+            headers: vec![(WWW_AUTHENTICATE, HeaderValue::from_static(r#"Basic realm="auth-service""#))],
+        }
     }
 }
 
@@ -64,7 +79,18 @@ impl ResponseError for OAuthError {
 }
 
 /// The members that are read from JSON; in a form every parameter is a string, so there is nothing to choose.
-const KNOWN: [&str; 6] = ["grant_type", "refresh_token", "scope", "username", "email", "password"];
+const KNOWN: [&str; 10] = [
+    "grant_type",
+    "refresh_token",
+    "scope",
+    "username",
+    "email",
+    "password",
+    "client_id",
+    "client_secret",
+    "token",
+    "token_type_hint",
+];
 
 /// The parameters of a request to an OAuth endpoint. Unknown ones are ignored, repeated ones refused, and those
 /// without a value count as absent (RFC 6749 section 3.2).

@@ -95,8 +95,10 @@ struct TokenResponse<'a> {
     access_token: &'a str,
     token_type: &'static str,
     expires_in: i64,
-    refresh_token: &'a str,
-    refresh_expires_in: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_expires_in: Option<i64>,
     scope: &'a str,
 }
 
@@ -107,8 +109,8 @@ pub(super) fn token_response(grant: &Grant) -> HttpResponse {
             access_token: &grant.access_token,
             token_type: "Bearer",
             expires_in: grant.expires_in,
-            refresh_token: &grant.refresh_token,
-            refresh_expires_in: grant.refresh_expires_in,
+            refresh_token: grant.refresh.as_ref().map(|refresh| refresh.token.as_str()),
+            refresh_expires_in: grant.refresh.as_ref().map(|refresh| refresh.expires_in),
             scope: &grant.scope,
         },
     )

@@ -4,7 +4,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 
 use diesel::connection::{AnsiTransactionManager, SimpleConnection as _, TransactionManager};
-use diesel::{Connection as _, PgConnection, SqliteConnection};
+use diesel::dsl::sql;
+use diesel::sql_types::BigInt;
+use diesel::{Connection as _, PgConnection, RunQueryDsl as _, SqliteConnection};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::error::StoreError;
@@ -71,6 +73,17 @@ impl Database {
 
 pub(super) fn ping(connection: &mut Connection) -> Result<(), StoreError> {
     Ok(connection.batch_execute("SELECT 1")?)
+}
+
+/// The time of PostgreSQL's machine, in unix seconds.
+pub(super) fn time(connection: &mut Connection) -> Result<Option<i64>, StoreError> {
+    match connection {
+        Connection::Sqlite(_) => Ok(None),
+        Connection::Postgres(postgres) => {
+            let now = sql::<BigInt>("floor(extract(epoch FROM clock_timestamp()))::bigint");
+            Ok(Some(diesel::select(now).get_result(postgres)?))
+        }
+    }
 }
 
 pub(super) fn begin(connection: &mut Connection) -> Result<(), StoreError> {

@@ -33,9 +33,43 @@ pub fn of_purpose(connection: &mut Connection, purpose: &str) -> Result<Vec<Seal
     Ok(query.select(SealedKey::as_select()).load(connection)?)
 }
 
+/// When the newest key of a purpose becomes active, whatever row it is.
+///
+/// # Errors
+/// The database's.
+pub fn newest_active_from(connection: &mut Connection, purpose: &str) -> Result<Option<i64>, StoreError> {
+    let query = dsl::keys.filter(dsl::purpose.eq(purpose)).order(dsl::active_from.desc());
+    Ok(query.select(dsl::active_from).first(connection).optional()?)
+}
+
 /// # Errors
 /// [`StoreError::Conflict`] when another process has made the key for that time.
 pub fn insert(connection: &mut Connection, key: &SealedKey) -> Result<(), StoreError> {
     diesel::insert_into(dsl::keys).values(key).execute(connection)?;
+    Ok(())
+}
+
+/// Seals a key anew, unless somebody else has.
+///
+/// # Errors
+/// The database's.
+pub fn reseal(connection: &mut Connection, kid: &str, old: &str, new: &str) -> Result<(), StoreError> {
+    let row = dsl::keys.find(kid).filter(dsl::sealed.eq(old));
+    diesel::update(row).set(dsl::sealed.eq(new)).execute(connection)?;
+    Ok(())
+}
+
+/// # Errors
+/// The database's.
+pub fn delete(connection: &mut Connection, kids: &[String]) -> Result<usize, StoreError> {
+    Ok(diesel::delete(dsl::keys.filter(dsl::kid.eq_any(kids))).execute(connection)?)
+}
+
+/// Deletes every key of a purpose, also rows that nobody can open.
+///
+/// # Errors
+/// The database's.
+pub fn delete_all(connection: &mut Connection, purpose: &str) -> Result<(), StoreError> {
+    diesel::delete(dsl::keys.filter(dsl::purpose.eq(purpose))).execute(connection)?;
     Ok(())
 }

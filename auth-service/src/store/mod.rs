@@ -1,13 +1,17 @@
 //! What is kept: one file for each table, and `connection` for which database it is. The same queries serve SQLite and
 //! PostgreSQL. Nothing here knows a rule of the domain or a status of HTTP.
 
+pub mod clients;
 mod connection;
 mod error;
+pub mod issuance;
 pub mod keys;
 mod migrations;
 mod pool;
+pub mod revocations;
 mod schema;
 pub mod sessions;
+pub mod status_lists;
 pub mod users;
 mod writer;
 
@@ -130,6 +134,14 @@ impl Store {
     /// [`StoreError::Unavailable`].
     pub async fn ping(&self) -> Result<(), StoreError> {
         self.read(connection::ping).await
+    }
+
+    /// What time the database's machine has, in unix seconds; `None` when it is this machine (SQLite).
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn time(&self) -> Result<Option<i64>, StoreError> {
+        self.read(connection::time).await
     }
 
     async fn on_pool<T, E>(&self, job: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, E>

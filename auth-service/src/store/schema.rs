@@ -28,6 +28,7 @@ diesel::table! {
         ended_at -> Nullable<BigInt>,
         ip -> Nullable<Text>,
         user_agent -> Nullable<Text>,
+        number -> Nullable<BigInt>,
     }
 }
 
@@ -39,6 +40,43 @@ diesel::table! {
         sealed -> Text,
         created_at -> BigInt,
         active_from -> BigInt,
+    }
+}
+
+diesel::table! {
+    issuance (id) {
+        id -> BigInt,
+        epoch -> BigInt,
+        keys_revision -> BigInt,
+        next_number -> BigInt,
+        longest_access_ttl -> BigInt,
+    }
+}
+
+diesel::table! {
+    status_lists (id) {
+        id -> BigInt,
+        revision -> BigInt,
+        left_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    revocations (number) {
+        number -> BigInt,
+        until -> BigInt,
+    }
+}
+
+diesel::table! {
+    clients (name) {
+        name -> Text,
+        secret_digest -> Text,
+        scopes -> Text,
+        audience -> Text,
+        disabled -> Bool,
+        number -> Nullable<BigInt>,
+        created_at -> BigInt,
     }
 }
 

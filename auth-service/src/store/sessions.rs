@@ -1,5 +1,7 @@
 //! The `sessions` table: one row for each login, however often it is refreshed.
 
+use std::ops::Range;
+
 use diesel::prelude::*;
 
 use super::connection::{Connection, MultiBackend};
@@ -31,10 +33,12 @@ pub struct Session {
     pub absolute_expires_at: i64,
     /// When it was ended, by a logout, an operator or a theft.
     pub ended_at: Option<i64>,
-    /// From where the user logged in.
+    /// From where it was last used: logged in or refreshed.
     pub ip: Option<String>,
-    /// With what the user logged in; cut to a configured length.
+    /// With what it was last used; cut to a configured length.
     pub user_agent: Option<String>,
+    /// The place of its access tokens in the status lists. `None` until the next refresh after its rights shrank.
+    pub number: Option<i64>,
 }
 
 impl Session {
@@ -63,58 +67,165 @@ pub fn with_user(connection: &mut Connection, id: &str) -> Result<Option<(Sessio
     Ok(found.optional()?)
 }
 
-/// Takes a living session from `generation` to the next one. Of any number of callers exactly one gets the session;
-/// the others get `None`.
+/// A use of a session's refresh token, as it is stored.
+#[derive(Debug, Clone)]
+pub struct Rotation {
+    /// The generation that is used up.
+    pub generation: i64,
+    /// Unix seconds.
+    pub now: i64,
+    /// When the session ends now, unless it is refreshed before. Unix seconds.
+    pub expires_at: i64,
+    /// Where the use came from.
+    pub ip: Option<String>,
+    /// What it came with.
+    pub user_agent: Option<String>,
+}
+
+/// Takes a living session from a generation to the next one. Of any number of callers exactly one gets the session; the
+/// others get `None`.
 ///
 /// # Errors
 /// The database's.
 pub fn rotate(
     connection: &mut Connection,
     id: &str,
-    generation: i64,
-    now: i64,
-    expires_at: i64,
+    rotation: &Rotation,
 ) -> Result<Option<Session>, StoreError> {
     let current = dsl::sessions
         .find(id)
-        .filter(dsl::generation.eq(generation))
+        .filter(dsl::generation.eq(rotation.generation))
         .filter(dsl::ended_at.is_null())
-        .filter(dsl::expires_at.gt(now));
+        .filter(dsl::expires_at.gt(rotation.now));
     let next = (
         dsl::generation.eq(dsl::generation + 1),
-        dsl::rotated_at.eq(now),
-        dsl::last_used_at.eq(now),
-        dsl::expires_at.eq(expires_at),
+        dsl::rotated_at.eq(rotation.now),
+        dsl::last_used_at.eq(rotation.now),
+        dsl::expires_at.eq(rotation.expires_at),
+        dsl::ip.eq(&rotation.ip),
+        dsl::user_agent.eq(&rotation.user_agent),
     );
     let returning = <Session as Selectable<MultiBackend>>::construct_selection();
     Ok(diesel::update(current).set(next).returning(returning).get_result(connection).optional()?)
 }
 
-/// Ends a session; `false` when it had ended before.
+/// Gives a session a number unless it has one; gives the number that it has now, or `None` when the session is gone.
 ///
 /// # Errors
 /// The database's.
-pub fn end(connection: &mut Connection, id: &str, now: i64) -> Result<bool, StoreError> {
-    let open = dsl::sessions.find(id).filter(dsl::ended_at.is_null());
-    Ok(diesel::update(open).set((dsl::ended_at.eq(now), dsl::expires_at.eq(now))).execute(connection)? == 1)
+pub fn with_number(connection: &mut Connection, id: &str, number: i64) -> Result<Option<i64>, StoreError> {
+    let numberless = dsl::sessions.find(id).filter(dsl::number.is_null());
+    diesel::update(numberless).set(dsl::number.eq(number)).execute(connection)?;
+    let found: Option<Option<i64>> =
+        dsl::sessions.find(id).select(dsl::number).first(connection).optional()?;
+    Ok(found.flatten())
 }
 
-/// Ends every session of an account, and says how many there were.
+/// Ends a session, and gives it; `None` when it had ended before.
 ///
 /// # Errors
 /// The database's.
-pub fn end_all(connection: &mut Connection, user_id: &str, now: i64) -> Result<usize, StoreError> {
+pub fn end(connection: &mut Connection, id: &str, now: i64) -> Result<Option<Session>, StoreError> {
+    let open = dsl::sessions.find(id).filter(dsl::ended_at.is_null());
+    let change = diesel::update(open).set((dsl::ended_at.eq(now), dsl::expires_at.eq(now)));
+    let returning = <Session as Selectable<MultiBackend>>::construct_selection();
+    Ok(change.returning(returning).get_result(connection).optional()?)
+}
+
+/// Ends every session of an account, except the one called `except`, and gives the numbers that they had.
+///
+/// # Errors
+/// The database's.
+pub fn end_all(
+    connection: &mut Connection,
+    user_id: &str,
+    except: &str,
+    now: i64,
+) -> Result<Vec<Option<i64>>, StoreError> {
     let open = dsl::sessions.filter(dsl::user_id.eq(user_id)).filter(dsl::ended_at.is_null());
+    let change =
+        diesel::update(open.filter(dsl::id.ne(except))).set((dsl::ended_at.eq(now), dsl::expires_at.eq(now)));
+    Ok(change.returning(dsl::number).get_results(connection)?)
+}
+
+/// Ends every session of everybody, and takes their numbers away.
+///
+/// # Errors
+/// The database's.
+pub fn end_everything(connection: &mut Connection, now: i64) -> Result<usize, StoreError> {
+    let numbered = dsl::sessions.filter(dsl::number.is_not_null());
+    diesel::update(numbered).set(dsl::number.eq(None::<i64>)).execute(connection)?;
+    let open = dsl::sessions.filter(dsl::ended_at.is_null()).filter(dsl::expires_at.gt(now));
     Ok(diesel::update(open).set((dsl::ended_at.eq(now), dsl::expires_at.eq(now))).execute(connection)?)
 }
 
-/// The next `most` sessions behind the one called `after`, in the order of their ids, each with its end.
+/// Takes away the numbers of an account's open sessions, and gives them: the sessions go on under new ones.
 ///
 /// # Errors
 /// The database's.
-pub fn ends(connection: &mut Connection, after: &str, most: i64) -> Result<Vec<(String, i64)>, StoreError> {
+pub fn drop_numbers(connection: &mut Connection, user_id: &str) -> Result<Vec<Option<i64>>, StoreError> {
+    let open = || {
+        dsl::sessions
+            .filter(dsl::user_id.eq(user_id))
+            .filter(dsl::ended_at.is_null())
+            .filter(dsl::number.is_not_null())
+    };
+    // The first update changes nothing: it holds the rows, so that of two that end or renumber a session one gets its number.
+    let held = diesel::update(open()).set(dsl::number.eq(dsl::number)).returning(dsl::number);
+    let numbers = held.get_results(connection)?;
+    diesel::update(open()).set(dsl::number.eq(None::<i64>)).execute(connection)?;
+    Ok(numbers)
+}
+
+/// Living sessions of an account, the newest first: the `most` that began before the one called `before` (a text behind
+/// every id for the first ones).
+///
+/// # Errors
+/// The database's.
+pub fn page(
+    connection: &mut Connection,
+    user_id: &str,
+    before: &str,
+    most: i64,
+    now: i64,
+) -> Result<Vec<Session>, StoreError> {
+    let living = dsl::sessions
+        .filter(dsl::user_id.eq(user_id))
+        .filter(dsl::ended_at.is_null())
+        .filter(dsl::expires_at.gt(now));
+    let query = living.filter(dsl::id.lt(before)).order(dsl::id.desc()).limit(most);
+    Ok(query.select(Session::as_select()).load(connection)?)
+}
+
+/// Whether any session has one of these numbers.
+///
+/// # Errors
+/// The database's.
+pub fn any_with(connection: &mut Connection, numbers: Range<i64>) -> Result<bool, StoreError> {
+    let among = dsl::number.ge(numbers.start).and(dsl::number.lt(numbers.end));
+    let found: Option<String> = dsl::sessions.filter(among).select(dsl::id).first(connection).optional()?;
+    Ok(found.is_some())
+}
+
+/// When a session ends, and when it was last refreshed.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = super::schema::sessions, check_for_backend(MultiBackend))]
+pub struct End {
+    /// The session.
+    pub id: String,
+    /// Unix seconds.
+    pub expires_at: i64,
+    /// Unix seconds.
+    pub rotated_at: i64,
+}
+
+/// The next `most` sessions behind the one called `after`, in the order of their ids.
+///
+/// # Errors
+/// The database's.
+pub fn ends(connection: &mut Connection, after: &str, most: i64) -> Result<Vec<End>, StoreError> {
     let query = dsl::sessions.filter(dsl::id.gt(after)).order(dsl::id).limit(most);
-    Ok(query.select((dsl::id, dsl::expires_at)).load(connection)?)
+    Ok(query.select(End::as_select()).load(connection)?)
 }
 
 /// Deletes those of these sessions that ended before `before`, and says how many they were.

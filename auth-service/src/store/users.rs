@@ -108,23 +108,68 @@ pub fn set_disabled(
     Ok(diesel::update(account).set(change).returning(returning).get_result(connection).optional()?)
 }
 
-/// Gives an account other roles, as `change` makes them from those it has; `None` when there is none of that name.
+/// Holds the account of this name until the transaction ends, and gives it as it is; `None` when there is none.
 ///
 /// # Errors
 /// The database's.
-pub fn change_roles(
-    connection: &mut Connection,
-    username: &str,
-    change: impl FnOnce(&str) -> String,
-) -> Result<Option<User>, StoreError> {
-    // The first update changes nothing: it holds the row, so that two changes at once are both made.
-    let account = dsl::users.filter(dsl::username.eq(username));
+pub fn hold_by_name(connection: &mut Connection, username: &str) -> Result<Option<User>, StoreError> {
+    // An update that changes nothing, not a read, so that it holds on PostgreSQL as well.
+    let account = diesel::update(dsl::users.filter(dsl::username.eq(username)));
     let returning = <User as Selectable<MultiBackend>>::construct_selection();
-    let held = diesel::update(account).set(dsl::username.eq(username)).returning(returning);
-    let Some(mut user): Option<User> = held.get_result(connection).optional()? else { return Ok(None) };
-    user.roles = change(&user.roles);
-    diesel::update(dsl::users.find(&user.id)).set(dsl::roles.eq(&user.roles)).execute(connection)?;
-    Ok(Some(user))
+    let held = account.set(dsl::username.eq(username)).returning(returning);
+    Ok(held.get_result(connection).optional()?)
+}
+
+/// Gives an account other roles. Logins in flight, which saw the old ones, do not succeed.
+///
+/// # Errors
+/// The database's.
+pub fn set_roles(connection: &mut Connection, id: &str, roles: &str) -> Result<(), StoreError> {
+    let change = (dsl::roles.eq(roles), dsl::auth_version.eq(dsl::auth_version + 1));
+    diesel::update(dsl::users.find(id)).set(change).execute(connection)?;
+    Ok(())
+}
+
+/// Gives an account another password, unless it changed since `auth_version` or is disabled; gives its new `auth_version`.
+///
+/// # Errors
+/// The database's.
+pub fn set_password(
+    connection: &mut Connection,
+    id: &str,
+    auth_version: i64,
+    hash: &str,
+) -> Result<Option<i64>, StoreError> {
+    let unchanged =
+        dsl::users.find(id).filter(dsl::auth_version.eq(auth_version)).filter(dsl::disabled.eq(false));
+    let change = (dsl::password_hash.eq(hash), dsl::auth_version.eq(dsl::auth_version + 1));
+    let returning = dsl::auth_version;
+    Ok(diesel::update(unchanged).set(change).returning(returning).get_result(connection).optional()?)
+}
+
+/// Stores the names and the address of `user`, unless the account changed since `user.auth_version`; gives it as it is now.
+///
+/// # Errors
+/// [`StoreError::Conflict`] says whether the name or the address is taken.
+pub fn set_names(connection: &mut Connection, user: &User) -> Result<Option<User>, StoreError> {
+    let unchanged = dsl::users.find(&user.id).filter(dsl::auth_version.eq(user.auth_version));
+    let change = (
+        dsl::username.eq(&user.username),
+        dsl::email.eq(&user.email),
+        dsl::email_verified.eq(user.email_verified),
+        dsl::auth_version.eq(dsl::auth_version + 1),
+    );
+    let returning = <User as Selectable<MultiBackend>>::construct_selection();
+    Ok(diesel::update(unchanged).set(change).returning(returning).get_result(connection).optional()?)
+}
+
+/// Deletes an account with its sessions, unless it changed since `auth_version`; says whether it did.
+///
+/// # Errors
+/// The database's.
+pub fn delete(connection: &mut Connection, id: &str, auth_version: i64) -> Result<bool, StoreError> {
+    let unchanged = dsl::users.find(id).filter(dsl::auth_version.eq(auth_version));
+    Ok(diesel::delete(unchanged).execute(connection)? == 1)
 }
 
 /// Users from `after` on, in the order of their names: those whose name begins with `search`. With an `@` in it, `search`

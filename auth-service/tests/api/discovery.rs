@@ -38,7 +38,15 @@ async fn the_metadata_names_the_issuer_and_where_everything_is() {
         assert_eq!(document["issuer"], "https://id.example/tenant");
         assert_eq!(document["jwks_uri"], "https://id.example/tenant/.well-known/jwks.json");
         assert_eq!(document["token_endpoint"], "https://id.example/tenant/token");
-        assert_eq!(document["grant_types_supported"], json!(["refresh_token"]));
+        assert_eq!(document["grant_types_supported"], json!(["refresh_token", "client_credentials"]));
+        for (name, path) in [
+            ("revocation_endpoint", "/revoke"),
+            ("introspection_endpoint", "/introspect"),
+            ("status_list_aggregation_endpoint", "/status-lists"),
+            ("status_list_events_endpoint", "/status-lists/events"),
+        ] {
+            assert_eq!(document[name], format!("https://id.example/tenant{path}"));
+        }
         assert_eq!(document["scopes_supported"], json!(["books:download"]));
         assert!(!answer.text.contains("evil"), "nothing comes from the request");
     }

@@ -2,15 +2,23 @@
 //! `tests/sqlite.rs` and `tests/postgresql.rs` both include this folder.
 
 #![allow(unreachable_pub, reason = "a test program has no public items")]
+mod account_changes;
 mod admin;
 mod bad_input;
 mod cleanup;
+mod clients;
 mod discovery;
+mod introspection;
+mod keys;
 mod login;
 mod logout;
+mod my_sessions;
 mod refresh;
 mod register;
 mod replicas;
+mod revocation;
+mod revoke;
+mod status_lists;
 mod store;
 mod support;
 mod tokens;

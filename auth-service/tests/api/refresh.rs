@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use auth_service::app;
+use auth_service::settings::Settings;
 use serde_json::json;
 
-use crate::api::support::{PASSWORD, Service};
+use crate::api::support::{Answer, PASSWORD, Service, send};
 
 #[actix_web::test]
 async fn each_refresh_gives_new_tokens_of_the_same_session() {
@@ -218,4 +220,101 @@ async fn what_is_no_token_request_is_answered_as_rfc_6749_says() {
         service.post("/token", &body).await.assert_oauth_error(400, "invalid_request");
     }
     service.refresh(refresh).await;
+}
+
+/// Refreshes from another of the machine's own addresses, with another program.
+async fn refresh_from(service: &Service, address: &str, program: &str, refresh_token: &str) -> Answer {
+    let client = reqwest::Client::builder()
+        .local_address(Some(address.parse().unwrap()))
+        .user_agent(program)
+        .build()
+        .unwrap();
+    let request = client.post(format!("http://{}/token", service.address));
+    send(request.json(&json!({ "grant_type": "refresh_token", "refresh_token": refresh_token }))).await
+}
+
+#[actix_web::test]
+async fn a_repeat_from_elsewhere_is_theft_even_within_the_grace_period() {
+    let service = Service::start().await;
+    // Another address alone is a phone that changed its network, another program alone is an update.
+    for (address, program) in [("127.0.0.2", "first/1"), ("127.0.0.1", "first/2")] {
+        let login = service.register_and_login(&format!("user{}", program.replace('/', "-"))).await;
+        let first = refresh_from(&service, "127.0.0.1", "first/1", &login.refresh).await.tokens();
+        let repeat = refresh_from(&service, address, program, &login.refresh).await;
+        assert_eq!(repeat.tokens().refresh, first.refresh);
+    }
+    let login = service.register_and_login("alice").await;
+    let first = refresh_from(&service, "127.0.0.1", "first/1", &login.refresh).await.tokens();
+    let thief = refresh_from(&service, "127.0.0.2", "thief/1", &login.refresh).await;
+    thief.assert_oauth_error(400, "invalid_grant");
+    assert!(service.revokes(&first).await);
+    service.try_refresh(&first.refresh).await.assert_oauth_error(400, "invalid_grant");
+    let lenient = Service::with(&[("AUTH__TOKENS__REPEAT_ELSEWHERE_IS_THEFT", "false")]).await;
+    let login = lenient.register_and_login("alice").await;
+    let first = refresh_from(&lenient, "127.0.0.1", "first/1", &login.refresh).await.tokens();
+    let second = refresh_from(&lenient, "127.0.0.2", "second/1", &login.refresh).await.tokens();
+    assert_eq!(first.refresh, second.refresh);
+}
+
+#[actix_web::test]
+async fn a_token_that_the_database_has_not_made_yet_ends_its_session() {
+    let service = Service::start().await;
+    let first = service.register_and_login("alice").await;
+    let second = service.refresh(&first.refresh).await;
+    let third = service.refresh(&second.refresh).await;
+    // An older copy of the database was put in its place.
+    service.run_sql("UPDATE sessions SET generation = 0");
+    service.try_refresh(&third.refresh).await.assert_oauth_error(400, "invalid_grant");
+    service.try_refresh(&first.refresh).await.assert_oauth_error(400, "invalid_grant");
+    assert!(service.revokes(&third).await);
+}
+
+#[actix_web::test]
+async fn after_a_recovery_nothing_that_was_given_before_comes_back_to_life() {
+    let service = Service::start().await;
+    let tokens = service.register_and_login("alice").await;
+    let (ended, list) = (service.login("alice").await, tokens.place().0);
+    service.logout(&ended.access).await;
+    let settings = Settings::load(&service.variables).unwrap();
+    // As in a copy from before the logout.
+    service.run_sql("UPDATE sessions SET ended_at = NULL; DELETE FROM revocations");
+    assert_eq!(
+        app::recover(&settings, service.clock.clock()).await.unwrap(),
+        1,
+        "the other one ended a moment ago"
+    );
+    // Beside a running service, too: it notices by itself.
+    let old_key = tokens.header()["kid"].clone();
+    service
+        .wait_until("the new keys", async || {
+            service.get("/.well-known/jwks.json").await.json()["keys"][0]["kid"] != old_key
+        })
+        .await;
+    for old in [&tokens, &ended] {
+        service.try_refresh(&old.refresh).await.assert_oauth_error(400, "invalid_grant");
+        service.get_as("/me", &old.access).await.assert_problem(401, "invalid_token");
+    }
+    assert_eq!(service.get(&format!("/status-lists/{list}")).await.status, 404);
+    let new = service.login("alice").await;
+    assert!(new.place().0 > list + 1000, "numbers that may have been given are not given again");
+    assert!(!service.revokes(&new).await);
+    service.refresh(&new.refresh).await;
+    let service = service.restart(&[]).await;
+    service.refresh(&service.login("alice").await.refresh).await;
+}
+
+#[actix_web::test]
+async fn with_a_lost_master_key_the_sentence_says_what_helps_and_it_does() {
+    let service = Service::start().await;
+    let tokens = service.register_and_login("alice").await;
+    let mut variables = service.variables.clone();
+    let other = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
+    variables.insert("AUTH__MASTER_KEY".to_owned(), other.to_owned());
+    let settings = Settings::load(&variables).unwrap();
+    let error = app::build_issuer(&settings, service.clock.clock()).await.err().unwrap();
+    assert!(error.to_string().contains("auth-service recover"), "{error}");
+    app::recover(&settings, service.clock.clock()).await.unwrap();
+    let service = service.restart(&[("AUTH__MASTER_KEY", other)]).await;
+    service.try_refresh(&tokens.refresh).await.assert_oauth_error(400, "invalid_grant");
+    assert_eq!(service.get_as("/me", &service.login("alice").await.access).await.status, 200);
 }

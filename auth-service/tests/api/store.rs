@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use auth_service::store::sessions::{self, Session};
+use auth_service::store::sessions::{self, Rotation, Session};
 use auth_service::store::users::{self, Login, User};
 use auth_service::store::{Store, StoreError, StoreLimits, Unique};
 use tempfile::TempDir;
@@ -50,7 +50,12 @@ fn session(id: &str, user: &User) -> Session {
         ended_at: None,
         ip: None,
         user_agent: Some("curl".to_owned()),
+        number: None,
     }
+}
+
+fn rotation() -> Rotation {
+    Rotation { generation: 0, now: 50, expires_at: 150, ip: None, user_agent: None }
 }
 
 async fn exists(store: &Store, name: &str) -> bool {
@@ -138,7 +143,7 @@ async fn exactly_one_of_many_rotations_wins() {
         .unwrap();
     let rotations = (0..40).map(|_| {
         let store = store.clone();
-        async move { store.write(|db| sessions::rotate(db, "s", 0, 50, 150)).await.unwrap() }
+        async move { store.write(|db| sessions::rotate(db, "s", &rotation())).await.unwrap() }
     });
     let won: Vec<_> = futures_util::future::join_all(rotations).await.into_iter().flatten().collect();
     assert_eq!(won.len(), 1);
@@ -158,10 +163,10 @@ async fn a_session_that_is_over_does_not_rotate() {
         }
         let id = row.id.clone();
         store.write(move |db| sessions::insert(db, &row)).await.unwrap();
-        assert!(store.write(move |db| sessions::rotate(db, &id, 0, 50, 150)).await.unwrap().is_none());
+        assert!(store.write(move |db| sessions::rotate(db, &id, &rotation())).await.unwrap().is_none());
     }
-    assert!(store.write(|db| sessions::end(db, "expired", 60)).await.unwrap());
-    assert!(!store.write(|db| sessions::end(db, "expired", 60)).await.unwrap(), "once");
+    assert!(store.write(|db| sessions::end(db, "expired", 60)).await.unwrap().is_some());
+    assert!(store.write(|db| sessions::end(db, "expired", 60)).await.unwrap().is_none(), "once");
 }
 
 #[actix_web::test]

@@ -1,17 +1,21 @@
 //! Starts services for the tests. The methods are verbs, so that a test reads like what it checks.
 
+use std::io::Read as _;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use actix_web::dev::ServerHandle;
 use auth_service::app;
 use auth_service::settings::Settings;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use diesel::connection::SimpleConnection as _;
+use diesel::{Connection as _, PgConnection, SqliteConnection};
+use flate2::read::ZlibDecoder;
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
+use service_kit::Handle;
 use service_kit::settings::Variables;
-use shared_claims::ManualClock;
+use shared_claims::{Clock, ManualClock};
 use tempfile::TempDir;
 
 use crate::DATABASE;
@@ -25,9 +29,10 @@ pub const START: u64 = 1_800_000_000;
 pub struct Service {
     pub address: SocketAddr,
     pub clock: ManualClock,
+    time: Clock,
     pub client: Client,
     pub variables: Variables,
-    handle: ServerHandle,
+    handle: Handle,
     folder: TempDir,
 }
 
@@ -47,6 +52,16 @@ impl Service {
 
     /// A service with settings of the test's own.
     pub async fn with(variables: &[(&str, &str)]) -> Self {
+        let clock = ManualClock::at(START);
+        Self::by(clock.clock(), clock, variables).await
+    }
+
+    /// A service that goes by another clock than the test's.
+    pub async fn by_clock(clock: Clock, variables: &[(&str, &str)]) -> Self {
+        Self::by(clock, ManualClock::at(START), variables).await
+    }
+
+    async fn by(clock: Clock, manual: ManualClock, variables: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = DATABASE.fresh_url(folder.path());
         let mut all = Variables::from([
@@ -57,16 +72,16 @@ impl Service {
             ("AUTH__HTTP__WORKERS".to_owned(), "1".to_owned()),
         ]);
         all.extend(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        Self::run(all, ManualClock::at(START), folder).await
+        Self::run(all, clock, manual, folder).await
     }
 
-    async fn run(variables: Variables, clock: ManualClock, folder: TempDir) -> Self {
+    async fn run(variables: Variables, time: Clock, clock: ManualClock, folder: TempDir) -> Self {
         let settings = Settings::load(&variables).unwrap();
-        let app = app::build(&settings, clock.clock()).await.unwrap();
+        let app = app::build(&settings, time.clone()).await.unwrap();
         let handle = app.handle;
         actix_web::rt::spawn(app.run);
         let client = Client::builder().timeout(Duration::from_secs(20)).build().unwrap();
-        Self { address: app.address, clock, client, variables, handle, folder }
+        Self { address: app.address, clock, time, client, variables, handle, folder }
     }
 
     /// Stops the service and starts it again on the same data, with other settings.
@@ -74,7 +89,7 @@ impl Service {
         self.handle.stop(true).await;
         let mut all = self.variables;
         all.extend(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        Self::run(all, self.clock, self.folder).await
+        Self::run(all, self.time, self.clock, self.folder).await
     }
 
     /// A second service over the same database and master key.
@@ -85,12 +100,39 @@ impl Service {
     /// A second service over the same database and master key, with other settings.
     pub async fn replica_with(&self, variables: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let key = std::fs::read_to_string(self.folder.path().join("master.key")).unwrap();
         let mut all = self.variables.clone();
         all.insert("AUTH__DATA_DIR".to_owned(), folder.path().to_str().unwrap().to_owned());
-        all.insert("AUTH__MASTER_KEY".to_owned(), key);
+        all.insert("AUTH__MASTER_KEY".to_owned(), self.master_key());
         all.extend(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        Self::run(all, self.clock.clone(), folder).await
+        Self::run(all, self.time.clone(), self.clock.clone(), folder).await
+    }
+
+    /// A replica that goes by another clock.
+    pub async fn replica_by_clock(&self, clock: Clock) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut all = self.variables.clone();
+        all.insert("AUTH__DATA_DIR".to_owned(), folder.path().to_str().unwrap().to_owned());
+        all.insert("AUTH__MASTER_KEY".to_owned(), self.master_key());
+        Self::run(all, clock, self.clock.clone(), folder).await
+    }
+
+    /// The key that the service made for itself.
+    pub fn master_key(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("master.key")).unwrap()
+    }
+
+    /// Stops the service.
+    pub async fn stop(&self) {
+        self.handle.stop(true).await;
+    }
+
+    /// Runs SQL beside the service, as somebody with access to the database could.
+    pub fn run_sql(&self, sql: &str) {
+        let url = &self.variables["AUTH__DATABASE_URL"];
+        match url.strip_prefix("sqlite://") {
+            Some(path) => SqliteConnection::establish(path).unwrap().batch_execute(sql).unwrap(),
+            None => PgConnection::establish(url).unwrap().batch_execute(sql).unwrap(),
+        }
     }
 
     /// Asks until `condition` holds, for a bounded time: for what a service does by itself and tells nobody.
@@ -164,7 +206,24 @@ impl Service {
     /// What an operator does: on the use cases, beside the running service.
     pub async fn operator(&self) -> auth_service::domain::Issuer {
         let settings = Settings::load(&self.variables).unwrap();
-        app::build_issuer(&settings, self.clock.clock()).await.unwrap()
+        app::build_issuer(&settings, self.time.clone()).await.unwrap()
+    }
+
+    /// The payload of a status list.
+    pub async fn status_list(&self, list: u64) -> Value {
+        let answer = self.get(&format!("/status-lists/{list}")).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        part(&answer.text, 1)
+    }
+
+    /// Whether the status lists say that these access tokens are revoked.
+    pub async fn revokes(&self, tokens: &Tokens) -> bool {
+        let (list, idx) = tokens.place();
+        let encoded = self.status_list(list).await["status_list"]["lst"].as_str().unwrap().to_owned();
+        let mut bits = Vec::new();
+        let compressed = URL_SAFE_NO_PAD.decode(encoded).unwrap();
+        ZlibDecoder::new(compressed.as_slice()).read_to_end(&mut bits).unwrap();
+        bits[idx / 8] >> (idx % 8) & 1 == 1
     }
 }
 
@@ -185,9 +244,17 @@ impl Tokens {
     pub fn header(&self) -> Value {
         part(&self.access, 0)
     }
+
+    /// The id of the status list, and the place in it.
+    pub fn place(&self) -> (u64, usize) {
+        let reference = &self.claims()["status"]["status_list"];
+        let list = reference["uri"].as_str().unwrap().rsplit('/').next().unwrap().parse().unwrap();
+        (list, usize::try_from(reference["idx"].as_u64().unwrap()).unwrap())
+    }
 }
 
-fn part(token: &str, index: usize) -> Value {
+/// A part of a JWT.
+pub fn part(token: &str, index: usize) -> Value {
     let encoded = token.split('.').nth(index).unwrap();
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(encoded).unwrap()).unwrap()
 }

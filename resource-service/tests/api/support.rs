@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use actix_web::dev::ServerHandle;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
+use service_kit::Handle;
 use service_kit::settings::Variables;
 use shared_claims::ManualClock;
 use tempfile::TempDir;
@@ -28,9 +28,9 @@ pub struct World {
     pub client: Client,
     pub address: SocketAddr,
     data: TempDir,
-    resource: Option<ServerHandle>,
+    resource: Option<Handle>,
     resource_variables: Variables,
-    issuer: Option<ServerHandle>,
+    issuer: Option<Handle>,
     issuer_variables: Variables,
     issuer_url: String,
 }
@@ -322,7 +322,7 @@ fn free_address() -> SocketAddr {
     }
 }
 
-async fn serve_issuer(variables: &Variables, time: &ManualClock) -> (SocketAddr, ServerHandle) {
+async fn serve_issuer(variables: &Variables, time: &ManualClock) -> (SocketAddr, Handle) {
     let settings = auth_service::settings::Settings::load(variables).unwrap();
     let app = auth_service::app::build(&settings, time.clock()).await.unwrap();
     actix_web::rt::spawn(app.run);

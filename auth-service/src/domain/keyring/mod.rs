@@ -1,11 +1,15 @@
-//! Every private key of the service, and all that is done with them: sign access tokens, make refresh tokens, publish
-//! the public halves. No private key leaves this folder.
+//! Every private key of the service, and all that is done with them: sign access tokens and status lists, make refresh
+//! tokens, publish the public halves. No private key leaves this folder.
 
 mod refresh_key;
+mod ring;
+mod rotation;
 pub mod sealing;
 mod signing_key;
+mod stored;
 
 pub use refresh_key::RefreshToken;
+pub use rotation::{Rotated, RotationError};
 pub use sealing::Sealer;
 
 use std::collections::BTreeSet;
@@ -13,26 +17,29 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use aws_lc_rs::digest::{SHA256, digest};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::jwk::JwkSet;
 use secrecy::{ExposeSecret as _, SecretString};
 use shared_claims::{Algorithm, Claims};
 
-use crate::domain::{random, seconds};
+use crate::domain::seconds;
 use crate::store::keys::{self, SealedKey};
 use crate::store::{Store, StoreError};
-use refresh_key::RefreshKey;
-use signing_key::SigningKey;
+use refresh_key::Encoded;
+use ring::Ring;
+use signing_key::{Kind, SigningKey};
+use stored::{Purpose, Stored, new_row, reseal};
+
+/// Until when revocations must be remembered after the last token was signed, beside the token's life: the leeway that
+/// verifiers may have at the most, in seconds.
+pub(super) const MOST_LEEWAY: i64 = ring::MOST_LEEWAY;
 
 /// Why there are no usable keys.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyringError {
     /// The master key is not the one the database was sealed with.
     #[error(
-        "no {purpose} key in the database opens with this master key; \
-         give the one they were sealed with as master_key, or as master_key_previous"
+        "no {purpose} key in the database opens with this master key: give the one they were sealed with as \
+         master_key, or as master_key_previous. If it is lost, `auth-service recover` makes new keys and ends every \
+         session; accounts and passwords stay"
     )]
     Sealed {
         /// `access` or `refresh`.
@@ -55,80 +62,158 @@ pub struct PublishedKeys {
     pub etag: String,
 }
 
-/// What new access tokens are to be signed with.
+/// How keys come and go.
 #[derive(Debug, Clone)]
-pub struct Signing {
-    /// The algorithm. When replicas are set to different ones, the newest key wins.
+pub struct Plan {
+    /// What new access tokens are to be signed with. When replicas are set to different ones, the newest key wins.
     pub algorithm: Algorithm,
     /// For HS256 alone, whose key is never stored.
     pub shared_secret: Option<SecretString>,
-    /// A new key is published for this long before it signs, so that every replica knows it by then.
+    /// How long a key is in force.
+    pub rotate_every: Duration,
+    /// A new key is published for this long before it signs, so that every verifier knows it by then.
     pub publish_ahead: Duration,
+    /// How long others may keep the key set without asking again.
+    pub max_age: Duration,
+    /// How long what is signed lives.
+    pub lifetimes: Lifetimes,
+}
+
+/// How long what is signed lives, in seconds.
+#[derive(Debug, Clone, Copy)]
+pub struct Lifetimes {
+    /// An access token.
+    pub access_token: i64,
+    /// A status list.
+    pub status_list: i64,
+}
+
+/// When a key was made and from when on it is in force, in unix seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Times {
+    created_at: i64,
+    active_from: i64,
+}
+
+impl Times {
+    fn of(row: &SealedKey) -> Self {
+        Self { created_at: row.created_at, active_from: row.active_from }
+    }
 }
 
 /// The keys of this process. Which one signs is decided by time alone, so that any number of replicas agree.
 pub struct Keyring {
-    sealer: Sealer,
+    sealer: Arc<Sealer>,
+    plan: Plan,
     shared: Option<SigningKey>,
-    refresh: RefreshKey,
     ring: ArcSwap<Ring>,
 }
 
-/// The signing keys of the database, and what is published of them.
-struct Ring {
-    /// Oldest first.
-    keys: Vec<SigningKey>,
-    published: Arc<PublishedKeys>,
+/// A signing key as operators see it.
+#[derive(Debug, Clone)]
+pub struct KeyInfo {
+    /// Its id.
+    pub kid: String,
+    /// What it signs with.
+    pub algorithm: Algorithm,
+    /// From when on it signs, in unix seconds; 0 for the first one.
+    pub active_from: i64,
+    /// Whether it signs now.
+    pub signs: bool,
 }
-
-const ACCESS: &str = "access";
-const REFRESH: &str = "refresh";
 
 impl Keyring {
     /// Opens the keys in the database, and makes those that are missing.
     ///
     /// # Errors
     /// A wrong master key, or a store that is away.
-    pub async fn open(
-        store: &Store,
-        sealer: Sealer,
-        now: i64,
-        signing: &Signing,
-    ) -> Result<Self, KeyringError> {
-        let mut keys = open_signing_keys(store, &sealer).await?;
-        let newest = keys.last().map(|key| key.algorithm);
-        if signing.algorithm != Algorithm::HS256 && newest != Some(signing.algorithm) {
-            // The first key is active since ever, so that replicas which start at once agree on it: one insert wins.
-            let active_from = newest.map_or(0, |_| now.saturating_add(seconds(signing.publish_ahead)));
-            if let Some(newest) = newest {
-                log::warn!(
-                    "signing with {newest} until {}s from now, then with {}",
-                    active_from - now,
-                    signing.algorithm
-                );
-            }
-            make_signing_key(store, &sealer, signing.algorithm, now, active_from).await?;
-            keys = open_signing_keys(store, &sealer).await?;
+    pub async fn open(store: &Store, sealer: Sealer, now: i64, plan: Plan) -> Result<Self, KeyringError> {
+        let sealer = Arc::new(sealer);
+        let ttl = plan.lifetimes.access_token;
+        let mut stored = Stored::read(store).await?;
+        if stored.issuance.longest_access_ttl < ttl {
+            store.write(move |db| crate::store::issuance::remember_access_ttl(db, ttl)).await?;
         }
-        let secret = signing.shared_secret.as_ref();
+        for purpose in Purpose::BOTH {
+            if stored.newest(purpose).is_none()
+                && (purpose, plan.algorithm) != (Purpose::Access, Algorithm::HS256)
+            {
+                // The first key is active since ever, so that replicas which start at once agree on it: one insert wins.
+                let times = Times { created_at: now, active_from: 0 };
+                let row = new_row(&sealer, purpose, plan.algorithm, times)?;
+                match store.write(move |db| keys::insert(db, &row)).await {
+                    Err(StoreError::Conflict(_)) => {}
+                    inserted => inserted?,
+                }
+            }
+        }
+        stored = Stored::read(store).await?;
+        let opened = stored.open(&sealer)?;
+        let secret = plan.shared_secret.as_ref();
         let shared = secret.map(|secret| SigningKey::shared_secret(secret.expose_secret().as_bytes()));
-        let refresh = open_refresh_key(store, &sealer, now).await?;
-        let ring = ArcSwap::from_pointee(Ring::new(keys)?);
-        Ok(Self { sealer, shared, refresh, ring })
+        let ring = ArcSwap::from_pointee(Ring::new(&stored, opened, &plan.lifetimes, now)?);
+        let keyring = Self { sealer, plan, shared, ring };
+        keyring.reload(store, now).await?; // seals anew what must be
+        keyring.follow_algorithm(store, now).await?;
+        Ok(keyring)
     }
 
-    /// Looks for keys that other processes have made; says whether there are any.
+    /// Makes a key of the algorithm that the settings want, if the newest one is of another.
+    async fn follow_algorithm(&self, store: &Store, now: i64) -> Result<(), KeyringError> {
+        let wanted = self.plan.algorithm;
+        let newest = self.ring.load().signing.last().map(|key| key.algorithm);
+        if let Some(newest) = newest.filter(|newest| *newest != wanted && wanted != Algorithm::HS256) {
+            let active_from = now.saturating_add(seconds(self.plan.publish_ahead));
+            log::warn!("signing with {newest} for another {}s, then with {wanted}", active_from - now);
+            self.add_signing_key(store, wanted, now, active_from).await?;
+            self.reload(store, now).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes over what other processes have changed, and retires what is due; says whether what is published changed.
     ///
     /// # Errors
-    /// The store is away, or the newest key does not open: the keys stay as they were.
-    pub async fn reload(&self, store: &Store) -> Result<bool, KeyringError> {
-        let ring = Ring::new(open_signing_keys(store, &self.sealer).await?)?;
+    /// The store is away, or no key opens: the keys stay as they were.
+    pub async fn reload(&self, store: &Store, now: i64) -> Result<bool, KeyringError> {
+        let stored = Stored::read(store).await?;
+        let mut opened = stored.open(&self.sealer)?;
+        let stale = std::mem::take(&mut opened.stale);
+        let ring = Ring::new(&stored, opened, &self.plan.lifetimes, now)?;
         let news = ring.published.etag != self.published().etag;
         if news {
-            log::info!("there are {} signing keys now", ring.keys.len());
-            self.ring.store(Arc::new(ring));
+            log::info!("{} signing keys are published", ring.signing.len());
+        }
+        self.ring.store(Arc::new(ring));
+        if !stale.is_empty() {
+            reseal(store, stale).await?;
         }
         Ok(news)
+    }
+
+    /// Whether the keys in memory are those of this revision and epoch, and none of them is to be retired.
+    #[must_use]
+    pub fn is_current(&self, keys_revision: i64, epoch: i64, now: i64) -> bool {
+        let ring = self.ring.load();
+        (ring.revision, ring.epoch) == (keys_revision, epoch) && now < ring.next_retirement
+    }
+
+    /// The revision of what is published.
+    #[must_use]
+    pub fn revision(&self) -> i64 {
+        self.ring.load().revision
+    }
+
+    /// Rises when a restored database is put into service.
+    #[must_use]
+    pub fn epoch(&self) -> i64 {
+        self.ring.load().epoch
+    }
+
+    /// The longest life that an access token was ever given here, in seconds.
+    #[must_use]
+    pub fn longest_access_ttl(&self) -> i64 {
+        self.ring.load().longest_access_ttl
     }
 
     /// Signs an access token (RFC 9068) with the key that is in force at the time `now`.
@@ -139,14 +224,45 @@ impl Keyring {
         let payload = serde_json::to_vec(claims).map_err(|_| KeyringError::Crypto)?;
         let ring = self.ring.load();
         let signer = self.shared.as_ref().or_else(|| ring.signer(now)).ok_or(KeyringError::Crypto)?;
-        signer.sign_access_token(&payload).map_err(|_| KeyringError::Crypto)
+        signer.sign_jws(Kind::AccessToken, &payload).map_err(|_| KeyringError::Crypto)
+    }
+
+    /// Signs a status list (draft-ietf-oauth-status-list section 5.1); gives the id of the key as well.
+    ///
+    /// # Errors
+    /// [`KeyringError::Crypto`].
+    pub fn sign_status_list(&self, payload: &[u8], now: i64) -> Result<(String, String), KeyringError> {
+        let ring = self.ring.load();
+        let signer = ring.signer(now).ok_or(KeyringError::Crypto)?;
+        let token = signer.sign_jws(Kind::StatusList, payload).map_err(|_| KeyringError::Crypto)?;
+        Ok((token, signer.kid.clone()))
+    }
+
+    /// Whether this key would sign at the time `now`.
+    #[must_use]
+    pub fn signs(&self, kid: &str, now: i64) -> bool {
+        self.ring.load().signer(now).is_some_and(|signer| signer.kid == kid)
     }
 
     /// The algorithms that access tokens are or were signed with.
     #[must_use]
     pub fn algorithms(&self) -> BTreeSet<&'static str> {
         let ring = self.ring.load();
-        ring.keys.iter().chain(&self.shared).map(|key| key.algorithm.as_str()).collect()
+        ring.signing.iter().chain(&self.shared).map(|key| key.algorithm.as_str()).collect()
+    }
+
+    /// The signing keys that are published, oldest first.
+    #[must_use]
+    pub fn list(&self, now: i64) -> Vec<KeyInfo> {
+        let ring = self.ring.load();
+        let signer = ring.signer(now).map(|signer| signer.kid.as_str());
+        let info = |key: &SigningKey| KeyInfo {
+            kid: key.kid.clone(),
+            algorithm: key.algorithm,
+            active_from: key.times.active_from,
+            signs: self.shared.is_none() && signer == Some(key.kid.as_str()),
+        };
+        ring.signing.iter().map(info).collect()
     }
 
     /// The public keys.
@@ -155,110 +271,41 @@ impl Keyring {
         Arc::clone(&self.ring.load().published)
     }
 
-    /// The text of a refresh token.
+    /// For how many seconds others may keep the public keys: until they change, and never for longer than a new key is
+    /// published before it signs.
+    #[must_use]
+    pub fn max_age(&self, now: i64) -> i64 {
+        let ahead = seconds(self.plan.publish_ahead);
+        let next_publication = self.due(Purpose::Access).map_or(i64::MAX, |due| due.saturating_sub(ahead));
+        let change = self.ring.load().next_retirement.min(next_publication).saturating_sub(now);
+        change.min(seconds(self.plan.max_age)).min(ahead).max(1)
+    }
+
+    /// The text of a refresh token that was made at the time `made_at`, in unix seconds: the same text at any time.
     ///
     /// # Errors
     /// [`KeyringError::Crypto`] when it does not name a session.
-    pub fn encode_refresh_token(&self, token: &RefreshToken) -> Result<String, KeyringError> {
-        self.refresh.encode(token).ok_or(KeyringError::Crypto)
+    pub fn encode_refresh_token(&self, token: &RefreshToken, made_at: i64) -> Result<String, KeyringError> {
+        let ring = self.ring.load();
+        ring.refresh_key(made_at).and_then(|key| key.encode(token, ring.epoch)).ok_or(KeyringError::Crypto)
     }
 
     /// What a refresh token says, or `None` when it is not one of ours. The database is not asked.
     #[must_use]
     pub fn decode_refresh_token(&self, token: &str) -> Option<RefreshToken> {
-        self.refresh.decode(token)
+        let (token, ring) = (Encoded::parse(token)?, self.ring.load());
+        ring.refresh.iter().find_map(|key| key.decode(&token, ring.epoch))
     }
 }
 
-/// The signing keys that open, oldest first. A row that does not open was not made by us: it is neither used nor
-/// published. When none opens, it is the master key that is wrong.
-async fn open_signing_keys(store: &Store, sealer: &Sealer) -> Result<Vec<SigningKey>, KeyringError> {
-    let rows = store.read(|db| keys::of_purpose(db, ACCESS)).await?;
-    let opened: Vec<SigningKey> = rows.iter().filter_map(|row| open_signing_key(sealer, row)).collect();
-    if opened.is_empty() && !rows.is_empty() {
-        Err(KeyringError::Sealed { purpose: ACCESS })
-    } else {
-        Ok(opened)
-    }
-}
-
-fn open_signing_key(sealer: &Sealer, row: &SealedKey) -> Option<SigningKey> {
-    let key = sealer
-        .open(&context(row), &row.sealed)
-        .and_then(|pkcs8| SigningKey::from_pkcs8(row.algorithm.parse().ok()?, &pkcs8, row.active_from))
-        .filter(|key| key.kid == row.kid);
-    if key.is_none() {
-        log::error!(
-            "the signing key {} in the database does not open; it is neither used nor published",
-            row.kid
-        );
-    }
-    key
-}
-
-async fn make_signing_key(
-    store: &Store,
-    sealer: &Sealer,
-    algorithm: Algorithm,
-    created_at: i64,
-    active_from: i64,
-) -> Result<(), KeyringError> {
-    // An RSA key takes a second to make; no request waits for this thread, which only starts the service.
-    let pkcs8 = SigningKey::generate(algorithm).map_err(|_| KeyringError::Crypto)?;
-    let kid = SigningKey::from_pkcs8(algorithm, &pkcs8, active_from).ok_or(KeyringError::Crypto)?.kid;
-    store_key(store, sealer, kid, ACCESS, &algorithm.to_string(), created_at, active_from, &pkcs8).await
-}
-
-async fn open_refresh_key(store: &Store, sealer: &Sealer, now: i64) -> Result<RefreshKey, KeyringError> {
-    let mut rows = store.read(|db| keys::of_purpose(db, REFRESH)).await?;
-    if rows.is_empty() {
-        let kid = URL_SAFE_NO_PAD.encode(random::bytes::<8>().as_slice());
-        store_key(store, sealer, kid, REFRESH, "HS256", now, 0, random::bytes::<32>().as_slice()).await?;
-        rows = store.read(|db| keys::of_purpose(db, REFRESH)).await?;
-    }
-    let open = |row: &SealedKey| {
-        Some(RefreshKey::new(RefreshKey::parse_id(&row.kid)?, &sealer.open(&context(row), &row.sealed)?))
-    };
-    rows.iter().rev().find_map(open).ok_or(KeyringError::Sealed { purpose: REFRESH })
-}
-
-/// Stores a new key, unless another process has made one for that time.
-#[expect(clippy::too_many_arguments, reason = "the columns of one row")]
-async fn store_key(
-    store: &Store,
-    sealer: &Sealer,
-    kid: String,
-    purpose: &str,
-    algorithm: &str,
-    created_at: i64,
-    active_from: i64,
-    secret: &[u8],
-) -> Result<(), KeyringError> {
-    let (purpose, algorithm) = (purpose.to_owned(), algorithm.to_owned());
-    let mut row = SealedKey { kid, purpose, algorithm, sealed: String::new(), created_at, active_from };
-    row.sealed = sealer.seal(&context(&row), secret);
-    match store.write(move |db| keys::insert(db, &row)).await {
-        Err(StoreError::Conflict(_)) => Ok(()),
-        stored => Ok(stored?),
-    }
-}
-
-/// What a sealed key is bound to: moved to another row, or with another time, it does not open.
-fn context(row: &SealedKey) -> String {
-    format!("{} {} {} {} {}", row.kid, row.purpose, row.algorithm, row.created_at, row.active_from)
-}
-
-impl Ring {
-    fn new(keys: Vec<SigningKey>) -> Result<Self, KeyringError> {
-        let set = JwkSet { keys: keys.iter().filter_map(|key| key.public.clone()).collect() };
-        let json = serde_json::to_string(&set).map_err(|_| KeyringError::Crypto)?;
-        let etag =
-            format!("\"{}\"", URL_SAFE_NO_PAD.encode(&digest(&SHA256, json.as_bytes()).as_ref()[..16]));
-        Ok(Self { keys, published: Arc::new(PublishedKeys { json, etag }) })
-    }
-
-    /// The newest key that is active.
-    fn signer(&self, now: i64) -> Option<&SigningKey> {
-        self.keys.iter().rev().find(|key| key.active_from <= now)
-    }
+/// A new key for each purpose, in force since ever: for a database that begins anew. Takes a second for RSA.
+///
+/// # Errors
+/// [`KeyringError::Crypto`].
+pub fn first_keys(sealer: &Sealer, plan: &Plan, now: i64) -> Result<Vec<SealedKey>, KeyringError> {
+    let times = Times { created_at: now, active_from: 0 };
+    let wanted = Purpose::BOTH
+        .into_iter()
+        .filter(|purpose| (*purpose, plan.algorithm) != (Purpose::Access, Algorithm::HS256));
+    wanted.map(|purpose| new_row(sealer, purpose, plan.algorithm, times)).collect()
 }

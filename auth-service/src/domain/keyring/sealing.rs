@@ -59,17 +59,31 @@ impl Sealer {
 
     /// What was sealed, or `None` when neither key opens it under this context.
     #[must_use]
-    pub fn open(&self, context: &str, sealed: &str) -> Option<Zeroizing<Vec<u8>>> {
+    pub fn open(&self, context: &str, sealed: &str) -> Option<Opened> {
         let sealed = STANDARD.decode(sealed).ok()?;
-        let (nonce, ciphertext) = sealed.split_at_checked(NONCE_LEN)?;
-        [Some(&self.current), self.previous.as_ref()].into_iter().flatten().find_map(|key| {
-            let mut opened = Zeroizing::new(ciphertext.to_vec());
-            let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
-            let length = key.open_in_place(nonce, Aad::from(context), &mut opened).ok()?.len();
-            opened.truncate(length);
-            Some(opened)
-        })
+        let with = |key| open_with(key, context, &sealed);
+        let current = with(&self.current).map(|secret| Opened { secret, by_previous: false });
+        let previous = || Some(Opened { secret: with(self.previous.as_ref()?)?, by_previous: true });
+        current.or_else(previous)
     }
+}
+
+/// What was sealed.
+#[derive(Debug)]
+pub struct Opened {
+    /// The secret, wiped when it is dropped.
+    pub secret: Zeroizing<Vec<u8>>,
+    /// Whether only the master key before opens it, so that it should be sealed anew.
+    pub by_previous: bool,
+}
+
+fn open_with(key: &RandomizedNonceKey, context: &str, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let (nonce, ciphertext) = sealed.split_at_checked(NONCE_LEN)?;
+    let mut opened = Zeroizing::new(ciphertext.to_vec());
+    let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
+    let length = key.open_in_place(nonce, Aad::from(context), &mut opened).ok()?.len();
+    opened.truncate(length);
+    Some(opened)
 }
 
 fn aead_key(base64: &SecretString) -> Result<RandomizedNonceKey, MasterKeyError> {
@@ -126,7 +140,7 @@ mod tests {
     fn a_secret_opens_only_with_its_key_and_its_context() {
         let keeper = Sealer::new(&key(1), None).unwrap();
         let sealed = keeper.seal("kid 1", b"secret");
-        assert_eq!(**keeper.open("kid 1", &sealed).unwrap(), *b"secret");
+        assert_eq!(**keeper.open("kid 1", &sealed).unwrap().secret, *b"secret");
         assert!(keeper.open("kid 2", &sealed).is_none());
         assert!(Sealer::new(&key(2), None).unwrap().open("kid 1", &sealed).is_none());
         assert!(keeper.open("kid 1", "").is_none());
@@ -135,7 +149,9 @@ mod tests {
     #[test]
     fn the_previous_master_key_still_opens() {
         let sealed = Sealer::new(&key(1), None).unwrap().seal("kid", b"secret");
-        assert!(Sealer::new(&key(2), Some(&key(1))).unwrap().open("kid", &sealed).is_some());
+        let both = Sealer::new(&key(2), Some(&key(1))).unwrap();
+        assert!(both.open("kid", &sealed).unwrap().by_previous);
+        assert!(!both.open("kid", &both.seal("kid", b"secret")).unwrap().by_previous);
     }
 
     #[test]

@@ -17,6 +17,8 @@ use jsonwebtoken::jwk::{
 use shared_claims::Algorithm;
 use zeroize::Zeroizing;
 
+use super::Times;
+
 /// The secret of HS256 has no public half; its tokens name it so.
 const SHARED_SECRET_KID: &str = "shared-secret";
 
@@ -27,13 +29,28 @@ const RSA_SIZE: KeySize = KeySize::Rsa3072;
 pub(super) struct SigningKey {
     pub(super) kid: String,
     pub(super) algorithm: Algorithm,
-    /// Unix seconds; the newest active key signs.
-    pub(super) active_from: i64,
+    pub(super) times: Times,
     /// `None` for HS256.
     pub(super) public: Option<Jwk>,
-    /// The JOSE header of the access tokens that it signs, encoded.
-    header: String,
     secret: Secret,
+}
+
+/// What is signed: the `typ` of its header keeps each kind from passing for another (RFC 8725 section 3.11).
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Kind {
+    /// RFC 9068 section 2.1.
+    AccessToken,
+    /// draft-ietf-oauth-status-list section 5.1.
+    StatusList,
+}
+
+impl Kind {
+    fn typ(self) -> &'static str {
+        match self {
+            Self::AccessToken => "at+jwt",
+            Self::StatusList => "statuslist+jwt",
+        }
+    }
 }
 
 enum Secret {
@@ -64,7 +81,7 @@ impl SigningKey {
 
     /// Opens a key that `generate` made. The public half comes from the private one, so that nothing else in the
     /// database decides what is published. The `kid` is the RFC 7638 thumbprint of that half.
-    pub(super) fn from_pkcs8(algorithm: Algorithm, pkcs8: &[u8], active_from: i64) -> Option<Self> {
+    pub(super) fn from_pkcs8(algorithm: Algorithm, pkcs8: &[u8], times: Times) -> Option<Self> {
         let (secret, parameters, name) = match algorithm {
             Algorithm::ES256 => {
                 let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8).ok()?;
@@ -100,32 +117,25 @@ impl SigningKey {
         let kid = thumbprint(&parameters)?;
         let mut public = Jwk { common, algorithm: parameters };
         public.common.key_id = Some(kid.clone());
-        Some(Self {
-            header: header(algorithm, &kid),
-            kid,
-            algorithm,
-            active_from,
-            public: Some(public),
-            secret,
-        })
+        Some(Self { kid, algorithm, times, public: Some(public), secret })
     }
 
     /// HS256 with a secret that every service knows.
     pub(super) fn shared_secret(secret: &[u8]) -> Self {
         Self {
-            header: header(Algorithm::HS256, SHARED_SECRET_KID),
             kid: SHARED_SECRET_KID.to_owned(),
             algorithm: Algorithm::HS256,
-            active_from: 0,
+            times: Times { created_at: 0, active_from: 0 },
             public: None,
             secret: Secret::Hs256(Box::new(hmac::Key::new(hmac::HMAC_SHA256, secret))),
         }
     }
 
-    /// A JWS in compact form (RFC 7515 section 7.1) with the header of an access token (RFC 9068 section 2.1).
-    pub(super) fn sign_access_token(&self, payload: &[u8]) -> Result<String, Unspecified> {
-        let mut token = String::with_capacity(self.header.len() + payload.len() * 4 / 3 + 400);
-        token.push_str(&self.header);
+    /// A JWS in compact form (RFC 7515 section 7.1).
+    pub(super) fn sign_jws(&self, kind: Kind, payload: &[u8]) -> Result<String, Unspecified> {
+        let header = serde_json::json!({ "typ": kind.typ(), "alg": self.algorithm, "kid": self.kid });
+        let mut token = String::with_capacity(payload.len() * 4 / 3 + 700);
+        URL_SAFE_NO_PAD.encode_string(header.to_string(), &mut token);
         token.push('.');
         URL_SAFE_NO_PAD.encode_string(payload, &mut token);
         let signature = self.sign(token.as_bytes())?;
@@ -163,11 +173,6 @@ fn thumbprint(parameters: &AlgorithmParameters) -> Option<String> {
         _ => return None,
     };
     Some(URL_SAFE_NO_PAD.encode(digest(&SHA256, members.as_bytes())))
-}
-
-fn header(algorithm: Algorithm, kid: &str) -> String {
-    let header = serde_json::json!({ "typ": "at+jwt", "alg": algorithm, "kid": kid });
-    URL_SAFE_NO_PAD.encode(header.to_string())
 }
 
 /// From the uncompressed point `04 || x || y` (SEC 1 section 2.3.3).

@@ -1,0 +1,59 @@
+//! `auth-service key …`: signing keys, beside a running server.
+
+use clap::Subcommand;
+use shared_claims::Clock;
+
+use crate::app;
+use crate::domain::keyring::Rotated;
+use crate::settings::Settings;
+
+/// What can be done about signing keys.
+#[derive(Debug, Subcommand)]
+pub(super) enum KeyCommand {
+    /// List the signing keys that are published.
+    List,
+    /// Publish a new signing key. It signs after `keys.publish_ahead`, when every verifier knows it; nobody notices.
+    Rotate {
+        /// Withdraw all signing keys at once and sign with a new one: for a key that may be in the wrong hands.
+        #[arg(long)]
+        emergency: bool,
+    },
+}
+
+pub(super) async fn run(settings: &Settings, command: KeyCommand) -> Result<(), String> {
+    let issuer = app::build_issuer(settings, Clock::system()).await.map_err(|error| error.to_string())?;
+    match command {
+        KeyCommand::List => {
+            for key in issuer.keyring.list(issuer.clock.now()) {
+                let state = if key.signs {
+                    "signs".to_owned()
+                } else if key.active_from > issuer.clock.now() {
+                    format!("signs in {}s", key.active_from - issuer.clock.now())
+                } else {
+                    "is kept for what it signed".to_owned()
+                };
+                println!("{} {} {state}", key.kid, key.algorithm);
+            }
+        }
+        KeyCommand::Rotate { emergency: false } => {
+            let rotated = issuer.rotate_signing_key().await.map_err(|error| error.to_string())?;
+            match rotated {
+                Rotated::From(at) => {
+                    println!("a new key is published; it signs in {}s", at - issuer.clock.now());
+                }
+                Rotated::OnItsWay(at) => {
+                    println!("a new key is on its way already; it signs in {}s", at - issuer.clock.now());
+                }
+            }
+        }
+        KeyCommand::Rotate { emergency: true } => {
+            issuer.withdraw_signing_keys().await.map_err(|error| error.to_string())?;
+            println!(
+                "every signing key was withdrawn, and a new one signs. Access tokens given so far are refused: here at \
+                 once, by verifiers that listen to events within seconds, by others when they next fetch the keys. \
+                 Sessions go on: clients get new access tokens by refreshing. Status lists are signed anew."
+            );
+        }
+    }
+    Ok(())
+}

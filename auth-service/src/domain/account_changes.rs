@@ -1,0 +1,167 @@
+//! What the owner of an account changes: the password, the names, or that it exists. Each asks for the current password.
+
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::accounts::{parse_email, parse_username};
+use super::keyring::KeyringError;
+use super::passwords::HashingError;
+use super::sessions::{Caller, Device, Grant, NO_SESSION};
+use super::{Invalid, Issuer, revocation};
+use crate::store::users::{self, User};
+use crate::store::{Connection, StoreError, Unique, sessions};
+
+/// Why nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeError {
+    /// The current password is another one, or the account has just been changed by somebody else.
+    #[error("the current password is wrong")]
+    WrongPassword,
+    /// Something breaks the rules.
+    #[error("invalid: {0:?}")]
+    Invalid(Vec<Invalid>),
+    /// Somebody else has the name or the address.
+    #[error("{0:?} is taken")]
+    Taken(Unique),
+    /// A password could not be checked or hashed.
+    #[error(transparent)]
+    Hashing(#[from] HashingError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(StoreError),
+    /// The token could not be signed.
+    #[error(transparent)]
+    Keyring(#[from] KeyringError),
+}
+
+impl From<StoreError> for ChangeError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Conflict(what) => Self::Taken(what),
+            other => Self::Store(other),
+        }
+    }
+}
+
+/// What the names of an account are to be.
+#[derive(Debug)]
+pub struct NewNames {
+    /// `None` leaves it.
+    pub username: Option<String>,
+    /// `None` leaves it, `Some(None)` takes it away.
+    pub email: Option<Option<String>>,
+}
+
+impl Issuer {
+    /// Changes the password. Every session of the account ends, the caller's too, and a new one begins.
+    ///
+    /// # Errors
+    /// [`ChangeError`].
+    pub async fn change_password(
+        &self,
+        caller: &Caller,
+        current: SecretString,
+        new: SecretString,
+        device: Device,
+    ) -> Result<Grant, ChangeError> {
+        let user = &caller.user;
+        let rules = self.policy.passwords.check(new.expose_secret(), &user.username, user.email.as_deref());
+        rules.map_err(|invalid| ChangeError::Invalid(vec![Invalid { field: "new_password", ..invalid }]))?;
+        self.demand_password(user, current).await?;
+        let hash = self.hasher.hash(new).await?;
+        let audience: Vec<String> =
+            caller.session.audience.split_ascii_whitespace().map(str::to_owned).collect();
+        let mut session = self.new_session(user, &audience, device);
+        session.number = self.take_number().await?;
+        let (row, auth_version, until) = (session.clone(), user.auth_version, self.revoked_until());
+        let change = move |db: &mut Connection| {
+            if users::set_password(db, &row.user_id, auth_version, &hash)?.is_none() {
+                return Err(ChangeError::WrongPassword);
+            }
+            let ended = sessions::end_all(db, &row.user_id, NO_SESSION, row.created_at)?;
+            sessions::insert(db, &row)?;
+            Ok(revocation::revoke(db, ended, until)?)
+        };
+        self.store.write(change).await?;
+        self.lists.announce();
+        log::info!("{} ({}) has a new password", user.username, user.id);
+        let scope = self.policy.roles.scope(user.roles());
+        Ok(self.grant(&session, user, audience, scope)?)
+    }
+
+    /// Changes the user name or the address. Tokens that carry the old ones die at once; the sessions go on with their next
+    /// refresh.
+    ///
+    /// # Errors
+    /// [`ChangeError`].
+    pub async fn change_names(
+        &self,
+        caller: &Caller,
+        current: SecretString,
+        names: NewNames,
+    ) -> Result<User, ChangeError> {
+        let mut user = caller.user.clone();
+        let mut mistakes = Vec::new();
+        match names.username.as_deref().map(parse_username) {
+            Some(Ok(username)) => user.username = username,
+            Some(Err(invalid)) => mistakes.push(invalid),
+            None => {}
+        }
+        match names.email.map(|email| email.as_deref().map(parse_email).transpose()) {
+            Some(Ok(email)) if email != user.email => {
+                (user.email, user.email_verified) = (email, false);
+            }
+            Some(Err(invalid)) => mistakes.push(invalid),
+            Some(Ok(_)) | None => {}
+        }
+        if !mistakes.is_empty() {
+            return Err(ChangeError::Invalid(mistakes));
+        }
+        self.demand_password(&caller.user, current).await?;
+        if (&user.username, &user.email) == (&caller.user.username, &caller.user.email) {
+            return Ok(user);
+        }
+        let until = self.revoked_until();
+        let change = move |db: &mut Connection| {
+            let Some(user) = users::set_names(db, &user)? else { return Err(ChangeError::WrongPassword) };
+            let numbers = sessions::drop_numbers(db, &user.id)?;
+            revocation::revoke(db, numbers, until)?;
+            Ok(user)
+        };
+        let user = self.store.write(change).await?;
+        self.lists.announce();
+        log::info!("{} is the name of {} now", user.username, user.id);
+        Ok(user)
+    }
+
+    /// Deletes the account with all its sessions.
+    ///
+    /// # Errors
+    /// [`ChangeError`].
+    pub async fn delete_account(&self, caller: &Caller, current: SecretString) -> Result<(), ChangeError> {
+        self.demand_password(&caller.user, current).await?;
+        let (id, auth_version) = (caller.user.id.clone(), caller.user.auth_version);
+        let (now, until) = (self.now(), self.revoked_until());
+        let change = move |db: &mut Connection| {
+            // Holds the account, so that no session begins after they were ended.
+            if !users::hold(db, &id, auth_version)? {
+                return Err(ChangeError::WrongPassword);
+            }
+            let ended = sessions::end_all(db, &id, NO_SESSION, now)?;
+            users::delete(db, &id, auth_version)?;
+            Ok(revocation::revoke(db, ended, until)?)
+        };
+        self.store.write(change).await?;
+        self.lists.announce();
+        log::info!("{} ({}) deleted the account", caller.user.username, caller.user.id);
+        Ok(())
+    }
+
+    async fn demand_password(&self, user: &User, password: SecretString) -> Result<(), ChangeError> {
+        let possible = self.policy.passwords.is_possible(password.expose_secret());
+        if possible && self.hasher.verify(password, Some(user.password_hash.clone())).await? {
+            Ok(())
+        } else {
+            Err(ChangeError::WrongPassword)
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! Clients: services with a secret of their own (RFC 6749 section 2). Operators make them; they get tokens for themselves
+//! (section 4.4), ask about others' tokens, and take back their own.
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::keyring::KeyringError;
+use super::refresh::narrowed;
+use super::sessions::Grant;
+use super::{Issuer, random, revocation, seconds};
+use crate::store::clients::{self, Client};
+use crate::store::{Connection, StoreError};
+
+/// What stands before a client's name in its `client_id`, so that it can never be a user's id (RFC 9700 section 4.15).
+const PREFIX: &str = "client:";
+
+/// Secrets that look like secrets are found by scanners when they leak.
+const SECRET_PREFIX: &str = "cs_";
+
+/// What an operator says of a new client.
+#[derive(Debug)]
+pub struct NewClient {
+    /// See [`is_client_name`].
+    pub name: String,
+    /// What its tokens may allow.
+    pub scopes: Vec<String>,
+    /// For whom its tokens may be meant, and whose tokens it may ask about; none for the default audience.
+    pub audience: Vec<String>,
+}
+
+/// Why there is no new client.
+#[derive(Debug, thiserror::Error)]
+pub enum CreateClientError {
+    /// There is one of that name.
+    #[error("there is a client of that name already")]
+    Taken,
+    /// An audience that no token of this issuer can have.
+    #[error("{0:?} is neither in `audience` nor in `resources` of the settings, nor the issuer")]
+    Audience(String),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why a client gets no token.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientGrantError {
+    /// It has been disabled, or is gone.
+    #[error("the client is not known")]
+    InvalidClient,
+    /// More than it may have.
+    #[error("the scope is more than the client may have")]
+    InvalidScope,
+    /// An audience that it may not address.
+    #[error("the resource is not one that the client may address")]
+    InvalidTarget,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The token could not be signed.
+    #[error(transparent)]
+    Keyring(#[from] KeyringError),
+}
+
+/// The `client_id` of the client of this name.
+#[must_use]
+pub fn client_id(name: &str) -> String {
+    format!("{PREFIX}{name}")
+}
+
+/// The name of the client with this `client_id`; the name alone is taken as well, because many HTTP libraries cannot put a
+/// colon into Basic credentials.
+fn name_of(client_id: &str) -> &str {
+    client_id.strip_prefix(PREFIX).unwrap_or(client_id)
+}
+
+/// Whether a client can be called this: 1 to 64 letters, digits, `.`, `_`, `-`.
+#[must_use]
+pub fn is_client_name(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    // `client` alone would make `client:x` ambiguous.
+    (1..=64).contains(&name.len()) && name.bytes().all(plain) && name != "client"
+}
+
+impl Issuer {
+    /// Makes a client; gives it with its secret, which is shown this once.
+    ///
+    /// # Errors
+    /// [`CreateClientError`].
+    pub async fn create_client(&self, new: NewClient) -> Result<(Client, SecretString), CreateClientError> {
+        let audience =
+            if new.audience.is_empty() { self.policy.default_audience.clone() } else { new.audience };
+        if let Some(unknown) = audience.iter().find(|item| !self.policy.allowed_audiences.contains(item)) {
+            return Err(CreateClientError::Audience(unknown.clone()));
+        }
+        let secret = new_secret();
+        let client = Client {
+            name: new.name,
+            secret_digest: digest_of(&secret),
+            scopes: new.scopes.join(" "),
+            audience: audience.join(" "),
+            disabled: false,
+            number: None,
+            created_at: self.now(),
+        };
+        let row = client.clone();
+        match self.store.write(move |db| clients::insert(db, &row)).await {
+            Ok(()) => Ok((client, secret)),
+            Err(StoreError::Conflict(_)) => Err(CreateClientError::Taken),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Every client, the oldest first.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn list_clients(&self) -> Result<Vec<Client>, StoreError> {
+        self.store.read(clients::all).await
+    }
+
+    /// Disables or enables a client; disabling revokes its tokens. `None` when there is none of that name.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn set_client_disabled(
+        &self,
+        name: &str,
+        disabled: bool,
+    ) -> Result<Option<Client>, StoreError> {
+        let (name, until) = (name.to_owned(), self.revoked_until());
+        let change = move |db: &mut Connection| {
+            let client = clients::set_disabled(db, &name, disabled)?;
+            if let Some(client) = client.as_ref().filter(|_| disabled) {
+                revoke_tokens(db, client, until)?;
+            }
+            Ok(client)
+        };
+        self.changed(self.store.write(change).await)
+    }
+
+    /// Gives a client another secret; the one before is worth nothing any more, and neither are the client's tokens. `None`
+    /// when there is none of that name.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn renew_client_secret(&self, name: &str) -> Result<Option<SecretString>, StoreError> {
+        let secret = new_secret();
+        let (name, digest, until) = (name.to_owned(), digest_of(&secret), self.revoked_until());
+        let change = move |db: &mut Connection| {
+            let client = clients::set_secret(db, &name, &digest)?;
+            if let Some(client) = &client {
+                revoke_tokens(db, client, until)?;
+            }
+            Ok(client)
+        };
+        Ok(self.changed(self.store.write(change).await)?.map(|_| secret))
+    }
+
+    /// Revokes every token of a client.
+    pub(super) async fn revoke_client_tokens(&self, client: Client) -> Result<(), StoreError> {
+        let until = self.revoked_until();
+        self.changed(self.store.write(move |db| revoke_tokens(db, &client, until)).await)
+    }
+
+    /// The client with this id and secret (RFC 6749 section 2.3); `None` when there is none, or it is disabled.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn authenticate_client(
+        &self,
+        client_id: &str,
+        secret: &SecretString,
+    ) -> Result<Option<Client>, StoreError> {
+        let name = name_of(client_id).to_owned();
+        if !is_client_name(&name) {
+            return Ok(None);
+        }
+        let found = self.store.read(move |db| clients::find(db, &name)).await?;
+        let shown = digest_of(secret);
+        let right = |client: &Client| {
+            verify_slices_are_equal(client.secret_digest.as_bytes(), shown.as_bytes()).is_ok()
+        };
+        Ok(found.filter(|client| right(client) && !client.disabled))
+    }
+
+    /// A token of a client's own (RFC 6749 section 4.4).
+    ///
+    /// # Errors
+    /// [`ClientGrantError`].
+    pub async fn client_grant(
+        &self,
+        client: Client,
+        scope: Option<&str>,
+        resource: &[String],
+    ) -> Result<Grant, ClientGrantError> {
+        let asked: Vec<String> =
+            scope.unwrap_or_default().split_ascii_whitespace().map(str::to_owned).collect();
+        let scope = narrowed(&client.scopes, &asked).ok_or(ClientGrantError::InvalidScope)?.join(" ");
+        let audience = narrowed(&client.audience, resource).ok_or(ClientGrantError::InvalidTarget)?;
+        let client = self.numbered_client(client).await?;
+        Ok(Grant {
+            access_token: self.mint_for_client(&client, audience, scope.clone())?,
+            expires_in: seconds(self.policy.access_ttl),
+            refresh: None,
+            scope,
+        })
+    }
+
+    async fn numbered_client(&self, client: Client) -> Result<Client, ClientGrantError> {
+        if client.number.is_some() {
+            return Ok(client);
+        }
+        let Some(spare) = self.take_number().await? else { return Ok(client) };
+        let name = client.name;
+        let found = self.store.write(move |db| clients::with_number(db, &name, spare)).await?;
+        if found.as_ref().is_none_or(|client| client.number != Some(spare)) {
+            self.lists.numbers.give_back(spare);
+        }
+        found.ok_or(ClientGrantError::InvalidClient)
+    }
+
+    fn changed<T>(&self, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
+        self.lists.announce();
+        outcome
+    }
+}
+
+/// The client's next token gets another number.
+fn revoke_tokens(db: &mut Connection, client: &Client, until: i64) -> Result<(), StoreError> {
+    match client.number {
+        Some(number) if clients::drop_number(db, &client.name, number)? => {
+            revocation::revoke(db, [Some(number)], until)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn new_secret() -> SecretString {
+    format!("{SECRET_PREFIX}{}", URL_SAFE_NO_PAD.encode(random::bytes::<32>().as_slice())).into()
+}
+
+/// A secret of 256 random bits cannot be guessed, so a plain digest keeps it as well as a slow one.
+fn digest_of(secret: &SecretString) -> String {
+    URL_SAFE_NO_PAD.encode(digest(&SHA256, secret.expose_secret().as_bytes()))
+}

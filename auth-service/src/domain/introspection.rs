@@ -1,0 +1,140 @@
+//! What a client may learn about a token (RFC 7662), and how it takes one back (RFC 7009): for services that cannot verify
+//! by themselves.
+
+use secrecy::{ExposeSecret as _, SecretString};
+use shared_claims::{AccessToken, Claims};
+
+use super::Issuer;
+use super::clients::client_id;
+use super::keyring::RefreshToken;
+use super::revocation::LIST_SIZE;
+use crate::store::StoreError;
+use crate::store::clients::{self, Client};
+use crate::store::sessions::{self, Session};
+use crate::store::users::User;
+
+/// An active token.
+#[derive(Debug)]
+pub enum Introspection {
+    /// An access token: what stands in it.
+    Access(Box<Claims>),
+    /// A refresh token that would be taken now.
+    Refresh {
+        /// The user's id.
+        sub: String,
+        /// The user's name.
+        username: String,
+        /// Of the access tokens that it gives.
+        aud: Vec<String>,
+        /// Of the access tokens that it gives, separated by spaces.
+        scope: String,
+        /// The session.
+        sid: String,
+        /// When it was made, in unix seconds.
+        iat: i64,
+        /// When the session ends unless it is refreshed, in unix seconds.
+        exp: i64,
+    },
+}
+
+impl Issuer {
+    /// What a token says, if it is active and meant for an audience of the client's; `None` says nothing about why.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn introspect(
+        &self,
+        client: &Client,
+        token: &SecretString,
+    ) -> Result<Option<Introspection>, StoreError> {
+        let concerns = |audience: &[String]| {
+            client.audience.split(' ').any(|own| audience.iter().any(|audience| audience == own))
+        };
+        if let Some(token) = self.keyring.decode_refresh_token(token.expose_secret()) {
+            let active = self.active_refresh_token(&token).await?;
+            let described = active.map(|(session, user)| self.describe_refresh_token(session, &user));
+            return Ok(described.filter(|found| match found {
+                Introspection::Refresh { aud, .. } => concerns(aud),
+                Introspection::Access(_) => false,
+            }));
+        }
+        let Ok(token) = self.verify(token.expose_secret()) else { return Ok(None) };
+        if !concerns(&token.aud) || !self.is_active(&token).await? {
+            return Ok(None);
+        }
+        Ok(Some(Introspection::Access(Box::new(Claims { status: None, ..Claims::clone(&token) }))))
+    }
+
+    /// Takes back a token (RFC 7009): ends the session that it belongs to, or all tokens of a client when it is a client's
+    /// own. A token that is unknown, over, or not the caller's is no error, and nothing happens.
+    ///
+    /// `client` is `None` for first parties, whose tokens name no client that could authenticate.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn revoke_token(&self, client: Option<Client>, token: &SecretString) -> Result<(), StoreError> {
+        if self.keyring.decode_refresh_token(token.expose_secret()).is_some() {
+            return if client.is_none() { self.logout_by_refresh_token(token).await } else { Ok(()) };
+        }
+        let Ok(token) = self.verify_expired(token.expose_secret()) else { return Ok(()) };
+        match (client, token.sid.clone()) {
+            (None, Some(session)) => self.end_session(session).await.map(|_| ()),
+            (Some(client), None)
+                if token.client_id == client_id(&client.name) && self.is_number_of(&token, client.number) =>
+            {
+                self.revoke_client_tokens(client).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether what a good access token stands for is still alive.
+    async fn is_active(&self, token: &AccessToken) -> Result<bool, StoreError> {
+        let Some(session_id) = token.sid.clone() else {
+            let name = token.client_id.strip_prefix("client:").unwrap_or_default().to_owned();
+            let client = self.store.read(move |db| clients::find(db, &name)).await?;
+            return Ok(
+                client.is_some_and(|client| !client.disabled && self.is_number_of(token, client.number))
+            );
+        };
+        let found = self.store.read(move |db| sessions::with_user(db, &session_id)).await?;
+        Ok(found.is_some_and(|(session, user)| {
+            self.goes_on(&session, &user) && user.id == token.sub && self.is_number_of(token, session.number)
+        }))
+    }
+
+    /// Whether the token has this number; after rights shrank, the session has another one.
+    fn is_number_of(&self, token: &AccessToken, number: Option<i64>) -> bool {
+        let Some(status) = &token.status else { return !self.policy.statuses };
+        let place = &status.status_list;
+        number.is_some_and(|number| {
+            i64::try_from(place.idx) == Ok(number % LIST_SIZE)
+                && place.uri == self.list_uri(number / LIST_SIZE)
+        })
+    }
+
+    async fn active_refresh_token(
+        &self,
+        token: &RefreshToken,
+    ) -> Result<Option<(Session, User)>, StoreError> {
+        let (session_id, generation) = (token.session_id.clone(), token.generation);
+        let found = self.store.read(move |db| sessions::with_user(db, &session_id)).await?;
+        Ok(found.filter(|(session, user)| session.generation == generation && self.goes_on(session, user)))
+    }
+
+    fn goes_on(&self, session: &Session, user: &User) -> bool {
+        session.is_alive(self.now()) && !user.disabled
+    }
+
+    fn describe_refresh_token(&self, session: Session, user: &User) -> Introspection {
+        Introspection::Refresh {
+            sub: user.id.clone(),
+            username: user.username.clone(),
+            aud: session.audience.split(' ').map(str::to_owned).collect(),
+            scope: self.policy.roles.scope(user.roles()),
+            sid: session.id,
+            iat: session.rotated_at,
+            exp: session.expires_at,
+        }
+    }
+}

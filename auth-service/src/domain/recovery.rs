@@ -1,0 +1,38 @@
+//! Putting a restored database into service (`auth-service recover`).
+//!
+//! A copy of the database is older than what was answered: in it, tokens that were used are unused, and sessions that were
+//! ended go on. So everything that was ever given is made worthless: refresh tokens by a new epoch, access tokens by new
+//! keys, and the numbers that were given since by not giving them again.
+
+use super::keyring::{self, KeyringError, Plan, Sealer};
+use super::revocation::LIST_SIZE;
+use crate::store::{
+    Connection, Store, StoreError, clients, issuance, keys, revocations, sessions, status_lists,
+};
+
+/// How far numbers and revisions skip: more than could have been given between a copy and its restoration.
+const SKIP: i64 = 1 << 32;
+
+/// Ends every session and begins anew, with new keys. Accounts, passwords, clients and their secrets stay. Says how many
+/// sessions were alive. The keys in the database need not open.
+///
+/// # Errors
+/// The store's, or a key could not be made: nothing has changed.
+pub async fn recover(store: &Store, sealer: &Sealer, plan: &Plan, now: i64) -> Result<usize, KeyringError> {
+    let fresh = keyring::first_keys(sealer, plan, now)?;
+    let begin_anew = move |db: &mut Connection| {
+        let before = issuance::read(db)?;
+        let next_number = (before.next_number.saturating_add(SKIP) / LIST_SIZE + 1) * LIST_SIZE;
+        issuance::begin_epoch(db, next_number, before.keys_revision.saturating_add(SKIP))?;
+        let ended = sessions::end_everything(db, now)?;
+        clients::drop_numbers(db)?;
+        revocations::forget_all(db)?;
+        status_lists::drop_all(db)?;
+        for purpose in ["access", "refresh"] {
+            keys::delete_all(db, purpose)?;
+        }
+        fresh.iter().try_for_each(|key| keys::insert(db, key))?;
+        Ok::<_, StoreError>(ended)
+    };
+    Ok(store.write(begin_anew).await?)
+}

@@ -1,0 +1,276 @@
+//! Revocation that reaches verifiers which never call: status lists, and the news about them.
+//!
+//! Every session has a number, which its access tokens carry as a place in a status list. What ends a session revokes the
+//! number in the same transaction. Lists are computed from the database when somebody asks, so that an answer is never
+//! older than the database, and kept signed as long as nothing changes.
+
+mod numbers;
+mod status_list;
+
+pub use status_list::SignedList;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use shared_claims::{Status, StatusReference};
+use tokio::sync::{Notify, watch};
+
+use super::keyring::{KeyringError, MOST_LEEWAY};
+use super::{Issuer, seconds};
+use crate::store::{Connection, StoreError, issuance, revocations, status_lists};
+pub(super) use numbers::Numbers;
+use status_list::{ListClaims, StatusList};
+
+/// How many places a list has: 16 KiB of bits. Small enough that a change costs little to fetch, and large enough that a
+/// verifier that asks for a list says nothing about whom it serves. It must never change, or places would move.
+pub const LIST_SIZE: i64 = 1 << 17;
+
+/// What verifiers are told: the revision of the keys, and of each list that is published.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct News {
+    /// Rises when the key set changes.
+    pub keys: i64,
+    /// The revision of each list, by its id.
+    pub lists: BTreeMap<i64, i64>,
+}
+
+/// How lists are published.
+#[derive(Debug, Clone, Copy)]
+pub struct StatusListPolicy {
+    /// How long a verifier may use a list that it cannot fetch again.
+    pub lifetime: Duration,
+    /// How long a verifier that hears no news may keep a list without asking again.
+    pub ttl: Duration,
+}
+
+/// What this process knows of the lists. The database knows better: see [`Issuer::look`].
+#[derive(Debug)]
+pub struct StatusLists {
+    pub(super) numbers: Numbers,
+    policy: StatusListPolicy,
+    /// As it was at the latest look.
+    latest: ArcSwap<News>,
+    /// As listeners were told.
+    told: watch::Sender<Arc<News>>,
+    /// Held by the one that looks; holds when the latest look that succeeded began.
+    looked: tokio::sync::Mutex<Option<Instant>>,
+    /// Something was revoked by this process.
+    changed: Notify,
+    /// Whether the latest try to take over others' keys failed: it is logged once.
+    keys_fail: AtomicBool,
+    signed: Mutex<HashMap<i64, Arc<SignedList>>>,
+    /// Held by the one that signs a list.
+    signing: tokio::sync::Mutex<()>,
+}
+
+impl StatusLists {
+    /// Lists to be published like this.
+    #[must_use]
+    pub fn new(policy: StatusListPolicy) -> Self {
+        Self {
+            numbers: Numbers::default(),
+            policy,
+            latest: ArcSwap::default(),
+            told: watch::Sender::default(),
+            looked: tokio::sync::Mutex::default(),
+            changed: Notify::new(),
+            keys_fail: AtomicBool::new(false),
+            signed: Mutex::default(),
+            signing: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// Tells the listeners soon what this process has revoked.
+    pub(super) fn announce(&self) {
+        self.changed.notify_one();
+    }
+
+    /// Waits until there is something to announce.
+    pub(super) async fn announced(&self) {
+        self.changed.notified().await;
+    }
+
+    /// Tells the listeners what the latest look has shown, if that is new.
+    pub(super) fn tell(&self) {
+        let latest = self.latest.load_full();
+        self.told.send_if_modified(|told| {
+            let news = **told != *latest;
+            *told = latest;
+            news
+        });
+    }
+
+    fn signed(&self) -> MutexGuard<'_, HashMap<i64, Arc<SignedList>>> {
+        self.signed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Revokes numbers until `until`, in the transaction that ended what they stood for.
+///
+/// This comes last in a transaction, and lists are raised in the order of their ids: so no two wait for each other.
+pub(super) fn revoke(
+    db: &mut Connection,
+    numbers: impl IntoIterator<Item = Option<i64>>,
+    until: i64,
+) -> Result<(), StoreError> {
+    let mut lists = BTreeSet::new();
+    for number in numbers.into_iter().flatten() {
+        revocations::insert(db, number, until)?;
+        lists.insert(number / LIST_SIZE);
+    }
+    lists.into_iter().try_for_each(|list| status_lists::raise(db, list))
+}
+
+/// The numbers of a list.
+pub(super) fn numbers_of(list: i64) -> Range<i64> {
+    list.saturating_mul(LIST_SIZE)..list.saturating_add(1).saturating_mul(LIST_SIZE)
+}
+
+impl Issuer {
+    /// Until when a revocation of now must be remembered: the end of the longest-lived token that could have been given.
+    pub(super) fn revoked_until(&self) -> i64 {
+        self.now().saturating_add(self.keyring.longest_access_ttl()).saturating_add(MOST_LEEWAY)
+    }
+
+    /// A number for a new session or client; `None` when tokens carry no status.
+    pub(super) async fn take_number(&self) -> Result<Option<i64>, StoreError> {
+        if !self.policy.statuses {
+            return Ok(None);
+        }
+        self.lists.numbers.take(&self.store, self.now()).await.map(Some)
+    }
+
+    /// The `status` claim of a number.
+    pub(super) fn status_of(&self, number: i64) -> Status {
+        let idx = u64::try_from(number % LIST_SIZE).unwrap_or(0);
+        Status { status_list: StatusReference { idx, uri: self.list_uri(number / LIST_SIZE) } }
+    }
+
+    /// The address of a list, which is also its `sub`.
+    #[must_use]
+    pub fn list_uri(&self, list: i64) -> String {
+        format!("{}/{list}", self.aggregation_uri())
+    }
+
+    /// Where all lists are listed (section 9).
+    #[must_use]
+    pub fn aggregation_uri(&self) -> String {
+        format!("{}/status-lists", self.policy.issuer)
+    }
+
+    /// Looks up what replicas have changed: keys, lists, the epoch. Of any number of callers at once one asks the database,
+    /// and each learns what was there when it called, or later.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn look(&self) -> Result<Arc<News>, StoreError> {
+        let called = Instant::now();
+        let mut looked = self.lists.looked.lock().await;
+        if looked.is_some_and(|began| began >= called) {
+            return Ok(self.lists.latest.load_full());
+        }
+        let begins = Instant::now();
+        let read = |db: &mut Connection| Ok::<_, StoreError>((issuance::read(db)?, status_lists::all(db)?));
+        let (issuance, lists) = self.store.read(read).await?;
+        self.take_over_keys(issuance).await;
+        let news = News { keys: self.keyring.revision(), lists: lists.into_iter().collect() };
+        self.lists.signed().retain(|list, _| news.lists.contains_key(list));
+        let news = Arc::new(news);
+        self.lists.latest.store(Arc::clone(&news));
+        *looked = Some(begins);
+        Ok(news)
+    }
+
+    /// The keys stay as they were when they cannot be taken over: what is known goes on.
+    async fn take_over_keys(&self, issuance: issuance::Issuance) {
+        if self.keyring.epoch() != issuance.epoch {
+            self.lists.numbers.forget();
+        }
+        if self.keyring.is_current(issuance.keys_revision, issuance.epoch, self.now()) {
+            return;
+        }
+        let failed = self.reload_keys().await.inspect_err(|error| {
+            if !self.lists.keys_fail.load(Ordering::Relaxed) {
+                log::error!("the keys that other processes made could not be taken over: {error}");
+            }
+        });
+        self.lists.keys_fail.store(failed.is_err(), Ordering::Relaxed);
+    }
+
+    /// Follows the news: the value of now, and a notice at each change.
+    #[must_use]
+    pub fn news(&self) -> watch::Receiver<Arc<News>> {
+        self.lists.told.subscribe()
+    }
+
+    /// Every list that is published.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn list_uris(&self) -> Result<Vec<String>, StoreError> {
+        Ok(self.look().await?.lists.keys().map(|list| self.list_uri(*list)).collect())
+    }
+
+    /// A list as it is now in the database; `None` when it is not published.
+    ///
+    /// # Errors
+    /// The store is away, or the list could not be signed.
+    pub async fn status_list(&self, list: i64) -> Result<Option<Arc<SignedList>>, KeyringError> {
+        let Some(revision) = self.look().await?.lists.get(&list).copied() else { return Ok(None) };
+        if let Some(signed) = self.signed_list(list, revision) {
+            return Ok(Some(signed));
+        }
+        let _alone = self.lists.signing.lock().await;
+        if let Some(signed) = self.signed_list(list, revision) {
+            return Ok(Some(signed));
+        }
+        let signed = Arc::new(self.sign_list(list, revision).await?);
+        self.lists.signed().insert(list, Arc::clone(&signed));
+        Ok(Some(signed))
+    }
+
+    /// The signed list that is at hand, if it is of this revision or a later one, and would be signed like this again.
+    fn signed_list(&self, list: i64, revision: i64) -> Option<Arc<SignedList>> {
+        let signed = self.lists.signed().get(&list).cloned()?;
+        let now = self.now();
+        let current = signed.revision >= revision
+            && signed.iat == self.list_iat(now)
+            && self.keyring.signs(&signed.kid, now);
+        current.then_some(signed)
+    }
+
+    /// Lists are signed anew a few times in their life. The time is rounded, so that replicas agree on it.
+    fn list_iat(&self, now: i64) -> i64 {
+        now - now.rem_euclid((seconds(self.lists.policy.lifetime) / 24).max(1))
+    }
+
+    async fn sign_list(&self, list: i64, revision: i64) -> Result<SignedList, KeyringError> {
+        let now = self.now();
+        let numbers = numbers_of(list);
+        let compress = move |db: &mut Connection| {
+            // The revision was read before: what comes in between is in this list as well, and is announced again.
+            let revoked = revocations::among(db, numbers.clone(), now)?;
+            Ok::<_, StoreError>(status_list::encode(revoked.into_iter().map(|number| number - numbers.start)))
+        };
+        let compressed = self.store.read(compress).await?;
+        let (iat, uri, aggregation_uri) = (self.list_iat(now), self.list_uri(list), self.aggregation_uri());
+        let claims = ListClaims {
+            iss: &self.policy.issuer,
+            sub: &uri,
+            iat,
+            exp: iat.saturating_add(seconds(self.lists.policy.lifetime)),
+            ttl: seconds(self.lists.policy.ttl).max(1),
+            revision,
+            status_list: StatusList { bits: 1, lst: compressed, aggregation_uri: &aggregation_uri },
+        };
+        let payload = serde_json::to_vec(&claims).map_err(|_| KeyringError::Crypto)?;
+        let (token, kid) = self.keyring.sign_status_list(&payload, now)?;
+        let token = token.into_bytes();
+        let etag = format!("W/\"{revision}-{iat}-{kid}\"");
+        Ok(SignedList { gzip: status_list::gzip(&token), token, etag, revision, kid, iat })
+    }
+}

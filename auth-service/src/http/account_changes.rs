@@ -1,0 +1,83 @@
+//! `PATCH /me`, `DELETE /me` and `PUT /me/password`: what the owner of an account changes, with the current password.
+
+use actix_web::HttpResponse;
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::web::Data;
+use secrecy::SecretString;
+use service_kit::{FieldError, Fields, FromFields, Problem, Strict};
+
+use super::accounts::Account;
+use super::caller::CallerOf;
+use super::device::DeviceOf;
+use super::error::IntoProblem;
+use super::sessions::token_response;
+use crate::domain::Issuer;
+use crate::domain::account_changes::NewNames;
+
+/// `{email?, username?, current_password}`; an `email` of `null` takes the address away.
+pub(super) struct NamesBody {
+    names: NewNames,
+    current: SecretString,
+}
+
+impl FromFields for NamesBody {
+    fn from_fields(fields: &mut Fields) -> Self {
+        let names =
+            NewNames { username: fields.optional_string("username"), email: fields.nullable_string("email") };
+        let nothing = names.username.is_none() && names.email.is_none();
+        let body = Self { names, current: fields.secret("current_password") };
+        if nothing && fields.mistakes().is_empty() {
+            fields.refuse(FieldError::new("username", "required", "Either username or email is required."));
+        }
+        body
+    }
+}
+
+pub(super) async fn names(
+    issuer: Data<Issuer>,
+    CallerOf(caller): CallerOf,
+    Strict(NamesBody { names, current }): Strict<NamesBody>,
+) -> Result<HttpResponse, Problem> {
+    let user = issuer.change_names(&caller, current, names).await.map_err(IntoProblem::into_problem)?;
+    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(Account::from(&user)))
+}
+
+/// `{current_password}`.
+pub(super) struct DeleteBody(SecretString);
+
+impl FromFields for DeleteBody {
+    fn from_fields(fields: &mut Fields) -> Self {
+        Self(fields.secret("current_password"))
+    }
+}
+
+pub(super) async fn delete(
+    issuer: Data<Issuer>,
+    CallerOf(caller): CallerOf,
+    Strict(DeleteBody(current)): Strict<DeleteBody>,
+) -> Result<HttpResponse, Problem> {
+    issuer.delete_account(&caller, current).await.map_err(IntoProblem::into_problem)?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// `{current_password, new_password}`.
+pub(super) struct PasswordBody {
+    current: SecretString,
+    new: SecretString,
+}
+
+impl FromFields for PasswordBody {
+    fn from_fields(fields: &mut Fields) -> Self {
+        Self { current: fields.secret("current_password"), new: fields.secret("new_password") }
+    }
+}
+
+pub(super) async fn password(
+    issuer: Data<Issuer>,
+    CallerOf(caller): CallerOf,
+    DeviceOf(device): DeviceOf,
+    Strict(PasswordBody { current, new }): Strict<PasswordBody>,
+) -> Result<HttpResponse, Problem> {
+    let changed = issuer.change_password(&caller, current, new, device).await;
+    Ok(token_response(&changed.map_err(IntoProblem::into_problem)?))
+}

@@ -1,0 +1,109 @@
+//! How a client proves itself at the OAuth endpoints (RFC 6749 section 2.3.1): `client_secret_basic` or
+//! `client_secret_post`.
+
+use actix_web::HttpRequest;
+use actix_web::http::header::AUTHORIZATION;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use secrecy::SecretString;
+
+use super::error::IntoProblem;
+use super::oauth::{OAuthError, Parameters};
+use crate::domain::Issuer;
+use crate::store::clients::Client;
+
+/// An id and a secret, as they were sent.
+struct Credentials {
+    id: String,
+    secret: SecretString,
+}
+
+/// The client that proves itself, or `None` when nobody tries to.
+///
+/// # Errors
+/// `invalid_client` when the proof fails, `invalid_request` when there are two.
+pub(super) async fn authenticate(
+    issuer: &Issuer,
+    authorization: &Authorization,
+    parameters: &mut Parameters,
+) -> Result<Option<Client>, OAuthError> {
+    let posted = parameters.secret("client_secret");
+    let id = parameters.text("client_id");
+    let credentials = match (&authorization.0, posted) {
+        (None, None) => return Ok(None),
+        (Some(_), Some(_)) => {
+            let description = "A client proves itself in one way, not in two.";
+            return Err(OAuthError::bad_request("invalid_request", description));
+        }
+        (Some(basic), None) => {
+            let credentials = parse_basic(basic).ok_or_else(OAuthError::invalid_client)?;
+            if id.is_some_and(|id| id != credentials.id) {
+                return Err(OAuthError::bad_request("invalid_request", "client_id is another client's."));
+            }
+            credentials
+        }
+        (None, Some(secret)) => {
+            let missing =
+                || OAuthError::bad_request("invalid_request", "The parameter client_id is missing.");
+            Credentials { id: id.ok_or_else(missing)?, secret }
+        }
+    };
+    let known = issuer.authenticate_client(&credentials.id, &credentials.secret).await;
+    known.map_err(IntoProblem::into_problem)?.map(Some).ok_or_else(OAuthError::invalid_client)
+}
+
+/// The same, where a client must prove itself.
+///
+/// # Errors
+/// As [`authenticate`], and `invalid_client` when nobody tries to.
+pub(super) async fn require(
+    issuer: &Issuer,
+    authorization: &Authorization,
+    parameters: &mut Parameters,
+) -> Result<Client, OAuthError> {
+    authenticate(issuer, authorization, parameters).await?.ok_or_else(OAuthError::invalid_client)
+}
+
+/// The value of the `Authorization` header, if there is one.
+pub(super) struct Authorization(Option<SecretString>);
+
+impl actix_web::FromRequest for Authorization {
+    type Error = OAuthError;
+    type Future = std::future::Ready<Result<Self, OAuthError>>;
+
+    fn from_request(req: &HttpRequest, _: &mut actix_web::dev::Payload) -> Self::Future {
+        let mut values = req.headers().get_all(AUTHORIZATION);
+        let (first, second) = (values.next(), values.next());
+        let text = first.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned().into());
+        std::future::ready(if second.is_some() {
+            Err(OAuthError::bad_request("invalid_request", "There are two Authorization headers."))
+        } else {
+            Ok(Self(text))
+        })
+    }
+}
+
+/// RFC 7617, with id and secret encoded as in a form. Ids that were not encoded are understood as well: a `client:` in
+/// front is then taken for a user name of its own.
+fn parse_basic(header: &SecretString) -> Option<Credentials> {
+    use secrecy::ExposeSecret as _;
+    let (scheme, encoded) = header.expose_secret().split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
+    let (mut id, mut secret) = decoded.split_once(':')?;
+    if id == "client" {
+        (id, secret) = secret.split_once(':')?;
+    }
+    Some(Credentials { id: form_decoded(id)?, secret: form_decoded(secret)?.into() })
+}
+
+fn form_decoded(text: &str) -> Option<String> {
+    let [(_, value)]: [(String, String); 1] =
+        serde_urlencoded::from_str::<Vec<(String, String)>>(&format!("value={text}"))
+            .ok()?
+            .try_into()
+            .ok()?;
+    Some(value)
+}

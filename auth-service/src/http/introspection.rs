@@ -1,0 +1,67 @@
+//! `POST /introspect` (RFC 7662): for services that cannot verify locally.
+
+use actix_web::HttpResponse;
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::web::Data;
+use serde::Serialize;
+use shared_claims::Claims;
+
+use super::client::{Authorization, require};
+use super::error::IntoProblem;
+use super::oauth::{OAuthError, Parameters};
+use crate::domain::introspection::Introspection;
+use crate::domain::{FIRST_PARTY, Issuer};
+
+/// Section 2.2. An inactive token has no other member.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Answer<'a> {
+    Inactive {
+        active: bool,
+    },
+    Access {
+        active: bool,
+        token_type: &'static str,
+        #[serde(flatten)]
+        claims: &'a Claims,
+    },
+    Refresh {
+        active: bool,
+        iss: &'a str,
+        client_id: &'static str,
+        sub: &'a str,
+        username: &'a str,
+        aud: &'a [String],
+        scope: &'a str,
+        sid: &'a str,
+        iat: i64,
+        exp: i64,
+    },
+}
+
+pub(super) async fn introspect(
+    issuer: Data<Issuer>,
+    authorization: Authorization,
+    mut parameters: Parameters,
+) -> Result<HttpResponse, OAuthError> {
+    let client = require(&issuer, &authorization, &mut parameters).await?;
+    let token = parameters.secret("token").ok_or_else(|| OAuthError::missing("token"))?;
+    let found = issuer.introspect(&client, &token).await.map_err(IntoProblem::into_problem)?;
+    let answer = match &found {
+        None => Answer::Inactive { active: false },
+        Some(Introspection::Access(claims)) => Answer::Access { active: true, token_type: "Bearer", claims },
+        Some(Introspection::Refresh { sub, username, aud, scope, sid, iat, exp }) => Answer::Refresh {
+            active: true,
+            iss: &issuer.policy.issuer,
+            client_id: FIRST_PARTY,
+            sub,
+            username,
+            aud,
+            scope,
+            sid,
+            iat: *iat,
+            exp: *exp,
+        },
+    };
+    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(answer))
+}

@@ -1,0 +1,167 @@
+//! `/status-lists…`: what verifiers know ended sessions by (draft-ietf-oauth-status-list), and the events that tell them
+//! when to look.
+
+use std::convert::Infallible;
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::http::header::{
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, ETAG, HeaderName, HeaderValue, VARY,
+};
+use actix_web::web::{Bytes, Data, Path};
+use actix_web::{HttpRequest, HttpResponse};
+use futures_util::stream;
+use serde::Serialize;
+use service_kit::{Closing, Problem};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+use super::discovery::if_none_match;
+use super::error::IntoProblem;
+use crate::domain::Issuer;
+use crate::domain::revocation::News;
+
+/// Seconds after which a verifier may try again to listen.
+const LISTENERS_RETRY: u32 = 10;
+
+/// Proxies must not collect events before they pass them on.
+const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+/// How many verifiers may listen at once, and how often they hear that nothing happens.
+#[derive(Debug)]
+pub(crate) struct Listeners {
+    places: Arc<Semaphore>,
+    heartbeat: Duration,
+}
+
+impl Listeners {
+    pub(crate) fn new(most: usize, heartbeat: Duration) -> Self {
+        Self { places: Arc::new(Semaphore::new(most)), heartbeat }
+    }
+}
+
+#[derive(Serialize)]
+struct Aggregation {
+    status_lists: Vec<String>,
+}
+
+/// Section 9.3 of the draft.
+pub(super) async fn aggregation(issuer: Data<Issuer>) -> Result<HttpResponse, Problem> {
+    let status_lists = issuer.list_uris().await.map_err(IntoProblem::into_problem)?;
+    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-cache")).json(Aggregation { status_lists }))
+}
+
+/// Section 8.1 of the draft.
+pub(super) async fn list(
+    issuer: Data<Issuer>,
+    list: Path<String>,
+    req: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let nothing = || Problem::not_found("There is no such status list.");
+    let list: i64 = list.parse().map_err(|_| nothing())?;
+    let found = issuer.status_list(list).await.map_err(IntoProblem::into_problem)?;
+    let list = found.ok_or_else(nothing)?;
+    let known = if_none_match(&req, &list.etag);
+    let mut response = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    // Who keeps it must ask whether it is still the one: a list may change at any moment.
+    response
+        .insert_header((CACHE_CONTROL, "no-cache"))
+        .insert_header((ETAG, list.etag.as_str()))
+        .insert_header((VARY, "accept-encoding"));
+    if known {
+        return Ok(response.finish());
+    }
+    response.content_type("application/statuslist+jwt");
+    if takes_gzip(&req) {
+        return Ok(response.insert_header((CONTENT_ENCODING, "gzip")).body(list.gzip.clone()));
+    }
+    Ok(response.body(list.token.clone()))
+}
+
+/// Whether the client says that it can read gzip, without weighing it against others (RFC 9110 section 12.5.3).
+fn takes_gzip(req: &HttpRequest) -> bool {
+    let headers = req.headers().get_all(ACCEPT_ENCODING).filter_map(|value| value.to_str().ok());
+    let mut codings = headers.flat_map(|value| value.split(','));
+    codings.any(|coding| {
+        let mut parts = coding.split(';').map(str::trim);
+        let gzip = parts.next().is_some_and(|name| name.eq_ignore_ascii_case("gzip"));
+        gzip && !parts.any(|weight| matches!(weight, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))
+    })
+}
+
+/// A listener: what it was told, and what there is to tell.
+struct Listener {
+    issuer: Data<Issuer>,
+    news: watch::Receiver<Arc<News>>,
+    told: Option<Arc<News>>,
+    heartbeat: Duration,
+    closing: Closing,
+    _place: OwnedSemaphorePermit,
+}
+
+/// Events in the form of the HTML standard, section 9.2. At first the state of everything, then whatever changes. Only the
+/// latest state is kept for a slow listener, however much happens.
+pub(super) async fn events(
+    issuer: Data<Issuer>,
+    listeners: Data<Listeners>,
+    closing: Closing,
+) -> Result<HttpResponse, Problem> {
+    let place = Arc::clone(&listeners.places).try_acquire_owned().map_err(|_| {
+        let detail = "Too many listeners; ask for the lists at intervals instead.";
+        Problem::unavailable("too_many_listeners", detail, LISTENERS_RETRY)
+    })?;
+    let listener = Listener {
+        news: issuer.news(),
+        issuer,
+        told: None,
+        heartbeat: listeners.heartbeat,
+        closing,
+        _place: place,
+    };
+    let events = stream::unfold(listener, |mut listener| async move {
+        let event = listener.next().await?;
+        Some((Ok::<_, Infallible>(event), listener))
+    });
+    Ok(HttpResponse::Ok()
+        .content_type("text/event-stream")
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .insert_header((X_ACCEL_BUFFERING, HeaderValue::from_static("no")))
+        .streaming(events))
+}
+
+impl Listener {
+    /// What to say next; `None` when the service is about to stop.
+    async fn next(&mut self) -> Option<Bytes> {
+        if self.told.is_none() {
+            return Some(self.tell());
+        }
+        tokio::select! {
+            () = self.closing.closed() => None,
+            changed = self.news.changed() => changed.ok().map(|()| self.tell()),
+            () = tokio::time::sleep(self.heartbeat) => Some(Bytes::from_static(b": alive\n\n")),
+        }
+    }
+
+    /// What has changed since the listener was told.
+    fn tell(&mut self) -> Bytes {
+        let news = Arc::clone(&self.news.borrow_and_update());
+        let mut text = String::new();
+        let told = self.told.as_deref();
+        if told.is_none_or(|told| told.keys != news.keys) {
+            event(&mut text, "keys", &serde_json::json!({ "revision": news.keys }));
+        }
+        for (list, revision) in &news.lists {
+            if told.is_none_or(|told| told.lists.get(list) != Some(revision)) {
+                let uri = self.issuer.list_uri(*list);
+                event(&mut text, "list", &serde_json::json!({ "uri": uri, "revision": revision }));
+            }
+        }
+        self.told = Some(news);
+        text.push_str(": told\n\n"); // never nothing: an empty chunk would end the answer
+        Bytes::from(text)
+    }
+}
+
+fn event(text: &mut String, name: &str, data: &serde_json::Value) {
+    let _ = write!(text, "event: {name}\ndata: {data}\n\n"); // a String takes everything
+}

@@ -1,0 +1,127 @@
+//! The `clients` table: services with a secret of their own.
+
+use std::fmt;
+use std::ops::Range;
+
+use diesel::prelude::*;
+
+use super::connection::{Connection, MultiBackend};
+use super::error::StoreError;
+use super::schema::clients::dsl;
+
+/// A client as it is stored. `Debug` leaves out the digest.
+#[derive(Clone, Queryable, Selectable, Insertable)]
+#[diesel(table_name = super::schema::clients, check_for_backend(MultiBackend))]
+pub struct Client {
+    /// What operators call it; its `client_id` is `client:` and this.
+    pub name: String,
+    /// Of its secret; the secret itself is nowhere.
+    pub secret_digest: String,
+    /// What its tokens may allow, separated by spaces.
+    pub scopes: String,
+    /// For whom its tokens may be meant, and whose tokens it may ask about, separated by spaces.
+    pub audience: String,
+    /// A disabled client gets no tokens and no answers.
+    pub disabled: bool,
+    /// The place of its tokens in the status lists; `None` until its next token.
+    pub number: Option<i64>,
+    /// Unix seconds.
+    pub created_at: i64,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Client").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// # Errors
+/// [`StoreError::Conflict`] when there is one of that name.
+pub fn insert(connection: &mut Connection, client: &Client) -> Result<(), StoreError> {
+    diesel::insert_into(dsl::clients).values(client).execute(connection)?;
+    Ok(())
+}
+
+/// # Errors
+/// The database's.
+pub fn find(connection: &mut Connection, name: &str) -> Result<Option<Client>, StoreError> {
+    Ok(dsl::clients.find(name).select(Client::as_select()).first(connection).optional()?)
+}
+
+/// Every client. They are few: operators make them by hand.
+///
+/// # Errors
+/// The database's.
+pub fn all(connection: &mut Connection) -> Result<Vec<Client>, StoreError> {
+    Ok(dsl::clients.order(dsl::created_at).select(Client::as_select()).load(connection)?)
+}
+
+/// Disables or enables a client; gives it as it is now.
+///
+/// # Errors
+/// The database's.
+pub fn set_disabled(
+    connection: &mut Connection,
+    name: &str,
+    disabled: bool,
+) -> Result<Option<Client>, StoreError> {
+    let change = diesel::update(dsl::clients.find(name)).set(dsl::disabled.eq(disabled));
+    let returning = <Client as Selectable<MultiBackend>>::construct_selection();
+    Ok(change.returning(returning).get_result(connection).optional()?)
+}
+
+/// Gives a client another secret; gives it as it is now.
+///
+/// # Errors
+/// The database's.
+pub fn set_secret(
+    connection: &mut Connection,
+    name: &str,
+    digest: &str,
+) -> Result<Option<Client>, StoreError> {
+    let change = diesel::update(dsl::clients.find(name)).set(dsl::secret_digest.eq(digest));
+    let returning = <Client as Selectable<MultiBackend>>::construct_selection();
+    Ok(change.returning(returning).get_result(connection).optional()?)
+}
+
+/// Gives an enabled client a number unless it has one; gives it as it is now, or `None` when it is gone or disabled.
+///
+/// # Errors
+/// The database's.
+pub fn with_number(
+    connection: &mut Connection,
+    name: &str,
+    number: i64,
+) -> Result<Option<Client>, StoreError> {
+    let numberless = dsl::clients.find(name).filter(dsl::number.is_null());
+    diesel::update(numberless).set(dsl::number.eq(number)).execute(connection)?;
+    Ok(find(connection, name)?.filter(|client| !client.disabled))
+}
+
+/// Takes a client's number away, if it has this one; says whether it had.
+///
+/// # Errors
+/// The database's.
+pub fn drop_number(connection: &mut Connection, name: &str, number: i64) -> Result<bool, StoreError> {
+    let numbered = dsl::clients.find(name).filter(dsl::number.eq(number));
+    Ok(diesel::update(numbered).set(dsl::number.eq(None::<i64>)).execute(connection)? == 1)
+}
+
+/// Takes every client's number away.
+///
+/// # Errors
+/// The database's.
+pub fn drop_numbers(connection: &mut Connection) -> Result<(), StoreError> {
+    diesel::update(dsl::clients).set(dsl::number.eq(None::<i64>)).execute(connection)?;
+    Ok(())
+}
+
+/// Whether a client has one of these numbers.
+///
+/// # Errors
+/// The database's.
+pub fn any_with(connection: &mut Connection, numbers: Range<i64>) -> Result<bool, StoreError> {
+    let among = dsl::number.ge(numbers.start).and(dsl::number.lt(numbers.end));
+    let found: Option<String> = dsl::clients.filter(among).select(dsl::name).first(connection).optional()?;
+    Ok(found.is_some())
+}

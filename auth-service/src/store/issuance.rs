@@ -1,0 +1,78 @@
+//! The `issuance` table: one row with what all replicas agree on about what they issue.
+
+use diesel::prelude::*;
+
+use super::connection::{Connection, MultiBackend};
+use super::error::StoreError;
+use super::schema::issuance::dsl;
+
+/// The one row.
+const ID: i64 = 1;
+
+/// What all replicas agree on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Queryable, Selectable)]
+#[diesel(table_name = super::schema::issuance, check_for_backend(MultiBackend))]
+pub struct Issuance {
+    /// Part of every refresh token's proof: tokens of an earlier epoch are worth nothing.
+    pub epoch: i64,
+    /// Rises when the set of keys changes.
+    pub keys_revision: i64,
+    /// The first number that nobody has leased.
+    pub next_number: i64,
+    /// The longest life that access tokens were ever given here, in seconds.
+    pub longest_access_ttl: i64,
+}
+
+/// # Errors
+/// The database's.
+pub fn read(connection: &mut Connection) -> Result<Issuance, StoreError> {
+    Ok(dsl::issuance.find(ID).select(Issuance::as_select()).first(connection)?)
+}
+
+/// Raises the revision of the keys, and holds the row until the transaction ends: whoever changes keys is alone.
+///
+/// # Errors
+/// The database's.
+pub fn raise_keys_revision(connection: &mut Connection) -> Result<(), StoreError> {
+    let row = dsl::issuance.find(ID);
+    diesel::update(row).set(dsl::keys_revision.eq(dsl::keys_revision + 1)).execute(connection)?;
+    Ok(())
+}
+
+/// Takes the next `count` numbers for the caller alone; gives the first of them.
+///
+/// # Errors
+/// The database's.
+pub fn lease_numbers(connection: &mut Connection, count: i64) -> Result<i64, StoreError> {
+    let lease = diesel::update(dsl::issuance.find(ID)).set(dsl::next_number.eq(dsl::next_number + count));
+    let next: i64 = lease.returning(dsl::next_number).get_result(connection)?;
+    Ok(next - count)
+}
+
+/// Remembers for how many seconds access tokens live, if that is longer than ever before.
+///
+/// # Errors
+/// The database's.
+pub fn remember_access_ttl(connection: &mut Connection, ttl: i64) -> Result<(), StoreError> {
+    let shorter = dsl::issuance.filter(dsl::id.eq(ID).and(dsl::longest_access_ttl.lt(ttl)));
+    diesel::update(shorter).set(dsl::longest_access_ttl.eq(ttl)).execute(connection)?;
+    Ok(())
+}
+
+/// Begins a new epoch, with numbers from `next_number` on and a revision of the keys that was never reached before.
+///
+/// # Errors
+/// The database's.
+pub fn begin_epoch(
+    connection: &mut Connection,
+    next_number: i64,
+    keys_revision: i64,
+) -> Result<(), StoreError> {
+    let change = (
+        dsl::epoch.eq(dsl::epoch + 1),
+        dsl::next_number.eq(next_number),
+        dsl::keys_revision.eq(keys_revision),
+    );
+    diesel::update(dsl::issuance.find(ID)).set(change).execute(connection)?;
+    Ok(())
+}

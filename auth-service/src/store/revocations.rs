@@ -1,0 +1,56 @@
+//! The `revocations` table: numbers whose access tokens are refused, each until the last such token has expired.
+
+use std::ops::Range;
+
+use diesel::prelude::*;
+
+use super::connection::Connection;
+use super::error::StoreError;
+use super::schema::revocations::dsl;
+
+/// Revokes a number until `until`, in unix seconds.
+///
+/// # Errors
+/// [`StoreError::Conflict`] when it is revoked already.
+pub fn insert(connection: &mut Connection, number: i64, until: i64) -> Result<(), StoreError> {
+    let row = (dsl::number.eq(number), dsl::until.eq(until));
+    diesel::insert_into(dsl::revocations).values(row).execute(connection)?;
+    Ok(())
+}
+
+/// The numbers among these that are revoked at the time `now`.
+///
+/// # Errors
+/// The database's.
+pub fn among(connection: &mut Connection, numbers: Range<i64>, now: i64) -> Result<Vec<i64>, StoreError> {
+    let among = dsl::number.ge(numbers.start).and(dsl::number.lt(numbers.end));
+    Ok(dsl::revocations.filter(among).filter(dsl::until.gt(now)).select(dsl::number).load(connection)?)
+}
+
+/// Whether any of these numbers is revoked or was.
+///
+/// # Errors
+/// The database's.
+pub fn any(connection: &mut Connection, numbers: Range<i64>) -> Result<bool, StoreError> {
+    let among = dsl::number.ge(numbers.start).and(dsl::number.lt(numbers.end));
+    let found: Option<i64> =
+        dsl::revocations.filter(among).select(dsl::number).first(connection).optional()?;
+    Ok(found.is_some())
+}
+
+/// Forgets what is over at the time `now`.
+///
+/// # Errors
+/// The database's.
+pub fn forget(connection: &mut Connection, now: i64) -> Result<usize, StoreError> {
+    Ok(diesel::delete(dsl::revocations.filter(dsl::until.le(now))).execute(connection)?)
+}
+
+/// Forgets everything.
+///
+/// # Errors
+/// The database's.
+pub fn forget_all(connection: &mut Connection) -> Result<(), StoreError> {
+    diesel::delete(dsl::revocations).execute(connection)?;
+    Ok(())
+}

@@ -1,0 +1,75 @@
+//! The `status_lists` table: which lists are published, and how often each has changed.
+
+use diesel::prelude::*;
+
+use super::connection::Connection;
+use super::error::StoreError;
+use super::schema::status_lists::dsl;
+
+/// Every list that is published, with its revision, in the order of their ids.
+///
+/// # Errors
+/// The database's.
+pub fn all(connection: &mut Connection) -> Result<Vec<(i64, i64)>, StoreError> {
+    Ok(dsl::status_lists.order(dsl::id).select((dsl::id, dsl::revision)).load(connection)?)
+}
+
+/// Publishes a list, unless it is. The caller holds the `issuance` row, so that nobody else does the same.
+///
+/// # Errors
+/// The database's.
+pub fn publish(connection: &mut Connection, id: i64) -> Result<(), StoreError> {
+    let found: Option<i64> = dsl::status_lists.find(id).select(dsl::id).first(connection).optional()?;
+    if found.is_none() {
+        diesel::insert_into(dsl::status_lists)
+            .values((dsl::id.eq(id), dsl::revision.eq(0)))
+            .execute(connection)?;
+    }
+    Ok(())
+}
+
+/// Raises the revision of a list.
+///
+/// # Errors
+/// The database's.
+pub fn raise(connection: &mut Connection, id: i64) -> Result<(), StoreError> {
+    let list = dsl::status_lists.find(id);
+    diesel::update(list).set(dsl::revision.eq(dsl::revision + 1)).execute(connection)?;
+    Ok(())
+}
+
+/// Remembers that no numbers of the lists before `id` are leased any more.
+///
+/// # Errors
+/// The database's.
+pub fn leave(connection: &mut Connection, id: i64, now: i64) -> Result<(), StoreError> {
+    let passed = dsl::status_lists.filter(dsl::id.lt(id).and(dsl::left_at.is_null()));
+    diesel::update(passed).set(dsl::left_at.eq(now)).execute(connection)?;
+    Ok(())
+}
+
+/// The lists of which no numbers are leased since `before`.
+///
+/// # Errors
+/// The database's.
+pub fn left_before(connection: &mut Connection, before: i64) -> Result<Vec<i64>, StoreError> {
+    Ok(dsl::status_lists.filter(dsl::left_at.lt(before)).select(dsl::id).load(connection)?)
+}
+
+/// Publishes a list no longer.
+///
+/// # Errors
+/// The database's.
+pub fn drop_list(connection: &mut Connection, id: i64) -> Result<(), StoreError> {
+    diesel::delete(dsl::status_lists.find(id)).execute(connection)?;
+    Ok(())
+}
+
+/// Publishes no list any more.
+///
+/// # Errors
+/// The database's.
+pub fn drop_all(connection: &mut Connection) -> Result<(), StoreError> {
+    diesel::delete(dsl::status_lists).execute(connection)?;
+    Ok(())
+}

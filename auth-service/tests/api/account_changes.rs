@@ -1,0 +1,1 @@
+//! `PATCH /me`, `DELETE /me` and `PUT /me/password`.

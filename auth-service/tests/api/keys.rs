@@ -1,0 +1,231 @@
+//! How keys come and go: by schedule, by command, at once; and what the master key has to do with it.
+
+use std::time::Duration;
+
+use auth_service::app;
+use auth_service::domain::keyring::{KeyringError, Rotated};
+use auth_service::domain::upkeep::Upkeep;
+use auth_service::settings::Settings;
+use serde_json::Value;
+use shared_claims::Clock;
+
+use crate::api::support::{Answer, START, Service, part};
+
+const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(24 * 3600);
+const OTHER_MASTER_KEY: &str = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
+
+async fn keys(service: &Service) -> Answer {
+    service.get("/.well-known/jwks.json").await
+}
+
+async fn kids(service: &Service) -> Vec<String> {
+    let keys = keys(service).await.json()["keys"].clone();
+    keys.as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect()
+}
+
+async fn until_published(service: &Service, count: usize) {
+    service.wait_until("so many keys", async || kids(service).await.len() == count).await;
+}
+
+#[actix_web::test]
+async fn a_key_is_published_ahead_of_its_time_signs_and_is_kept_for_what_it_signed() {
+    let service = Service::with(&[("AUTH__KEYS__ROTATE_EVERY", "10d")]).await;
+    let first = service.register_and_login("alice").await;
+    assert_eq!(keys(&service).await.header("cache-control"), "public, max-age=300");
+    // Whoever keeps the key set until it changes has it in time.
+    service.clock.advance(9 * DAY + 21 * HOUR + Duration::from_secs(3590));
+    let soon = keys(&service).await;
+    assert_eq!((kids(&service).await.len(), soon.header("cache-control")), (1, "public, max-age=10"));
+    service.clock.advance(Duration::from_secs(10));
+    until_published(&service, 2).await;
+    let before = service.login("alice").await;
+    assert_eq!(before.header()["kid"], first.header()["kid"], "published, and not in use yet");
+    service.clock.advance(2 * HOUR);
+    let after = service.login("alice").await;
+    assert_ne!(after.header()["kid"], first.header()["kid"]);
+    assert_eq!(part(&service.get("/status-lists/0").await.text, 0)["kid"], after.header()["kid"]);
+    for tokens in [&before, &after] {
+        service.refresh(&tokens.refresh).await;
+    }
+    // The last status list that the old key signed lives for a day, and verifiers may be five minutes behind.
+    service.clock.advance(DAY + Duration::from_secs(299));
+    assert_eq!(kids(&service).await.len(), 2);
+    service.clock.advance(Duration::from_secs(1));
+    until_published(&service, 1).await;
+    assert_eq!(kids(&service).await, [after.header()["kid"].as_str().unwrap()]);
+}
+
+#[actix_web::test]
+async fn two_replicas_whose_key_is_due_make_one() {
+    let one = Service::with(&[("AUTH__KEYS__ROTATE_EVERY", "10d")]).await;
+    let other = one.replica().await;
+    one.clock.advance(10 * DAY);
+    until_published(&one, 2).await;
+    until_published(&other, 2).await;
+    assert_eq!(kids(&one).await, kids(&other).await);
+    // Late: it is published for two hours all the same.
+    one.register("alice").await;
+    let kid = |tokens: &crate::api::support::Tokens| tokens.header()["kid"].as_str().unwrap().to_owned();
+    assert_eq!(kid(&one.login("alice").await), kids(&one).await[0]);
+    one.clock.advance(2 * HOUR);
+    assert_eq!(kid(&other.login("alice").await), kids(&one).await[1]);
+}
+
+#[actix_web::test]
+async fn an_operator_rotates_beside_the_running_service_and_nobody_notices() {
+    let service = Service::start().await;
+    let old = service.register_and_login("alice").await;
+    let operator = service.operator().await;
+    let at = i64::try_from(START).unwrap() + 7200;
+    assert_eq!(operator.rotate_signing_key().await.unwrap(), Rotated::From(at));
+    assert_eq!(operator.rotate_signing_key().await.unwrap(), Rotated::OnItsWay(at));
+    until_published(&service, 2).await;
+    assert_eq!(service.get_as("/me", &old.access).await.status, 200);
+    service.clock.advance(2 * HOUR);
+    assert_ne!(service.login("alice").await.header()["kid"], old.header()["kid"]);
+    service.refresh(&old.refresh).await;
+}
+
+#[actix_web::test]
+async fn in_an_emergency_what_the_old_keys_signed_is_refused_at_once_and_sessions_go_on() {
+    let service = Service::start().await;
+    let other = service.replica().await;
+    let old = service.register_and_login("alice").await;
+    let revision = |answer: &Answer| answer.json()["revision"].as_i64().unwrap();
+    let before = revision(&keys(&service).await);
+    service.operator().await.withdraw_signing_keys().await.unwrap();
+    for service in [&service, &other] {
+        // The key set is never older than the database.
+        let now = keys(service).await;
+        assert!(revision(&now) > before);
+        let kids = kids(service).await;
+        assert!(kids.len() == 1 && kids[0] != old.header()["kid"].as_str().unwrap());
+        service.get_as("/me", &old.access).await.assert_problem(401, "invalid_token");
+        let list = service.get("/status-lists/0").await;
+        assert_eq!(part(&list.text, 0)["kid"].as_str(), Some(kids[0].as_str()), "signed anew");
+    }
+    let new = service.refresh(&old.refresh).await;
+    assert_eq!(other.get_as("/me", &new.access).await.status, 200);
+}
+
+#[actix_web::test]
+async fn a_row_that_somebody_wrote_into_the_key_table_is_neither_published_nor_used() {
+    let service = Service::start().await;
+    let tokens = service.register_and_login("alice").await;
+    let published = kids(&service).await;
+    // A copy of the real key under another name or for another time, and nonsense.
+    service.run_sql(
+        "INSERT INTO keys SELECT 'forged-1', purpose, algorithm, sealed, created_at, active_from + 1 FROM keys WHERE purpose = 'access';
+         INSERT INTO keys SELECT 'forged-2', 'access', 'ES256', sealed, created_at, 5 FROM keys WHERE purpose = 'refresh';
+         INSERT INTO keys VALUES ('forged-3', 'access', 'HS256', 'AAAA', 1, 1700000000);
+         INSERT INTO keys VALUES ('forged-4', 'refresh', 'HS256', 'AAAA', 1, 1700000000);
+         UPDATE issuance SET keys_revision = keys_revision + 1;",
+    );
+    assert_eq!(kids(&service).await, published);
+    let next = service.refresh(&tokens.refresh).await;
+    assert_eq!(next.header()["kid"], tokens.header()["kid"]);
+    let service = service.restart(&[]).await;
+    assert_eq!(kids(&service).await, published);
+    // The real key with its time changed does not open either: then nothing does, and that is said.
+    service.run_sql(
+        "UPDATE keys SET active_from = active_from + 7 WHERE purpose = 'access' AND active_from = 0",
+    );
+    let settings = Settings::load(&service.variables).unwrap();
+    let error = app::build_issuer(&settings, service.clock.clock()).await.err().unwrap();
+    assert!(error.to_string().contains("no access key in the database opens"), "{error}");
+    // The running service goes on with what it knows.
+    assert_eq!(service.login("alice").await.header()["kid"], tokens.header()["kid"]);
+}
+
+#[actix_web::test]
+async fn the_master_key_is_replaced_without_anybody_noticing() {
+    let service = Service::start().await;
+    let tokens = service.register_and_login("alice").await;
+    let old = service.master_key();
+    let service =
+        service.restart(&[("AUTH__MASTER_KEY", OTHER_MASTER_KEY), ("AUTH__MASTER_KEY_PREVIOUS", &old)]).await;
+    assert_eq!(service.get_as("/me", &tokens.access).await.status, 200);
+    // From now on the old one is not needed any more ...
+    let service = service.restart(&[("AUTH__MASTER_KEY_PREVIOUS", "")]).await;
+    assert_eq!(service.get_as("/me", &tokens.access).await.status, 200);
+    assert_eq!(service.refresh(&tokens.refresh).await.header()["kid"], tokens.header()["kid"]);
+    // ... and opens nothing.
+    let mut variables = service.variables.clone();
+    variables.insert("AUTH__MASTER_KEY".to_owned(), old);
+    let settings = Settings::load(&variables).unwrap();
+    let error = app::build_issuer(&settings, service.clock.clock()).await.err().unwrap();
+    let wrong = app::StartError::Keyring(KeyringError::Sealed { purpose: "access" });
+    assert_eq!(error.to_string(), wrong.to_string());
+}
+
+#[actix_web::test]
+async fn refresh_keys_rotate_and_every_token_that_may_still_be_used_is_known() {
+    let variables = [("AUTH__KEYS__ROTATE_EVERY", "1d"), ("AUTH__SESSIONS__IDLE_TTL", "3d")];
+    let service = Service::with(&variables).await;
+    let key_id = |token: &str| token[3..12].to_owned();
+    let resting = service.register_and_login("alice").await;
+    let busy = service.login("alice").await;
+    let count = async || {
+        let operator = service.operator().await;
+        operator.store.read(|db| auth_service::store::keys::of_purpose(db, "refresh")).await.unwrap().len()
+    };
+    service.clock.advance(22 * HOUR);
+    service.wait_until("the next key is there", async || count().await == 2).await;
+    let before = service.refresh(&busy.refresh).await;
+    assert_eq!(key_id(&before.refresh), key_id(&busy.refresh));
+    service.clock.advance(HOUR + Duration::from_secs(3599));
+    let at_the_end = service.refresh(&before.refresh).await;
+    service.clock.advance(Duration::from_secs(2));
+    // The repeat gets the token that was made with the key of then; a new one is made with the key of now.
+    assert_eq!(service.refresh(&before.refresh).await.refresh, at_the_end.refresh);
+    let next = service.refresh(&at_the_end.refresh).await;
+    assert_ne!(key_id(&next.refresh), key_id(&busy.refresh));
+    let operator = service.operator().await;
+    let upkeep = Upkeep { look: HOUR, clean_up: HOUR, keep_ended: HOUR, step: 10 };
+    operator.clean_up(upkeep).await.unwrap();
+    let resting = service.refresh(&resting.refresh).await;
+    assert_eq!(key_id(&resting.refresh), key_id(&next.refresh));
+    // Nobody has a token of the first key any more.
+    operator.reload_keys().await.unwrap();
+    service.clock.advance(Duration::from_secs(60));
+    operator.clean_up(upkeep).await.unwrap();
+    service.wait_until("the first key is gone", async || count().await == 1).await;
+    service.refresh(&resting.refresh).await;
+    service.refresh(&next.refresh).await;
+}
+
+/// Two replicas on the wall clock whose keys rotate every three seconds, and somebody who logs in and calls without pause.
+#[actix_web::test]
+async fn while_keys_rotate_every_few_seconds_not_one_request_fails() {
+    let variables = [
+        ("AUTH__KEYS__ROTATE_EVERY", "3s"),
+        ("AUTH__KEYS__PUBLISH_AHEAD", "2s"),
+        ("AUTH__STATUS_LISTS__LOOK", "100ms"),
+    ];
+    let one = Service::by_clock(Clock::system(), &variables).await;
+    let other = one.replica_by_clock(Clock::system()).await;
+    one.register("alice").await;
+    let mut seen: Vec<Value> = Vec::new();
+    let mut tokens = one.login("alice").await;
+    let mut turn = 0_u32;
+    let begin = std::time::Instant::now();
+    while seen.len() < 4 {
+        assert!(begin.elapsed() < Duration::from_secs(60), "keys rotate: {seen:?}");
+        turn += 1;
+        let (giver, taker) = if turn.is_multiple_of(2) { (&one, &other) } else { (&other, &one) };
+        tokens = if turn.is_multiple_of(5) {
+            giver.login("alice").await
+        } else {
+            giver.refresh(&tokens.refresh).await
+        };
+        for service in [giver, taker] {
+            let me = service.get_as("/me", &tokens.access).await;
+            assert_eq!(me.status, 200, "{}", me.text);
+        }
+        let kid = tokens.header()["kid"].clone();
+        if !seen.contains(&kid) {
+            seen.push(kid);
+        }
+    }
+}

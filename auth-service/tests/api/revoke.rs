@@ -1,0 +1,1 @@
+//! `POST /revoke` (RFC 7009).

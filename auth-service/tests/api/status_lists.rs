@@ -1,0 +1,185 @@
+//! `/status-lists…`: the form of the lists (draft-ietf-oauth-status-list), and the events.
+
+use std::time::Duration;
+
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use reqwest::{Method, Response};
+use serde_json::json;
+use shared_claims::{KeySet, Policy, Verifier};
+
+use crate::api::support::{START, Service, part, send};
+
+const ISSUER: &str = "http://127.0.0.1:8080";
+
+#[actix_web::test]
+async fn a_list_is_a_signed_token_as_the_draft_has_it() {
+    let service = Service::start().await;
+    let tokens = service.register_and_login("alice").await;
+    let answer = service.get("/status-lists/0").await;
+    assert_eq!(answer.header("content-type"), "application/statuslist+jwt");
+    assert_eq!(answer.header("cache-control"), "no-cache");
+    answer.assert_envelope();
+    let header = part(&answer.text, 0);
+    let kid = &tokens.header()["kid"];
+    assert_eq!(header, json!({ "typ": "statuslist+jwt", "alg": "ES256", "kid": kid }));
+    let claims = part(&answer.text, 1);
+    let iat = claims["iat"].as_u64().unwrap();
+    assert!(iat <= START && START - iat < 3600, "{claims}");
+    let expected = json!({
+        "iss": ISSUER, "sub": format!("{ISSUER}/status-lists/0"), "iat": iat, "exp": iat + 86400, "ttl": 5,
+        "revision": 0, "status_list": {
+            "bits": 1, "lst": claims["status_list"]["lst"], "aggregation_uri": format!("{ISSUER}/status-lists"),
+        },
+    });
+    assert_eq!(claims, expected);
+    // It is signed by a key of the key set, and is no access token for all that.
+    let key = service.get("/.well-known/jwks.json").await.json()["keys"][0].clone();
+    let decode = |text: &str| URL_SAFE_NO_PAD.decode(text).unwrap();
+    let point = [vec![4], decode(key["x"].as_str().unwrap()), decode(key["y"].as_str().unwrap())].concat();
+    let (signed, signature) = answer.text.rsplit_once('.').unwrap();
+    let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point);
+    key.verify(signed.as_bytes(), &decode(signature)).unwrap();
+    service.get_as("/me", &answer.text).await.assert_problem(401, "invalid_token");
+}
+
+#[actix_web::test]
+async fn a_list_is_sent_again_only_when_it_changed() {
+    let service = Service::start().await;
+    let tokens = service.register_and_login("alice").await;
+    let first = service.get("/status-lists/0").await;
+    let ask = |etag: String| service.request(Method::GET, "/status-lists/0").header("if-none-match", etag);
+    let unchanged = send(ask(first.header("etag").to_owned())).await;
+    assert_eq!((unchanged.status.as_u16(), unchanged.text.as_str()), (304, ""));
+    assert_eq!(unchanged.header("etag"), first.header("etag"));
+    service.logout(&tokens.access).await;
+    let changed = send(ask(first.header("etag").to_owned())).await;
+    assert_eq!((changed.status.as_u16(), &part(&changed.text, 1)["revision"]), (200, &json!(1)));
+    // Signed anew in time, though nothing has changed: it must not expire.
+    service.clock.advance(Duration::from_secs(3600));
+    let renewed = send(ask(changed.header("etag").to_owned())).await;
+    assert_eq!(renewed.status, 200);
+    assert!(part(&renewed.text, 1)["exp"].as_u64() > part(&changed.text, 1)["exp"].as_u64());
+}
+
+#[actix_web::test]
+async fn a_list_is_compressed_for_those_who_say_that_they_can_read_it() {
+    use std::io::Read as _;
+    let service = Service::start().await;
+    service.register_and_login("alice").await;
+    let plain = service.get("/status-lists/0").await;
+    assert_eq!((plain.header("content-encoding"), plain.header("vary")), ("", "accept-encoding"));
+    for accepted in ["gzip", "br, GZIP;q=0.5", "deflate,gzip"] {
+        let request = service.request(Method::GET, "/status-lists/0").header("accept-encoding", accepted);
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.headers()["content-encoding"], "gzip", "{accepted}");
+        let body = answer.bytes().await.unwrap();
+        assert!(body.len() < plain.text.len());
+        let mut text = String::new();
+        flate2::read::GzDecoder::new(&body[..]).read_to_string(&mut text).unwrap();
+        assert_eq!(part(&text, 1), part(&plain.text, 1));
+    }
+    for refused in ["br", "gzip;q=0", "identity"] {
+        let request = service.request(Method::GET, "/status-lists/0").header("accept-encoding", refused);
+        assert_eq!(send(request).await.header("content-encoding"), "", "{refused}");
+    }
+}
+
+#[actix_web::test]
+async fn lists_are_announced_before_their_numbers_are_given_and_others_do_not_exist() {
+    let service = Service::start().await;
+    assert_eq!(service.get("/status-lists").await.json(), json!({ "status_lists": [] }));
+    service.register_and_login("alice").await;
+    let uris =
+        json!({ "status_lists": [format!("{ISSUER}/status-lists/0"), format!("{ISSUER}/status-lists/1")] });
+    assert_eq!(service.get("/status-lists").await.json(), uris);
+    assert_eq!(service.get("/status-lists/1").await.status, 200);
+    for list in ["2", "-1", "x", "0x0", "99999999999999999999", "0/", "%00", "../me"] {
+        let answer = service.get(&format!("/status-lists/{list}")).await;
+        assert!(answer.status == 404 || answer.status == 401, "{list}: {}", answer.status);
+    }
+}
+
+/// Reads events until one has all of these words.
+async fn heard(stream: &mut Response, words: &[&str]) -> String {
+    let mut text = String::new();
+    let listen = async {
+        while !words.iter().all(|word| text.contains(word)) {
+            let chunk = stream.chunk().await.unwrap().expect("the stream goes on");
+            text.push_str(str::from_utf8(&chunk).unwrap());
+        }
+    };
+    let in_time = actix_web::rt::time::timeout(Duration::from_secs(20), listen).await;
+    assert!(in_time.is_ok(), "{words:?} in {text:?}");
+    text
+}
+
+async fn listen(service: &Service) -> Response {
+    let client = reqwest::Client::new(); // without a time-out
+    client.get(format!("http://{}/status-lists/events", service.address)).send().await.unwrap()
+}
+
+#[actix_web::test]
+async fn a_listener_hears_the_state_of_everything_and_then_what_changes_on_any_replica() {
+    let one = Service::start().await;
+    let other = one.replica().await;
+    let tokens = one.register_and_login("alice").await;
+    let mut streams = [listen(&one).await, listen(&other).await];
+    for stream in &mut streams {
+        assert_eq!(stream.headers()["content-type"], "text/event-stream");
+        assert_eq!(stream.headers()["cache-control"], "no-store");
+        assert_eq!(stream.headers()["x-accel-buffering"], "no");
+        let uri = format!("\"uri\":\"{ISSUER}/status-lists/0\"");
+        let begin = heard(stream, &["event: keys\ndata: {\"revision\":", "event: list\ndata: ", &uri]).await;
+        assert!(begin.contains("{\"revision\":0,"), "{begin}");
+    }
+    assert_eq!(one.logout(&tokens.access).await.status, 204);
+    for stream in &mut streams {
+        let news = heard(stream, &["\"revision\":1,", "/status-lists/0"]).await;
+        assert!(
+            !news.contains("event: keys") && !news.contains("/status-lists/1"),
+            "only what changed: {news}"
+        );
+    }
+    // A burst is told in few words.
+    one.register("bob").await;
+    for _ in 0..30 {
+        let session = one.login("bob").await;
+        one.logout(&session.access).await;
+    }
+    let news = heard(&mut streams[1], &["\"revision\":31,"]).await;
+    assert!(news.matches("event: list").count() < 30, "{news}");
+}
+
+#[actix_web::test]
+async fn a_stream_says_now_and_then_that_it_is_alive_and_ends_when_the_service_stops() {
+    let service = Service::with(&[("AUTH__STATUS_LISTS__HEARTBEAT", "1s")]).await;
+    let mut stream = listen(&service).await;
+    heard(&mut stream, &["event: keys", "\n: alive\n"]).await;
+    let begin = std::time::Instant::now();
+    service.stop().await;
+    assert!(begin.elapsed() < Duration::from_secs(9), "nobody waited for the stream");
+    while let Ok(Some(_)) = stream.chunk().await {}
+}
+
+#[actix_web::test]
+async fn there_are_no_more_listeners_than_the_settings_say() {
+    let service = Service::with(&[("AUTH__STATUS_LISTS__MAX_LISTENERS", "1")]).await;
+    let mut stream = listen(&service).await;
+    heard(&mut stream, &["event: keys"]).await;
+    let refused = service.get("/status-lists/events").await;
+    refused.assert_problem(503, "too_many_listeners");
+    assert_eq!(refused.header("retry-after"), "10");
+}
+
+#[actix_web::test]
+async fn our_own_verifier_takes_the_published_keys() {
+    let service = Service::start().await;
+    let tokens = service.register_and_login("alice").await;
+    let keys = service.get("/.well-known/jwks.json").await.text;
+    let policy = Policy::new(ISSUER, ["resource-service"]).unwrap();
+    let keys = KeySet::from_json(keys.as_bytes()).unwrap();
+    let verifier = Verifier::with_keys(policy, keys).with_clock(service.clock.clock());
+    assert_eq!(verifier.verify_known(&tokens.access).unwrap().username.as_deref(), Some("alice"));
+}
