@@ -54,6 +54,7 @@ pub enum StartError {
 /// [`StartError`], as a sentence for the operator.
 pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError> {
     let issuer = Data::new(build_issuer(settings, clock).await?);
+    issuer.publish_lists().await?;
     let max_age = settings.keys.max_age.as_secs();
     let metadata = Data::new(Metadata::new(&issuer.policy, issuer.keyring.algorithms(), max_age)?);
     let user_agent = Data::new(MaxUserAgentChars(settings.sessions.max_user_agent_chars));

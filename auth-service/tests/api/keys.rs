@@ -7,7 +7,7 @@ use auth_service::domain::keyring::{KeyringError, Rotated};
 use auth_service::domain::upkeep::Upkeep;
 use auth_service::settings::Settings;
 use serde_json::Value;
-use shared_claims::Clock;
+use shared_claims::{Clock, Readiness, Refusal, Verifier};
 
 use crate::api::support::{Answer, START, Service, part};
 
@@ -110,6 +110,33 @@ async fn in_an_emergency_what_the_old_keys_signed_is_refused_at_once_and_session
 }
 
 #[actix_web::test]
+async fn verifiers_refuse_a_withdrawn_key_as_soon_as_they_are_told() {
+    let service = Service::start().await;
+    let other = service.replica().await;
+    let old = service.register_and_login("alice").await;
+    let verifiers = [service.verifier(), other.verifier()];
+    for verifier in &verifiers {
+        service.wait_until("the stream", async || hears(verifier)).await;
+        verifier.verify(&old.access).await.unwrap();
+    }
+    service.operator().await.withdraw_signing_keys().await.unwrap();
+    for verifier in &verifiers {
+        service
+            .wait_until("the key is gone", async || {
+                verifier.verify_known(&old.access).is_err_and(|why| why == Refusal::UnknownKey)
+            })
+            .await;
+        verifier.verify(&service.refresh(&old.refresh).await.access).await.unwrap();
+    }
+}
+
+/// Whether it listens to events.
+fn hears(verifier: &Verifier) -> bool {
+    let readiness = verifier.readiness();
+    matches!(readiness, Readiness::Ready { revocations: Some(known), .. } if known.streaming)
+}
+
+#[actix_web::test]
 async fn a_row_that_somebody_wrote_into_the_key_table_is_neither_published_nor_used() {
     let service = Service::start().await;
     let tokens = service.register_and_login("alice").await;
@@ -195,7 +222,8 @@ async fn refresh_keys_rotate_and_every_token_that_may_still_be_used_is_known() {
     service.refresh(&next.refresh).await;
 }
 
-/// Two replicas on the wall clock whose keys rotate every three seconds, and somebody who logs in and calls without pause.
+/// Two replicas on the wall clock whose keys rotate every three seconds, somebody who logs in and calls without pause, and
+/// verifiers that judge each token at once.
 #[actix_web::test]
 async fn while_keys_rotate_every_few_seconds_not_one_request_fails() {
     let variables = [
@@ -206,6 +234,10 @@ async fn while_keys_rotate_every_few_seconds_not_one_request_fails() {
     let one = Service::by_clock(Clock::system(), &variables).await;
     let other = one.replica_by_clock(Clock::system()).await;
     one.register("alice").await;
+    let verifiers = [one.verifier(), other.verifier()];
+    for verifier in &verifiers {
+        one.wait_until("the stream", async || hears(verifier)).await;
+    }
     let mut seen: Vec<Value> = Vec::new();
     let mut tokens = one.login("alice").await;
     let mut turn = 0_u32;
@@ -222,6 +254,9 @@ async fn while_keys_rotate_every_few_seconds_not_one_request_fails() {
         for service in [giver, taker] {
             let me = service.get_as("/me", &tokens.access).await;
             assert_eq!(me.status, 200, "{}", me.text);
+        }
+        for verifier in &verifiers {
+            verifier.verify(&tokens.access).await.unwrap();
         }
         let kid = tokens.header()["kid"].clone();
         if !seen.contains(&kid) {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use auth_service::domain::upkeep::Upkeep;
 use reqwest::Method;
 use serde_json::json;
+use shared_claims::Refusal;
 
 use crate::api::support::{PASSWORD, Service, Tokens, send};
 
@@ -88,6 +89,23 @@ async fn whatever_ends_a_session_or_shrinks_its_rights_revokes_its_access_tokens
         assert!(!service.revokes(&bystander).await, "{how}");
         assert_eq!(service.get_as("/me", &bystander.access).await.status, 200, "{how}");
     }
+}
+
+#[actix_web::test]
+async fn a_logout_at_one_replica_is_known_to_a_verifier_that_listens_to_the_other() {
+    let one = Service::start().await;
+    let other = one.replica().await;
+    let (ended, living) = (one.register_and_login("alice").await, one.register_and_login("bob").await);
+    let verifier = other.verifier();
+    for tokens in [&ended, &living] {
+        verifier.verify(&tokens.access).await.unwrap();
+    }
+    assert_eq!(one.logout(&ended.access).await.status, 204);
+    one.wait_until("the verifier knows", async || {
+        verifier.verify_known(&ended.access).is_err_and(|why| why == Refusal::Revoked)
+    })
+    .await;
+    verifier.verify_known(&living.access).unwrap();
 }
 
 #[actix_web::test]

@@ -15,7 +15,7 @@ use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use service_kit::Handle;
 use service_kit::settings::Variables;
-use shared_claims::{Clock, ManualClock};
+use shared_claims::{Clock, ManualClock, Policy, Remote, Verifier};
 use tempfile::TempDir;
 
 use crate::DATABASE;
@@ -207,6 +207,15 @@ impl Service {
     pub async fn operator(&self) -> auth_service::domain::Issuer {
         let settings = Settings::load(&self.variables).unwrap();
         app::build_issuer(&settings, self.time.clone()).await.unwrap()
+    }
+
+    /// A verifier as another service has it, which listens to this replica.
+    pub fn verifier(&self) -> Verifier {
+        let policy = Policy::new("http://127.0.0.1:8080", ["resource-service"]).unwrap();
+        let remote = Remote::discover().internal_url(format!("http://{}", self.address));
+        let verifier = Verifier::remote(policy, remote).unwrap().with_clock(self.time.clone());
+        verifier.start();
+        verifier
     }
 
     /// The payload of a status list.

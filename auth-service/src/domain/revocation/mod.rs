@@ -56,8 +56,8 @@ pub struct StatusLists {
     latest: ArcSwap<News>,
     /// As listeners were told.
     told: watch::Sender<Arc<News>>,
-    /// Held by the one that looks; holds when the latest look that succeeded began.
-    looked: tokio::sync::Mutex<Option<Instant>>,
+    /// Held by the one that looks; holds when the latest look began, and why it failed if it did.
+    looked: tokio::sync::Mutex<Option<(Instant, Result<(), StoreError>)>>,
     /// Something was revoked by this process.
     changed: Notify,
     /// Whether the latest try to take over others' keys failed: it is logged once.
@@ -136,6 +136,18 @@ impl Issuer {
         self.now().saturating_add(self.keyring.longest_access_ttl()).saturating_add(MOST_LEEWAY)
     }
 
+    /// Publishes the lists of the numbers that will be given first, so that verifiers know them by then.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn publish_lists(&self) -> Result<(), StoreError> {
+        if self.policy.statuses {
+            let now = self.now();
+            self.store.write(move |db| numbers::publish_lists(db, now)).await?;
+        }
+        Ok(())
+    }
+
     /// A number for a new session or client; `None` when tokens carry no status.
     pub(super) async fn take_number(&self) -> Result<Option<i64>, StoreError> {
         if !self.policy.statuses {
@@ -170,19 +182,23 @@ impl Issuer {
     pub async fn look(&self) -> Result<Arc<News>, StoreError> {
         let called = Instant::now();
         let mut looked = self.lists.looked.lock().await;
-        if looked.is_some_and(|began| began >= called) {
-            return Ok(self.lists.latest.load_full());
+        if let Some((_, outcome)) = looked.as_ref().filter(|(began, _)| *began >= called) {
+            return outcome.clone().map(|()| self.lists.latest.load_full());
         }
         let begins = Instant::now();
+        let outcome = self.look_alone().await;
+        *looked = Some((begins, outcome.clone()));
+        outcome.map(|()| self.lists.latest.load_full())
+    }
+
+    async fn look_alone(&self) -> Result<(), StoreError> {
         let read = |db: &mut Connection| Ok::<_, StoreError>((issuance::read(db)?, status_lists::all(db)?));
         let (issuance, lists) = self.store.read(read).await?;
         self.take_over_keys(issuance).await;
         let news = News { keys: self.keyring.revision(), lists: lists.into_iter().collect() };
         self.lists.signed().retain(|list, _| news.lists.contains_key(list));
-        let news = Arc::new(news);
-        self.lists.latest.store(Arc::clone(&news));
-        *looked = Some(begins);
-        Ok(news)
+        self.lists.latest.store(Arc::new(news));
+        Ok(())
     }
 
     /// The keys stay as they were when they cannot be taken over: what is known goes on.

@@ -40,7 +40,7 @@ impl Numbers {
         if let Some(number) = self.pick(now) {
             return Ok(number);
         }
-        let first = store.write(move |db| lease(db, now)).await?;
+        let first = store.write(move |db| lease(db, BLOCK, now)).await?;
         *self.leased() =
             Leased { free: (first + 1..first + BLOCK).collect(), until: now.saturating_add(LEASE) };
         Ok(self.pick(now).map_or(first, |number| {
@@ -76,9 +76,15 @@ impl Numbers {
     }
 }
 
-/// Leases a block. Its list is published, and so is the next one: verifiers know a list long before its numbers are given.
-fn lease(db: &mut Connection, now: i64) -> Result<i64, StoreError> {
-    let first = issuance::lease_numbers(db, BLOCK)?;
+/// Publishes the lists of the numbers that will be given first.
+pub(super) fn publish_lists(db: &mut Connection, now: i64) -> Result<(), StoreError> {
+    lease(db, 0, now).map(|_| ())
+}
+
+/// Leases numbers. Their list is published, and so is the next one: verifiers know a list long before its numbers are
+/// given. Nobody else does the same at this time, because the row of the counter is held.
+fn lease(db: &mut Connection, count: i64, now: i64) -> Result<i64, StoreError> {
+    let first = issuance::lease_numbers(db, count)?;
     let list = first / LIST_SIZE;
     for id in [list, list + 1] {
         status_lists::publish(db, id)?;
