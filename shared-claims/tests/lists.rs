@@ -237,3 +237,21 @@ async fn a_verifier_that_was_not_started_waits_for_no_list() {
     assert_eq!(verifier.verify(&token_at(&signer, 1)).await.unwrap_err(), Refusal::Unavailable);
     assert_eq!(server.hits(PATH), 0);
 }
+
+#[tokio::test]
+async fn where_the_keys_were_said_to_be_the_lists_are_looked_for_too() {
+    let (inside, public, signer) = (Server::start().await, Server::start().await, Signer::es256("es"));
+    inside.route(KEYS, Reply::ok(jwks(&[&signer])));
+    let keys = format!("{}{KEYS}", inside.url);
+    let verifier = remote(&public.url, Remote::discover().jwks_uri(keys)).unwrap();
+    verifier.start();
+    inside.route(PATH, List::of(&public.url, PATH, &[7]).reply(&signer));
+    let elsewhere = "/status-lists/2";
+    public.route(elsewhere, List::of(&public.url, elsewhere, &[7]).reply(&signer));
+    for path in [PATH, elsewhere] {
+        let claims = with(claims_at(&format!("{}{path}", public.url), 7), "iss", json!(public.url));
+        assert_eq!(verifier.verify(&signer.token_of(&claims)).await.unwrap_err(), Refusal::Revoked);
+    }
+    assert_eq!((inside.hits(PATH), public.hits(PATH)), (1, 0));
+    assert_eq!((inside.hits(elsewhere), public.hits(elsewhere)), (1, 1));
+}

@@ -94,11 +94,8 @@ impl Worker {
             Err(error) => {
                 self.failed(&error.to_string());
                 let keyless = self.state.keys.age().is_none();
-                back_off(
-                    self.failures,
-                    BACK_OFF,
-                    if keyless { MAX_BACK_OFF_WITHOUT_KEYS } else { MAX_BACK_OFF },
-                )
+                let first = if self.is_behind() { AFTER_EVENT } else { BACK_OFF };
+                back_off(self.failures, first, if keyless { MAX_BACK_OFF_WITHOUT_KEYS } else { MAX_BACK_OFF })
             }
         };
         Instant::now() + pause
