@@ -1,5 +1,4 @@
 //! Status lists that tokens name: fetched when they are needed, waited for, made up, away.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod support;
 

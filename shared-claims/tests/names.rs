@@ -1,5 +1,4 @@
 //! The names of all lists of an issuer: lists come and go with them.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod support;
 

@@ -205,6 +205,22 @@ async fn a_withdrawn_key_is_gone_from_the_file() {
     assert_eq!(left.start_alone(NOW).verify_known(&left.token(6)).unwrap_err(), Refusal::UnknownKey);
 }
 
+#[tokio::test]
+async fn an_issuer_that_was_set_up_anew_counts_from_the_start_and_is_followed_after_a_restart() {
+    let (left, new) = (Left::behind().await, Signer::es256("new"));
+    left.change(|saved| {
+        saved["keys"]["document"] = json!(json!({"keys": [left.signer.jwk()], "revision": 9}).to_string());
+    });
+    let server = left.server(&List::new(&[8]).revision(0)).await;
+    server.route(KEYS, Reply::ok(json!({"keys": [new.jwk()], "revision": 1}).to_string()));
+    serve(&server, &List::new(&[8]).revision(0), &new);
+    let verifier = left.start_at(NOW, &server.url);
+    assert!(is_ready(&verifier));
+    until("the new key is there", || verifier.verify_known(&new.token()).is_ok()).await;
+    until("the new list is there", || is_revoked(&verifier, &token_at(&new, 8))).await;
+    assert!(!is_revoked(&verifier, &token_at(&new, 7)), "what the list of the withdrawn key said");
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn the_file_is_its_owners_alone_and_no_draft_is_left() {
