@@ -33,6 +33,9 @@ pub struct RefreshGrant {
 /// No session has this id: for "all of them, without exception".
 pub(super) const NO_SESSION: &str = "";
 
+/// An id that no session has, in whatever order a database sorts text: some sort `~` before all digits.
+const BEHIND_EVERY_ID: &str = "ffffffff-ffff-ffff-ffff-ffffffffffff";
+
 /// From where and with what somebody logs in.
 #[derive(Debug, Clone, Default)]
 pub struct Device {
@@ -150,8 +153,7 @@ impl Issuer {
         cursor: &str,
         limit: u32,
     ) -> Result<SessionPage, StoreError> {
-        // Ids are hexadecimal digits and dashes: this is behind all of them.
-        let before = if cursor.is_empty() { "~".to_owned() } else { cursor.to_owned() };
+        let before = if cursor.is_empty() { BEHIND_EVERY_ID } else { cursor }.to_owned();
         let (user_id, now, most) = (caller.user.id.clone(), self.now(), i64::from(limit) + 1);
         // One more than is shown tells whether there is a next part.
         let page = move |db: &mut Connection| sessions::page(db, &user_id, &before, most, now);
