@@ -26,18 +26,19 @@ pub(crate) struct Freshness {
 }
 
 impl Freshness {
-    /// Seen just now.
-    pub(crate) fn now() -> Self {
-        Self::aged(Duration::ZERO)
+    /// Seen `now`.
+    pub(crate) fn at(now: Instant) -> Self {
+        Self { at: now, before: Duration::ZERO }
     }
 
-    /// Seen so long ago, maybe by another process.
-    pub(crate) fn aged(age: Duration) -> Self {
-        Self { at: Instant::now(), before: age }
+    /// Seen so long before `now`, maybe by another process.
+    #[cfg(feature = "remote")]
+    pub(crate) fn aged(age: Duration, now: Instant) -> Self {
+        Self { at: now, before: age }
     }
 
-    pub(crate) fn age(&self) -> Duration {
-        self.before.saturating_add(self.at.elapsed())
+    pub(crate) fn age_at(&self, now: Instant) -> Duration {
+        self.before.saturating_add(now.saturating_duration_since(self.at))
     }
 }
 
@@ -49,9 +50,18 @@ pub struct Clock(Source);
 enum Source {
     #[default]
     System,
-    Manual(Arc<AtomicU64>),
+    Manual(Arc<Hands>),
     /// Another clock, and the seconds to add to it.
     Adjusted(Arc<Clock>, Arc<AtomicI64>),
+}
+
+/// What a test sets.
+#[derive(Debug)]
+struct Hands {
+    /// Seconds since 1970.
+    wall: AtomicU64,
+    /// How much time has passed besides what passes by itself, in seconds.
+    passed: AtomicU64,
 }
 
 impl Clock {
@@ -66,10 +76,21 @@ impl Clock {
     pub fn now(&self) -> u64 {
         match &self.0 {
             Source::System => system_now(),
-            Source::Manual(seconds) => seconds.load(Ordering::Relaxed),
+            Source::Manual(hands) => hands.wall.load(Ordering::Relaxed),
             Source::Adjusted(clock, ahead) => {
                 clock.now().saturating_add_signed(ahead.load(Ordering::Relaxed))
             }
+        }
+    }
+
+    /// By the monotonic clock. Where a test moves time, what that moves comes on top.
+    pub(crate) fn instant(&self) -> Instant {
+        match &self.0 {
+            Source::System => Instant::now(),
+            Source::Manual(hands) => {
+                Instant::now() + Duration::from_secs(hands.passed.load(Ordering::Relaxed))
+            }
+            Source::Adjusted(clock, _) => clock.instant(),
         }
     }
 
@@ -106,13 +127,13 @@ fn system_now() -> u64 {
 /// assert_eq!(clock.now(), 1_800_000_301);
 /// ```
 #[derive(Clone, Debug)]
-pub struct ManualClock(Arc<AtomicU64>);
+pub struct ManualClock(Arc<Hands>);
 
 impl ManualClock {
     /// A clock that reads `seconds` since 1970.
     #[must_use]
     pub fn at(seconds: u64) -> Self {
-        Self(Arc::new(AtomicU64::new(seconds)))
+        Self(Arc::new(Hands { wall: AtomicU64::new(seconds), passed: AtomicU64::new(0) }))
     }
 
     /// The [`Clock`] that this one drives.
@@ -121,13 +142,16 @@ impl ManualClock {
         Clock(Source::Manual(Arc::clone(&self.0)))
     }
 
-    /// Moves forward by `by`; parts of a second are dropped.
+    /// Lets time pass: the clock moves forward by `by`, and what is known grows older by as much. Parts of a second are
+    /// dropped.
     pub fn advance(&self, by: Duration) {
-        self.0.fetch_add(by.as_secs(), Ordering::Relaxed);
+        self.0.passed.fetch_add(by.as_secs(), Ordering::Relaxed);
+        self.0.wall.fetch_add(by.as_secs(), Ordering::Relaxed);
     }
 
-    /// Sets the time to `seconds` since 1970, also backwards.
+    /// Sets the clock to `seconds` since 1970, also backwards, as somebody does who puts it right: nothing grows older
+    /// by that.
     pub fn set(&self, seconds: u64) {
-        self.0.store(seconds, Ordering::Relaxed);
+        self.0.wall.store(seconds, Ordering::Relaxed);
     }
 }

@@ -6,7 +6,10 @@ use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwapOption;
 
-use crate::{KeySet, Refusal, clock::Freshness};
+use crate::{
+    KeySet, Refusal,
+    clock::{Freshness, Instant},
+};
 
 /// Holds at most one key set.
 #[derive(Debug, Default)]
@@ -30,9 +33,9 @@ impl KeyStore {
         Self { max_age: Some(max_age), ..Self::default() }
     }
 
-    /// Puts `keys` in force from now on, which are current.
-    pub(crate) fn set(&self, keys: &Arc<KeySet>) {
-        self.set_aged(keys, Freshness::now());
+    /// Puts `keys` in force, which are current `now`.
+    pub(crate) fn set(&self, keys: &Arc<KeySet>, now: Instant) {
+        self.set_aged(keys, Freshness::at(now));
     }
 
     /// Puts `keys` in force that were current so long ago.
@@ -46,10 +49,11 @@ impl KeyStore {
     }
 
     /// The keys, if there are any and they are fresh enough.
-    pub(crate) fn usable(&self) -> Result<Arc<KeySet>, Refusal> {
+    pub(crate) fn usable(&self, now: Instant) -> Result<Arc<KeySet>, Refusal> {
         let current = self.current.load();
-        let fresh =
-            current.as_ref().filter(|loaded| self.max_age.is_none_or(|max| loaded.freshness.age() <= max));
+        let fresh = current
+            .as_ref()
+            .filter(|loaded| self.max_age.is_none_or(|max| loaded.freshness.age_at(now) <= max));
         fresh.map(|loaded| Arc::clone(&loaded.keys)).ok_or(Refusal::Unavailable)
     }
 
@@ -67,7 +71,7 @@ impl KeyStore {
     }
 
     /// How long ago the keys were loaded or confirmed, also when that is too long.
-    pub(crate) fn age(&self) -> Option<Duration> {
-        self.current.load().as_ref().map(|loaded| loaded.freshness.age())
+    pub(crate) fn age(&self, now: Instant) -> Option<Duration> {
+        self.current.load().as_ref().map(|loaded| loaded.freshness.age_at(now))
     }
 }

@@ -53,7 +53,7 @@ impl Verifier {
     #[must_use]
     pub fn with_keys(policy: Policy, keys: KeySet) -> Self {
         let store = KeyStore::default();
-        store.set(&Arc::new(keys));
+        store.set(&Arc::new(keys), Clock::system().instant());
         Self::new(policy, Keys::Public(Arc::new(store)))
     }
 
@@ -120,7 +120,7 @@ impl Verifier {
     /// verifier of a shared secret has no key set and ignores this.
     pub fn set_keys(&self, keys: KeySet) {
         if let Keys::Public(store) = &self.shared.keys {
-            store.set(&Arc::new(keys));
+            store.set(&Arc::new(keys), self.clock.instant());
         }
     }
 
@@ -187,13 +187,15 @@ impl Verifier {
     #[must_use]
     pub fn readiness(&self) -> Readiness {
         #[cfg(feature = "remote")]
-        let revocations = self.shared.refresher.as_ref().and_then(Refresher::revocations);
+        let revocations =
+            self.shared.refresher.as_ref().and_then(|refresher| refresher.revocations(self.clock.instant()));
         #[cfg(not(feature = "remote"))]
         let revocations = None;
         let Keys::Public(store) = &self.shared.keys else {
             return Readiness::Ready { keys_age_secs: 0, revocations };
         };
-        match (store.usable(), store.age()) {
+        let now = self.clock.instant();
+        match (store.usable(now), store.age(now)) {
             (Ok(_), age) => {
                 Readiness::Ready { keys_age_secs: age.unwrap_or_default().as_secs(), revocations }
             }
@@ -242,7 +244,7 @@ impl Verifier {
             }
             Keys::Public(store) => {
                 let key = token.key(&self.shared.policy)?;
-                store.usable()?.verify(key, token)
+                store.usable(self.clock.instant())?.verify(key, token)
             }
         }
     }
@@ -252,7 +254,7 @@ impl Verifier {
     fn check_status(&self, token: &AccessToken) -> Result<(), Refusal> {
         match (&self.shared.refresher, &token.status) {
             (Some(refresher), Some(status)) => {
-                refresher.check_status(&status.status_list, token.exp, self.clock.now())
+                refresher.check_status(&status.status_list, token.exp, &self.clock)
             }
             _ => Ok(()),
         }

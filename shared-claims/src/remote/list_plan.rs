@@ -104,7 +104,7 @@ impl Plan {
         let known = revocation.lists.held(uri).map(|held| Arc::clone(&held.signed));
         let (list, etag) = self.newest(brought, known.as_ref())?;
         let wall = self.clock.now();
-        revocation.lists.put(uri, Arc::clone(&list), wall, Freshness::now());
+        revocation.lists.put(uri, Arc::clone(&list), wall, Freshness::at(self.clock.instant()));
         if known.is_none_or(|known| !Arc::ptr_eq(&known, &list)) {
             log::debug!("the status list {uri:?} has revision {:?}", list.revision);
             self.state.unsaved.notify_one();

@@ -78,20 +78,25 @@ impl Refresher {
         }
     }
 
-    /// Whether a token that expires at `exp` was revoked, by what is known `now`; both in seconds since 1970.
+    /// Whether a token that expires at `exp`, in seconds since 1970, was revoked, by what is known.
     ///
     /// # Errors
     /// [`Refusal::Revoked`]; [`Refusal::Unavailable`] when the list is not known, or too old to be used;
     /// [`Refusal::Malformed`] when it is not the issuer's, or has no such place.
-    pub(crate) fn check_status(&self, status: &StatusReference, exp: u64, now: u64) -> Result<(), Refusal> {
+    pub(crate) fn check_status(
+        &self,
+        status: &StatusReference,
+        exp: u64,
+        clock: &Clock,
+    ) -> Result<(), Refusal> {
         let Some(revocation) = &self.state.lists else { return Ok(()) };
-        let checked = revocation.lists.check(&status.uri, status.idx, exp, self.state.now(now));
+        let checked = revocation.lists.check(&status.uri, status.idx, exp, self.state.now(clock));
         checked.unwrap_or_else(|| self.state.list_urls(&status.uri).and(Err(Refusal::Unavailable)))
     }
 
     /// What is known of revocations; `None` when nothing is looked up.
-    pub(crate) fn revocations(&self) -> Option<Revocations> {
-        let (lists, oldest) = self.state.lists.as_ref()?.lists.count_and_oldest();
+    pub(crate) fn revocations(&self, now: Instant) -> Option<Revocations> {
+        let (lists, oldest) = self.state.lists.as_ref()?.lists.count_and_oldest(now);
         let streaming = *self.state.streaming.borrow() && !self.alive.is_closed();
         Some(Revocations { lists, oldest_age_secs: oldest.as_secs(), streaming })
     }

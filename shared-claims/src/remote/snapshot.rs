@@ -72,7 +72,7 @@ impl Snapshot {
 
     /// Puts what the file holds in force, unless somebody has set keys already.
     pub(super) fn restore(&self, clock: &Clock) {
-        if self.state.keys.age().is_some() {
+        if self.state.keys.latest().is_some() {
             return;
         }
         let path = self.path.display();
@@ -101,7 +101,7 @@ impl Snapshot {
         let now = clock.now();
         let keys = KeySet::from_json(saved.keys.document.as_bytes()).map_err(|_| Unusable::Broken)?;
         let age = self.age(saved.keys.confirmed_at, now).ok_or(Unusable::Old)?;
-        self.state.keys.set_aged(&Arc::new(keys), Freshness::aged(age));
+        self.state.keys.set_aged(&Arc::new(keys), Freshness::aged(age, clock.instant()));
         self.state.key_generation.send_replace(self.state.keys.generation());
         *lock(&self.state.key_document) = Some((saved.keys.document.into(), saved.keys.confirmed_at));
         let put = saved.lists.into_iter().filter(|list| self.apply_list(list, clock)).count();
@@ -117,7 +117,8 @@ impl Snapshot {
             Ok(list) if revocation.lists.len() < revocation.limits.lists => {
                 let kept_until = now.saturating_add(self.state.max_age.as_secs());
                 let uri = Arc::from(saved.uri.as_str());
-                revocation.lists.put(&uri, Arc::new(list), saved.confirmed_at, Freshness::aged(age));
+                let freshness = Freshness::aged(age, clock.instant());
+                revocation.lists.put(&uri, Arc::new(list), saved.confirmed_at, freshness);
                 revocation.lists.need(&uri, kept_until);
                 true
             }

@@ -95,10 +95,10 @@ impl State {
         (state, asked)
     }
 
-    /// Puts keys in force that were just fetched or confirmed. `now` is the wall clock's.
-    pub(super) fn put_keys(&self, keys: &Arc<KeySet>, document: &Arc<str>, now: u64) {
-        self.keys.set(keys);
-        *lock(&self.key_document) = Some((Arc::clone(document), now));
+    /// Puts keys in force that were just fetched or confirmed.
+    pub(super) fn put_keys(&self, keys: &Arc<KeySet>, document: &Arc<str>, clock: &Clock) {
+        self.keys.set(keys, clock.instant());
+        *lock(&self.key_document) = Some((Arc::clone(document), clock.now()));
         let generation = self.keys.generation();
         if self.key_generation.send_replace(generation) != generation {
             let kids: Vec<_> = keys.kids().collect();
@@ -123,7 +123,7 @@ impl State {
         clock: &Clock,
     ) -> Result<SignedList, Refusal> {
         let expected = Expected { uri, policy: &self.policy, now: clock.now(), most_bytes };
-        SignedList::verify(text, &*self.keys.usable()?, &expected)
+        SignedList::verify(text, &*self.keys.usable(clock.instant())?, &expected)
     }
 
     /// Where the list `uri` may be fetched, in this order.
@@ -143,9 +143,9 @@ impl State {
         }
     }
 
-    /// The wall clock with the policy's leeway.
-    pub(super) fn now(&self, secs: u64) -> Now {
-        Now { secs, leeway: self.policy.leeway_secs() }
+    /// Both clocks, with the policy's leeway.
+    pub(super) fn now(&self, clock: &Clock) -> Now {
+        Now { secs: clock.now(), leeway: self.policy.leeway_secs(), instant: clock.instant() }
     }
 
     /// What is wrong with the latest fetch of the keys.

@@ -105,7 +105,7 @@ impl Worker {
             }
             Err(error) => {
                 self.failed(&error.to_string());
-                let keyless = self.state.keys.age().is_none();
+                let keyless = self.state.keys.latest().is_none();
                 let first = if self.is_behind() { AFTER_EVENT } else { BACK_OFF };
                 back_off(self.failures, first, if keyless { MAX_BACK_OFF_WITHOUT_KEYS } else { MAX_BACK_OFF })
             }
@@ -127,7 +127,7 @@ impl Worker {
                 Last { url, found, etag, keys, document }
             }
         };
-        self.state.put_keys(&last.keys, &last.document, self.clock.now());
+        self.state.put_keys(&last.keys, &last.document, &self.clock);
         self.fetched = last.keys.revision().or(self.fetched);
         self.last = Some(last);
         Ok(max_age)
@@ -160,7 +160,7 @@ impl Worker {
     fn read(&self, url: &Url, body: Vec<u8>) -> Result<(Arc<KeySet>, Arc<str>), FetchError> {
         let keys = KeySet::from_json(&body).map_err(|error| FetchError::Keys(url.clone(), error))?;
         let is_older = keys.revision().is_some() && keys.revision() < self.fetched;
-        if is_older && self.state.keys.usable().is_ok() {
+        if is_older && self.state.keys.usable(self.clock.instant()).is_ok() {
             return Err(FetchError::Content(url.clone(), "a key set of an older revision than is known"));
         }
         let document = String::from_utf8(body).unwrap_or_default(); // it was JSON
