@@ -20,6 +20,8 @@ mod remote;
 #[cfg(feature = "remote")]
 mod status;
 mod strict;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod token;
 mod verifier;
 

@@ -95,6 +95,11 @@ impl Policy {
         &self.issuer
     }
 
+    #[cfg(feature = "testing")]
+    pub(crate) fn audiences(&self) -> &[String] {
+        &self.audiences
+    }
+
     pub(crate) fn shared_realm(&self) -> &Arc<str> {
         &self.realm
     }

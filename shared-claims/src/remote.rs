@@ -9,6 +9,8 @@ mod directory;
 mod discovery;
 mod events;
 mod http;
+#[cfg(feature = "testing")]
+mod in_process;
 mod key_asks;
 mod list_asks;
 mod list_fetch;
@@ -27,6 +29,8 @@ mod worker;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
+#[cfg(feature = "testing")]
+pub(crate) use in_process::{Line, Published};
 pub(crate) use refresher::{Patience, Refresher};
 use url::Url;
 

@@ -8,6 +8,8 @@ use std::{fmt, sync::Arc};
 
 use aws_lc_rs::hmac;
 
+#[cfg(feature = "testing")]
+use crate::remote::Line;
 #[cfg(feature = "remote")]
 use crate::remote::{Patience, Refresher, Remote};
 use crate::{
@@ -85,6 +87,19 @@ impl Verifier {
             shared: Arc::new(Shared { policy, keys, refresher: Some(refresher) }),
             clock: Clock::system(),
         })
+    }
+
+    /// Verifies by what an issuer in the same process publishes: as [`remote`](Self::remote), but for the network.
+    #[cfg(feature = "testing")]
+    pub(crate) fn in_process(
+        policy: Policy,
+        remote: Remote,
+        clock: Clock,
+    ) -> Result<(Self, Line), SetupError> {
+        let store = Arc::new(KeyStore::with_max_age(remote.longest_staleness()));
+        let (refresher, line) = remote.in_process(&policy, Arc::clone(&store))?;
+        let shared = Shared { policy, keys: Keys::Public(store), refresher: Some(refresher) };
+        Ok((Self { shared: Arc::new(shared), clock }, line))
     }
 
     fn new(policy: Policy, keys: Keys) -> Self {

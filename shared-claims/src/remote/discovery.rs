@@ -53,6 +53,13 @@ struct Metadata {
     status_list_events_endpoint: Value,
 }
 
+impl Endpoints {
+    /// Nothing is known but the key set's.
+    pub(super) fn of_keys(keys: Url) -> Self {
+        Self { keys, lists: None, events: None, lists_origin: None }
+    }
+}
+
 impl Location {
     /// By the key set's URL, or else by the metadata of `issuer`, which is reached at the origin of `internal` if
     /// that is given.
@@ -87,9 +94,7 @@ impl Location {
     /// Where things are.
     pub(super) async fn find(&self, http: &Http) -> Result<Endpoints, FetchError> {
         match &self.keys {
-            KeysAt::Outright(url) => {
-                Ok(Endpoints { keys: url.clone(), lists: None, events: None, lists_origin: None })
-            }
+            KeysAt::Outright(url) => Ok(Endpoints::of_keys(url.clone())),
             KeysAt::Discovered([first, second]) => match self.read(http, first).await {
                 Err(FetchError::Status { status: StatusCode::NOT_FOUND, .. }) => {
                     self.read(http, second).await

@@ -46,6 +46,18 @@ impl Refresher {
         Self { state, background: Mutex::new(Some(background)), alive }
     }
 
+    /// There is no task: what is known comes by other ways for as long as the receiver is there.
+    #[cfg(feature = "testing")]
+    pub(super) fn without_task(state: State) -> (Self, oneshot::Receiver<()>) {
+        let (alive, end) = oneshot::channel();
+        (Self { state: Arc::new(state), background: Mutex::new(None), alive }, end)
+    }
+
+    #[cfg(feature = "testing")]
+    pub(super) fn state(&self) -> &Arc<State> {
+        &self.state
+    }
+
     /// Reads the snapshot and spawns the task, the first time.
     pub(crate) fn start(&self, clock: &Clock) {
         if let Some(background) = lock(&self.background).take() {

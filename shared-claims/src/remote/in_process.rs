@@ -1,0 +1,92 @@
+//! An issuer in the same process, for tests: what it publishes goes in where a fetch would put it, by the same code, and
+//! nothing is fetched.
+
+use std::sync::{Arc, Weak};
+
+use tokio::sync::oneshot;
+use url::Url;
+
+use super::{
+    Refresher, Remote,
+    discovery::{Endpoints, Location},
+    http::{FetchError, Http},
+    list_fetch::Brought,
+    list_plan::Plan,
+    state::State,
+};
+use crate::{Clock, KeySet, Policy, SetupError, key_store::KeyStore};
+
+/// The way to one verifier. It ends with the verifier.
+pub(crate) struct Line {
+    state: Weak<State>,
+    /// While it is there, the verifier takes its issuer for connected.
+    _end: oneshot::Receiver<()>,
+}
+
+/// What an issuer publishes at a time.
+pub(crate) struct Published {
+    /// The key set's JSON.
+    pub(crate) key_set: Arc<str>,
+    /// The signed status lists, by their URIs.
+    pub(crate) lists: Vec<(Arc<str>, String)>,
+}
+
+impl Remote {
+    /// As [`refresher`](Self::refresher), but what it knows comes by the line. Only how much is kept, and for how long,
+    /// is taken from the settings.
+    pub(crate) fn in_process(
+        self,
+        policy: &Policy,
+        keys: Arc<KeyStore>,
+    ) -> Result<(Refresher, Line), SetupError> {
+        let location = Location::new(policy.issuer(), None, None)?;
+        let own = location.first_urls().filter_map(|url| url.host_str().map(str::to_owned));
+        let http = Http::without_network(self.http_hosts.into_iter().chain(own).collect())?;
+        let (state, _) = State::new(policy.clone(), http, location, keys, self.max_staleness, self.limits);
+        let endpoints = state.location.first_urls().next().map(|url| Endpoints::of_keys(url.clone()));
+        state.endpoints.send_replace(endpoints);
+        let (refresher, end) = Refresher::without_task(state);
+        let line = Line { state: Arc::downgrade(refresher.state()), _end: end };
+        Ok((refresher, line))
+    }
+}
+
+impl Line {
+    /// Whether the verifier is still there.
+    pub(crate) fn is_open(&self) -> bool {
+        self.state.strong_count() > 0
+    }
+
+    /// Puts in what is published, as if all of it had been fetched just now.
+    pub(crate) fn deliver(&self, published: &Published, clock: &Clock) {
+        let Some(state) = self.state.upgrade() else { return };
+        match KeySet::from_json(published.key_set.as_bytes()) {
+            Ok(keys) => {
+                state.put_keys(&Arc::new(keys), &published.key_set, clock);
+                state.report(None);
+            }
+            Err(error) => state.report(Some(&error.to_string())),
+        }
+        state.streaming.send_replace(true);
+        let now = clock.instant();
+        let Some(mut plan) = Plan::new(Arc::clone(&state), clock.clone(), now) else { return };
+        for (uri, text) in &published.lists {
+            plan.take_list(uri, read(&state, uri, text, clock), now);
+        }
+    }
+
+    /// From now on nothing can be fetched, and this is why.
+    pub(crate) fn cut(&self, why: &str) {
+        let Some(state) = self.state.upgrade() else { return };
+        state.streaming.send_replace(false);
+        state.report(Some(why));
+    }
+}
+
+fn read(state: &State, uri: &str, text: &str, clock: &Clock) -> Result<Brought, FetchError> {
+    let url = Url::parse(uri).map_err(|_| FetchError::Url(uri.to_owned(), "it is no URL"))?;
+    state.list_urls(uri).map_err(|refusal| FetchError::List(url.clone(), refusal))?;
+    let most = state.lists.as_ref().map_or(0, |lists| lists.limits.list_bytes);
+    let list = state.read_list(text, uri, most, clock).map_err(|refusal| FetchError::List(url, refusal))?;
+    Ok(Brought::List(Box::new(list), None))
+}

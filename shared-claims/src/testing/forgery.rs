@@ -1,0 +1,173 @@
+//! What a stranger sends, why it must be refused, and the good tokens beside it.
+
+use std::{collections::HashMap, fmt};
+
+use super::attacks::Attack;
+use crate::Algorithm;
+
+/// The headers of a request that have to do with credentials: names in lower case, and values, of which some are no text.
+pub type Headers = Vec<(&'static str, Vec<u8>)>;
+
+/// Something that no protected route may take for a good token.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Forgery {
+    /// What was done, in a few words. No two forgeries have the same name.
+    pub name: String,
+    /// Why it is to be refused.
+    pub why: &'static Attack,
+    /// How.
+    pub expect: Expect,
+    /// What this crate says of it: the code of the [`Refusal`](crate::Refusal), or of the answer where it is not about a
+    /// token. Empty when there is more than one right way to find out.
+    pub code: &'static str,
+    pub(super) sent: Sent,
+}
+
+/// A token in one of the spellings that must pass: what is stricter than the standards helps nobody either.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Genuine {
+    /// What is special about it.
+    pub name: String,
+    /// Whose signature it has.
+    pub algorithm: Algorithm,
+    pub(super) sent: Sent,
+}
+
+/// How a forgery is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expect {
+    /// `401`: the token is not valid, or there is none.
+    Refused,
+    /// `401`, or the request is answered as one that is malformed or too large: `400`, `413`, `431`.
+    MalformedRequest,
+}
+
+#[derive(Clone)]
+pub(super) enum Sent {
+    /// As `Authorization: Bearer …`.
+    Token(String),
+    /// Credentials in another form.
+    Headers(Headers),
+}
+
+impl Expect {
+    /// Whether this is a right answer. `403` is none: who says it has believed the token.
+    #[must_use]
+    pub fn allows(self, status: u16) -> bool {
+        match self {
+            Self::Refused => status == 401,
+            Self::MalformedRequest => matches!(status, 400 | 401 | 413 | 431),
+        }
+    }
+}
+
+impl Forgery {
+    /// The token, if the forgery is one: some are requests that put a good token in the wrong place.
+    #[must_use]
+    pub fn token(&self) -> Option<&str> {
+        self.sent.token()
+    }
+
+    /// The headers of the request; `None` when it is a token that HTTP cannot carry, such as one with a line break.
+    #[must_use]
+    pub fn headers(&self) -> Option<Headers> {
+        self.sent.headers()
+    }
+}
+
+impl Genuine {
+    /// The token; `None` when the header is what is special.
+    #[must_use]
+    pub fn token(&self) -> Option<&str> {
+        self.sent.token()
+    }
+
+    /// The headers of the request.
+    #[must_use]
+    pub fn headers(&self) -> Headers {
+        self.sent.headers().unwrap_or_default() // good tokens can be carried
+    }
+}
+
+impl Sent {
+    fn token(&self) -> Option<&str> {
+        match self {
+            Self::Token(token) => Some(token),
+            Self::Headers(_) => None,
+        }
+    }
+
+    fn headers(&self) -> Option<Headers> {
+        match self {
+            Self::Token(token) => can_be_carried(token).then(|| bearer(token)),
+            Self::Headers(headers) => Some(headers.clone()),
+        }
+    }
+}
+
+/// RFC 9110 section 5.5: no control characters; and blanks around a value are not part of it.
+fn can_be_carried(token: &str) -> bool {
+    token.trim_matches([' ', '\t']) == token && token.chars().all(|c| c == '\t' || !c.is_ascii_control())
+}
+
+pub(super) fn bearer(token: &str) -> Headers {
+    vec![("authorization", format!("Bearer {token}").into_bytes())]
+}
+
+/// Rows of the corpus while they are put together.
+#[derive(Default)]
+pub(super) struct Rows {
+    rows: Vec<Forgery>,
+    names: HashMap<String, u32>,
+}
+
+impl Rows {
+    /// `number` is the attack's.
+    pub(super) fn token(
+        &mut self,
+        number: u8,
+        name: impl Into<String>,
+        token: impl Into<String>,
+        code: &'static str,
+    ) {
+        self.add(number, name.into(), Sent::Token(token.into()), code);
+    }
+
+    pub(super) fn request(&mut self, number: u8, name: &str, headers: Headers, code: &'static str) {
+        self.add(number, name.to_owned(), Sent::Headers(headers), code);
+    }
+
+    fn add(&mut self, number: u8, mut name: String, sent: Sent, code: &'static str) {
+        let why = Attack::of(number);
+        let same = self.names.entry(name.clone()).or_default();
+        *same += 1;
+        if *same > 1 {
+            name = format!("{name} ({same})");
+        }
+        self.rows.push(Forgery { name, why, expect: why.expect, code, sent });
+    }
+
+    pub(super) fn into_iter(self) -> std::vec::IntoIter<Forgery> {
+        self.rows.into_iter()
+    }
+}
+
+impl fmt::Debug for Forgery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Forgery({self})")
+    }
+}
+
+impl fmt::Display for Forgery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.name, self.why)
+    }
+}
+
+impl fmt::Debug for Genuine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Genuine({})", self.name)
+    }
+}
