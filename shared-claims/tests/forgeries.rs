@@ -81,7 +81,7 @@ fn every_genuine_token_is_accepted() {
         let headers = genuine.headers();
         let token = token_in(headers.iter().map(|(_, value)| &value[..])).unwrap();
         match verifier.verify_known(token) {
-            Ok(token) => assert_eq!((&*token.sub, &*token.aud.concat() != ""), ("alice", true)),
+            Ok(token) => assert_eq!(token.sub, "alice"),
             Err(refusal) => refused.push(format!("{}: {refusal}", genuine.name)),
         }
     }

@@ -1,6 +1,7 @@
 //! The forgeries, put together from tables by what they attack.
 
 mod algorithm;
+mod binding;
 mod claims;
 mod form;
 mod header;
@@ -44,6 +45,7 @@ pub(super) fn forgeries(token: &TestToken<'_>) -> std::vec::IntoIter<Forgery> {
     header::add(&original, &token.issuer.status_list().1, &mut rows);
     json::add(&original, &mut rows);
     claims::add(&original, &mut rows);
+    binding::add(&original, &mut rows);
     request::add(&original, &mut rows);
     rows.into_iter()
 }

@@ -102,7 +102,8 @@ fn characters(good: &str, rows: &mut Rows) {
         rows.token(11, format!("{more:?} behind it"), format!("{good}{more}"), "");
         rows.token(11, format!("{more:?} before it"), format!("{more}{good}"), "");
     }
-    for at in (0..good.len()).step_by(9).filter(|at| good.as_bytes()[*at] != b'.') {
+    let signed = good.rfind('.').unwrap_or_default();
+    for at in (0..signed).step_by(5).filter(|at| good.as_bytes()[*at] != b'.') {
         let other = if &good[at..=at] == "B" { "C" } else { "B" };
         let token = format!("{}{other}{}", &good[..at], &good[at + 1..]);
         rows.token(11, format!("another character at {at}"), token, "");

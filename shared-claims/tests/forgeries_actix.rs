@@ -1,0 +1,75 @@
+//! The corpus of forgeries against a route in actix-web, as anybody would run it against their own.
+
+use actix_web::{
+    App, HttpRequest, HttpResponse, get,
+    test::{TestRequest, init_service},
+};
+use shared_claims::{
+    AccessToken, AuthError,
+    actix::OptionalToken,
+    guard::scope,
+    testing::{Breach, Headers, TestIssuer},
+};
+
+#[get("/guarded")]
+async fn guarded(token: AccessToken) -> Result<String, AuthError> {
+    token.require(scope("orders:read"))?;
+    Ok(token.sub.clone())
+}
+
+#[get("/anonymous-too")]
+async fn anonymous_too(OptionalToken(token): OptionalToken) -> HttpResponse {
+    // A route that tells whether it has believed somebody: no token is no success here.
+    if token.is_some() { HttpResponse::Ok().finish() } else { HttpResponse::Unauthorized().finish() }
+}
+
+/// As they are written when nobody thinks of it: any token will do.
+#[get("/careless")]
+async fn careless(request: HttpRequest) -> HttpResponse {
+    let believed = request.headers().contains_key("authorization");
+    if believed { HttpResponse::Ok().finish() } else { HttpResponse::Unauthorized().finish() }
+}
+
+async fn try_on(path: &str) -> Result<usize, Breach> {
+    let issuer = TestIssuer::new();
+    let verifier = issuer.verifier("orders");
+    let app = App::new().app_data(verifier).service(guarded).service(anonymous_too).service(careless);
+    let app = init_service(app).await;
+    let ask = async |headers: Headers| {
+        let mut request = TestRequest::get().uri(path);
+        for (name, value) in headers {
+            request = request.append_header((name, value.as_slice()));
+        }
+        match actix_web::test::try_call_service(&app, request.to_request()).await {
+            Ok(response) => response.status().as_u16(),
+            Err(error) => error.as_response_error().status_code().as_u16(),
+        }
+    };
+    issuer.token("alice").scope("orders:read").try_on(ask).await
+}
+
+#[actix_web::test]
+async fn no_forgery_gets_through_the_extractors() {
+    for path in ["/guarded", "/anonymous-too"] {
+        let tried = try_on(path).await.unwrap();
+        assert!(tried > 1800, "{tried}");
+    }
+}
+
+#[actix_web::test]
+async fn a_careless_route_is_told_what_it_let_through() {
+    let breach = try_on("/careless").await.unwrap_err();
+    assert!(breach.forgeries().len() > 1800 && breach.refused().is_empty());
+    let text = breach.to_string();
+    assert!(
+        text.contains("200 for alg \"none\", unsigned (attack 4, no algorithm: RFC 8725 section 3.2)"),
+        "{text:.9000}"
+    );
+}
+
+#[actix_web::test]
+async fn a_route_that_refuses_everybody_proves_nothing() {
+    let breach = try_on("/nowhere").await.unwrap_err();
+    assert!(breach.refused().len() > 10);
+    assert!(breach.to_string().contains("404 for a good token"));
+}
