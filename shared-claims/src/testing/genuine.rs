@@ -80,6 +80,8 @@ fn of_key(token: &TestToken<'_>, key: &TestKey, add: &mut impl FnMut(&str, Strin
     let deep = format!("{}{}", "[".repeat(31), "]".repeat(31));
     let payload = token.clone().claim("deep", "marked").claims().to_string();
     add("claims that are 32 deep", raw(&header, &payload.replace("\"marked\"", &deep)));
+    let deep_header = header.replacen('{', &format!("{{\"deep\":{deep},"), 1);
+    add("a header that is 32 deep", raw(&deep_header, &claims.to_string()));
     if key.algorithm() == Algorithm::EdDSA {
         add("by its name of RFC 9864", token.clone().header("alg", "Ed25519").sign());
     }

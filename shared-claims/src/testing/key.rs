@@ -6,7 +6,7 @@ use std::{
 };
 
 use aws_lc_rs::{
-    encoding::{AsDer, PublicKeyX509Der},
+    encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der},
     hmac,
     rand::SystemRandom,
     signature::{
@@ -120,6 +120,23 @@ impl TestKey {
         jwk["alg"] = json!(self.algorithm());
         jwk["use"] = json!("sig");
         jwk
+    }
+
+    /// The private key as PKCS #8 (RFC 5208), for signers other than this; of a secret, the secret.
+    ///
+    /// # Panics
+    /// Never, unless the system has no memory.
+    #[must_use]
+    pub fn pkcs8(&self) -> Vec<u8> {
+        match &*self.pair {
+            Pair::Es256(pair) => pair.to_pkcs8v1().expect("a private key").as_ref().to_vec(),
+            Pair::EdDsa(pair) => pair.to_pkcs8v1().expect("a private key").as_ref().to_vec(),
+            Pair::Rs256(pair) => {
+                let der: Pkcs8V1Der<'_> = pair.as_der().expect("a private key");
+                der.as_ref().to_vec()
+            }
+            Pair::Hs256(secret) => secret.to_vec(),
+        }
     }
 
     /// Signs any bytes. For RSA and ECDSA in the form that a JWS has (RFC 7518 section 3).

@@ -1,8 +1,7 @@
-//! A signer for tests: keys made on the spot, and tokens with any header and any payload, well-formed or not.
+//! The test kit in this crate's own words, for tests that need no issuer: keys, and tokens with any header and any payload, well-formed or not.
 #![allow(dead_code, reason = "each test file uses its own part")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
-pub(crate) mod bench;
 #[cfg(feature = "remote")]
 pub(crate) mod connected;
 #[cfg(feature = "remote")]
@@ -10,18 +9,9 @@ pub(crate) mod lists;
 #[cfg(feature = "remote")]
 pub(crate) mod server;
 
-use aws_lc_rs::{
-    encoding::{AsDer, PublicKeyX509Der},
-    hmac,
-    rand::SystemRandom,
-    rsa::KeySize,
-    signature::{
-        ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256, RsaKeyPair,
-    },
-};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
-use shared_claims::{AccessToken, Clock, KeySet, ManualClock, Policy, Refusal, Verifier};
+use shared_claims::{AccessToken, Clock, KeySet, ManualClock, Policy, Refusal, Verifier, testing::TestKey};
 
 /// When all tests happen.
 pub(crate) const NOW: u64 = 1_800_000_000;
@@ -31,109 +21,43 @@ pub(crate) const AUDIENCE: &str = "orders";
 /// A private key with its `kid`.
 pub(crate) struct Signer {
     pub(crate) kid: String,
-    key: Key,
-}
-
-enum Key {
-    Es256(EcdsaKeyPair),
-    EdDsa(Ed25519KeyPair),
-    Rs256(RsaKeyPair),
-    Hs256(Vec<u8>),
+    key: TestKey,
 }
 
 impl Signer {
     pub(crate) fn es256(kid: &str) -> Self {
-        Self::new(kid, Key::Es256(EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap()))
+        Self::new(TestKey::es256(kid))
     }
 
     pub(crate) fn eddsa(kid: &str) -> Self {
-        Self::new(kid, Key::EdDsa(Ed25519KeyPair::generate().unwrap()))
+        Self::new(TestKey::eddsa(kid))
     }
 
+    /// Always the same key.
     pub(crate) fn rs256(kid: &str) -> Self {
-        Self::new(kid, Key::Rs256(RsaKeyPair::generate(KeySize::Rsa2048).unwrap()))
+        Self::new(TestKey::rs256(kid))
     }
 
     pub(crate) fn hs256(secret: &[u8]) -> Self {
-        Self::new("shared", Key::Hs256(secret.to_vec()))
+        Self::new(TestKey::hs256(secret))
     }
 
-    fn new(kid: &str, key: Key) -> Self {
-        Self { kid: kid.to_owned(), key }
+    fn new(key: TestKey) -> Self {
+        Self { kid: key.kid().to_owned(), key }
     }
 
     pub(crate) fn alg(&self) -> &'static str {
-        match self.key {
-            Key::Es256(_) => "ES256",
-            Key::EdDsa(_) => "EdDSA",
-            Key::Rs256(_) => "RS256",
-            Key::Hs256(_) => "HS256",
-        }
+        self.key.algorithm().as_str()
     }
 
     /// The entry of the public key in a key set.
     pub(crate) fn jwk(&self) -> Value {
-        let mut jwk = match &self.key {
-            Key::Es256(key) => {
-                let (x, y) = key.public_key().as_ref()[1..].split_at(32);
-                json!({"kty": "EC", "crv": "P-256", "x": b64(x), "y": b64(y)})
-            }
-            Key::EdDsa(key) => json!({"kty": "OKP", "crv": "Ed25519", "x": b64(key.public_key())}),
-            Key::Rs256(key) => {
-                let (n, e) = (key.public_key().modulus(), key.public_key().exponent());
-                json!({
-                    "kty": "RSA",
-                    "n": b64(n.big_endian_without_leading_zero()),
-                    "e": b64(e.big_endian_without_leading_zero()),
-                })
-            }
-            Key::Hs256(secret) => json!({"kty": "oct", "k": b64(secret)}),
-        };
-        jwk["kid"] = json!(self.kid);
-        jwk["alg"] = json!(self.alg());
-        jwk["use"] = json!("sig");
-        jwk
+        self.key.jwk()
     }
 
-    /// The public key as X.509 and as the library itself writes it.
-    pub(crate) fn public_bytes(&self) -> Vec<Vec<u8>> {
-        fn both<K: AsRef<[u8]> + AsDer<PublicKeyX509Der<'static>>>(key: &K) -> Vec<Vec<u8>> {
-            vec![key.as_der().unwrap().as_ref().to_vec(), key.as_ref().to_vec()]
-        }
-        match &self.key {
-            Key::Es256(key) => both(key.public_key()),
-            Key::EdDsa(key) => both(key.public_key()),
-            Key::Rs256(key) => both(key.public_key()),
-            Key::Hs256(_) => Vec::new(),
-        }
-    }
-
-    /// The private key as PKCS #8, for other people's signers.
+    /// The private key, for other people's signers.
     pub(crate) fn pkcs8(&self) -> Vec<u8> {
-        use aws_lc_rs::encoding::Pkcs8V1Der;
-        match &self.key {
-            Key::Es256(key) => key.to_pkcs8v1().unwrap().as_ref().to_vec(),
-            Key::EdDsa(key) => key.to_pkcs8v1().unwrap().as_ref().to_vec(),
-            Key::Rs256(key) => {
-                let der: Pkcs8V1Der<'_> = key.as_der().unwrap();
-                der.as_ref().to_vec()
-            }
-            Key::Hs256(secret) => secret.clone(),
-        }
-    }
-
-    pub(crate) fn sign(&self, message: &[u8]) -> Vec<u8> {
-        let random = SystemRandom::new();
-        match &self.key {
-            Key::Es256(key) => key.sign(&random, message).unwrap().as_ref().to_vec(),
-            Key::EdDsa(key) => key.sign(message).as_ref().to_vec(),
-            Key::Rs256(key) => {
-                let mut signature = vec![0; key.public_modulus_len()];
-                key.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature).unwrap();
-                signature
-            }
-            Key::Hs256(secret) => hmac_sha256(secret, message),
-        }
+        self.key.pkcs8()
     }
 
     /// The header of a good token.
@@ -158,21 +82,8 @@ impl Signer {
 
     /// A properly signed token of any bytes.
     pub(crate) fn compact(&self, header: impl AsRef<[u8]>, payload: impl AsRef<[u8]>) -> String {
-        let signed = format!("{}.{}", b64(header), b64(payload));
-        let signature = self.sign(signed.as_bytes());
-        format!("{signed}.{}", b64(signature))
+        self.key.compact(header, payload)
     }
-
-    /// A good token with another signature over the same text.
-    pub(crate) fn token_signed_by(&self, sign: impl FnOnce(&[u8]) -> Vec<u8>) -> String {
-        let signed = format!("{}.{}", b64(self.header().to_string()), b64(claims().to_string()));
-        let signature = sign(signed.as_bytes());
-        format!("{signed}.{}", b64(signature))
-    }
-}
-
-pub(crate) fn hmac_sha256(key: &[u8], message: &[u8]) -> Vec<u8> {
-    hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), message).as_ref().to_vec()
 }
 
 pub(crate) fn b64(bytes: impl AsRef<[u8]>) -> String {
