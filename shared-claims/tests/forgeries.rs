@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use shared_claims::{
-    Algorithm, Verifier,
+    Algorithm, KeySet, Policy, Verifier,
     bearer::token_in,
     testing::{Attack, Forgery, TestIssuer},
 };
@@ -44,6 +44,23 @@ fn every_forgery_is_refused_for_its_own_reason() {
         }
         assert!(wrong.is_empty(), "{} with {algorithm}:\n{}", wrong.len(), wrong.join("\n"));
         verifier.verify_known(&good).unwrap();
+    }
+}
+
+#[test]
+fn verifiers_of_other_set_ups_accept_none_either() {
+    let issuer = TestIssuer::new();
+    let policy = || Policy::new(issuer.name(), ["orders"]).unwrap();
+    let keys = KeySet::from_json(issuer.key_set().as_bytes()).unwrap();
+    let by_keys = Verifier::with_keys(policy(), keys).with_clock(issuer.clock());
+    let (by_secret, away) = (issuer.secret_verifier("orders"), issuer.verifier("orders"));
+    issuer.go_away();
+    for forgery in issuer.forgeries("alice") {
+        assert_ne!(outcome(&by_secret, &forgery), "accepted", "{forgery}");
+        assert_ne!(outcome(&away, &forgery), "accepted", "{forgery}");
+        if forgery.why.number != 24 {
+            assert_ne!(outcome(&by_keys, &forgery), "accepted", "{forgery}"); // it looks no status up
+        }
     }
 }
 
