@@ -4,6 +4,7 @@
 pub mod actix;
 mod algorithm;
 pub mod bearer;
+mod cache;
 mod claims;
 mod clock;
 mod error;
@@ -36,6 +37,6 @@ pub use crate::{
     keys::KeySet,
     policy::Policy,
     readiness::{Readiness, Revocations},
-    token::AccessToken,
+    token::{AccessToken, OwnClaims},
     verifier::Verifier,
 };

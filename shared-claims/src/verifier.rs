@@ -12,9 +12,11 @@ use aws_lc_rs::hmac;
 use crate::remote::{Patience, Refresher, Remote};
 use crate::{
     AccessToken, Algorithm, AuthError, Cause, Claims, Clock, KeySet, Policy, Readiness, Refusal, SetupError,
+    cache::TokenCache,
     jws::{ACCESS_TOKEN, Unverified},
     key_store::KeyStore,
     strict,
+    token::Verified,
 };
 
 /// The shortest shared secret, in bytes (RFC 7518 section 3.2).
@@ -31,6 +33,7 @@ pub struct Verifier {
 struct Shared {
     policy: Policy,
     keys: Keys,
+    cache: Option<TokenCache>,
     #[cfg(feature = "remote")]
     refresher: Option<Refresher>,
 }
@@ -80,18 +83,19 @@ impl Verifier {
     pub fn remote(policy: Policy, remote: Remote) -> Result<Self, SetupError> {
         let store = Arc::new(KeyStore::with_max_age(remote.longest_staleness()));
         let refresher = remote.refresher(&policy, Arc::clone(&store))?;
-        let keys = Keys::Public(store);
-        Ok(Self {
-            shared: Arc::new(Shared { policy, keys, refresher: Some(refresher) }),
-            clock: Clock::system(),
-        })
+        let shared =
+            Shared { cache: cache(&policy), policy, keys: Keys::Public(store), refresher: Some(refresher) };
+        Ok(Self { shared: Arc::new(shared), clock: Clock::system() })
     }
 
     fn new(policy: Policy, keys: Keys) -> Self {
-        #[cfg(feature = "remote")]
-        let shared = Shared { policy, keys, refresher: None };
-        #[cfg(not(feature = "remote"))]
-        let shared = Shared { policy, keys };
+        let shared = Shared {
+            cache: cache(&policy),
+            policy,
+            keys,
+            #[cfg(feature = "remote")]
+            refresher: None,
+        };
         Self { shared: Arc::new(shared), clock: Clock::system() }
     }
 
@@ -124,7 +128,8 @@ impl Verifier {
         }
     }
 
-    /// Verifies a token. One whose key and status list are known never waits. With remote keys, others wait at most a
+    /// Verifies a token; one that was verified before is not verified again, but whether it has expired, was revoked, or its
+    /// key is gone is looked up each time. One whose key and status list are known never waits. With remote keys, others wait at most a
     /// second for one fetch that all such requests share; after it none is made for 10 seconds.
     ///
     /// # Errors
@@ -143,13 +148,16 @@ impl Verifier {
     }
 
     #[cfg(feature = "remote")]
-    async fn verify_patiently(&self, token: &str, refresher: &Refresher) -> Result<AccessToken, Refusal> {
-        let mut judged = self.examine(token, Expiry::Checked);
+    async fn verify_patiently(&self, text: &str, refresher: &Refresher) -> Result<AccessToken, Refusal> {
+        if let Some(recalled) = self.recall(text) {
+            return recalled;
+        }
+        let mut judged = self.examine(text, Expiry::Checked);
         let mut patience = None;
         if let Err(Refusal::UnknownKey | Refusal::Unavailable) = judged {
             refresher.wait_for_keys(*patience.insert(Patience::begin())).await;
             // Also when nothing was fetched: another request's fetch may have ended in between.
-            judged = self.examine(token, Expiry::Checked);
+            judged = self.examine(text, Expiry::Checked);
         }
         let token = judged.map_err(|refusal| match refusal {
             // The key may be a new one that the issuer, out of reach, cannot tell us of: that is not the token's fault.
@@ -157,12 +165,12 @@ impl Verifier {
             other => other,
         })?;
         let mut status = self.check_status(&token);
-        if let (Err(Refusal::Unavailable), Some(named)) = (&status, &token.status) {
+        if let (Err(Refusal::Unavailable), Some(named)) = (&status, &token.claims.status) {
             let patience = patience.unwrap_or_else(Patience::begin);
             refresher.wait_for_list(&named.status_list, patience).await;
             status = self.check_status(&token);
         }
-        status.map(|()| token)
+        status.map(|()| self.remember(text, token))
     }
 
     /// Verifies a token by the keys and status lists that are known, without waiting.
@@ -170,8 +178,45 @@ impl Verifier {
     /// # Errors
     /// As [`verify`](Self::verify).
     pub fn verify_known(&self, token: &str) -> Result<AccessToken, Refusal> {
-        let token = self.examine(token, Expiry::Checked)?;
-        self.check_status(&token).map(|()| token)
+        if let Some(recalled) = self.recall(token) {
+            return recalled;
+        }
+        let verified = self.examine(token, Expiry::Checked)?;
+        self.check_status(&verified).map(|()| self.remember(token, verified))
+    }
+
+    /// What is to be said of a token that was verified before; `None` when it has to be verified again.
+    fn recall(&self, text: &str) -> Option<Result<AccessToken, Refusal>> {
+        let token = self.shared.cache.as_ref()?.get(text)?;
+        let (verified, now) = (token.verified(), self.clock.now());
+        let same_keys = match &self.shared.keys {
+            Keys::Public(store) => store.usable_generation() == verified.generation,
+            Keys::Secret(_) => true,
+        };
+        if !same_keys || now < verified.lifetime.start {
+            return None;
+        }
+        if now >= verified.lifetime.end {
+            return Some(Err(Refusal::Expired));
+        }
+        match self.recheck_status(verified, now) {
+            Ok(()) => Some(Ok(token)),
+            Err(Refusal::Revoked) => Some(Err(Refusal::Revoked)),
+            Err(_) => None, // the list is not there any more, or too old
+        }
+    }
+
+    /// Stores a token that was found good.
+    fn remember(&self, text: &str, verified: Verified) -> AccessToken {
+        #[cfg(feature = "remote")]
+        let (verified, complete) = self.with_place(verified);
+        #[cfg(not(feature = "remote"))]
+        let complete = true;
+        let token = AccessToken::new(verified);
+        if let Some(cache) = self.shared.cache.as_ref().filter(|_| complete) {
+            cache.put(text, &token);
+        }
+        token
     }
 
     /// Like [`verify_known`](Self::verify_known), but a token passes that has expired, or was revoked: no status is
@@ -180,7 +225,7 @@ impl Verifier {
     /// # Errors
     /// As [`verify`](Self::verify), without [`Refusal::Expired`] and [`Refusal::Revoked`].
     pub fn verify_expired(&self, token: &str) -> Result<AccessToken, Refusal> {
-        self.examine(token, Expiry::Ignored)
+        self.examine(token, Expiry::Ignored).map(AccessToken::new)
     }
 
     /// Whether tokens can be judged right now. For a readiness probe.
@@ -222,37 +267,40 @@ impl Verifier {
     }
 
     /// Everything but the status.
-    fn examine(&self, token: &str, expiry: Expiry) -> Result<AccessToken, Refusal> {
+    fn examine(&self, token: &str, expiry: Expiry) -> Result<Verified, Refusal> {
         let token = Unverified::parse(token, &ACCESS_TOKEN)?;
-        self.check_signature(&token)?;
+        let generation = self.check_signature(&token)?;
         let claims = read_claims(&token.payload)?;
         let (policy, now) = (&self.shared.policy, self.clock.now());
         policy.check(&claims, now)?;
         if expiry == Expiry::Checked {
             policy.check_expiry(&claims, now)?;
         }
-        Ok(AccessToken::new(claims, policy.shared_realm()))
+        let lifetime = policy.lifetime(&claims);
+        Ok(Verified::new(claims, policy.shared_realm(), token.payload, generation, lifetime))
     }
 
-    fn check_signature(&self, token: &Unverified<'_>) -> Result<(), Refusal> {
+    /// Gives the generation of the keys that it was checked by.
+    fn check_signature(&self, token: &Unverified<'_>) -> Result<Option<u64>, Refusal> {
         match &self.shared.keys {
             Keys::Secret(_) if token.header.alg.parse() != Ok(Algorithm::HS256) => Err(Refusal::Algorithm),
-            Keys::Secret(key) => {
-                hmac::verify(key, token.signed.as_bytes(), &token.signature).map_err(|_| Refusal::Signature)
-            }
+            Keys::Secret(key) => hmac::verify(key, token.signed.as_bytes(), &token.signature)
+                .map(|()| None)
+                .map_err(|_| Refusal::Signature),
             Keys::Public(store) => {
                 let key = token.key(&self.shared.policy)?;
-                store.usable()?.verify(key, token)
+                let (keys, generation) = store.usable()?;
+                keys.verify(key, token).map(|()| Some(generation))
             }
         }
     }
 
     /// Whether the token's session goes on, by what is known.
     #[cfg(feature = "remote")]
-    fn check_status(&self, token: &AccessToken) -> Result<(), Refusal> {
-        match (&self.shared.refresher, &token.status) {
+    fn check_status(&self, token: &Verified) -> Result<(), Refusal> {
+        match (&self.shared.refresher, &token.claims.status) {
             (Some(refresher), Some(status)) => {
-                refresher.check_status(&status.status_list, token.exp, self.clock.now())
+                refresher.check_status(&status.status_list, token.claims.exp, self.clock.now())
             }
             _ => Ok(()),
         }
@@ -260,9 +308,40 @@ impl Verifier {
 
     #[cfg(not(feature = "remote"))]
     #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "only remote lists can be looked up")]
-    fn check_status(&self, _: &AccessToken) -> Result<(), Refusal> {
+    fn check_status(&self, _: &Verified) -> Result<(), Refusal> {
         Ok(())
     }
+
+    /// The same for a token that was verified before: its list need not be looked up again.
+    #[cfg(feature = "remote")]
+    fn recheck_status(&self, token: &Verified, now: u64) -> Result<(), Refusal> {
+        match (&self.shared.refresher, &token.place) {
+            (Some(refresher), Some((place, idx))) => refresher.check_place(place, *idx, now),
+            _ => Ok(()),
+        }
+    }
+
+    #[cfg(not(feature = "remote"))]
+    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "only remote lists can be looked up")]
+    fn recheck_status(&self, _: &Verified, _: u64) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    /// Notes where the token's status can be seen from now on; says whether that is all that must be looked at.
+    #[cfg(feature = "remote")]
+    fn with_place(&self, mut token: Verified) -> (Verified, bool) {
+        let refresher = self.shared.refresher.as_ref().filter(|refresher| refresher.looks_status_up());
+        let (Some(refresher), Some(status)) = (refresher, &token.claims.status) else { return (token, true) };
+        let idx = status.status_list.idx;
+        token.place = refresher.place(&status.status_list).map(|place| (place, idx));
+        let known = token.place.is_some();
+        (token, known)
+    }
+}
+
+fn cache(policy: &Policy) -> Option<TokenCache> {
+    let tokens = policy.cache_size();
+    (tokens > 0).then(|| TokenCache::new(tokens))
 }
 
 fn read_claims(payload: &[u8]) -> Result<Claims, Refusal> {
