@@ -23,10 +23,10 @@ fn keys_of(revision: u64, signers: &[&Signer]) -> Reply {
 async fn an_event_brings_a_revocation_at_once_and_without_events_nothing_is_asked() {
     let signer = Signer::es256("es");
     let (server, verifier) = connected(&signer).await;
-    for _ in 0..3 {
+    for _ in 0..8 {
         server.say(": alive\n\n");
-        jump(20).await;
-        tokio::time::sleep(Duration::from_millis(20)).await; // nothing can be waited for when nothing is to happen
+        tokio::time::sleep(Duration::from_millis(10)).await; // nothing can be waited for when nothing is to happen
+        jump(8).await;
     }
     assert_eq!(server.hits(PATH), 1);
     serve(&server, &List::new(&[7]).revision(2), &signer);
