@@ -185,7 +185,11 @@ impl Issuer {
         let right = |client: &Client| {
             verify_slices_are_equal(client.secret_digest.as_bytes(), shown.as_bytes()).is_ok()
         };
-        Ok(found.filter(|client| right(client) && !client.disabled))
+        let proven = found.filter(|client| right(client) && !client.disabled);
+        if proven.is_none() {
+            log::warn!("somebody failed to prove to be the client {client_id:?}");
+        }
+        Ok(proven)
     }
 
     /// A token of a client's own (RFC 6749 section 4.4).

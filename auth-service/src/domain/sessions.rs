@@ -5,7 +5,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use shared_claims::{AccessToken, Claims, Refusal};
 
 use super::keyring::{KeyringError, RefreshToken};
-use super::{Issuer, revocation, seconds};
+use super::{Issuer, revocation};
 use crate::store::sessions::{self, Session};
 use crate::store::users::User;
 use crate::store::{Connection, StoreError};
@@ -203,13 +203,14 @@ impl Issuer {
         audience: Vec<String>,
         scope: String,
     ) -> Result<Grant, KeyringError> {
+        let now = self.now();
         let next = RefreshToken { session_id: session.id.clone(), generation: session.generation };
         Ok(Grant {
             access_token: self.mint(session, user, audience, scope.clone())?,
-            expires_in: seconds(self.policy.access_ttl),
+            expires_in: self.access_ttl(session, now),
             refresh: Some(RefreshGrant {
                 token: self.keyring.encode_refresh_token(&next, session.rotated_at)?,
-                expires_in: session.expires_at - self.now(),
+                expires_in: session.expires_at - now,
             }),
             scope,
         })

@@ -53,7 +53,7 @@ pub fn find(connection: &mut Connection, name: &str) -> Result<Option<Client>, S
 /// # Errors
 /// The database's.
 pub fn all(connection: &mut Connection) -> Result<Vec<Client>, StoreError> {
-    Ok(dsl::clients.order(dsl::created_at).select(Client::as_select()).load(connection)?)
+    Ok(dsl::clients.order((dsl::created_at, dsl::name)).select(Client::as_select()).load(connection)?)
 }
 
 /// Disables or enables a client; gives it as it is now.

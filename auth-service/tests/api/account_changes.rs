@@ -205,11 +205,11 @@ async fn of_changes_of_the_password_at_once_one_wins() {
         } else {
             (answers.1, answers.0, right, left)
         };
-        // Whoever comes second finds another password, or no session any more.
-        if lost.status == 401 {
-            lost.assert_problem(401, "token_revoked");
-        } else {
-            lost.assert_problem(403, "invalid_credentials");
+        // Whoever comes second finds no session any more, another password, or that the account changed meanwhile.
+        match lost.status.as_u16() {
+            401 => lost.assert_problem(401, "token_revoked"),
+            403 => lost.assert_problem(403, "invalid_credentials"),
+            _ => lost.assert_problem(409, "account_changed"),
         }
         one.try_login("alice", &refused).await.assert_problem(401, "invalid_credentials");
         for ended in &sessions {
@@ -426,4 +426,21 @@ async fn a_deleted_account_is_gone_and_its_name_is_free_for_another_one() {
     assert_alive(&service, &again.access).await;
     assert_alive(&service, &bystander.access).await;
     service.refresh(&bystander.refresh).await;
+}
+
+#[actix_web::test]
+async fn a_name_is_not_changed_into_the_password() {
+    let service = Service::start().await;
+    let password = "horse.battery-staple";
+    service.post("/register", &json!({ "username": "alice", "password": password })).await;
+    let tokens = service.try_login("alice", password).await.tokens();
+    for names in [
+        json!({ "username": "Horse.Battery-Staple" }),
+        json!({ "email": "horse.battery-staple@example.com" }),
+    ] {
+        let mut body = names;
+        body["current_password"] = json!(password);
+        let request = service.request(Method::PATCH, "/me").bearer_auth(&tokens.access).json(&body);
+        send(request).await.assert_problem(422, "invalid_fields");
+    }
 }
