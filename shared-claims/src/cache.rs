@@ -29,8 +29,10 @@ impl Weighter<Box<str>, AccessToken> for BySize {
 impl TokenCache {
     /// Room for so many tokens of the usual size.
     pub(crate) fn new(tokens: usize) -> Self {
+        // It is divided, and not all parts are filled alike.
+        let room = tokens as u64 + tokens as u64 / 4;
         let hasher = RandomState::default();
-        Self(sync::Cache::with(tokens, tokens as u64, BySize, hasher, sync::DefaultLifecycle::default()))
+        Self(sync::Cache::with(tokens, room, BySize, hasher, sync::DefaultLifecycle::default()))
     }
 
     /// The token with exactly this text.
