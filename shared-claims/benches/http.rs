@@ -9,6 +9,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::disallowed_methods,
+    clippy::expect_used,
     clippy::cast_precision_loss,
     clippy::print_stdout,
     reason = "a benchmark talks and stops"

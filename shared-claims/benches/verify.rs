@@ -71,15 +71,15 @@ fn cold(signer: &Signer) {
     let parts: Vec<(&str, Vec<u8>)> = tokens
         .iter()
         .map(|token| {
-            let (signed, signature) = token.rsplit_once('.').unwrap();
-            (signed, URL_SAFE_NO_PAD.decode(signature).unwrap())
+            let (message, signature) = token.rsplit_once('.').unwrap();
+            (message, URL_SAFE_NO_PAD.decode(signature).unwrap())
         })
         .collect();
     let (mut bare, mut whole, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let signature = time(CALLS, |index| {
-            let (signed, signature) = &parts[index];
-            key.verify_sig(signed.as_bytes(), signature).unwrap();
+            let (message, signature) = &parts[index];
+            key.verify_sig(message.as_bytes(), signature).unwrap();
         });
         let verification = time(CALLS, |index| {
             black_box(verifier.verify_known(&tokens[index]).unwrap());

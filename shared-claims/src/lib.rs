@@ -14,6 +14,7 @@ mod inflate;
 mod jws;
 mod key_store;
 mod keys;
+mod observer;
 mod policy;
 mod readiness;
 #[cfg(feature = "remote")]
@@ -35,6 +36,7 @@ pub use crate::{
     error::{KeySetError, Refusal, SetupError},
     guard::Denied,
     keys::KeySet,
+    observer::Observer,
     policy::Policy,
     readiness::{Readiness, Revocations},
     token::{AccessToken, OwnClaims},

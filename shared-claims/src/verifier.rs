@@ -7,14 +7,17 @@
 use std::{fmt, sync::Arc};
 
 use aws_lc_rs::hmac;
+use serde::Deserialize;
 
 #[cfg(feature = "remote")]
 use crate::remote::{Patience, Refresher, Remote};
 use crate::{
-    AccessToken, Algorithm, AuthError, Cause, Claims, Clock, KeySet, Policy, Readiness, Refusal, SetupError,
+    AccessToken, Algorithm, AuthError, Cause, Claims, Clock, KeySet, Observer, Policy, Readiness, Refusal,
+    SetupError,
     cache::TokenCache,
     jws::{ACCESS_TOKEN, Unverified},
     key_store::KeyStore,
+    observer::Watch,
     strict,
     token::Verified,
 };
@@ -27,6 +30,9 @@ const MIN_SECRET: usize = 32;
 pub struct Verifier {
     shared: Arc<Shared>,
     clock: Clock,
+    observer: Option<Watch>,
+    /// Verifiers of other issuers, each with its own keys and policy; none of them has any others.
+    others: Arc<[Verifier]>,
 }
 
 #[derive(Debug)]
@@ -85,7 +91,7 @@ impl Verifier {
         let refresher = remote.refresher(&policy, Arc::clone(&store))?;
         let shared =
             Shared { cache: cache(&policy), policy, keys: Keys::Public(store), refresher: Some(refresher) };
-        Ok(Self { shared: Arc::new(shared), clock: Clock::system() })
+        Ok(Self::of(shared))
     }
 
     fn new(policy: Policy, keys: Keys) -> Self {
@@ -96,7 +102,51 @@ impl Verifier {
             #[cfg(feature = "remote")]
             refresher: None,
         };
-        Self { shared: Arc::new(shared), clock: Clock::system() }
+        Self::of(shared)
+    }
+
+    fn of(shared: Shared) -> Self {
+        Self { shared: Arc::new(shared), clock: Clock::system(), observer: None, others: Arc::from([]) }
+    }
+
+    /// Accepts the tokens of several issuers: each verifier judges those of its own issuer, by its own keys, policy and
+    /// clock (RFC 8725 section 3.8). Errors carry the realm of the first one, and [`set_keys`](Self::set_keys) concerns
+    /// the first one.
+    ///
+    /// # Errors
+    /// When there is no verifier, or two are for the same issuer.
+    ///
+    /// ```
+    /// # use shared_claims::{Policy, Remote, Verifier};
+    /// let [ours, partners] = ["https://auth.example.com", "https://partner.example"]
+    ///     .map(|issuer| Verifier::remote(Policy::new(issuer, ["orders"])?, Remote::discover()));
+    /// let verifier = Verifier::any_of([ours?, partners?])?;
+    /// # Ok::<(), shared_claims::SetupError>(())
+    /// ```
+    pub fn any_of(verifiers: impl IntoIterator<Item = Self>) -> Result<Self, SetupError> {
+        let all = verifiers.into_iter().flat_map(|verifier| {
+            let others = verifier.others.to_vec();
+            [Self { others: Arc::from([]), ..verifier }].into_iter().chain(others)
+        });
+        let mut all: Vec<Self> = all.collect();
+        let mut issuers: Vec<&str> = all.iter().map(Self::issuer).collect();
+        issuers.sort_unstable();
+        if issuers.is_empty() || !issuers.is_sorted_by(|one, next| one != next) {
+            return Err(SetupError::Issuers);
+        }
+        let first = all.remove(0);
+        Ok(Self { others: all.into(), ..first })
+    }
+
+    /// Tells `observer` of every token from now on; clones made earlier tell nobody, or another one.
+    #[must_use]
+    pub fn observed_by(mut self, observer: impl Observer) -> Self {
+        self.observer = Some(Watch(Arc::new(observer)));
+        self
+    }
+
+    fn issuer(&self) -> &str {
+        self.shared.policy.issuer()
     }
 
     /// Judges by another clock from now on; clones made earlier keep theirs. The background task keeps the one that it
@@ -115,9 +165,25 @@ impl Verifier {
     /// Outside a tokio runtime, where nothing can be spawned.
     #[cfg(feature = "remote")]
     pub fn start(&self) {
-        if let Some(refresher) = &self.shared.refresher {
-            refresher.start(&self.clock);
+        for verifier in self.all() {
+            if let Some(refresher) = &verifier.shared.refresher {
+                refresher.start(&verifier.clock);
+            }
         }
+    }
+
+    /// This one, and those of other issuers.
+    fn all(&self) -> impl Iterator<Item = &Self> {
+        [self].into_iter().chain(self.others.iter())
+    }
+
+    /// Whose token it is by its own word, where there is a choice; the first one's when that cannot be told.
+    fn judge_of(&self, text: &str) -> &Self {
+        if self.others.is_empty() {
+            return self;
+        }
+        let issuer = Unverified::parse(text, &ACCESS_TOKEN).ok().and_then(|token| issuer_of(&token.payload));
+        issuer.and_then(|issuer| self.all().find(|verifier| verifier.issuer() == issuer)).unwrap_or(self)
     }
 
     /// Puts other keys in force at once. With remote keys it seeds the verifier until the next fetch; a
@@ -140,18 +206,20 @@ impl Verifier {
         expect(clippy::unused_async, reason = "only remote keys are waited for")
     )]
     pub async fn verify(&self, token: &str) -> Result<AccessToken, Refusal> {
-        #[cfg(feature = "remote")]
-        if let Some(refresher) = &self.shared.refresher {
-            return self.verify_patiently(token, refresher).await;
+        let recalled = self.all().find_map(|verifier| verifier.recall(token));
+        if let Some(recalled) = recalled {
+            return self.seen(true, recalled);
         }
-        self.verify_known(token)
+        let judge = self.judge_of(token);
+        #[cfg(feature = "remote")]
+        if let Some(refresher) = &judge.shared.refresher {
+            return self.seen(false, judge.verify_patiently(token, refresher).await);
+        }
+        self.seen(false, judge.verify_anew(token))
     }
 
     #[cfg(feature = "remote")]
     async fn verify_patiently(&self, text: &str, refresher: &Refresher) -> Result<AccessToken, Refusal> {
-        if let Some(recalled) = self.recall(text) {
-            return recalled;
-        }
         let mut judged = self.examine(text, Expiry::Checked);
         let mut patience = None;
         if let Err(Refusal::UnknownKey | Refusal::Unavailable) = judged {
@@ -173,16 +241,41 @@ impl Verifier {
         status.map(|()| self.remember(text, token))
     }
 
-    /// Verifies a token by the keys and status lists that are known, without waiting.
+    /// Verifies a token by the keys and status lists that are known, without waiting. With remote keys, an
+    /// [observer](Self::observed_by) is not told of a key or a list that is not known: [`verify`](Self::verify) would wait
+    /// for it.
     ///
     /// # Errors
     /// As [`verify`](Self::verify).
     pub fn verify_known(&self, token: &str) -> Result<AccessToken, Refusal> {
-        if let Some(recalled) = self.recall(token) {
-            return recalled;
+        let recalled = self.all().find_map(|verifier| verifier.recall(token));
+        if let Some(recalled) = recalled {
+            return self.seen(true, recalled);
         }
-        let verified = self.examine(token, Expiry::Checked)?;
-        self.check_status(&verified).map(|()| self.remember(token, verified))
+        let judge = self.judge_of(token);
+        let judged = judge.verify_anew(token);
+        #[cfg(feature = "remote")]
+        if let (Some(_), Err(Refusal::UnknownKey | Refusal::Unavailable)) = (&judge.shared.refresher, &judged)
+        {
+            return judged;
+        }
+        self.seen(false, judged)
+    }
+
+    fn verify_anew(&self, text: &str) -> Result<AccessToken, Refusal> {
+        let verified = self.examine(text, Expiry::Checked)?;
+        self.check_status(&verified).map(|()| self.remember(text, verified))
+    }
+
+    /// Tells the observer, if there is one.
+    fn seen(&self, remembered: bool, judged: Result<AccessToken, Refusal>) -> Result<AccessToken, Refusal> {
+        if let Some(Watch(observer)) = &self.observer {
+            match &judged {
+                Ok(token) => observer.verified(token, remembered),
+                Err(refusal) => observer.refused(refusal),
+            }
+        }
+        judged
     }
 
     /// What is to be said of a token that was verified before; `None` when it has to be verified again.
@@ -225,12 +318,16 @@ impl Verifier {
     /// # Errors
     /// As [`verify`](Self::verify), without [`Refusal::Expired`] and [`Refusal::Revoked`].
     pub fn verify_expired(&self, token: &str) -> Result<AccessToken, Refusal> {
-        self.examine(token, Expiry::Ignored).map(AccessToken::new)
+        self.judge_of(token).examine(token, Expiry::Ignored).map(AccessToken::new)
     }
 
-    /// Whether tokens can be judged right now. For a readiness probe.
+    /// Whether tokens can be judged right now, of every issuer. For a readiness probe.
     #[must_use]
     pub fn readiness(&self) -> Readiness {
+        self.all().map(Self::own_readiness).reduce(Readiness::worse).unwrap_or_else(|| self.own_readiness())
+    }
+
+    fn own_readiness(&self) -> Readiness {
         #[cfg(feature = "remote")]
         let revocations = self.shared.refresher.as_ref().and_then(Refresher::revocations);
         #[cfg(not(feature = "remote"))]
@@ -342,6 +439,15 @@ impl Verifier {
 fn cache(policy: &Policy) -> Option<TokenCache> {
     let tokens = policy.cache_size();
     (tokens > 0).then(|| TokenCache::new(tokens))
+}
+
+/// Before anything is verified: only to know who is to verify it.
+fn issuer_of(payload: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Issuer {
+        iss: String,
+    }
+    serde_json::from_slice::<Issuer>(payload).ok().map(|claims| claims.iss)
 }
 
 fn read_claims(payload: &[u8]) -> Result<Claims, Refusal> {
