@@ -6,10 +6,7 @@ use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwapOption;
 
-use crate::{
-    KeySet, Refusal,
-    clock::{Freshness, Instant},
-};
+use crate::{Clock, KeySet, Refusal, clock::Freshness};
 
 /// Holds at most one key set.
 #[derive(Debug, Default)]
@@ -33,9 +30,9 @@ impl KeyStore {
         Self { max_age: Some(max_age), ..Self::default() }
     }
 
-    /// Puts `keys` in force, which are current `now`.
-    pub(crate) fn set(&self, keys: &Arc<KeySet>, now: Instant) {
-        self.set_aged(keys, Freshness::at(now));
+    /// Puts `keys` in force, which are current.
+    pub(crate) fn set(&self, keys: &Arc<KeySet>, clock: &Clock) {
+        self.set_aged(keys, Freshness::at(clock.instant()));
     }
 
     /// Puts `keys` in force that were current so long ago.
@@ -48,13 +45,21 @@ impl KeyStore {
         });
     }
 
-    /// The keys, if there are any and they are fresh enough.
-    pub(crate) fn usable(&self, now: Instant) -> Result<Arc<KeySet>, Refusal> {
+    /// The keys and their generation, if there are any and they are fresh enough.
+    pub(crate) fn usable(&self, clock: &Clock) -> Result<(Arc<KeySet>, u64), Refusal> {
         let current = self.current.load();
-        let fresh = current
-            .as_ref()
-            .filter(|loaded| self.max_age.is_none_or(|max| loaded.freshness.age_at(now) <= max));
-        fresh.map(|loaded| Arc::clone(&loaded.keys)).ok_or(Refusal::Unavailable)
+        let fresh = current.as_ref().filter(|loaded| self.is_fresh(loaded, clock));
+        fresh.map(|loaded| (Arc::clone(&loaded.keys), loaded.generation)).ok_or(Refusal::Unavailable)
+    }
+
+    /// The generation of the keys, if they are fresh enough.
+    pub(crate) fn usable_generation(&self, clock: &Clock) -> Option<u64> {
+        let current = self.current.load();
+        current.as_ref().filter(|loaded| self.is_fresh(loaded, clock)).map(|loaded| loaded.generation)
+    }
+
+    fn is_fresh(&self, loaded: &Loaded, clock: &Clock) -> bool {
+        self.max_age.is_none_or(|max| loaded.freshness.age_at(clock.instant()) <= max)
     }
 
     /// The keys, however old they are.
@@ -71,7 +76,7 @@ impl KeyStore {
     }
 
     /// How long ago the keys were loaded or confirmed, also when that is too long.
-    pub(crate) fn age(&self, now: Instant) -> Option<Duration> {
-        self.current.load().as_ref().map(|loaded| loaded.freshness.age_at(now))
+    pub(crate) fn age(&self, clock: &Clock) -> Option<Duration> {
+        self.current.load().as_ref().map(|loaded| loaded.freshness.age_at(clock.instant()))
     }
 }

@@ -31,6 +31,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 #[cfg(feature = "testing")]
 pub(crate) use in_process::{Line, Published};
+pub(crate) use lists::Place;
 pub(crate) use refresher::{Patience, Refresher};
 use url::Url;
 

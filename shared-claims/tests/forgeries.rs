@@ -54,10 +54,13 @@ fn verifiers_of_other_set_ups_accept_none_either() {
     let keys = KeySet::from_json(issuer.key_set().as_bytes()).unwrap();
     let by_keys = Verifier::with_keys(policy(), keys).with_clock(issuer.clock());
     let (by_secret, away) = (issuer.secret_verifier("orders"), issuer.verifier("orders"));
+    let other = TestIssuer::named("https://partner.test").verifier("orders");
+    let of_two = Verifier::any_of([other, issuer.verifier("orders")]).unwrap();
     issuer.go_away();
     for forgery in issuer.forgeries("alice") {
         assert_ne!(outcome(&by_secret, &forgery), "accepted", "{forgery}");
         assert_ne!(outcome(&away, &forgery), "accepted", "{forgery}");
+        assert_ne!(outcome(&of_two, &forgery), "accepted", "{forgery}");
         if forgery.why.number != 24 {
             assert_ne!(outcome(&by_keys, &forgery), "accepted", "{forgery}"); // it looks no status up
         }

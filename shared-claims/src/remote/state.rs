@@ -97,7 +97,7 @@ impl State {
 
     /// Puts keys in force that were just fetched or confirmed.
     pub(super) fn put_keys(&self, keys: &Arc<KeySet>, document: &Arc<str>, clock: &Clock) {
-        self.keys.set(keys, clock.instant());
+        self.keys.set(keys, clock);
         *lock(&self.key_document) = Some((Arc::clone(document), clock.now()));
         let generation = self.keys.generation();
         if self.key_generation.send_replace(generation) != generation {
@@ -123,7 +123,7 @@ impl State {
         clock: &Clock,
     ) -> Result<SignedList, Refusal> {
         let expected = Expected { uri, policy: &self.policy, now: clock.now(), most_bytes };
-        SignedList::verify(text, &*self.keys.usable(clock.instant())?, &expected)
+        SignedList::verify(text, &self.keys.usable(clock)?.0, &expected)
     }
 
     /// Where the list `uri` may be fetched, in this order.
@@ -143,9 +143,9 @@ impl State {
         }
     }
 
-    /// Both clocks, with the policy's leeway.
-    pub(super) fn now(&self, clock: &Clock) -> Now {
-        Now { secs: clock.now(), leeway: self.policy.leeway_secs(), instant: clock.instant() }
+    /// Both clocks, with the policy's leeway; `secs` is the wall clock's.
+    pub(super) fn now(&self, secs: u64, clock: &Clock) -> Now {
+        Now { secs, leeway: self.policy.leeway_secs(), instant: clock.instant() }
     }
 
     /// What is wrong with the latest fetch of the keys.

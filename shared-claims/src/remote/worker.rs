@@ -160,7 +160,7 @@ impl Worker {
     fn read(&self, url: &Url, body: Vec<u8>) -> Result<(Arc<KeySet>, Arc<str>), FetchError> {
         let keys = KeySet::from_json(&body).map_err(|error| FetchError::Keys(url.clone(), error))?;
         let is_older = keys.revision().is_some() && keys.revision() < self.fetched;
-        if is_older && self.state.keys.usable(self.clock.instant()).is_ok() {
+        if is_older && self.state.keys.usable(&self.clock).is_ok() {
             return Err(FetchError::Content(url.clone(), "a key set of an older revision than is known"));
         }
         let document = String::from_utf8(body).unwrap_or_default(); // it was JSON
