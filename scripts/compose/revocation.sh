@@ -114,8 +114,11 @@ watch_refusals() {
     watch_at "$replica" >"$folder/answers.$replica" 2>/dev/null <<<"$token" &
     watching+=($!)
   done
-  check 'both replicas of resource-service accept the token' within 5 \
-    equal "$(sed 's/ .*//' "$folder"/answers.* | tr '\n' ' ')" '200 200 '
+  check 'both replicas of resource-service accept the token' within 5 both_accept
+}
+
+both_accept() {
+  equal "$(sed 's/ .*//' "$folder"/answers.* | tr '\n' ' ')" '200 200 '
 }
 
 # Prints each new status, and when it came, until it is 401.

@@ -14,11 +14,6 @@ status_lists() {
   expect 404 'there are no other lists' GET "$status_list_aggregation_endpoint/999999" --has application/problem+json
 }
 
-# list_of TOKEN: the status list in which its place is.
-list_of() {
-  token_part 2 "$1" | json_string uri
-}
-
 is_status_list() {
   token_part 1 "$1" | grep -qF '"typ":"statuslist+jwt"' && contains "$key_set" "\"kid\":\"$(kid_of "$1")\""
 }

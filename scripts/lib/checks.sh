@@ -130,7 +130,7 @@ check_timed() {
   if within "$2" "${@:3}"; then
     pass "$1 ($(($(milliseconds) - start)) ms)"
   else
-    flunk "$1" "not within $2 s: ${*:3}; the last answer was $status: $(body)"
+    flunk "$1" "not within $2 s: ${*:3}; the status of the last answer: $status"
   fi
 }
 

@@ -30,6 +30,11 @@ stop_listening() {
   listening=
 }
 
+# list_of TOKEN: the status list in which its place is.
+list_of() {
+  token_part 2 "$1" | json_string uri
+}
+
 # revision_of LIST: the last one that was heard of, or -1.
 revision_of() {
   local revision
