@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Output, Stdio};
 
 use process::{PASSWORD, Running, program};
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 fn create_user(data: &Path, arguments: &[&str], password: &str) -> Output {
@@ -218,8 +218,8 @@ async fn operators_rotate_and_withdraw_keys_and_recover_beside_a_running_server(
     service.register("alice").await;
     let kids = async || {
         let keys = reqwest::get(format!("{}/.well-known/jwks.json", service.address)).await.unwrap();
-        let keys: serde_json::Value = serde_json::from_str(&keys.text().await.unwrap()).unwrap();
-        let kid = |key: &serde_json::Value| key["kid"].as_str().unwrap().to_owned();
+        let keys: Value = serde_json::from_str(&keys.text().await.unwrap()).unwrap();
+        let kid = |key: &Value| key["kid"].as_str().unwrap().to_owned();
         keys["keys"].as_array().unwrap().iter().map(kid).collect::<Vec<_>>()
     };
     let first = kids().await;
@@ -261,4 +261,93 @@ async fn sigterm_ends_streams_of_events_at_once() {
     assert_eq!(code, Some(0), "{log}");
     assert!(begin.elapsed() < std::time::Duration::from_secs(9), "nobody waited for the end of the drain");
     while let Ok(Some(_)) = stream.chunk().await {}
+}
+
+/// What `client create` and `client secret` print for scripts.
+fn credentials(data: &Path, arguments: &[&str]) -> Value {
+    let output = program(data).args(arguments).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[actix_web::test]
+async fn operators_work_on_clients_beside_a_running_server() {
+    let data = folder();
+    let service = Running::start(&mut program(data.path()));
+    let grant = async |credentials: &Value| {
+        let mut body = credentials.clone();
+        body["grant_type"] = json!("client_credentials");
+        service.post("/token", &body).await
+    };
+    let is_active = async |asking: &Value, token: &Value| {
+        let mut body = asking.clone();
+        body["token"] = token["access_token"].clone();
+        let (status, answer) = service.post("/introspect", &body).await;
+        assert_eq!(status, 200);
+        answer["active"].clone()
+    };
+    let create = ["client", "create", "--name", "billing", "--scope", "a:read", "--scope", "a:write"];
+    let first = credentials(data.path(), &create);
+    assert_eq!(first["client_id"], "client:billing");
+    assert!(first["client_secret"].as_str().unwrap().starts_with("cs_"));
+    let audience = ["--audience", "http://127.0.0.1:8080", "--audience", "resource-service"];
+    let asking = [&["client", "create", "--name", "asking"][..], &audience].concat();
+    let asking = credentials(data.path(), &asking);
+    let (status, token) = grant(&first).await;
+    assert_eq!((status, &token["scope"]), (200, &json!("a:read a:write")));
+    let (code, list) = run(data.path(), &["client", "list"]);
+    assert_eq!(code, Some(0), "{list}");
+    assert!(list.contains("client:billing scopes: a:read a:write; audience: resource-service\n"), "{list}");
+    assert!(list.contains("client:asking scopes: none; audience: http://127.0.0.1:8080 resource-service\n"));
+    assert!(!list.contains(first["client_secret"].as_str().unwrap()), "{list}");
+    // The id that the list shows is taken as well as the name.
+    for name in ["billing", "client:billing"] {
+        let (status, token) = grant(&first).await;
+        assert_eq!((status, is_active(&asking, &token).await), (200, json!(true)));
+        let (code, text) = run(data.path(), &["client", "disable", name]);
+        assert_eq!(code, Some(0), "{text}");
+        assert!(text.contains("billing is disabled"), "{text}");
+        assert_eq!(grant(&first).await.0, 401);
+        assert_eq!(is_active(&asking, &token).await, json!(false));
+        assert!(run(data.path(), &["client", "list"]).1.contains("client:billing (disabled) scopes:"));
+        assert_eq!(run(data.path(), &["client", "enable", name]).0, Some(0));
+        assert_eq!(is_active(&asking, &token).await, json!(false));
+    }
+    let (_, token) = grant(&first).await;
+    for name in ["billing", "client:billing"] {
+        let second = credentials(data.path(), &["client", "secret", name]);
+        assert_eq!(second["client_id"], "client:billing");
+        assert_ne!(second["client_secret"], first["client_secret"]);
+        assert_eq!((grant(&first).await.0, grant(&second).await.0), (401, 200));
+    }
+    assert_eq!(is_active(&asking, &token).await, json!(false));
+}
+
+#[test]
+fn the_command_line_says_what_is_wrong_with_a_client() {
+    let data = folder();
+    credentials(data.path(), &["client", "create", "--name", "billing"]);
+    let create = |name: &'static str, more: &[&'static str]| {
+        [&["client", "create", "--name", name][..], more].concat()
+    };
+    let rows: Vec<(Vec<&str>, i32, &str)> = vec![
+        (create("billing", &[]), 1, "there is a client of that name already"),
+        (create("client:new", &[]), 2, "letters, digits"),
+        (create("client", &[]), 2, "and not `client`"),
+        (create("", &[]), 2, "1 to 64"),
+        (create("new", &["--scope", "two words"]), 2, "one word"),
+        (create("new", &["--audience", ""]), 2, "one word"),
+        (create("new", &["--audience", "elsewhere"]), 1, "\"elsewhere\" is neither in `audience`"),
+        (vec!["client", "create"], 2, "--name"),
+        (vec!["client", "disable", "nobody"], 1, "there is no client named \"nobody\""),
+        (vec!["client", "enable", "client:nobody"], 1, "there is no client named \"nobody\""),
+        (vec!["client", "secret", "nobody"], 1, "there is no client named"),
+        (vec!["client", "secret", "Billing"], 1, "there is no client named"),
+        (vec!["client"], 2, "Usage"),
+    ];
+    for (arguments, code, said) in rows {
+        let (actual, text) = run(data.path(), &arguments);
+        assert_eq!(actual, Some(code), "{arguments:?}: {text}");
+        assert!(text.contains(said) && !text.contains("cs_"), "{arguments:?}: {text}");
+    }
 }

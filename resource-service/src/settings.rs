@@ -26,7 +26,7 @@ pub struct Settings {
     #[serde(deserialize_with = "parsed_list")]
     pub token_sources: Vec<TokenSource>,
     #[serde(with = "humantime_serde")]
-    pub max_key_age: Duration,
+    pub max_staleness: Duration,
     #[serde(deserialize_with = "comma_list")]
     pub allow_http: Vec<String>,
     #[serde(default)]
@@ -75,7 +75,9 @@ impl Settings {
     fn check(&self) -> Result<(), SettingsError> {
         self.http.check()?;
         check_ranges(&[("database.pool_size", self.database.pool_size as usize, 1, 1024)])?;
-        for (key, value) in [("max_key_age", self.max_key_age), ("database.timeout", self.database.timeout)] {
+        for (key, value) in
+            [("max_staleness", self.max_staleness), ("database.timeout", self.database.timeout)]
+        {
             if value < Duration::from_secs(1) {
                 return Err(SettingsError::invalid(key, "must be at least 1s"));
             }
@@ -127,7 +129,7 @@ mod tests {
             ("RESOURCE__LISTEN", "everywhere", "listen"),
             ("RESOURCE__TOKEN_SOURCES", "header,body", "token_sources"),
             ("RESOURCE__TOKEN_SOURCES", ",", "token_sources"),
-            ("RESOURCE__MAX_KEY_AGE", "0s", "max_key_age"),
+            ("RESOURCE__MAX_STALENESS", "0s", "max_staleness"),
             ("RESOURCE__DATABASE__POOL_SIZE", "0", "database.pool_size"),
             ("RESOURCE__HTTP__TRUSTED_PROXIES", "everyone", "http.trusted_proxies"),
             ("RESOURCE__NO_SUCH_THING", "1", "no_such_thing"),

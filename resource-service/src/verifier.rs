@@ -23,8 +23,10 @@ pub(crate) fn from_settings(settings: &Settings) -> Result<Verifier, StartError>
 }
 
 fn remote(settings: &Settings) -> Remote {
-    let mut remote =
-        Remote::discover().allow_http_hosts(&settings.allow_http).max_staleness(settings.max_key_age);
+    let mut remote = Remote::discover()
+        .allow_http_hosts(&settings.allow_http)
+        .max_staleness(settings.max_staleness)
+        .snapshot(settings.data_dir.join("verifier.json"));
     if let Some(url) = &settings.jwks_uri {
         remote = remote.jwks_uri(url);
     }
@@ -43,7 +45,7 @@ fn blame(settings: &Settings, error: SetupError) -> StartError {
         SetupError::NoAudience => "audience",
         SetupError::ShortSecret => "shared_secret",
         SetupError::Certificates => "issuer_ca",
-        SetupError::Url(..) if settings.jwks_uri.is_some() => "jwks_uri",
+        SetupError::Url(url, _) if is(url, settings.jwks_uri.as_deref()) => "jwks_uri",
         SetupError::Url(url, _) if settings.issuer_internal_url.is_some() && *url != settings.issuer => {
             "issuer_internal_url"
         }
@@ -51,4 +53,10 @@ fn blame(settings: &Settings, error: SetupError) -> StartError {
         _ => return StartError::Verifier(error),
     };
     SettingsError::invalid(key, error).into()
+}
+
+/// Whether it is the URL of this setting, as it was written or as it was read.
+fn is(url: &str, setting: Option<&str>) -> bool {
+    setting
+        .is_some_and(|setting| url.trim_end_matches('/').eq_ignore_ascii_case(setting.trim_end_matches('/')))
 }

@@ -24,7 +24,7 @@ pub(crate) enum InflateError {
 /// A ZLIB stream (RFC 1950) of at most `most` bytes when inflated.
 pub(crate) fn zlib(compressed: &[u8], most: usize) -> Result<Vec<u8>, InflateError> {
     let mut stream = Decompress::new(true);
-    let mut bytes = Vec::with_capacity(FIRST_ROOM.min(most + 1));
+    let mut bytes = Vec::with_capacity(FIRST_ROOM.min(most.saturating_add(1)));
     loop {
         let done = usize::try_from(stream.total_in()).ok().and_then(|done| compressed.get(done..));
         let (rest, before) = (done.unwrap_or_default(), (stream.total_in(), bytes.len()));
@@ -36,7 +36,7 @@ pub(crate) fn zlib(compressed: &[u8], most: usize) -> Result<Vec<u8>, InflateErr
             Status::StreamEnd if stream.total_in() == compressed.len() as u64 => return Ok(bytes),
             Status::StreamEnd => return Err(InflateError::Broken),
             Status::Ok | Status::BufError if bytes.len() == bytes.capacity() => {
-                bytes.reserve_exact(bytes.len().min(most + 1 - bytes.len()));
+                bytes.reserve_exact(bytes.len().min((most - bytes.len()).saturating_add(1)));
             }
             _ if before == (stream.total_in(), bytes.len()) => return Err(InflateError::Broken), // cut off
             _ => {}
@@ -47,7 +47,7 @@ pub(crate) fn zlib(compressed: &[u8], most: usize) -> Result<Vec<u8>, InflateErr
 /// A gzip file (RFC 1952) of at most `most` bytes when inflated.
 pub(crate) fn gzip(compressed: &[u8], most: usize) -> Result<Vec<u8>, InflateError> {
     let mut bytes = Vec::new();
-    let mut stream = MultiGzDecoder::new(compressed).take(most as u64 + 1);
+    let mut stream = MultiGzDecoder::new(compressed).take((most as u64).saturating_add(1));
     stream.read_to_end(&mut bytes).map_err(|_| InflateError::Broken)?;
     if bytes.len() > most { Err(InflateError::TooLarge) } else { Ok(bytes) }
 }

@@ -85,8 +85,9 @@ impl Remote {
         }
     }
 
-    /// Says outright where the key set is, so that no metadata is asked for. Status lists are then those on the
-    /// issuer's own origin, fetched when a token names them, and asked for again.
+    /// Says outright where the key set is, so that no metadata is asked for. Status lists are then fetched when a token
+    /// names one on the issuer's own origin, and asked for again as often as they say: at their path on the key set's
+    /// origin, or else where they say they are; with an [`internal_url`](Self::internal_url), there.
     #[must_use]
     pub fn jwks_uri(mut self, url: impl Into<String>) -> Self {
         self.jwks_uri = Some(url.into());

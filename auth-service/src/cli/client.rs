@@ -5,7 +5,7 @@ use secrecy::ExposeSecret as _;
 use shared_claims::Clock;
 
 use crate::app;
-use crate::domain::clients::{NewClient, client_id, is_client_name};
+use crate::domain::clients::{NewClient, client_id, is_client_name, name_of};
 use crate::settings::Settings;
 
 /// What can be done about clients.
@@ -28,17 +28,20 @@ pub(super) enum ClientCommand {
     List,
     /// Disable a client and revoke its tokens.
     Disable {
-        /// Its name.
+        /// Its name, or its id.
+        #[arg(value_parser = known)]
         name: String,
     },
     /// Enable a client again.
     Enable {
-        /// Its name.
+        /// Its name, or its id.
+        #[arg(value_parser = known)]
         name: String,
     },
     /// Give a client a new secret and print it; the one before, and its tokens, are worth nothing any more.
     Secret {
-        /// Its name.
+        /// Its name, or its id.
+        #[arg(value_parser = known)]
         name: String,
     },
 }
@@ -47,6 +50,12 @@ fn name(text: &str) -> Result<String, String> {
     is_client_name(text)
         .then(|| text.to_owned())
         .ok_or_else(|| "1 to 64 letters, digits, `.`, `_`, `-`, and not `client`".to_owned())
+}
+
+/// An id as `list` shows it is understood as well.
+#[expect(clippy::unnecessary_wraps, reason = "clap wants a result")]
+fn known(text: &str) -> Result<String, String> {
+    Ok(name_of(text).to_owned())
 }
 
 /// Scopes and audiences stand in lists separated by spaces (RFC 6749 section 3.3).

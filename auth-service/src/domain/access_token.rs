@@ -26,7 +26,7 @@ impl Issuer {
             iss: self.policy.issuer.clone(),
             sub: user.id.clone(),
             aud: audience,
-            exp: numeric_date(now.saturating_add(seconds(self.policy.access_ttl))),
+            exp: numeric_date(now.saturating_add(self.access_ttl(session, now))),
             iat: numeric_date(now),
             nbf: Some(numeric_date(now)),
             jti: random::id(),
@@ -41,6 +41,11 @@ impl Issuer {
             status: session.number.map(|number| self.status_of(number)),
         };
         self.keyring.sign(&claims, now)
+    }
+
+    /// For how many seconds an access token of this session lives: never for longer than the session.
+    pub(super) fn access_ttl(&self, session: &Session, now: i64) -> i64 {
+        seconds(self.policy.access_ttl).min(session.expires_at.saturating_sub(now))
     }
 
     /// Signs a token of a client's own (RFC 9068 section 2.2: `sub` is the client).

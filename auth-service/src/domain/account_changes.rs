@@ -13,9 +13,12 @@ use crate::store::{Connection, StoreError, Unique, sessions};
 /// Why nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum ChangeError {
-    /// The current password is another one, or the account has just been changed by somebody else.
+    /// The current password is another one.
     #[error("the current password is wrong")]
     WrongPassword,
+    /// Somebody else has just changed the account: look at it again.
+    #[error("the account has just been changed")]
+    Overtaken,
     /// Something breaks the rules.
     #[error("invalid: {0:?}")]
     Invalid(Vec<Invalid>),
@@ -36,7 +39,7 @@ pub enum ChangeError {
 impl From<StoreError> for ChangeError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Conflict(what) => Self::Taken(what),
+            StoreError::Conflict(what @ (Unique::Username | Unique::Email)) => Self::Taken(what),
             other => Self::Store(other),
         }
     }
@@ -74,14 +77,18 @@ impl Issuer {
         session.number = self.take_number().await?;
         let (row, auth_version, until) = (session.clone(), user.auth_version, self.revoked_until());
         let change = move |db: &mut Connection| {
-            if users::set_password(db, &row.user_id, auth_version, &hash)?.is_none() {
-                return Err(ChangeError::WrongPassword);
+            if !users::set_password(db, &row.user_id, auth_version, &hash)? {
+                return Err(ChangeError::Overtaken);
             }
             let ended = sessions::end_all(db, &row.user_id, NO_SESSION, row.created_at)?;
             sessions::insert(db, &row)?;
             Ok(revocation::revoke(db, ended, until)?)
         };
-        self.store.write(change).await?;
+        let changed = self.store.write(change).await;
+        if let (Err(ChangeError::Overtaken), Some(number)) = (&changed, session.number) {
+            self.lists.numbers.give_back(number);
+        }
+        changed?;
         self.lists.announce();
         log::info!("{} ({}) has a new password", user.username, user.id);
         let scope = self.policy.roles.scope(user.roles());
@@ -116,13 +123,23 @@ impl Issuer {
         if !mistakes.is_empty() {
             return Err(ChangeError::Invalid(mistakes));
         }
+        let names_it =
+            self.policy.passwords.names(current.expose_secret(), &user.username, user.email.as_deref());
         self.demand_password(&caller.user, current).await?;
+        if names_it {
+            let message = "A name is not the password.".to_owned();
+            return Err(ChangeError::Invalid(vec![Invalid {
+                field: "username",
+                code: "not_allowed",
+                message,
+            }]));
+        }
         if (&user.username, &user.email) == (&caller.user.username, &caller.user.email) {
             return Ok(user);
         }
         let until = self.revoked_until();
         let change = move |db: &mut Connection| {
-            let Some(user) = users::set_names(db, &user)? else { return Err(ChangeError::WrongPassword) };
+            let Some(user) = users::set_names(db, &user)? else { return Err(ChangeError::Overtaken) };
             let numbers = sessions::drop_numbers(db, &user.id)?;
             revocation::revoke(db, numbers, until)?;
             Ok(user)
@@ -144,7 +161,7 @@ impl Issuer {
         let change = move |db: &mut Connection| {
             // Holds the account, so that no session begins after they were ended.
             if !users::hold(db, &id, auth_version)? {
-                return Err(ChangeError::WrongPassword);
+                return Err(ChangeError::Overtaken);
             }
             let ended = sessions::end_all(db, &id, NO_SESSION, now)?;
             users::delete(db, &id, auth_version)?;

@@ -48,7 +48,7 @@ pub enum RegisterError {
 impl From<StoreError> for RegisterError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Conflict(what) => Self::Taken(what),
+            StoreError::Conflict(what @ (Unique::Username | Unique::Email)) => Self::Taken(what),
             other => Self::Store(other),
         }
     }
@@ -140,7 +140,7 @@ impl Issuer {
                 return Ok(Some(user));
             }
             let fewer = user.roles().any(|role| !roles.split(' ').any(|kept| kept == role));
-            users::set_roles(db, &user.id, &roles)?;
+            users::set_roles(db, &user.id, &roles, fewer)?;
             if fewer {
                 let numbers = sessions::drop_numbers(db, &user.id)?;
                 revocation::revoke(db, numbers, until)?;

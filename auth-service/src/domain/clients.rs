@@ -73,7 +73,8 @@ pub fn client_id(name: &str) -> String {
 
 /// The name of the client with this `client_id`; the name alone is taken as well, because many HTTP libraries cannot put a
 /// colon into Basic credentials.
-fn name_of(client_id: &str) -> &str {
+#[must_use]
+pub fn name_of(client_id: &str) -> &str {
     client_id.strip_prefix(PREFIX).unwrap_or(client_id)
 }
 
@@ -100,8 +101,8 @@ impl Issuer {
         let client = Client {
             name: new.name,
             secret_digest: digest_of(&secret),
-            scopes: new.scopes.join(" "),
-            audience: audience.join(" "),
+            scopes: each_once(&new.scopes),
+            audience: each_once(&audience),
             disabled: false,
             number: None,
             created_at: self.now(),
@@ -184,7 +185,11 @@ impl Issuer {
         let right = |client: &Client| {
             verify_slices_are_equal(client.secret_digest.as_bytes(), shown.as_bytes()).is_ok()
         };
-        Ok(found.filter(|client| right(client) && !client.disabled))
+        let proven = found.filter(|client| right(client) && !client.disabled);
+        if proven.is_none() {
+            log::warn!("somebody failed to prove to be the client {client_id:?}");
+        }
+        Ok(proven)
     }
 
     /// A token of a client's own (RFC 6749 section 4.4).
@@ -215,12 +220,14 @@ impl Issuer {
             return Ok(client);
         }
         let Some(spare) = self.take_number().await? else { return Ok(client) };
-        let name = client.name;
+        let Client { name, secret_digest: proven, .. } = client;
         let found = self.store.write(move |db| clients::with_number(db, &name, spare)).await?;
         if found.as_ref().is_none_or(|client| client.number != Some(spare)) {
             self.lists.numbers.give_back(spare);
         }
-        found.ok_or(ClientGrantError::InvalidClient)
+        // It had no number when it proved itself, so a new secret has revoked nothing since.
+        let same = found.filter(|client| client.secret_digest == proven);
+        same.ok_or(ClientGrantError::InvalidClient)
     }
 
     fn changed<T>(&self, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
@@ -237,6 +244,17 @@ fn revoke_tokens(db: &mut Connection, client: &Client, until: i64) -> Result<(),
         }
         _ => Ok(()),
     }
+}
+
+/// A list separated by spaces, in the order that was given.
+fn each_once(items: &[String]) -> String {
+    let mut once: Vec<&str> = Vec::new();
+    for item in items {
+        if !once.contains(&item.as_str()) {
+            once.push(item);
+        }
+    }
+    once.join(" ")
 }
 
 fn new_secret() -> SecretString {

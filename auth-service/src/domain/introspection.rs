@@ -5,7 +5,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use shared_claims::{AccessToken, Claims};
 
 use super::Issuer;
-use super::clients::client_id;
+use super::clients::{client_id, name_of};
 use super::keyring::RefreshToken;
 use super::revocation::LIST_SIZE;
 use crate::store::StoreError;
@@ -91,7 +91,7 @@ impl Issuer {
     /// Whether what a good access token stands for is still alive.
     async fn is_active(&self, token: &AccessToken) -> Result<bool, StoreError> {
         let Some(session_id) = token.sid.clone() else {
-            let name = token.client_id.strip_prefix("client:").unwrap_or_default().to_owned();
+            let name = name_of(&token.client_id).to_owned();
             let client = self.store.read(move |db| clients::find(db, &name)).await?;
             return Ok(
                 client.is_some_and(|client| !client.disabled && self.is_number_of(token, client.number))

@@ -83,8 +83,11 @@ impl Issuer {
             }
             Ok(sessions::insert(db, &row)?)
         };
-        self.store.write(begin).await?;
-        Ok(session)
+        let outcome = self.store.write(begin).await;
+        if let (Err(LoginError::InvalidCredentials), Some(number)) = (&outcome, session.number) {
+            self.lists.numbers.give_back(number);
+        }
+        outcome.map(|()| session)
     }
 
     /// A session as it is at its beginning, without a number yet.

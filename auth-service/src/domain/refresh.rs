@@ -170,8 +170,8 @@ impl Use {
             revocation::revoke(db, ended.map(|session| session.number), self.until)?;
             return Ok(Outcome::Ended(session, why));
         }
+        let Some((session, user)) = self.numbered(db, session, user)? else { return Ok(Outcome::Refused) };
         let scope = self.scope_for(&user)?;
-        let session = self.numbered(db, session)?;
         Ok(Outcome::Granted(Box::new(Granted { session, user, audience, scope })))
     }
 
@@ -194,12 +194,18 @@ impl Use {
         }
     }
 
-    /// The session with a number, if there are numbers at all.
-    fn numbered(&self, db: &mut Connection, mut session: Session) -> Result<Session, StoreError> {
-        if let (None, Some(spare)) = (session.number, self.spare) {
-            session.number = sessions::with_number(db, &session.id, spare)?;
-        }
-        Ok(session)
+    /// The session with a number, if there are numbers at all, and the user as of when it had it: what takes rights away
+    /// later revokes that number.
+    fn numbered(
+        &self,
+        db: &mut Connection,
+        session: Session,
+        user: User,
+    ) -> Result<Option<(Session, User)>, StoreError> {
+        let (None, Some(spare)) = (session.number, self.spare) else { return Ok(Some((session, user))) };
+        sessions::give_number(db, &session.id, spare)?;
+        // While it had none, there was nothing to revoke: what was taken away meanwhile shows only now.
+        self.living(db)
     }
 
     fn scope_for(&self, user: &User) -> Result<String, RefreshError> {

@@ -5,7 +5,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use shared_claims::{AccessToken, Claims, Refusal};
 
 use super::keyring::{KeyringError, RefreshToken};
-use super::{Issuer, revocation, seconds};
+use super::{Issuer, revocation};
 use crate::store::sessions::{self, Session};
 use crate::store::users::User;
 use crate::store::{Connection, StoreError};
@@ -32,6 +32,9 @@ pub struct RefreshGrant {
 
 /// No session has this id: for "all of them, without exception".
 pub(super) const NO_SESSION: &str = "";
+
+/// An id that no session has, in whatever order a database sorts text: some sort `~` before all digits.
+const BEHIND_EVERY_ID: &str = "ffffffff-ffff-ffff-ffff-ffffffffffff";
 
 /// From where and with what somebody logs in.
 #[derive(Debug, Clone, Default)]
@@ -150,8 +153,7 @@ impl Issuer {
         cursor: &str,
         limit: u32,
     ) -> Result<SessionPage, StoreError> {
-        // Ids are hexadecimal digits and dashes: this is behind all of them.
-        let before = if cursor.is_empty() { "~".to_owned() } else { cursor.to_owned() };
+        let before = if cursor.is_empty() { BEHIND_EVERY_ID } else { cursor }.to_owned();
         let (user_id, now, most) = (caller.user.id.clone(), self.now(), i64::from(limit) + 1);
         // One more than is shown tells whether there is a next part.
         let page = move |db: &mut Connection| sessions::page(db, &user_id, &before, most, now);
@@ -201,13 +203,14 @@ impl Issuer {
         audience: Vec<String>,
         scope: String,
     ) -> Result<Grant, KeyringError> {
+        let now = self.now();
         let next = RefreshToken { session_id: session.id.clone(), generation: session.generation };
         Ok(Grant {
             access_token: self.mint(session, user, audience, scope.clone())?,
-            expires_in: seconds(self.policy.access_ttl),
+            expires_in: self.access_ttl(session, now),
             refresh: Some(RefreshGrant {
                 token: self.keyring.encode_refresh_token(&next, session.rotated_at)?,
-                expires_in: session.expires_at - self.now(),
+                expires_in: session.expires_at - now,
             }),
             scope,
         })

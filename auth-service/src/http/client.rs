@@ -5,11 +5,12 @@ use actix_web::HttpRequest;
 use actix_web::http::header::AUTHORIZATION;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use super::error::IntoProblem;
 use super::oauth::{OAuthError, Parameters};
 use crate::domain::Issuer;
+use crate::domain::clients::name_of;
 use crate::store::clients::Client;
 
 /// An id and a secret, as they were sent.
@@ -29,15 +30,15 @@ pub(super) async fn authenticate(
 ) -> Result<Option<Client>, OAuthError> {
     let posted = parameters.secret("client_secret");
     let id = parameters.text("client_id");
-    let credentials = match (&authorization.0, posted) {
+    let credentials = match (authorization.basic(), posted) {
         (None, None) => return Ok(None),
         (Some(_), Some(_)) => {
             let description = "A client proves itself in one way, not in two.";
             return Err(OAuthError::bad_request("invalid_request", description));
         }
-        (Some(basic), None) => {
-            let credentials = parse_basic(basic).ok_or_else(OAuthError::invalid_client)?;
-            if id.is_some_and(|id| id != credentials.id) {
+        (Some(encoded), None) => {
+            let credentials = parse_basic(encoded).ok_or_else(OAuthError::invalid_client)?;
+            if id.is_some_and(|id| name_of(&id) != name_of(&credentials.id)) {
                 return Err(OAuthError::bad_request("invalid_request", "client_id is another client's."));
             }
             credentials
@@ -67,6 +68,16 @@ pub(super) async fn require(
 /// The value of the `Authorization` header, if there is one.
 pub(super) struct Authorization(Option<SecretString>);
 
+impl Authorization {
+    /// What follows the scheme, if that is `Basic`. Other schemes are no try to prove a client: a browser that sends its old
+    /// access token along with a refresh means nothing by it.
+    fn basic(&self) -> Option<&str> {
+        let header = self.0.as_ref()?.expose_secret();
+        let (scheme, encoded) = header.split_once(' ').unwrap_or((header, ""));
+        scheme.eq_ignore_ascii_case("basic").then_some(encoded)
+    }
+}
+
 impl actix_web::FromRequest for Authorization {
     type Error = OAuthError;
     type Future = std::future::Ready<Result<Self, OAuthError>>;
@@ -85,12 +96,7 @@ impl actix_web::FromRequest for Authorization {
 
 /// RFC 7617, with id and secret encoded as in a form. Ids that were not encoded are understood as well: a `client:` in
 /// front is then taken for a user name of its own.
-fn parse_basic(header: &SecretString) -> Option<Credentials> {
-    use secrecy::ExposeSecret as _;
-    let (scheme, encoded) = header.expose_secret().split_once(' ')?;
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return None;
-    }
+fn parse_basic(encoded: &str) -> Option<Credentials> {
     let decoded = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
     let (mut id, mut secret) = decoded.split_once(':')?;
     if id == "client" {

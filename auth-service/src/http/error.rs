@@ -109,6 +109,9 @@ impl IntoProblem for ChangeError {
             Self::WrongPassword => {
                 Problem::new(StatusCode::FORBIDDEN, "invalid_credentials", "The current password is wrong.")
             }
+            Self::Overtaken => {
+                Problem::new(StatusCode::CONFLICT, "account_changed", "The account has just been changed.")
+            }
             Self::Invalid(mistakes) => RegisterError::Invalid(mistakes).into_problem(),
             Self::Taken(what) => RegisterError::Taken(what).into_problem(),
             Self::Hashing(error) => error.into_problem(),

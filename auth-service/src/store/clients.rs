@@ -53,7 +53,7 @@ pub fn find(connection: &mut Connection, name: &str) -> Result<Option<Client>, S
 /// # Errors
 /// The database's.
 pub fn all(connection: &mut Connection) -> Result<Vec<Client>, StoreError> {
-    Ok(dsl::clients.order(dsl::created_at).select(Client::as_select()).load(connection)?)
+    Ok(dsl::clients.order((dsl::created_at, dsl::name)).select(Client::as_select()).load(connection)?)
 }
 
 /// Disables or enables a client; gives it as it is now.
@@ -84,7 +84,8 @@ pub fn set_secret(
     Ok(change.returning(returning).get_result(connection).optional()?)
 }
 
-/// Gives an enabled client a number unless it has one; gives it as it is now, or `None` when it is gone or disabled.
+/// Gives an enabled client a number unless it has one, and holds it until the transaction ends; gives it as it is now, or
+/// `None` when it is gone or disabled.
 ///
 /// # Errors
 /// The database's.
@@ -93,6 +94,8 @@ pub fn with_number(
     name: &str,
     number: i64,
 ) -> Result<Option<Client>, StoreError> {
+    // The first update changes nothing: it holds the row, so that who revokes the client's tokens waits and finds the number.
+    diesel::update(dsl::clients.find(name)).set(dsl::number.eq(dsl::number)).execute(connection)?;
     let numberless = dsl::clients.find(name).filter(dsl::number.is_null());
     diesel::update(numberless).set(dsl::number.eq(number)).execute(connection)?;
     Ok(find(connection, name)?.filter(|client| !client.disabled))

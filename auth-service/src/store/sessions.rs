@@ -109,16 +109,17 @@ pub fn rotate(
     Ok(diesel::update(current).set(next).returning(returning).get_result(connection).optional()?)
 }
 
-/// Gives a session a number unless it has one; gives the number that it has now, or `None` when the session is gone.
+/// Gives a session a number unless it has one or has ended, and holds the session until the transaction ends: who takes the
+/// number away waits, and finds it.
 ///
 /// # Errors
 /// The database's.
-pub fn with_number(connection: &mut Connection, id: &str, number: i64) -> Result<Option<i64>, StoreError> {
-    let numberless = dsl::sessions.find(id).filter(dsl::number.is_null());
+pub fn give_number(connection: &mut Connection, id: &str, number: i64) -> Result<(), StoreError> {
+    // The first update changes nothing: it holds the row, also when it has a number.
+    diesel::update(dsl::sessions.find(id)).set(dsl::number.eq(dsl::number)).execute(connection)?;
+    let numberless = dsl::sessions.find(id).filter(dsl::number.is_null()).filter(dsl::ended_at.is_null());
     diesel::update(numberless).set(dsl::number.eq(number)).execute(connection)?;
-    let found: Option<Option<i64>> =
-        dsl::sessions.find(id).select(dsl::number).first(connection).optional()?;
-    Ok(found.flatten())
+    Ok(())
 }
 
 /// Ends a session, and gives it; `None` when it had ended before.
@@ -164,21 +165,17 @@ pub fn end_everything(connection: &mut Connection, now: i64) -> Result<usize, St
 /// # Errors
 /// The database's.
 pub fn drop_numbers(connection: &mut Connection, user_id: &str) -> Result<Vec<Option<i64>>, StoreError> {
-    let open = || {
-        dsl::sessions
-            .filter(dsl::user_id.eq(user_id))
-            .filter(dsl::ended_at.is_null())
-            .filter(dsl::number.is_not_null())
-    };
+    let open = || dsl::sessions.filter(dsl::user_id.eq(user_id)).filter(dsl::ended_at.is_null());
     // The first update changes nothing: it holds the rows, so that of two that end or renumber a session one gets its number.
+    // It holds those without a number as well: a refresh that is giving them one saw the rights of before.
     let held = diesel::update(open()).set(dsl::number.eq(dsl::number)).returning(dsl::number);
     let numbers = held.get_results(connection)?;
     diesel::update(open()).set(dsl::number.eq(None::<i64>)).execute(connection)?;
     Ok(numbers)
 }
 
-/// Living sessions of an account, the newest first: the `most` that began before the one called `before` (a text behind
-/// every id for the first ones).
+/// Living sessions of an account, the newest first: the `most` that began before the one called `before` (an id
+/// behind all others for the first ones).
 ///
 /// # Errors
 /// The database's.

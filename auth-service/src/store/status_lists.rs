@@ -44,7 +44,11 @@ pub fn raise(connection: &mut Connection, id: i64) -> Result<(), StoreError> {
 /// The database's.
 pub fn leave(connection: &mut Connection, id: i64, now: i64) -> Result<(), StoreError> {
     let passed = dsl::status_lists.filter(dsl::id.lt(id).and(dsl::left_at.is_null()));
-    diesel::update(passed).set(dsl::left_at.eq(now)).execute(connection)?;
+    // One by one in the order of their ids, as everybody who changes several lists.
+    let passed: Vec<i64> = passed.order(dsl::id).select(dsl::id).load(connection)?;
+    for id in passed {
+        diesel::update(dsl::status_lists.find(id)).set(dsl::left_at.eq(now)).execute(connection)?;
+    }
     Ok(())
 }
 

@@ -120,17 +120,17 @@ pub fn hold_by_name(connection: &mut Connection, username: &str) -> Result<Optio
     Ok(held.get_result(connection).optional()?)
 }
 
-/// Gives an account other roles. Logins in flight, which saw the old ones, do not succeed.
+/// Gives an account other roles. With `fewer`, logins in flight, which saw the ones before, do not succeed.
 ///
 /// # Errors
 /// The database's.
-pub fn set_roles(connection: &mut Connection, id: &str, roles: &str) -> Result<(), StoreError> {
-    let change = (dsl::roles.eq(roles), dsl::auth_version.eq(dsl::auth_version + 1));
+pub fn set_roles(connection: &mut Connection, id: &str, roles: &str, fewer: bool) -> Result<(), StoreError> {
+    let change = (dsl::roles.eq(roles), dsl::auth_version.eq(dsl::auth_version + i64::from(fewer)));
     diesel::update(dsl::users.find(id)).set(change).execute(connection)?;
     Ok(())
 }
 
-/// Gives an account another password, unless it changed since `auth_version` or is disabled; gives its new `auth_version`.
+/// Gives an account another password, unless it changed since `auth_version` or is disabled; says whether it did.
 ///
 /// # Errors
 /// The database's.
@@ -139,12 +139,11 @@ pub fn set_password(
     id: &str,
     auth_version: i64,
     hash: &str,
-) -> Result<Option<i64>, StoreError> {
+) -> Result<bool, StoreError> {
     let unchanged =
         dsl::users.find(id).filter(dsl::auth_version.eq(auth_version)).filter(dsl::disabled.eq(false));
     let change = (dsl::password_hash.eq(hash), dsl::auth_version.eq(dsl::auth_version + 1));
-    let returning = dsl::auth_version;
-    Ok(diesel::update(unchanged).set(change).returning(returning).get_result(connection).optional()?)
+    Ok(diesel::update(unchanged).set(change).execute(connection)? == 1)
 }
 
 /// Stores the names and the address of `user`, unless the account changed since `user.auth_version`; gives it as it is now.

@@ -1,1 +1,446 @@
-//! `PATCH /me`, `DELETE /me` and `PUT /me/password`.
+//! `PUT /me/password`, `PATCH /me` and `DELETE /me`.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use futures_util::future::{join, join3};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::api::support::{Answer, PASSWORD, START, Service, send};
+
+const NEW_PASSWORD: &str = "a different staple";
+/// More than this many rounds of a race without the outcome in question, and the test is broken.
+const ROUNDS: usize = 20;
+
+/// Which fields are refused, each with its code.
+type Mistakes = &'static [(&'static str, &'static str)];
+type Route = (Method, &'static str);
+
+async fn put_password(service: &Service, access: &str, current: &str, new: &str) -> Answer {
+    let body = json!({ "current_password": current, "new_password": new });
+    service.send_as(Method::PUT, "/me/password", access, &body).await
+}
+
+async fn assert_alive(service: &Service, access: &str) {
+    assert_eq!(service.get_as("/me", access).await.status, 200);
+}
+
+async fn register_with_email(service: &Service, username: &str, email: &str) {
+    let body = json!({ "username": username, "password": PASSWORD, "email": email });
+    assert_eq!(service.post("/register", &body).await.status, 201);
+}
+
+#[actix_web::test]
+async fn a_new_password_ends_every_earlier_session_and_begins_one() {
+    let service = Service::start().await;
+    let asking = service.create_client("asking", &[], &[]).await;
+    let bystander = service.register_and_login("bob").await;
+    let first = service.register_and_login("alice").await;
+    let second = service.login("alice").await;
+    let third = service.refresh(&service.login("alice").await.refresh).await;
+    service.clock.advance(Duration::from_secs(5));
+    let request = service.request(Method::PUT, "/me/password").header("user-agent", "new device/1");
+    let body = json!({ "current_password": PASSWORD, "new_password": NEW_PASSWORD });
+    let answer = send(request.bearer_auth(&first.access).json(&body)).await;
+    assert_eq!((answer.status.as_u16(), answer.header("cache-control")), (200, "no-store"));
+    let new = answer.tokens();
+    assert_ne!(new.claims()["sid"], first.claims()["sid"]);
+    assert_eq!(new.claims()["auth_time"], START + 5);
+    for ended in [&first, &second, &third] {
+        service.try_refresh(&ended.refresh).await.assert_oauth_error(400, "invalid_grant");
+        service.get_as("/me", &ended.access).await.assert_problem(401, "token_revoked");
+        assert!(!service.is_active(&asking, &ended.access).await);
+    }
+    let list = service.get_as("/me/sessions", &new.access).await.json();
+    let expected = json!({ "items": [{
+        "id": new.claims()["sid"], "created_at": START + 5, "last_used_at": START + 5,
+        "ip": "127.0.0.1", "user_agent": "new device/1", "current": true,
+    }], "next": null });
+    assert_eq!(list, expected);
+    service.try_login("alice", PASSWORD).await.assert_problem(401, "invalid_credentials");
+    assert_eq!(service.try_login("alice", NEW_PASSWORD).await.status, 200);
+    let new = service.refresh(&new.refresh).await;
+    assert_alive(&service, &new.access).await;
+    assert!(service.is_active(&asking, &new.access).await);
+    assert_alive(&service, &bystander.access).await;
+    // And once more, in the session that began with the change.
+    assert_eq!(put_password(&service, &new.access, NEW_PASSWORD, PASSWORD).await.status, 200);
+    service.get_as("/me", &new.access).await.assert_problem(401, "token_revoked");
+    service.login("alice").await;
+}
+
+#[actix_web::test]
+async fn the_current_password_changes_nothing_when_it_is_wrong() {
+    let service = Service::start().await;
+    let tokens = service.register_and_login("alice").await;
+    let wrong = ["wrong password", "", &PASSWORD.to_uppercase(), &format!("{PASSWORD} "), "with a \0 inside"];
+    let too_long = "x".repeat(5000);
+    for current in wrong.into_iter().chain([too_long.as_str()]) {
+        for (method, path, mut body) in [
+            (Method::PUT, "/me/password", json!({ "new_password": NEW_PASSWORD })),
+            (Method::PATCH, "/me", json!({ "username": "malice" })),
+            (Method::DELETE, "/me", json!({})),
+        ] {
+            body["current_password"] = json!(current);
+            let answer = service.send_as(method, path, &tokens.access, &body).await;
+            answer.assert_problem(403, "invalid_credentials");
+            assert_eq!(answer.header("www-authenticate"), "", "the token is good");
+        }
+    }
+    service.try_login("alice", NEW_PASSWORD).await.assert_problem(401, "invalid_credentials");
+    service.try_login("malice", PASSWORD).await.assert_problem(401, "invalid_credentials");
+    service.login("alice").await;
+    assert_alive(&service, &tokens.access).await;
+    service.refresh(&tokens.refresh).await;
+}
+
+#[actix_web::test]
+async fn changes_that_break_a_rule_are_refused_by_name() {
+    let service = Service::start().await;
+    register_with_email(&service, "alice.liddell", "rabbit.hole@example.com").await;
+    let tokens = service.login("alice.liddell").await;
+    let asking = service.create_client("asking", &[], &[]).await;
+    let password = |new: &str| json!({ "current_password": PASSWORD, "new_password": new });
+    let names = |member: &str, value: &str| json!({ "current_password": PASSWORD, member: value });
+    let put = || (Method::PUT, "/me/password");
+    let patch = || (Method::PATCH, "/me");
+    let delete = || (Method::DELETE, "/me");
+    let rows: Vec<(Route, Value, Mistakes)> = vec![
+        (put(), password("short"), &[("new_password", "too_short")]),
+        (put(), password("with a \0 inside"), &[("new_password", "not_allowed")]),
+        (put(), password(&"ab1 ".repeat(18)), &[("new_password", "too_long")]),
+        (put(), password(&"ä".repeat(36)), &[("new_password", "too_long")]),
+        (put(), password(&"x".repeat(1025)), &[("new_password", "too_long")]),
+        (put(), password("Alice.Liddell"), &[("new_password", "contains_name")]),
+        (put(), password("Rabbit.Hole@example.com"), &[("new_password", "contains_name")]),
+        (put(), password("passwordpassword"), &[("new_password", "common")]),
+        (put(), json!({}), &[("current_password", "required"), ("new_password", "required")]),
+        (put(), json!({ "new_password": NEW_PASSWORD }), &[("current_password", "required")]),
+        (put(), json!({ "current_password": PASSWORD }), &[("new_password", "required")]),
+        (
+            put(),
+            json!({ "current_password": PASSWORD, "new_password": null }),
+            &[("new_password", "wrong_type")],
+        ),
+        (
+            put(),
+            json!({ "current_password": PASSWORD, "new_password": NEW_PASSWORD, "username": "mallory" }),
+            &[("username", "unknown_field")],
+        ),
+        (patch(), names("username", "al"), &[("username", "not_allowed")]),
+        (patch(), names("username", ""), &[("username", "not_allowed")]),
+        (patch(), names("username", "al\0ice"), &[("username", "not_allowed")]),
+        (patch(), names("username", "аlice"), &[("username", "not_allowed")]),
+        (patch(), names("username", &"a".repeat(33)), &[("username", "not_allowed")]),
+        (patch(), names("email", "nowhere"), &[("email", "not_allowed")]),
+        (patch(), names("email", ""), &[("email", "not_allowed")]),
+        (patch(), names("email", "a\0@example.com"), &[("email", "not_allowed")]),
+        (
+            patch(),
+            json!({ "current_password": PASSWORD, "username": "a b", "email": "a b" }),
+            &[("username", "not_allowed"), ("email", "not_allowed")],
+        ),
+        (patch(), json!({ "current_password": PASSWORD }), &[("username", "required")]),
+        (patch(), json!({ "current_password": PASSWORD, "username": null }), &[("username", "required")]),
+        (patch(), json!({ "username": "mallory" }), &[("current_password", "required")]),
+        (
+            patch(),
+            json!({ "current_password": PASSWORD, "username": 7, "email": true }),
+            &[("username", "wrong_type"), ("email", "wrong_type")],
+        ),
+        (
+            patch(),
+            json!({ "current_password": PASSWORD, "username": "mallory", "roles": ["admin"] }),
+            &[("roles", "unknown_field")],
+        ),
+        (delete(), json!({}), &[("current_password", "required")]),
+        (
+            delete(),
+            json!({ "current_password": PASSWORD, "id": "x", "username": "bob" }),
+            &[("id", "unknown_field"), ("username", "unknown_field")],
+        ),
+    ];
+    for ((method, path), body, mistakes) in rows {
+        let answer = service.send_as(method.clone(), path, &tokens.access, &body).await;
+        answer.assert_problem(422, "invalid_fields");
+        let errors = answer.json()["errors"].clone();
+        let found = errors.as_array().unwrap().iter().map(|error| (&error["field"], &error["code"]));
+        let found: Vec<_> =
+            found.map(|(field, code)| (field.as_str().unwrap(), code.as_str().unwrap())).collect();
+        assert_eq!(found, mistakes, "{method} {path} {body}");
+    }
+    for (method, path) in [put(), patch(), delete()] {
+        send(service.request(method.clone(), path).json(&json!({})))
+            .await
+            .assert_problem(401, "missing_token");
+        let form =
+            service.request(method.clone(), path).bearer_auth(&tokens.access).body("current_password=x");
+        send(form).await.assert_problem(415, "unsupported_media_type");
+        let repeated = r#"{"current_password":"a","current_password":"b"}"#;
+        let request = service.request(method, path).bearer_auth(&tokens.access).body(repeated);
+        send(request.header("content-type", "application/json")).await.assert_problem(400, "malformed_body");
+    }
+    assert!(service.is_active(&asking, &tokens.access).await, "nothing has changed");
+    service.login("alice.liddell").await;
+}
+
+#[actix_web::test]
+async fn of_changes_of_the_password_at_once_one_wins() {
+    let one = Service::start().await;
+    let other = one.replica().await;
+    let mut current = PASSWORD.to_owned();
+    one.register("alice").await;
+    for round in 0..5 {
+        let [left, right] = [format!("{NEW_PASSWORD} left {round}"), format!("{NEW_PASSWORD} right {round}")];
+        let sessions = [one.try_login("alice", &current).await, other.try_login("alice", &current).await]
+            .map(|it| it.tokens());
+        let answers = join(
+            put_password(&one, &sessions[0].access, &current, &left),
+            put_password(&other, &sessions[1].access, &current, &right),
+        )
+        .await;
+        let (won, lost, password, refused) = if answers.0.status == 200 {
+            (answers.0, answers.1, left, right)
+        } else {
+            (answers.1, answers.0, right, left)
+        };
+        // Whoever comes second finds no session any more, another password, or that the account changed meanwhile.
+        match lost.status.as_u16() {
+            401 => lost.assert_problem(401, "token_revoked"),
+            403 => lost.assert_problem(403, "invalid_credentials"),
+            _ => lost.assert_problem(409, "account_changed"),
+        }
+        one.try_login("alice", &refused).await.assert_problem(401, "invalid_credentials");
+        for ended in &sessions {
+            one.get_as("/me", &ended.access).await.assert_problem(401, "token_revoked");
+        }
+        one.refresh(&won.tokens().refresh).await;
+        current = password;
+    }
+}
+
+/// What ends or changes an account while a login to it is being hashed.
+#[derive(Debug, Clone, Copy)]
+enum Change {
+    Password,
+    Names,
+    Deletion,
+    Disabling,
+    FewerRoles,
+}
+
+impl Change {
+    async fn make(self, service: &Service, username: &str, access: &str) {
+        let answer = match self {
+            Self::Password => put_password(service, access, PASSWORD, NEW_PASSWORD).await,
+            Self::Names => {
+                let body = json!({ "username": format!("{username}.new"), "current_password": PASSWORD });
+                service.send_as(Method::PATCH, "/me", access, &body).await
+            }
+            Self::Deletion => {
+                let body = json!({ "current_password": PASSWORD });
+                service.send_as(Method::DELETE, "/me", access, &body).await
+            }
+            Self::Disabling => {
+                service.operator().await.set_disabled(username, true).await.unwrap().unwrap();
+                return;
+            }
+            Self::FewerRoles => {
+                let fewer = vec!["subscriber".to_owned()];
+                service.operator().await.change_roles(username, vec![], fewer).await.unwrap().unwrap();
+                return;
+            }
+        };
+        assert!(answer.status.is_success(), "{self:?}: {}", answer.text);
+    }
+}
+
+#[actix_web::test]
+async fn a_login_that_is_being_hashed_while_the_account_changes_gets_no_session() {
+    let service = Service::start().await;
+    let variables = [("AUTH__PASSWORDS__BCRYPT_COST", "11"), ("AUTH__HASHING__THREADS", "1")];
+    let slow = service.replica_with(&variables).await;
+    let asking = service.create_client("asking", &[], &[]).await;
+    for change in [Change::Password, Change::Names, Change::Deletion, Change::Disabling, Change::FewerRoles] {
+        let mut late = false;
+        for round in 0..ROUNDS {
+            let username = format!("{change:?}-{round}");
+            service.register(&username).await;
+            let operator = service.operator().await;
+            let more = vec!["subscriber".to_owned()];
+            operator.change_roles(&username, more, vec![]).await.unwrap().unwrap();
+            let tokens = service.login(&username).await;
+            let changed = Cell::new(false);
+            // The one thread of the slow service has something else to hash first.
+            let (_, (answer, after_the_change), ()) = join3(
+                slow.register(&format!("{username}.other")),
+                async { (slow.try_login(&username, PASSWORD).await, changed.get()) },
+                async {
+                    change.make(&service, &username, &tokens.access).await;
+                    changed.set(true);
+                },
+            )
+            .await;
+            if answer.status == 200 {
+                // It was faster, or so slow that it found everything changed: what it got is worth nothing, or true.
+                let access = answer.tokens().access;
+                let true_now = answer.tokens().claims()["roles"] == json!([]);
+                assert!(!service.is_active(&asking, &access).await || true_now, "{change:?}");
+            } else {
+                answer.assert_problem(401, "invalid_credentials");
+                late = after_the_change;
+            }
+            if late {
+                break;
+            }
+        }
+        assert!(late, "{change:?}: no login was slow enough");
+    }
+}
+
+#[actix_web::test]
+async fn an_owner_changes_the_names_and_the_sessions_go_on_with_them() {
+    let service = Service::start().await;
+    let asking = service.create_client("asking", &[], &[]).await;
+    register_with_email(&service, "alice", "alice@example.com").await;
+    service.run_sql("UPDATE users SET email_verified = TRUE");
+    let mut tokens = service.login("alice").await;
+    let id = tokens.claims()["sub"].clone();
+    let rows = [
+        (json!({ "username": "Alicia" }), "alicia", json!("alice@example.com"), true),
+        (json!({ "email": "Alicia@Example.com" }), "alicia", json!("alicia@example.com"), false),
+        (
+            json!({ "username": "ally", "email": "ally@example.com" }),
+            "ally",
+            json!("ally@example.com"),
+            false,
+        ),
+        (json!({ "email": null }), "ally", json!(null), false),
+        (json!({ "username": "alice", "email": null }), "alice", json!(null), false),
+    ];
+    for (mut change, username, email, verified) in rows {
+        let before = tokens.claims()["username"].as_str().unwrap().to_owned();
+        change["current_password"] = json!(PASSWORD);
+        let answer = service.send_as(Method::PATCH, "/me", &tokens.access, &change).await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.header("cache-control")),
+            (200, "no-store"),
+            "{}",
+            answer.text
+        );
+        let account =
+            json!({ "id": id, "username": username, "email": email, "roles": [], "created_at": START });
+        assert_eq!(answer.json(), account);
+        assert_eq!(service.get_as("/me", &tokens.access).await.json(), account, "our own routes look it up");
+        assert!(!service.is_active(&asking, &tokens.access).await, "what it says is not true any more");
+        let next = service.refresh(&tokens.refresh).await;
+        let claims = next.claims();
+        assert_eq!((&claims["sub"], &claims["sid"]), (&id, &tokens.claims()["sid"]));
+        assert_ne!(claims["status"], tokens.claims()["status"]);
+        assert_eq!(claims["username"], username);
+        let shown = if email.is_null() { json!([null, null]) } else { json!([email, verified]) };
+        assert_eq!(json!([claims["email"], claims["email_verified"]]), shown);
+        assert!(service.is_active(&asking, &next.access).await);
+        service.login(username).await;
+        if before != username {
+            service.try_login(&before, PASSWORD).await.assert_problem(401, "invalid_credentials");
+        }
+        tokens = next;
+    }
+    // A name that was given up is free.
+    service.register("alicia").await;
+}
+
+#[actix_web::test]
+async fn what_is_as_it_was_changes_nothing() {
+    let service = Service::start().await;
+    let asking = service.create_client("asking", &[], &[]).await;
+    register_with_email(&service, "alice", "alice@example.com").await;
+    let tokens = service.login("alice").await;
+    let same = json!({ "username": "ALICE", "email": "Alice@example.com", "current_password": PASSWORD });
+    assert_eq!(service.send_as(Method::PATCH, "/me", &tokens.access, &same).await.status, 200);
+    assert!(service.is_active(&asking, &tokens.access).await);
+}
+
+#[actix_web::test]
+async fn a_name_or_an_address_that_somebody_else_has_is_a_conflict() {
+    let service = Service::start().await;
+    let asking = service.create_client("asking", &[], &[]).await;
+    register_with_email(&service, "bob", "bob@example.com").await;
+    let tokens = service.register_and_login("alice").await;
+    for (change, code) in [
+        (json!({ "username": "bob" }), "username_taken"),
+        (json!({ "username": "BOB", "email": "new@example.com" }), "username_taken"),
+        (json!({ "email": "Bob@Example.com" }), "email_taken"),
+        (json!({ "username": "malice", "email": "bob@example.com" }), "email_taken"),
+    ] {
+        let mut body = change;
+        body["current_password"] = json!(PASSWORD);
+        service.send_as(Method::PATCH, "/me", &tokens.access, &body).await.assert_problem(409, code);
+    }
+    assert!(service.is_active(&asking, &tokens.access).await, "nothing has changed");
+    service.try_login("malice", PASSWORD).await.assert_problem(401, "invalid_credentials");
+    // Of two who want the same name at once, one gets it.
+    let carl = service.register_and_login("carl").await;
+    let want = json!({ "username": "wanted", "current_password": PASSWORD });
+    let answers = join(
+        service.send_as(Method::PATCH, "/me", &tokens.access, &want),
+        service.send_as(Method::PATCH, "/me", &carl.access, &want),
+    )
+    .await;
+    let mut statuses = [answers.0.status.as_u16(), answers.1.status.as_u16()];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 409]);
+}
+
+#[actix_web::test]
+async fn a_deleted_account_is_gone_and_its_name_is_free_for_another_one() {
+    let service = Service::start().await;
+    let asking = service.create_client("asking", &[], &[]).await;
+    register_with_email(&service, "alice", "alice@example.com").await;
+    let (first, second) = (service.login("alice").await, service.login("alice").await);
+    let bystander = service.register_and_login("bob").await;
+    let body = json!({ "current_password": PASSWORD });
+    let answer = service.send_as(Method::DELETE, "/me", &first.access, &body).await;
+    assert_eq!((answer.status.as_u16(), answer.text.as_str()), (204, ""));
+    let assert_gone = async || {
+        for tokens in [&first, &second] {
+            service.get_as("/me", &tokens.access).await.assert_problem(401, "token_revoked");
+            service.try_refresh(&tokens.refresh).await.assert_oauth_error(400, "invalid_grant");
+            assert!(!service.is_active(&asking, &tokens.access).await);
+            assert!(!service.is_active(&asking, &tokens.refresh).await);
+        }
+        service
+            .send_as(Method::DELETE, "/me", &second.access, &body)
+            .await
+            .assert_problem(401, "token_revoked");
+        service.logout(&second.access).await.assert_problem(401, "token_revoked");
+    };
+    service.try_login("alice", PASSWORD).await.assert_problem(401, "invalid_credentials");
+    assert_gone().await;
+    register_with_email(&service, "alice", "alice@example.com").await;
+    let again = service.login("alice").await;
+    assert_ne!(again.claims()["sub"], first.claims()["sub"], "an id is never given twice");
+    assert_gone().await;
+    assert_alive(&service, &again.access).await;
+    assert_alive(&service, &bystander.access).await;
+    service.refresh(&bystander.refresh).await;
+}
+
+#[actix_web::test]
+async fn a_name_is_not_changed_into_the_password() {
+    let service = Service::start().await;
+    let password = "horse.battery-staple";
+    service.post("/register", &json!({ "username": "alice", "password": password })).await;
+    let tokens = service.try_login("alice", password).await.tokens();
+    for names in [
+        json!({ "username": "Horse.Battery-Staple" }),
+        json!({ "email": "horse.battery-staple@example.com" }),
+    ] {
+        let mut body = names;
+        body["current_password"] = json!(password);
+        let request = service.request(Method::PATCH, "/me").bearer_auth(&tokens.access).json(&body);
+        send(request).await.assert_problem(422, "invalid_fields");
+    }
+}

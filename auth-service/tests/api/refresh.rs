@@ -94,7 +94,14 @@ async fn a_session_ends_when_it_is_not_used_and_in_any_case() {
         assert_eq!(busy.body["refresh_expires_in"], expires_in, "the nearer of the two limits");
     }
     service.try_refresh(&idle.refresh).await.assert_oauth_error(400, "invalid_grant");
-    service.clock.advance(Duration::from_secs(50 * 60));
+    service.clock.advance(Duration::from_secs(45 * 60));
+    let last = service.refresh(&busy.refresh).await;
+    assert_eq!(last.body["refresh_expires_in"], 300);
+    assert_eq!(last.body["expires_in"], 300, "no access token outlives its session");
+    let claims = last.claims();
+    assert_eq!(claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap(), 300);
+    busy = last;
+    service.clock.advance(Duration::from_secs(5 * 60));
     service.try_refresh(&busy.refresh).await.assert_oauth_error(400, "invalid_grant");
 }
 

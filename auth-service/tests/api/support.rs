@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use auth_service::app;
+use auth_service::domain::clients::{NewClient, client_id};
 use auth_service::settings::Settings;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -12,6 +13,7 @@ use diesel::connection::SimpleConnection as _;
 use diesel::{Connection as _, PgConnection, SqliteConnection};
 use flate2::read::ZlibDecoder;
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
+use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use service_kit::Handle;
 use service_kit::settings::Variables;
@@ -22,6 +24,8 @@ use crate::DATABASE;
 
 /// A password that every rule accepts.
 pub const PASSWORD: &str = "correct horse battery";
+/// The media type of a form.
+pub const FORM: &str = "application/x-www-form-urlencoded";
 /// The time at which every test begins.
 pub const START: u64 = 1_800_000_000;
 
@@ -163,9 +167,7 @@ impl Service {
     }
 
     pub async fn post_form(&self, path: &str, form: &str) -> Answer {
-        let request =
-            self.request(Method::POST, path).header("content-type", "application/x-www-form-urlencoded");
-        send(request.body(form.to_owned())).await
+        send(self.request(Method::POST, path).header("content-type", FORM).body(form.to_owned())).await
     }
 
     pub async fn register(&self, username: &str) -> Value {
@@ -203,6 +205,44 @@ impl Service {
         send(self.request(Method::POST, "/logout").bearer_auth(access_token)).await
     }
 
+    /// A request with a bearer token and a JSON body.
+    pub async fn send_as(&self, method: Method, path: &str, token: &str, body: &Value) -> Answer {
+        send(self.request(method, path).bearer_auth(token).json(body)).await
+    }
+
+    /// A login that comes with a user agent of its own.
+    pub async fn login_with(&self, username: &str, user_agent: &str) -> Tokens {
+        let body = json!({ "username": username, "password": PASSWORD });
+        send(self.request(Method::POST, "/login").header("user-agent", user_agent).json(&body)).await.tokens()
+    }
+
+    /// A form with the credentials of a client in its header.
+    pub async fn post_form_by(&self, client: &Credentials, path: &str, form: &str) -> Answer {
+        let request = self.request(Method::POST, path).basic_auth(&client.id, Some(&client.secret));
+        send(request.header("content-type", FORM).body(form.to_owned())).await
+    }
+
+    /// A client as an operator makes it; no audience stands for the default one.
+    pub async fn create_client(&self, name: &str, scopes: &[&str], audience: &[&str]) -> Credentials {
+        let owned = |items: &[&str]| items.iter().map(|item| (*item).to_owned()).collect();
+        let new = NewClient { name: name.to_owned(), scopes: owned(scopes), audience: owned(audience) };
+        let (client, secret) = self.operator().await.create_client(new).await.unwrap();
+        Credentials { id: client_id(&client.name), secret: secret.expose_secret().to_owned() }
+    }
+
+    /// What a client may learn about a token.
+    pub async fn introspect(&self, client: &Credentials, token: &str) -> Value {
+        let answer = self.post_form_by(client, "/introspect", &format!("token={token}")).await;
+        assert_eq!((answer.status.as_u16(), answer.header("cache-control")), (200, "no-store"));
+        let body = answer.json();
+        assert!(body["active"] == true || answer.text == r#"{"active":false}"#, "{}", answer.text);
+        body
+    }
+
+    pub async fn is_active(&self, client: &Credentials, token: &str) -> bool {
+        self.introspect(client, token).await["active"] == true
+    }
+
     /// What an operator does: on the use cases, beside the running service.
     pub async fn operator(&self) -> auth_service::domain::Issuer {
         let settings = Settings::load(&self.variables).unwrap();
@@ -234,6 +274,13 @@ impl Service {
         ZlibDecoder::new(compressed.as_slice()).read_to_end(&mut bits).unwrap();
         bits[idx / 8] >> (idx % 8) & 1 == 1
     }
+}
+
+/// By what a client is known.
+#[derive(Debug, Clone)]
+pub struct Credentials {
+    pub id: String,
+    pub secret: String,
 }
 
 /// What a login gives.

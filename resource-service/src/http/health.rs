@@ -1,11 +1,11 @@
-//! `GET /livez`: the process runs. `GET /readyz`: it has keys, so that it can verify tokens.
+//! `GET /livez`: the process runs. `GET /readyz`: it has keys, so that it can verify tokens, and how old its knowledge is.
 
 use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::Data;
 use serde::Serialize;
 use service_kit::Problem;
-use shared_claims::{Readiness, Verifier};
+use shared_claims::{Readiness, Revocations, Verifier};
 
 /// Seconds after which a client may ask again.
 const KEYS_RETRY: u32 = 1;
@@ -19,6 +19,24 @@ struct Alive {
 struct Ready {
     status: &'static str,
     keys_age_seconds: u64,
+    /// Not there with a shared secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status_lists: Option<StatusLists>,
+}
+
+/// What is known of ended sessions.
+#[derive(Serialize)]
+struct StatusLists {
+    known: usize,
+    oldest_age_seconds: u64,
+    /// Whether the issuer tells of changes at once; else the lists are asked for at intervals.
+    streaming: bool,
+}
+
+impl From<Revocations> for StatusLists {
+    fn from(known: Revocations) -> Self {
+        Self { known: known.lists, oldest_age_seconds: known.oldest_age_secs, streaming: known.streaming }
+    }
 }
 
 pub(super) async fn livez() -> HttpResponse {
@@ -27,9 +45,13 @@ pub(super) async fn livez() -> HttpResponse {
 
 pub(super) async fn readyz(verifier: Data<Verifier>) -> Result<HttpResponse, Problem> {
     match verifier.readiness() {
-        Readiness::Ready { keys_age_secs, .. } => Ok(HttpResponse::Ok()
-            .insert_header((CACHE_CONTROL, "no-store"))
-            .json(Ready { status: "ready", keys_age_seconds: keys_age_secs })),
+        Readiness::Ready { keys_age_secs, revocations } => {
+            Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(Ready {
+                status: "ready",
+                keys_age_seconds: keys_age_secs,
+                status_lists: revocations.map(StatusLists::from),
+            }))
+        }
         Readiness::NotReady { reason } => {
             log::debug!("not ready: {reason}");
             let detail = "There are no usable keys to verify tokens with; the log says why.";

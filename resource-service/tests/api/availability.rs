@@ -20,6 +20,7 @@ async fn it_starts_without_the_issuer_and_says_so() {
     let ready = world.get("/readyz", None).await.json();
     assert_eq!(ready["status"], "ready");
     assert!(ready["keys_age_seconds"].is_u64(), "{ready}");
+    assert!(ready["status_lists"]["oldest_age_seconds"].is_u64(), "{ready}");
 }
 
 #[actix_web::test]
@@ -27,7 +28,7 @@ async fn what_it_cannot_judge_yet_is_503_and_never_401() {
     let mut world = World::start().await;
     let alice = world.register_and_login("alice").await;
     world.stop_issuer().await;
-    world.restart().await;
+    world.restart_without_snapshot().await;
 
     let answer = world.get("/protected", alice.token()).await;
     answer.assert_problem(503, "keys_unavailable");

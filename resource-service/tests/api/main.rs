@@ -11,6 +11,7 @@ mod bad_input;
 mod books;
 mod comments;
 mod records;
+mod revocation;
 mod rights;
 mod start;
 mod support;

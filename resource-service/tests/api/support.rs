@@ -136,6 +136,42 @@ impl World {
         self.start_resource();
     }
 
+    /// The same, without what it has kept of the issuer's keys and lists.
+    pub async fn restart_without_snapshot(&mut self) {
+        self.resource.take().unwrap().stop(true).await;
+        std::fs::remove_file(self.snapshot()).unwrap();
+        self.start_resource();
+    }
+
+    /// Where resource-service keeps the issuer's keys and lists.
+    pub fn snapshot(&self) -> PathBuf {
+        self.folder().join("verifier.json")
+    }
+
+    /// Waits until the issuer's lists, as they are now, are on disk, and its events are heard.
+    pub async fn until_it_knows_all(&self) {
+        until(|| async { self.get("/readyz", None).await.json()["status_lists"]["streaming"] == true }).await;
+        let uris = send(self.client.get(format!("{}/status-lists", self.issuer_url))).await.json();
+        for uri in uris["status_lists"].as_array().unwrap() {
+            let list = send(self.client.get(uri.as_str().unwrap())).await.text;
+            until(|| async {
+                std::fs::read_to_string(self.snapshot()).is_ok_and(|saved| saved.contains(&list))
+            })
+            .await;
+        }
+    }
+
+    pub async fn logout(&self, user: &User) {
+        let request = self.client.post(format!("{}/logout", self.issuer_url));
+        assert_eq!(send(request.bearer_auth(&user.access)).await.status, 204);
+    }
+
+    /// Waits until the token is refused.
+    pub async fn until_refused(&self, user: &User) -> Answer {
+        until(|| async { self.get("/protected", user.token()).await.status != 200 }).await;
+        self.get("/protected", user.token()).await
+    }
+
     pub async fn until_ready(&self) {
         until(|| async { self.get("/readyz", None).await.status == 200 }).await;
     }

@@ -45,6 +45,11 @@ impl Directory {
         self.due = now + INTERVAL;
     }
 
+    /// There is nothing to read so far.
+    pub(super) fn skip(&mut self, now: Instant) {
+        self.due = now + INTERVAL;
+    }
+
     pub(super) fn ended(&mut self, good: bool, now: Instant) {
         self.under_way = false;
         self.failures = if good { 0 } else { self.failures.saturating_add(1) };

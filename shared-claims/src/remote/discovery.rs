@@ -119,15 +119,22 @@ impl Location {
         })
     }
 
-    /// Where the status list `uri` is fetched, if it is one of the issuer's: on the issuer's origin, or on that of the
-    /// announced aggregation.
-    pub(super) fn of_list(&self, uri: &str, endpoints: Option<&Endpoints>) -> Option<Url> {
-        let url = Url::parse(uri).ok()?;
+    /// Where the status list `uri` may be fetched, in this order, if it is one of the issuer's: on the issuer's origin, or
+    /// on that of the announced aggregation. Nowhere when it is another's.
+    pub(super) fn of_list(&self, uri: &str, endpoints: Option<&Endpoints>) -> Vec<Url> {
+        let Ok(url) = Url::parse(uri) else { return Vec::new() };
         let origin = url.origin();
-        let announced = endpoints.and_then(|endpoints| endpoints.lists_origin.as_ref());
+        let own = self.own.as_ref() == Some(&origin);
+        let announced = endpoints.and_then(|endpoints| endpoints.lists_origin.as_ref()) == Some(&origin);
         let credentials = !url.username().is_empty() || url.password().is_some();
-        let ours = origin.is_tuple() && (self.own.as_ref() == Some(&origin) || announced == Some(&origin));
-        (ours && !credentials).then(|| self.reach(url))
+        match &self.keys {
+            _ if credentials || !origin.is_tuple() || !(own || announced) => Vec::new(),
+            // Whoever says where the keys are may do so because the issuer's name leads nowhere from here.
+            KeysAt::Outright(keys) if self.internal.is_none() && keys.origin() != origin => {
+                vec![moved(&url, keys), url]
+            }
+            _ => vec![self.reach(url)],
+        }
     }
 
     /// `url`, or its inside when it is on the issuer's own origin.

@@ -35,7 +35,7 @@ const STATUS_LIST: Wanted = Wanted { media_type: Some("application/statuslist+jw
 /// Why nothing usable was fetched. The text is for logs and for readiness.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FetchError {
-    #[error("{0} cannot be used: {1}")]
+    #[error("{0:?} cannot be used: {1}")]
     Url(String, &'static str),
     #[error("{0}: {1}")]
     Transport(Url, String),

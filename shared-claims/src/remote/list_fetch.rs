@@ -25,17 +25,33 @@ struct Names {
     status_lists: Vec<String>,
 }
 
-/// Fetches a list and verifies it. One that is signed by a key that is not known waits for a fetch of the keys first.
+/// Fetches a list, from the first place that has it, and verifies it.
 pub(super) async fn fetch_list(
     state: &State,
     clock: &Clock,
     uri: &str,
     etag: Option<&HeaderValue>,
 ) -> Result<Brought, FetchError> {
-    let wrong = |refusal| FetchError::Url(uri.to_owned(), refusal);
-    let url = state.list_url(uri).map_err(|_| wrong("it is not the issuer's"))?;
+    let mut result = Err(FetchError::Url(uri.to_owned(), "it is not the issuer's"));
+    for url in state.list_urls(uri).unwrap_or_default() {
+        result = fetch_from(state, clock, uri, &url, etag).await;
+        if result.is_ok() {
+            break;
+        }
+    }
+    result
+}
+
+/// A list that is signed by a key that is not known waits for a fetch of the keys first.
+async fn fetch_from(
+    state: &State,
+    clock: &Clock,
+    uri: &str,
+    url: &Url,
+    etag: Option<&HeaderValue>,
+) -> Result<Brought, FetchError> {
     let most = state.lists.as_ref().map_or(0, |lists| lists.limits.list_bytes);
-    let answer = state.http.get_list(&url, etag).await?;
+    let answer = state.http.get_list(url, etag).await?;
     let Some(body) = answer.body else { return Ok(Brought::Unchanged(answer.etag.or(etag.cloned()))) };
     let text = str::from_utf8(&body).map_err(|_| FetchError::Content(url.clone(), "not text"))?.trim();
     let read = match state.read_list(text, uri, most, clock) {
@@ -45,7 +61,7 @@ pub(super) async fn fetch_list(
         }
         read => read,
     };
-    let list = read.map_err(|refusal| FetchError::List(url, refusal))?;
+    let list = read.map_err(|refusal| FetchError::List(url.clone(), refusal))?;
     Ok(Brought::List(Box::new(list), answer.etag))
 }
 

@@ -55,11 +55,12 @@ impl Plan {
         if self.directory.next() > now {
             return None;
         }
-        self.directory.begin(now);
         let endpoints = self.state.endpoints.borrow().clone();
         let url = endpoints.as_ref().and_then(|endpoints| endpoints.lists.clone());
-        if url.is_none() {
-            self.directory.ended(true, now);
+        if url.is_some() {
+            self.directory.begin(now);
+        } else {
+            self.directory.skip(now);
             if endpoints.is_some() {
                 self.retire();
             }
@@ -174,7 +175,7 @@ impl Plan {
         let known = self.held(&event.uri).and_then(|list| list.revision);
         match self.tracked.get_mut(event.uri.as_str()) {
             Some(tracked) => tracked.hear_of(event.revision, known, now),
-            None if self.state.list_url(&event.uri).is_ok() => self.directory.hurry(now),
+            None if self.state.list_urls(&event.uri).is_ok() => self.directory.hurry(now),
             None => {}
         }
     }
@@ -220,7 +221,7 @@ impl Plan {
     /// Takes a list up, if it is the issuer's and there is room.
     fn track(&mut self, uri: &str, named: bool, now: Instant) -> bool {
         let most = self.revocation().map_or(0, |revocation| revocation.limits.lists);
-        let taken = self.tracked.len() < most && self.state.list_url(uri).is_ok();
+        let taken = self.tracked.len() < most && self.state.list_urls(uri).is_ok();
         if taken {
             self.tracked.insert(uri.into(), Tracked::new(named, now));
         }

@@ -71,7 +71,7 @@ impl Refresher {
         if let Some(revocation) = &self.state.lists
             && started
             && !self.alive.is_closed()
-            && self.state.list_url(&status.uri).is_ok()
+            && self.state.list_urls(&status.uri).is_ok()
             && let Some(mut over) = revocation.asks.ask(&status.uri)
         {
             let _ = timeout_at(patience.0, over.changed()).await; // what came of it is among the lists
@@ -86,7 +86,7 @@ impl Refresher {
     pub(crate) fn check_status(&self, status: &StatusReference, exp: u64, now: u64) -> Result<(), Refusal> {
         let Some(revocation) = &self.state.lists else { return Ok(()) };
         let checked = revocation.lists.check(&status.uri, status.idx, exp, self.state.now(now));
-        checked.unwrap_or_else(|| self.state.list_url(&status.uri).and(Err(Refusal::Unavailable)))
+        checked.unwrap_or_else(|| self.state.list_urls(&status.uri).and(Err(Refusal::Unavailable)))
     }
 
     /// What is known of revocations; `None` when nothing is looked up.

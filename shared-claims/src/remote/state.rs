@@ -126,18 +126,20 @@ impl State {
         SignedList::verify(text, &*self.keys.usable()?, &expected)
     }
 
-    /// Where the list `uri` is fetched.
+    /// Where the list `uri` may be fetched, in this order.
     ///
     /// # Errors
     /// [`Refusal::Malformed`] when it is not the issuer's, [`Refusal::Unavailable`] when that is not known yet.
-    pub(super) fn list_url(&self, uri: &str) -> Result<Url, Refusal> {
+    pub(super) fn list_urls(&self, uri: &str) -> Result<Vec<Url>, Refusal> {
         let endpoints = self.endpoints.borrow();
-        match self.location.of_list(uri, endpoints.as_ref()) {
-            Some(url) if self.http.check(&url).is_ok() => Ok(url),
-            None if endpoints.is_none() && Url::parse(uri).is_ok_and(|url| self.http.check(&url).is_ok()) => {
-                Err(Refusal::Unavailable)
-            }
-            _ => Err(Refusal::Malformed("the status list is not the issuer's")),
+        let mut urls = self.location.of_list(uri, endpoints.as_ref());
+        urls.retain(|url| self.http.check(url).is_ok());
+        if !urls.is_empty() {
+            Ok(urls)
+        } else if endpoints.is_none() && Url::parse(uri).is_ok_and(|url| self.http.check(&url).is_ok()) {
+            Err(Refusal::Unavailable)
+        } else {
+            Err(Refusal::Malformed("the status list is not the issuer's"))
         }
     }
 

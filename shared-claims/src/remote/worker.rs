@@ -41,6 +41,9 @@ pub(super) struct Worker {
     announced: watch::Receiver<Option<u64>>,
     /// The key set as it was last seen; forgotten after a failure, so that metadata is read again.
     last: Option<Last>,
+    /// The highest revision that was fetched. What only the snapshot knows binds nobody: an issuer that was set up anew
+    /// counts from the start, and a restart is how its verifiers follow.
+    fetched: Option<u64>,
     failures: u32,
     /// Answers in a row that were older than what was announced.
     tries: u32,
@@ -58,7 +61,16 @@ struct Last {
 impl Worker {
     pub(super) fn new(state: Arc<State>, clock: Clock) -> Self {
         let announced = state.keys_announced.subscribe();
-        Self { state, clock, announced, last: None, failures: 0, tries: 0, began: Instant::now() }
+        Self {
+            state,
+            clock,
+            announced,
+            last: None,
+            fetched: None,
+            failures: 0,
+            tries: 0,
+            began: Instant::now(),
+        }
     }
 
     /// Runs for ever.
@@ -94,11 +106,8 @@ impl Worker {
             Err(error) => {
                 self.failed(&error.to_string());
                 let keyless = self.state.keys.age().is_none();
-                back_off(
-                    self.failures,
-                    BACK_OFF,
-                    if keyless { MAX_BACK_OFF_WITHOUT_KEYS } else { MAX_BACK_OFF },
-                )
+                let first = if self.is_behind() { AFTER_EVENT } else { BACK_OFF };
+                back_off(self.failures, first, if keyless { MAX_BACK_OFF_WITHOUT_KEYS } else { MAX_BACK_OFF })
             }
         };
         Instant::now() + pause
@@ -119,6 +128,7 @@ impl Worker {
             }
         };
         self.state.put_keys(&last.keys, &last.document, self.clock.now());
+        self.fetched = last.keys.revision().or(self.fetched);
         self.last = Some(last);
         Ok(max_age)
     }
@@ -149,9 +159,8 @@ impl Worker {
     /// A key set that is not older than the one that is known.
     fn read(&self, url: &Url, body: Vec<u8>) -> Result<(Arc<KeySet>, Arc<str>), FetchError> {
         let keys = KeySet::from_json(&body).map_err(|error| FetchError::Keys(url.clone(), error))?;
-        if let (Some(this), Some(known)) = (keys.revision(), self.known_revision())
-            && this < known
-        {
+        let is_older = keys.revision().is_some() && keys.revision() < self.fetched;
+        if is_older && self.state.keys.usable().is_ok() {
             return Err(FetchError::Content(url.clone(), "a key set of an older revision than is known"));
         }
         let document = String::from_utf8(body).unwrap_or_default(); // it was JSON

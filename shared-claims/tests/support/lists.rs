@@ -4,16 +4,18 @@ use std::io::Write;
 
 use flate2::{Compression, write::GzEncoder, write::ZlibEncoder};
 use serde_json::{Value, json};
-use shared_claims::{Readiness, Refusal, Revocations, Verifier};
+use shared_claims::{Readiness, Refusal, Remote, Revocations, Verifier};
 
 use super::{
-    ISSUER, NOW, Signer, b64, claims,
-    server::{Reply, Server},
+    ISSUER, NOW, Signer, b64, claims, jwks,
+    server::{Reply, Server, remote},
     with,
 };
 
 /// Entries of a list, unless a test says otherwise.
 pub(crate) const ENTRIES: usize = 1024;
+/// Where the key set is on the server.
+pub(crate) const KEYS: &str = "/jwks.json";
 /// Where a list is on the server.
 pub(crate) const PATH: &str = "/status-lists/1";
 
@@ -118,4 +120,25 @@ pub(crate) fn is_revoked(verifier: &Verifier, token: &str) -> bool {
         Err(Refusal::Revoked) => true,
         Err(other) => panic!("{other:?}"),
     }
+}
+
+/// An issuer that names no lists and has no events, as most have none, and a verifier that has its keys.
+pub(crate) async fn started(signer: &Signer, list: &List) -> (Server, Verifier) {
+    started_with(signer, list, |remote| remote).await
+}
+
+pub(crate) async fn started_with(
+    signer: &Signer,
+    list: &List,
+    setting: impl Fn(Remote) -> Remote,
+) -> (Server, Verifier) {
+    let server = Server::start().await;
+    server.route(KEYS, Reply::ok(jwks(&[signer])));
+    let metadata = json!({"issuer": ISSUER, "jwks_uri": format!("{ISSUER}{KEYS}")});
+    server.route("/.well-known/oauth-authorization-server", Reply::ok(metadata.to_string()));
+    serve(&server, list, signer);
+    let verifier = remote(ISSUER, setting(Remote::discover().internal_url(&server.url))).unwrap();
+    verifier.start();
+    verifier.verify(&signer.token()).await.unwrap();
+    (server, verifier)
 }

@@ -4,6 +4,8 @@
 
 pub(crate) mod bench;
 #[cfg(feature = "remote")]
+pub(crate) mod connected;
+#[cfg(feature = "remote")]
 pub(crate) mod lists;
 #[cfg(feature = "remote")]
 pub(crate) mod server;

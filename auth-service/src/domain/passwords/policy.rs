@@ -33,6 +33,14 @@ impl PasswordPolicy {
         password.len() <= self.max_length * 4 && password.chars().count() <= self.max_length
     }
 
+    /// Whether a password is the user's own name or address, or the part before its `@`.
+    #[expect(clippy::unused_self, reason = "a rule of the policy")]
+    pub(in crate::domain) fn names(&self, password: &str, username: &str, email: Option<&str>) -> bool {
+        let folded = password.to_lowercase();
+        let mailbox = email.and_then(|email| email.split_once('@')).map(|(mailbox, _)| mailbox);
+        [Some(username), email, mailbox].into_iter().flatten().any(|name| folded == name.to_lowercase())
+    }
+
     /// Says why a new password is not accepted.
     pub(in crate::domain) fn check(
         &self,
@@ -55,8 +63,7 @@ impl PasswordPolicy {
             return refuse("not_allowed", "A password cannot hold the NUL character.".to_owned());
         }
         let folded = password.to_lowercase();
-        let mailbox = email.and_then(|email| email.split_once('@')).map(|(mailbox, _)| mailbox);
-        if [Some(username), email, mailbox].into_iter().flatten().any(|name| folded == name.to_lowercase()) {
+        if self.names(password, username, email) {
             return refuse("contains_name", "A password is not the user's own name or address.".to_owned());
         }
         if is_common(&folded) {
