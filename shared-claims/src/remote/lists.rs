@@ -15,7 +15,10 @@ use std::{
 use arc_swap::{ArcSwap, ArcSwapOption};
 
 use super::list_token::SignedList;
-use crate::{Refusal, clock::Freshness};
+use crate::{
+    Refusal,
+    clock::{Freshness, Instant},
+};
 
 /// All lists, by their URIs.
 pub(crate) struct Lists {
@@ -128,11 +131,14 @@ impl Lists {
     }
 }
 
-/// The wall clock, and how far it may be off, in seconds.
+/// What the clocks say.
 #[derive(Clone, Copy)]
 pub(crate) struct Now {
+    /// The wall clock, in seconds since 1970.
     pub(crate) secs: u64,
+    /// How far that may be off, in seconds.
     pub(crate) leeway: u64,
+    pub(crate) instant: Instant,
 }
 
 impl Place {
@@ -159,7 +165,7 @@ impl Place {
 impl Held {
     fn is_usable(&self, now: Now, max_age: Duration) -> bool {
         self.signed.exp.is_none_or(|exp| now.secs < exp.saturating_add(now.leeway))
-            && self.freshness.age() <= max_age
+            && self.freshness.age_at(now.instant) <= max_age
     }
 }
 

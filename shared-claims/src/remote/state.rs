@@ -143,9 +143,9 @@ impl State {
         }
     }
 
-    /// The wall clock with the policy's leeway.
+    /// Both clocks, with the policy's leeway; `secs` is the wall clock's.
     pub(super) fn now(&self, secs: u64) -> Now {
-        Now { secs, leeway: self.policy.leeway_secs() }
+        Now { secs, leeway: self.policy.leeway_secs(), instant: Instant::now() }
     }
 
     /// What is wrong with the latest fetch of the keys.
