@@ -4,6 +4,8 @@
 # Without any auth-service, resource-service goes on, also when it is started anew.
 auth_service_away() {
   local replica revoked
+  log_in 'logs in, to stay'
+  access=$token
   log_in 'logs in, to log out before auth-service stops'
   revoked=$token
   logout_at auth-1

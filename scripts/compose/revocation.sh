@@ -48,8 +48,8 @@ leaked_key() {
   done
   refused_everywhere 'both replicas of resource-service refuse the withdrawn key' 5000 "$rotated"
   expect 401 'so does auth-service' GET "$auth/me" --bearer "$token" --has 'error="invalid_token"'
-  expect 200 'everybody goes on by logging in or refreshing' POST "$auth/login" --json "$account"
-  access=$(body | json_string access_token) # from here on
+  log_in 'everybody goes on by logging in or refreshing'
+  access=$token
 }
 
 # One replica of auth-service stops, and then nginx, with listeners on all of them.
@@ -138,12 +138,13 @@ watch_at() {
 
 # refused_everywhere NAME MILLISECONDS SINCE: each replica came to refuse the token that is watched, soon; says how soon.
 refused_everywhere() {
-  local replica at soon=yes times=()
+  local replica at since=${3:-0} soon=yes times=()
   wait "${watching[@]}" || true
   for replica in resource-1 resource-2; do
     at=$(sed -n 's/^401 //p' "$folder/answers.$replica")
-    times+=("$(((${at/./} - ${3/./}) / 1000)) ms")
-    [[ $at ]] && ((${at/./} - ${3/./} <= $2 * 1000)) || soon=no
+    at=${at:-0} # never
+    times+=("$(((${at/./} - ${since/./}) / 1000)) ms")
+    ((${at/./} > 0 && ${at/./} - ${since/./} <= $2 * 1000)) || soon=no
   done
   check "$1 (${times[0]}, ${times[1]})" equal "$soon" yes
 }
