@@ -4,6 +4,7 @@
 pub mod actix;
 mod algorithm;
 pub mod bearer;
+mod cache;
 mod claims;
 mod clock;
 mod error;
@@ -13,6 +14,7 @@ mod inflate;
 mod jws;
 mod key_store;
 mod keys;
+mod observer;
 mod policy;
 mod readiness;
 #[cfg(feature = "remote")]
@@ -34,8 +36,9 @@ pub use crate::{
     error::{KeySetError, Refusal, SetupError},
     guard::Denied,
     keys::KeySet,
+    observer::Observer,
     policy::Policy,
     readiness::{Readiness, Revocations},
-    token::AccessToken,
+    token::{AccessToken, OwnClaims},
     verifier::Verifier,
 };

@@ -1,8 +1,17 @@
 //! A token that has been verified, as a type: whoever holds one need not check anything but rights.
 
-use std::{ops::Deref, sync::Arc};
+use std::{
+    any::{Any, TypeId},
+    fmt,
+    ops::{Deref, Range},
+    sync::{Arc, OnceLock},
+};
 
-use crate::{AuthError, Claims, guard::Rule};
+use serde::de::DeserializeOwned;
+
+#[cfg(feature = "remote")]
+use crate::remote::Place;
+use crate::{AuthError, Claims, Refusal, guard::Rule};
 
 /// The claims of a verified access token. Only a [`Verifier`](crate::Verifier) makes one.
 ///
@@ -10,15 +19,71 @@ use crate::{AuthError, Claims, guard::Rule};
 #[derive(Clone, Debug)]
 pub struct AccessToken(Arc<Verified>);
 
+/// A verified access token together with claims of the application's own, as a parameter of a handler.
+///
+/// ```
+/// # use {serde::Deserialize, shared_claims::OwnClaims};
+/// #[derive(Deserialize)]
+/// struct Tenant {
+///     tenant: String,
+/// }
+///
+/// fn orders(caller: &OwnClaims<Tenant>) -> String {
+///     format!("{} of {}", caller.token.name(), caller.own.tenant)
+/// }
+/// ```
 #[derive(Debug)]
-struct Verified {
-    claims: Claims,
-    realm: Arc<str>,
+pub struct OwnClaims<C> {
+    /// The token.
+    pub token: AccessToken,
+    /// What it says besides, or what the application reads in it.
+    pub own: Arc<C>,
+}
+
+/// What is known of a token by now.
+pub(crate) struct Verified {
+    pub(crate) claims: Claims,
+    pub(crate) realm: Arc<str>,
+    /// The claims as they were sent, for those who want to read more in them.
+    pub(crate) payload: Box<[u8]>,
+    /// The generation of the keys that it was verified by; `None` for a shared secret.
+    pub(crate) generation: Option<u64>,
+    /// When it is good, in seconds since 1970, leeway included.
+    pub(crate) lifetime: Range<u64>,
+    /// Where its status list is kept, and its place in it; `None` when its status is not looked up.
+    #[cfg(feature = "remote")]
+    pub(crate) place: Option<(Arc<Place>, u64)>,
+    own: OnceLock<(TypeId, Arc<dyn Any + Send + Sync>)>,
+}
+
+impl Verified {
+    pub(crate) fn new(
+        claims: Claims,
+        realm: &Arc<str>,
+        payload: Vec<u8>,
+        generation: Option<u64>,
+        lifetime: Range<u64>,
+    ) -> Self {
+        Self {
+            claims,
+            realm: Arc::clone(realm),
+            payload: payload.into_boxed_slice(),
+            generation,
+            lifetime,
+            #[cfg(feature = "remote")]
+            place: None,
+            own: OnceLock::new(),
+        }
+    }
 }
 
 impl AccessToken {
-    pub(crate) fn new(claims: Claims, realm: &Arc<str>) -> Self {
-        Self(Arc::new(Verified { claims, realm: Arc::clone(realm) }))
+    pub(crate) fn new(verified: Verified) -> Self {
+        Self(Arc::new(verified))
+    }
+
+    pub(crate) fn verified(&self) -> &Verified {
+        &self.0
     }
 
     /// Demands a right: `token.require(scope("books:download"))?`. The rules are in [`guard`](crate::guard).
@@ -28,6 +93,32 @@ impl AccessToken {
     pub fn require(&self, rule: Rule<'_>) -> Result<(), AuthError> {
         rule.check(self).map_err(|denied| AuthError::new(denied, &self.0.realm))
     }
+
+    /// Reads the claims as a type of the application's own. A token that comes again is read once, as long as one type is
+    /// used.
+    ///
+    /// # Errors
+    /// [`Refusal::Malformed`] when the token does not have what the type wants.
+    pub fn read<C: DeserializeOwned + Send + Sync + 'static>(self) -> Result<OwnClaims<C>, Refusal> {
+        let wanted = TypeId::of::<C>();
+        let read = || {
+            let own = serde_json::from_slice::<C>(&self.0.payload);
+            own.map(Arc::new).map_err(|_| Refusal::Malformed("a claim that this service needs"))
+        };
+        let own = match self.0.own.get() {
+            Some((id, known)) if *id == wanted => match Arc::clone(known).downcast::<C>() {
+                Ok(own) => own,
+                Err(_) => read()?, // it is of this type
+            },
+            Some(_) => read()?,
+            None => {
+                let own = read()?;
+                let _ = self.0.own.set((wanted, Arc::clone(&own) as Arc<dyn Any + Send + Sync>));
+                own
+            }
+        };
+        Ok(OwnClaims { token: self, own })
+    }
 }
 
 impl Deref for AccessToken {
@@ -35,5 +126,17 @@ impl Deref for AccessToken {
 
     fn deref(&self) -> &Claims {
         &self.0.claims
+    }
+}
+
+impl<C> Clone for OwnClaims<C> {
+    fn clone(&self) -> Self {
+        Self { token: self.token.clone(), own: Arc::clone(&self.own) }
+    }
+}
+
+impl fmt::Debug for Verified {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.claims.fmt(f)
     }
 }

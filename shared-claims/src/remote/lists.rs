@@ -57,6 +57,16 @@ impl Lists {
         Some(place.check(idx, now, self.max_age))
     }
 
+    /// Where the list `uri` is kept.
+    pub(super) fn place(&self, uri: &str) -> Option<Arc<Place>> {
+        self.places.load().get(uri).cloned()
+    }
+
+    /// What is said about place `idx` of the list that is kept there.
+    pub(super) fn check_at(&self, place: &Place, idx: u64, now: Now) -> Result<(), Refusal> {
+        place.check(idx, now, self.max_age)
+    }
+
     /// Puts in a list that is current. `confirmed_at` is the wall clock's.
     pub(super) fn put(
         &self,

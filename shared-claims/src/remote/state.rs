@@ -123,7 +123,7 @@ impl State {
         clock: &Clock,
     ) -> Result<SignedList, Refusal> {
         let expected = Expected { uri, policy: &self.policy, now: clock.now(), most_bytes };
-        SignedList::verify(text, &*self.keys.usable()?, &expected)
+        SignedList::verify(text, &self.keys.usable()?.0, &expected)
     }
 
     /// Where the list `uri` may be fetched, in this order.
