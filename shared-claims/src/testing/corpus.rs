@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::{
     TestKey, TestToken,
-    forgery::{Forgery, Rows},
+    forgery::{Forgery, Genuine, Rows, Sent},
 };
 use crate::Algorithm;
 
@@ -36,7 +36,7 @@ struct Original {
 
 pub(super) fn forgeries(token: &TestToken<'_>) -> std::vec::IntoIter<Forgery> {
     let original = Original::of(token);
-    let mut rows = Rows::default();
+    let mut rows = Rows::of(original.genuine());
     form::add(&original, &mut rows);
     algorithm::add(&original, &mut rows);
     key_id::add(&original, &token.issuer.odd_keys(), &mut rows);
@@ -85,6 +85,15 @@ impl Original {
     /// The good token by that key.
     fn good(&self) -> &str {
         &self.good[0]
+    }
+
+    /// The good tokens.
+    fn genuine(&self) -> [Genuine; 3] {
+        [0, 1, 2].map(|is| {
+            let algorithm = self.keys[is].algorithm();
+            let sent = Sent::Token(self.good[is].clone());
+            Genuine { name: format!("{algorithm}: what forgeries are made of"), algorithm, sent }
+        })
     }
 
     /// Each key with its header and its good token.

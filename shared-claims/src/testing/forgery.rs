@@ -1,6 +1,6 @@
 //! What a stranger sends, why it must be refused, and the good tokens beside it.
 
-use std::{collections::HashMap, fmt};
+use std::{collections::HashMap, fmt, sync::Arc};
 
 use super::attacks::Attack;
 use crate::Algorithm;
@@ -22,6 +22,7 @@ pub struct Forgery {
     /// token. Empty when there is more than one right way to find out.
     pub code: &'static str,
     pub(super) sent: Sent,
+    originals: Arc<[Genuine]>,
 }
 
 /// A token in one of the spellings that must pass: what is stricter than the standards helps nobody either.
@@ -68,6 +69,13 @@ impl Forgery {
     #[must_use]
     pub fn token(&self) -> Option<&str> {
         self.sent.token()
+    }
+
+    /// The good tokens that this one was made of, one for each of the issuer's keys: the same ones for all forgeries of one
+    /// call. Who has seen them, and remembers them, must refuse the forgery all the same.
+    #[must_use]
+    pub fn originals(&self) -> &[Genuine] {
+        &self.originals
     }
 
     /// The headers of the request; `None` when it is a token that HTTP cannot carry, such as one with a line break.
@@ -117,13 +125,18 @@ pub(super) fn bearer(token: &str) -> Headers {
 }
 
 /// Rows of the corpus while they are put together.
-#[derive(Default)]
 pub(super) struct Rows {
     rows: Vec<Forgery>,
     names: HashMap<String, u32>,
+    originals: Arc<[Genuine]>,
 }
 
 impl Rows {
+    /// All are made of these good tokens.
+    pub(super) fn of(originals: impl Into<Arc<[Genuine]>>) -> Self {
+        Self { rows: Vec::new(), names: HashMap::new(), originals: originals.into() }
+    }
+
     /// `number` is the attack's.
     pub(super) fn token(
         &mut self,
@@ -146,7 +159,8 @@ impl Rows {
         if *same > 1 {
             name = format!("{name} ({same})");
         }
-        self.rows.push(Forgery { name, why, expect: why.expect, code, sent });
+        let originals = Arc::clone(&self.originals);
+        self.rows.push(Forgery { name, why, expect: why.expect, code, sent, originals });
     }
 
     pub(super) fn into_iter(self) -> std::vec::IntoIter<Forgery> {

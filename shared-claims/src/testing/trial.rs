@@ -9,8 +9,8 @@ use super::{
 };
 
 impl TestToken<'_> {
-    /// The forgeries that are made of this token, hundreds of them: each tries one thing, in a new order never. The token
-    /// should be a good one, with the rights that the route under test asks for.
+    /// The forgeries that are made of this token, hundreds of them: each tries one thing, and their order is always the
+    /// same. The token should be a good one, with the rights that the route under test asks for.
     ///
     /// ```
     /// # use shared_claims::testing::TestIssuer;
@@ -31,7 +31,8 @@ impl TestToken<'_> {
     }
 
     /// Sends the good tokens, all forgeries that HTTP can carry, and a good token again to a route, which `ask` does: from the
-    /// headers of a request to the status of the answer.
+    /// headers of a request to the status of the answer. The forgeries are made of a token that the route has seen by then,
+    /// and may remember.
     ///
     /// A good token is to be answered by less than 400, a forgery as its [`expect`](Forgery::expect) says. Good tokens are of
     /// the algorithm that the issuer [signs with](super::TestIssuer::sign_with).
@@ -41,12 +42,14 @@ impl TestToken<'_> {
     /// is the number of requests.
     pub async fn try_on(&self, ask: impl AsyncFn(Headers) -> u16) -> Result<usize, Breach> {
         let mut breach = Breach { tried: 0, forgeries: Vec::new(), refused: Vec::new() };
-        let algorithm = self.key().algorithm();
-        let genuine: Vec<_> = self.genuine().filter(|genuine| genuine.algorithm == algorithm).collect();
-        for genuine in &genuine {
-            breach.expect_good(genuine, &ask).await;
+        let (algorithm, forgeries) = (self.key().algorithm(), corpus::forgeries(self));
+        let originals =
+            forgeries.as_slice().first().map_or_else(Vec::new, |first| first.originals().to_vec());
+        let is_usual = |genuine: &Genuine| genuine.algorithm == algorithm;
+        for genuine in originals.iter().cloned().chain(self.genuine()).filter(is_usual) {
+            breach.expect_good(&genuine, &ask).await;
         }
-        for forgery in self.forgeries() {
+        for forgery in forgeries {
             let Some(headers) = forgery.headers() else { continue };
             breach.tried += 1;
             let status = ask(headers).await;
@@ -54,7 +57,7 @@ impl TestToken<'_> {
                 breach.forgeries.push((forgery, status));
             }
         }
-        if let Some(genuine) = genuine.first() {
+        for genuine in originals.iter().filter(|genuine| is_usual(genuine)) {
             breach.expect_good(genuine, &ask).await;
         }
         if breach.forgeries.is_empty() && breach.refused.is_empty() { Ok(breach.tried) } else { Err(breach) }
