@@ -76,7 +76,9 @@ fn no_forgery_profits_from_the_good_token_that_it_was_made_of() {
             let forgeries: Vec<_> = issuer.token("alice").scope("orders:read").forgeries().collect();
             let originals: Vec<_> =
                 forgeries[0].originals().iter().map(|good| good.token().unwrap()).collect();
-            originals.iter().for_each(|good| orders.learn(good));
+            for good in &originals {
+                orders.learn(good);
+            }
             let mut wrong = Vec::new();
             for forgery in &forgeries {
                 let Some(token) = sent(forgery) else { continue };

@@ -126,7 +126,7 @@ pub(super) fn bearer(token: &str) -> Headers {
 
 /// Rows of the corpus while they are put together.
 pub(super) struct Rows {
-    rows: Vec<Forgery>,
+    all: Vec<Forgery>,
     names: HashMap<String, u32>,
     originals: Arc<[Genuine]>,
 }
@@ -134,7 +134,7 @@ pub(super) struct Rows {
 impl Rows {
     /// All are made of these good tokens.
     pub(super) fn of(originals: impl Into<Arc<[Genuine]>>) -> Self {
-        Self { rows: Vec::new(), names: HashMap::new(), originals: originals.into() }
+        Self { all: Vec::new(), names: HashMap::new(), originals: originals.into() }
     }
 
     /// `number` is the attack's.
@@ -160,11 +160,11 @@ impl Rows {
             name = format!("{name} ({same})");
         }
         let originals = Arc::clone(&self.originals);
-        self.rows.push(Forgery { name, why, expect: why.expect, code, sent, originals });
+        self.all.push(Forgery { name, why, expect: why.expect, code, sent, originals });
     }
 
     pub(super) fn into_iter(self) -> std::vec::IntoIter<Forgery> {
-        self.rows.into_iter()
+        self.all.into_iter()
     }
 }
 
