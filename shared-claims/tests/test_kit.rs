@@ -141,16 +141,17 @@ fn while_the_issuer_is_away_its_verifiers_go_on_by_what_they_know_until_that_is_
     issuer.revoke(&revoked);
     issuer.rotate();
     let new = long().sign();
-    issuer.advance(Duration::from_secs(86_399)); // the test itself takes time too
+    issuer.advance(Duration::from_secs(86_370)); // the test itself takes time too
     assert_eq!((code(&orders, &token), code(&orders, &revoked)), ("accepted", "accepted"));
     assert_eq!(code(&orders, &new), "unavailable", "a key that cannot be asked for is nobody's 401");
     assert_eq!(code(&issuer.verifier("billing"), &token), "unavailable");
-    let Readiness::Ready { keys_age_secs: 86_399, revocations: Some(known) } = orders.readiness() else {
+    let Readiness::Ready { keys_age_secs: 86_370..=86_399, revocations: Some(known) } = orders.readiness()
+    else {
         panic!()
     };
-    assert_eq!((known.oldest_age_secs, known.streaming), (86_399, false));
+    assert!((86_370..86_400).contains(&known.oldest_age_secs) && !known.streaming);
 
-    issuer.advance(Duration::from_secs(2));
+    issuer.advance(Duration::from_secs(31));
     assert_eq!(code(&orders, &token), "unavailable");
     let Readiness::NotReady { reason } = orders.readiness() else { panic!() };
     assert!(reason.contains("too old") && reason.contains("gone away"), "{reason}");
