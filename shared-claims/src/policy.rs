@@ -5,7 +5,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crate::{Algorithm, Claims, Refusal, SetupError};
+use crate::{Algorithm, Claims, Refusal, SetupError, bearer::Realm};
 
 const DEFAULT_ALGORITHMS: [Algorithm; 3] = [Algorithm::ES256, Algorithm::EdDSA, Algorithm::RS256];
 const DEFAULT_LEEWAY: u64 = 30;
@@ -26,7 +26,7 @@ pub struct Policy {
     audiences: Vec<String>,
     algorithms: Vec<Algorithm>,
     leeway: u64,
-    realm: Arc<str>,
+    realm: Arc<Realm>,
 }
 
 impl Policy {
@@ -47,7 +47,7 @@ impl Policy {
         }
         match audiences.first() {
             Some(first) if audiences.iter().all(|audience| !audience.is_empty()) => Ok(Self {
-                realm: Arc::from(first.as_str()),
+                realm: Arc::new(Realm::new(first)),
                 algorithms: DEFAULT_ALGORITHMS.to_vec(),
                 leeway: DEFAULT_LEEWAY,
                 issuer,
@@ -85,7 +85,15 @@ impl Policy {
     /// The `realm` of challenges (RFC 9110 section 11.5); by default the first audience.
     #[must_use]
     pub fn realm(mut self, realm: &str) -> Self {
-        self.realm = Arc::from(realm);
+        Arc::make_mut(&mut self.realm).name = realm.to_owned();
+        self
+    }
+
+    /// Names the URL of this service's own metadata (RFC 9728) in every challenge:
+    /// [`ResourceMetadata::url`](crate::ResourceMetadata::url).
+    #[must_use]
+    pub fn resource_metadata(mut self, url: &str) -> Self {
+        Arc::make_mut(&mut self.realm).metadata = Some(url.to_owned());
         self
     }
 
@@ -95,7 +103,7 @@ impl Policy {
         &self.issuer
     }
 
-    pub(crate) fn shared_realm(&self) -> &Arc<str> {
+    pub(crate) fn shared_realm(&self) -> &Arc<Realm> {
         &self.realm
     }
 

@@ -231,7 +231,7 @@ impl Verifier {
         if expiry == Expiry::Checked {
             policy.check_expiry(&claims, now)?;
         }
-        Ok(AccessToken::new(claims, policy.shared_realm()))
+        Ok(AccessToken::new(claims, policy.shared_realm(), now))
     }
 
     fn check_signature(&self, token: &Unverified<'_>) -> Result<(), Refusal> {
