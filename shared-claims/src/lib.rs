@@ -6,6 +6,7 @@ mod algorithm;
 pub mod bearer;
 mod claims;
 mod clock;
+mod cookie;
 mod error;
 pub mod guard;
 #[cfg(feature = "remote")]
@@ -13,10 +14,13 @@ mod inflate;
 mod jws;
 mod key_store;
 mod keys;
+mod origin;
 mod policy;
 mod readiness;
 #[cfg(feature = "remote")]
 mod remote;
+pub mod request;
+mod sources;
 #[cfg(feature = "remote")]
 mod status;
 mod strict;
@@ -31,11 +35,13 @@ pub use crate::{
     bearer::{Answer, AuthError, Cause},
     claims::{Claims, Status, StatusReference},
     clock::{Clock, ManualClock},
+    cookie::CookieSource,
     error::{KeySetError, Refusal, SetupError},
     guard::Denied,
     keys::KeySet,
     policy::Policy,
     readiness::{Readiness, Revocations},
+    sources::{Sources, TokenSource},
     token::AccessToken,
     verifier::Verifier,
 };

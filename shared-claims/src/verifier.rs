@@ -12,6 +12,7 @@ use aws_lc_rs::hmac;
 use crate::remote::{Patience, Refresher, Remote};
 use crate::{
     AccessToken, Algorithm, AuthError, Cause, Claims, Clock, KeySet, Policy, Readiness, Refusal, SetupError,
+    Sources,
     jws::{ACCESS_TOKEN, Unverified},
     key_store::KeyStore,
     strict,
@@ -25,6 +26,7 @@ const MIN_SECRET: usize = 32;
 pub struct Verifier {
     shared: Arc<Shared>,
     clock: Clock,
+    sources: Sources,
 }
 
 #[derive(Debug)]
@@ -84,6 +86,7 @@ impl Verifier {
         Ok(Self {
             shared: Arc::new(Shared { policy, keys, refresher: Some(refresher) }),
             clock: Clock::system(),
+            sources: Sources::default(),
         })
     }
 
@@ -92,7 +95,7 @@ impl Verifier {
         let shared = Shared { policy, keys, refresher: None };
         #[cfg(not(feature = "remote"))]
         let shared = Shared { policy, keys };
-        Self { shared: Arc::new(shared), clock: Clock::system() }
+        Self { shared: Arc::new(shared), clock: Clock::system(), sources: Sources::default() }
     }
 
     /// Judges by another clock from now on; clones made earlier keep theirs. The background task keeps the one that it
@@ -101,6 +104,19 @@ impl Verifier {
     pub fn with_clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
         self
+    }
+
+    /// Takes tokens from these places of a request from now on; clones made earlier keep theirs.
+    #[must_use]
+    pub fn with_sources(mut self, sources: Sources) -> Self {
+        self.sources = sources;
+        self
+    }
+
+    /// Where in a request its token may stand.
+    #[must_use]
+    pub fn sources(&self) -> &Sources {
+        &self.sources
     }
 
     /// Reads the [snapshot](Remote::snapshot), if there is one, and spawns the task that fetches keys and status lists
