@@ -63,7 +63,7 @@ impl CookieSource {
 
     /// Sees that the request comes from a page that may use the cookie.
     ///
-    /// An `Origin` that is sent counts for safe methods too: browsers open WebSockets by `GET` from any page.
+    /// An `Origin` that is sent counts for safe methods too: browsers open web sockets by `GET` from any page.
     pub(crate) fn check_sender<R: Head>(&self, request: &R) -> Result<(), Cause> {
         let safe = matches!(request.method(), "GET" | "HEAD" | "OPTIONS" | "TRACE");
         let mut origins = request.values(Field::Origin);

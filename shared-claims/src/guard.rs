@@ -94,7 +94,7 @@ pub fn all_of<'a>(rules: impl IntoIterator<Item = Rule<'a>>) -> Rule<'a> {
     rules.into_iter().reduce(Rule::and).unwrap_or(Rule(Kind::Nothing))
 }
 
-impl<'a> Rule<'a> {
+impl Rule<'_> {
     /// This rule or the other.
     #[must_use]
     pub fn or(self, other: Self) -> Self {

@@ -3,6 +3,8 @@
 #[cfg(feature = "actix")]
 pub mod actix;
 mod algorithm;
+#[cfg(feature = "axum")]
+pub mod axum;
 pub mod bearer;
 mod claims;
 mod clock;
@@ -20,6 +22,9 @@ mod readiness;
 #[cfg(feature = "remote")]
 mod remote;
 pub mod request;
+#[cfg(any(feature = "actix", feature = "axum"))]
+mod require;
+mod resource_metadata;
 mod sources;
 #[cfg(feature = "remote")]
 mod status;
@@ -29,6 +34,8 @@ mod verifier;
 
 #[cfg(feature = "remote")]
 pub use remote::Remote;
+#[cfg(any(feature = "actix", feature = "axum"))]
+pub use require::{OptionalToken, PathParams, PrivateAnswers, RequireToken};
 
 pub use crate::{
     algorithm::{Algorithm, UnknownAlgorithm},
@@ -41,6 +48,7 @@ pub use crate::{
     keys::KeySet,
     policy::Policy,
     readiness::{Readiness, Revocations},
+    resource_metadata::ResourceMetadata,
     sources::{Sources, TokenSource},
     token::AccessToken,
     verifier::Verifier,

@@ -85,7 +85,7 @@ impl Policy {
     /// The `realm` of challenges (RFC 9110 section 11.5); by default the first audience.
     #[must_use]
     pub fn realm(mut self, realm: &str) -> Self {
-        Arc::make_mut(&mut self.realm).name = realm.to_owned();
+        Arc::make_mut(&mut self.realm).name = realm.into();
         self
     }
 

@@ -119,6 +119,12 @@ impl Verifier {
         &self.sources
     }
 
+    /// Whether a token that `other` took from a request and verified would also have passed here, and in the same way.
+    #[cfg(any(feature = "actix", feature = "axum"))]
+    pub(crate) fn judges_like(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared) && self.sources == other.sources
+    }
+
     /// Reads the [snapshot](Remote::snapshot), if there is one, and spawns the task that fetches keys and status lists
     /// and keeps them fresh, once; later calls do nothing. The task ends when the last clone of this verifier is
     /// gone. A verifier without remote keys has nothing to start.

@@ -139,126 +139,92 @@ const HOST: (Field, &str) = (Field::Host, "orders.example.com");
 const OWN: (Field, &str) = (Field::Origin, "https://orders.example.com");
 const CSRF: (Field, &str) = (Field::CsrfToken, "secret");
 
+/// A request with the cookies, and why it is refused, if it is.
+type Row = (&'static str, &'static str, Vec<(Field, &'static str)>, Option<Cause>);
+
+fn check_with_cookies(rows: Vec<Row>) {
+    let allowed = CookieSource::default().allow_origins(["https://app.example.com", "http://dev:3000"]);
+    let sources = Sources::from([TokenSource::Cookie(allowed.unwrap())]);
+    for (name, method, mut headers, refused) in rows {
+        headers.push(COOKIES);
+        let expected = refused.map_or(Ok("a.b.c"), Err);
+        assert_eq!(sources.token_in(&request(method, &headers)), expected, "{name}");
+    }
+}
+
 #[test]
-fn a_cookie_opens_nothing_for_the_pages_of_others() {
-    let allowed =
-        CookieSource::default().allow_origins(["https://app.example.com", "http://dev:3000"]).unwrap();
-    let sources = Sources::from([TokenSource::Cookie(allowed)]);
+fn a_cookie_counts_on_own_and_allowed_pages_alone() {
     let origin = |origin| (Field::Origin, origin);
-    let (good, foreign, csrf) = (Ok("a.b.c"), Err(Cause::ForeignOrigin), Err(Cause::CsrfToken));
-    let rows: Vec<(&str, &str, Vec<(Field, &str)>, _)> = vec![
-        ("a safe method without an origin", "GET", vec![COOKIES, HOST], good.clone()),
-        ("the service's own page", "POST", vec![COOKIES, HOST, OWN, CSRF], good.clone()),
-        (
-            "its own in other letters",
-            "POST",
-            vec![COOKIES, (Field::Host, "Orders.Example.Com"), OWN, CSRF],
-            good.clone(),
-        ),
-        (
-            "an allowed page",
-            "POST",
-            vec![COOKIES, HOST, origin("https://app.example.com"), CSRF],
-            good.clone(),
-        ),
-        (
-            "an allowed page over http",
-            "PUT",
-            vec![COOKIES, HOST, origin("http://dev:3000"), CSRF],
-            good.clone(),
-        ),
-        ("an own page that reads", "GET", vec![COOKIES, HOST, OWN], good.clone()),
+    let post = |name, origin, refused| (name, "POST", vec![HOST, origin, CSRF], refused);
+    let refuse = |name, text| post(name, origin(text), Some(Cause::ForeignOrigin));
+    check_with_cookies(vec![
+        ("a safe method without an origin", "GET", vec![HOST], None),
+        ("an own page that reads", "GET", vec![HOST, OWN], None),
         (
             "a foreign page that reads",
             "GET",
-            vec![COOKIES, HOST, origin("https://evil.example")],
-            foreign.clone(),
+            vec![HOST, origin("https://evil.example")],
+            Some(Cause::ForeignOrigin),
         ),
-        (
-            "a foreign page",
-            "POST",
-            vec![COOKIES, HOST, origin("https://evil.example"), CSRF],
-            foreign.clone(),
-        ),
-        ("a page that hides", "POST", vec![COOKIES, HOST, origin("null"), CSRF], foreign.clone()),
-        ("no origin", "POST", vec![COOKIES, HOST, CSRF], foreign.clone()),
-        ("an empty origin", "POST", vec![COOKIES, HOST, origin(""), CSRF], foreign.clone()),
-        ("two origins", "POST", vec![COOKIES, HOST, OWN, OWN, CSRF], foreign.clone()),
-        (
-            "a host that only begins alike",
-            "POST",
-            vec![COOKIES, HOST, origin("https://orders.example.com.evil.example"), CSRF],
-            foreign.clone(),
-        ),
-        (
-            "a host before an @",
-            "POST",
-            vec![COOKIES, HOST, origin("https://orders.example.com@evil.example"), CSRF],
-            foreign.clone(),
-        ),
-        ("a path", "POST", vec![COOKIES, HOST, origin("https://orders.example.com/"), CSRF], foreign.clone()),
-        (
-            "another port",
-            "POST",
-            vec![COOKIES, HOST, origin("https://orders.example.com:8443"), CSRF],
-            foreign.clone(),
-        ),
-        (
-            "plain http",
-            "POST",
-            vec![COOKIES, HOST, origin("http://orders.example.com"), CSRF],
-            foreign.clone(),
-        ),
-        (
-            "an allowed name, another scheme",
-            "POST",
-            vec![COOKIES, HOST, origin("https://dev:3000"), CSRF],
-            foreign.clone(),
-        ),
-        (
-            "plain http on this machine",
-            "POST",
-            vec![COOKIES, (Field::Host, "127.0.0.1:81"), origin("http://127.0.0.1:81"), CSRF],
-            good.clone(),
-        ),
-        ("two hosts", "POST", vec![COOKIES, HOST, HOST, OWN, CSRF], foreign.clone()),
-        ("no host", "POST", vec![COOKIES, OWN, CSRF], foreign),
-        ("no CSRF header", "POST", vec![COOKIES, HOST, OWN], csrf.clone()),
-        (
-            "another CSRF header",
-            "DELETE",
-            vec![COOKIES, HOST, OWN, (Field::CsrfToken, "secreT")],
-            csrf.clone(),
-        ),
-        ("a part of it", "PATCH", vec![COOKIES, HOST, OWN, (Field::CsrfToken, "secre")], csrf.clone()),
-        ("two CSRF headers", "POST", vec![COOKIES, HOST, OWN, CSRF, CSRF], csrf.clone()),
-        (
-            "no CSRF cookie",
-            "POST",
-            vec![(Field::Cookie, "__Host-access=a.b.c"), HOST, OWN, CSRF],
-            csrf.clone(),
-        ),
-        (
-            "two CSRF cookies",
-            "POST",
-            vec![COOKIES, (Field::Cookie, "__Host-csrf=secret"), HOST, OWN, CSRF],
-            csrf.clone(),
-        ),
-        (
-            "both empty",
-            "POST",
-            vec![(Field::Cookie, "__Host-access=a.b.c; __Host-csrf="), HOST, OWN, (Field::CsrfToken, "")],
-            csrf.clone(),
-        ),
-        ("an unknown method", "get", vec![COOKIES, HOST, OWN], csrf),
-        ("no token, no demands", "POST", vec![HOST], Err(Cause::MissingToken)),
-    ];
-    for (name, method, headers, expected) in rows {
-        let request = Request { method: Box::leak(method.into()), ..request("", &headers) };
-        assert_eq!(sources.token_in(&request), expected, "{name}");
-    }
+        post("the service's own page", OWN, None),
+        post("an allowed page", origin("https://app.example.com"), None),
+        post("an allowed page over http", origin("http://dev:3000"), None),
+        refuse("a foreign page", "https://evil.example"),
+        refuse("a page that hides", "null"),
+        refuse("an empty origin", ""),
+        refuse("a host that only begins alike", "https://orders.example.com.evil.example"),
+        refuse("a host before an @", "https://orders.example.com@evil.example"),
+        refuse("a path", "https://orders.example.com/"),
+        refuse("another port", "https://orders.example.com:8443"),
+        refuse("plain http", "http://orders.example.com"),
+        refuse("an allowed name under another scheme", "https://dev:3000"),
+        refuse("an allowed name under another port", "http://dev:3001"),
+        ("no origin", "POST", vec![HOST, CSRF], Some(Cause::ForeignOrigin)),
+        ("two origins", "POST", vec![HOST, OWN, OWN, CSRF], Some(Cause::ForeignOrigin)),
+        ("two hosts", "POST", vec![HOST, HOST, OWN, CSRF], Some(Cause::ForeignOrigin)),
+        ("no host", "POST", vec![OWN, CSRF], Some(Cause::ForeignOrigin)),
+    ]);
+}
+
+#[test]
+fn an_own_page_is_known_by_the_host_that_was_asked() {
+    let own = |host, origin| vec![(Field::Host, host), (Field::Origin, origin), CSRF];
+    check_with_cookies(vec![
+        ("in other letters", "POST", own("Orders.Example.Com", "https://orders.example.com"), None),
+        ("with a port", "POST", own("a.example:8443", "https://a.example:8443"), None),
+        ("plain http on this machine", "POST", own("127.0.0.1:81", "http://127.0.0.1:81"), None),
+        ("by its name", "POST", own("localhost:81", "http://localhost:81"), None),
+        ("elsewhere", "POST", own("10.0.0.1:81", "http://10.0.0.1:81"), Some(Cause::ForeignOrigin)),
+    ]);
+    let sources = Sources::from([cookie()]);
     let http2 = Request { authority: Some("orders.example.com"), ..request("POST", &[COOKIES, OWN, CSRF]) };
-    assert_eq!(sources.token_in(&http2), good, "HTTP/2 has the host in the target");
+    assert_eq!(sources.token_in(&http2), Ok("a.b.c"), "HTTP/2 has the host in the target");
+}
+
+#[test]
+fn a_cookie_opens_unsafe_methods_only_with_the_csrf_token() {
+    let token = |text| (Field::CsrfToken, text);
+    let refuse = |name, method, mut more: Vec<_>| {
+        more.extend([HOST, OWN]);
+        (name, method, more, Some(Cause::CsrfToken))
+    };
+    check_with_cookies(vec![
+        ("the same", "DELETE", vec![HOST, OWN, CSRF], None),
+        ("none where nothing is changed", "HEAD", vec![HOST, OWN], None),
+        refuse("none", "POST", vec![]),
+        refuse("another", "DELETE", vec![token("secreT")]),
+        refuse("a part of it", "PATCH", vec![token("secre")]),
+        refuse("nothing", "PUT", vec![token("")]),
+        refuse("two", "POST", vec![CSRF, CSRF]),
+        refuse("two cookies", "POST", vec![CSRF, (Field::Cookie, "__Host-csrf=secret")]),
+        refuse("none for an unknown method", "get", vec![]),
+    ]);
+    let sources = Sources::from([cookie()]);
+    for line in ["__Host-access=a", "__Host-access=a; __Host-csrf="] {
+        let headers = [(Field::Cookie, line), HOST, OWN, token("")];
+        assert_eq!(sources.token_in(&request("POST", &headers)), Err(Cause::CsrfToken), "{line}");
+    }
+    assert_eq!(sources.token_in(&request("POST", &[HOST])), Err(Cause::MissingToken), "no token, no demands");
 }
 
 #[test]

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
 pub(crate) mod bench;
+#[cfg(all(feature = "actix", feature = "axum"))]
+pub(crate) mod both;
 #[cfg(feature = "remote")]
 pub(crate) mod connected;
 #[cfg(feature = "remote")]
