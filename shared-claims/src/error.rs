@@ -72,6 +72,9 @@ pub enum SetupError {
     /// The issuer is empty.
     #[error("the issuer is empty")]
     NoIssuer,
+    /// There is no verifier to choose from, or two are for the same issuer.
+    #[error("one verifier for each issuer is needed")]
+    Issuers,
     /// There is no audience, or an empty one; every token would be refused or every one accepted.
     #[error("at least one audience is needed, and none may be empty")]
     NoAudience,

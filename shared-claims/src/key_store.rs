@@ -45,12 +45,21 @@ impl KeyStore {
         });
     }
 
-    /// The keys, if there are any and they are fresh enough.
-    pub(crate) fn usable(&self) -> Result<Arc<KeySet>, Refusal> {
+    /// The keys and their generation, if there are any and they are fresh enough.
+    pub(crate) fn usable(&self) -> Result<(Arc<KeySet>, u64), Refusal> {
         let current = self.current.load();
-        let fresh =
-            current.as_ref().filter(|loaded| self.max_age.is_none_or(|max| loaded.freshness.age() <= max));
-        fresh.map(|loaded| Arc::clone(&loaded.keys)).ok_or(Refusal::Unavailable)
+        let fresh = current.as_ref().filter(|loaded| self.is_fresh(loaded));
+        fresh.map(|loaded| (Arc::clone(&loaded.keys), loaded.generation)).ok_or(Refusal::Unavailable)
+    }
+
+    /// The generation of the keys, if they are fresh enough.
+    pub(crate) fn usable_generation(&self) -> Option<u64> {
+        let current = self.current.load();
+        current.as_ref().filter(|loaded| self.is_fresh(loaded)).map(|loaded| loaded.generation)
+    }
+
+    fn is_fresh(&self, loaded: &Loaded) -> bool {
+        self.max_age.is_none_or(|max| loaded.freshness.age() <= max)
     }
 
     /// The keys, however old they are.

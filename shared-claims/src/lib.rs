@@ -6,6 +6,7 @@ mod algorithm;
 #[cfg(feature = "axum")]
 pub mod axum;
 pub mod bearer;
+mod cache;
 mod claims;
 mod clock;
 mod cookie;
@@ -16,6 +17,7 @@ mod inflate;
 mod jws;
 mod key_store;
 mod keys;
+mod observer;
 mod origin;
 mod policy;
 mod readiness;
@@ -46,10 +48,11 @@ pub use crate::{
     error::{KeySetError, Refusal, SetupError},
     guard::Denied,
     keys::KeySet,
+    observer::Observer,
     policy::Policy,
     readiness::{Readiness, Revocations},
     resource_metadata::ResourceMetadata,
     sources::{Sources, TokenSource},
-    token::AccessToken,
+    token::{AccessToken, OwnClaims},
     verifier::Verifier,
 };

@@ -3,13 +3,14 @@
 //!
 //! Checks can be tuned, not switched off.
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::Range, sync::Arc, time::Duration};
 
 use crate::{Algorithm, Claims, Refusal, SetupError, bearer::Realm};
 
 const DEFAULT_ALGORITHMS: [Algorithm; 3] = [Algorithm::ES256, Algorithm::EdDSA, Algorithm::RS256];
 const DEFAULT_LEEWAY: u64 = 30;
 const MAX_LEEWAY: u64 = 300;
+const DEFAULT_CACHED_TOKENS: usize = 10_000;
 
 /// What a token must say to be accepted.
 ///
@@ -27,6 +28,7 @@ pub struct Policy {
     algorithms: Vec<Algorithm>,
     leeway: u64,
     realm: Arc<Realm>,
+    cached_tokens: usize,
 }
 
 impl Policy {
@@ -50,6 +52,7 @@ impl Policy {
                 realm: Arc::new(Realm::new(first)),
                 algorithms: DEFAULT_ALGORITHMS.to_vec(),
                 leeway: DEFAULT_LEEWAY,
+                cached_tokens: DEFAULT_CACHED_TOKENS,
                 issuer,
                 audiences,
             }),
@@ -97,6 +100,19 @@ impl Policy {
         self
     }
 
+    /// How many verified tokens are remembered, so that they need not be verified again; 10,000 by default, of about 3 KiB
+    /// each. 0 remembers none. Whether a token has expired, was revoked, or its key is gone is looked up at each use all
+    /// the same.
+    #[must_use]
+    pub fn cached_tokens(mut self, tokens: usize) -> Self {
+        self.cached_tokens = tokens;
+        self
+    }
+
+    pub(crate) fn cache_size(&self) -> usize {
+        self.cached_tokens
+    }
+
     /// The issuer whose tokens are accepted.
     #[must_use]
     pub fn issuer(&self) -> &str {
@@ -129,6 +145,12 @@ impl Policy {
         } else {
             Ok(())
         }
+    }
+
+    /// When these claims are good, leeway included: from the first second on, and before the second one.
+    pub(crate) fn lifetime(&self, claims: &Claims) -> Range<u64> {
+        let begins = claims.iat.max(claims.nbf.unwrap_or(0)).saturating_sub(self.leeway);
+        begins..claims.exp.saturating_add(self.leeway)
     }
 
     /// `exp`: valid only before it (RFC 7519 section 4.1.4).

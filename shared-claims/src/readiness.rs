@@ -29,3 +29,32 @@ pub struct Revocations {
     /// for at intervals.
     pub streaming: bool,
 }
+
+impl Readiness {
+    /// Of two issuers, what is to be said of both.
+    pub(crate) fn worse(self, other: Self) -> Self {
+        match (self, other) {
+            (not @ Self::NotReady { .. }, _) | (_, not @ Self::NotReady { .. }) => not,
+            (
+                Self::Ready { keys_age_secs: one, revocations: first },
+                Self::Ready { keys_age_secs: other, revocations: second },
+            ) => Self::Ready {
+                keys_age_secs: one.max(other),
+                revocations: match (first, second) {
+                    (Some(first), Some(second)) => Some(first.together(second)),
+                    (first, second) => first.or(second),
+                },
+            },
+        }
+    }
+}
+
+impl Revocations {
+    fn together(self, other: Self) -> Self {
+        Self {
+            lists: self.lists + other.lists,
+            oldest_age_secs: self.oldest_age_secs.max(other.oldest_age_secs),
+            streaming: self.streaming && other.streaming,
+        }
+    }
+}

@@ -27,6 +27,7 @@ mod worker;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
+pub(crate) use lists::Place;
 pub(crate) use refresher::{Patience, Refresher};
 use url::Url;
 

@@ -5,7 +5,7 @@
 //! order mark; text after the end; numbers no double can hold; deep nesting. `serde_json` reads, this file
 //! only watches.
 
-use std::{borrow::Cow, collections::BTreeSet, fmt};
+use std::{borrow::Cow, fmt};
 
 use serde::{
     Deserialize,
@@ -15,10 +15,14 @@ use serde::{
 /// Objects and arrays inside one another, the outermost included.
 const MAX_DEPTH: u8 = 32;
 
+/// Room for so many names is made at once.
+const USUAL_MEMBERS: usize = 20;
+
 /// A text that is one JSON object without anything ambiguous in it.
 pub(crate) struct Object<'a> {
     text: &'a str,
-    names: BTreeSet<Cow<'a, str>>,
+    /// Sorted.
+    names: Vec<Cow<'a, str>>,
 }
 
 impl<'a> Object<'a> {
@@ -34,7 +38,7 @@ impl<'a> Object<'a> {
 
     /// Whether the object itself has a member of this name, whatever its value.
     pub(crate) fn has(&self, name: &str) -> bool {
-        self.names.contains(name)
+        self.names.binary_search_by(|own| (**own).cmp(name)).is_ok()
     }
 
     /// Reads the object into a type.
@@ -49,21 +53,24 @@ struct Members {
 }
 
 impl<'de> Visitor<'de> for Members {
-    type Value = BTreeSet<Cow<'de, str>>;
+    type Value = Vec<Cow<'de, str>>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut names = BTreeSet::new();
+        let mut names = Vec::with_capacity(USUAL_MEMBERS);
         while let Some(name) = map.next_key_seed(Name)? {
-            if !names.insert(name) {
-                return Err(A::Error::custom("a member name occurs twice"));
-            }
+            names.push(name);
             map.next_value_seed(Anything { depth_left: self.depth_left })?;
         }
-        Ok(names)
+        names.sort_unstable();
+        if names.is_sorted_by(|one, next| one != next) {
+            Ok(names)
+        } else {
+            Err(A::Error::custom("a member name occurs twice"))
+        }
     }
 }
 

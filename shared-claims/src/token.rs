@@ -1,8 +1,17 @@
 //! A token that has been verified, as a type: whoever holds one need not check anything but rights.
 
-use std::{ops::Deref, sync::Arc};
+use std::{
+    any::{Any, TypeId},
+    fmt,
+    ops::{Deref, Range},
+    sync::{Arc, OnceLock},
+};
 
-use crate::{AuthError, Claims, bearer::Realm, guard::Rule};
+use serde::de::DeserializeOwned;
+
+#[cfg(feature = "remote")]
+use crate::remote::Place;
+use crate::{AuthError, Cause, Claims, Refusal, bearer::Realm, guard::Rule};
 
 /// The claims of a verified access token. Only a [`Verifier`](crate::Verifier) makes one.
 ///
@@ -13,17 +22,77 @@ pub struct AccessToken {
     verified_at: u64,
 }
 
+/// A verified access token together with claims of the application's own, as a parameter of a handler.
+///
+/// ```
+/// # use {serde::Deserialize, shared_claims::OwnClaims};
+/// #[derive(Deserialize)]
+/// struct Tenant {
+///     tenant: String,
+/// }
+///
+/// fn orders(caller: &OwnClaims<Tenant>) -> String {
+///     format!("{} of {}", caller.token.name(), caller.own.tenant)
+/// }
+/// ```
 #[derive(Debug)]
-struct Verified {
-    claims: Claims,
-    realm: Arc<Realm>,
+pub struct OwnClaims<C> {
+    /// The token.
+    pub token: AccessToken,
+    /// What it says besides, or what the application reads in it.
+    pub own: Arc<C>,
+}
+
+/// What is known of a token by now.
+pub(crate) struct Verified {
+    pub(crate) claims: Claims,
+    pub(crate) realm: Arc<Realm>,
+    /// The claims as they were sent, for those who want to read more in them.
+    pub(crate) payload: Box<[u8]>,
+    /// The generation of the keys that it was verified by; `None` for a shared secret.
+    pub(crate) generation: Option<u64>,
+    /// When it is good, in seconds since 1970, leeway included.
+    pub(crate) lifetime: Range<u64>,
+    /// Where its status list is kept, and its place in it; `None` when its status is not looked up.
+    #[cfg(feature = "remote")]
+    pub(crate) place: Option<(Arc<Place>, u64)>,
+    own: OnceLock<(TypeId, Arc<dyn Any + Send + Sync>)>,
+}
+
+impl Verified {
+    pub(crate) fn new(
+        claims: Claims,
+        realm: &Arc<Realm>,
+        payload: Vec<u8>,
+        generation: Option<u64>,
+        lifetime: Range<u64>,
+    ) -> Self {
+        Self {
+            claims,
+            realm: Arc::clone(realm),
+            payload: payload.into_boxed_slice(),
+            generation,
+            lifetime,
+            #[cfg(feature = "remote")]
+            place: None,
+            own: OnceLock::new(),
+        }
+    }
 }
 
 impl AccessToken {
-    /// `now` is the time at which the claims were found to be good.
-    pub(crate) fn new(claims: Claims, realm: &Arc<Realm>, now: u64) -> Self {
-        let verified = Arc::new(Verified { claims, realm: Arc::clone(realm) });
-        Self { verified, verified_at: now }
+    /// `now` is when the claims were found to be good.
+    pub(crate) fn new(verified: Verified, now: u64) -> Self {
+        Self { verified: Arc::new(verified), verified_at: now }
+    }
+
+    /// The same, found to be good once more.
+    pub(crate) fn at(self, now: u64) -> Self {
+        Self { verified_at: now, ..self }
+    }
+
+    pub(crate) fn verified(&self) -> &Verified {
+        &self.verified
     }
 
     /// When the token was verified, in seconds since 1970 by the verifier's clock: the time at which rules are judged.
@@ -45,8 +114,38 @@ impl AccessToken {
     }
 
     pub(crate) fn allowed_by(&self, rule: &Rule<'_>) -> Result<(), AuthError> {
-        let allowed = rule.check_at(self, self.verified_at);
-        allowed.map_err(|denied| AuthError::new(denied, &self.verified.realm))
+        rule.check_at(self, self.verified_at).map_err(|denied| self.auth_error(denied))
+    }
+
+    /// An error in the realm of whoever verified this.
+    pub(crate) fn auth_error(&self, cause: impl Into<Cause>) -> AuthError {
+        AuthError::new(cause, &self.verified.realm)
+    }
+
+    /// Reads the claims as a type of the application's own. A token that comes again is read once, as long as one type is
+    /// used.
+    ///
+    /// # Errors
+    /// [`Refusal::Malformed`] when the token does not have what the type wants.
+    pub fn read<C: DeserializeOwned + Send + Sync + 'static>(self) -> Result<OwnClaims<C>, Refusal> {
+        let wanted = TypeId::of::<C>();
+        let read = || {
+            let own = serde_json::from_slice::<C>(&self.verified.payload);
+            own.map(Arc::new).map_err(|_| Refusal::Malformed("a claim that this service needs"))
+        };
+        let own = match self.verified.own.get() {
+            Some((id, known)) if *id == wanted => match Arc::clone(known).downcast::<C>() {
+                Ok(own) => own,
+                Err(_) => read()?, // it is of this type
+            },
+            Some(_) => read()?,
+            None => {
+                let own = read()?;
+                let _ = self.verified.own.set((wanted, Arc::clone(&own) as Arc<dyn Any + Send + Sync>));
+                own
+            }
+        };
+        Ok(OwnClaims { token: self, own })
     }
 }
 
@@ -55,5 +154,17 @@ impl Deref for AccessToken {
 
     fn deref(&self) -> &Claims {
         &self.verified.claims
+    }
+}
+
+impl<C> Clone for OwnClaims<C> {
+    fn clone(&self) -> Self {
+        Self { token: self.token.clone(), own: Arc::clone(&self.own) }
+    }
+}
+
+impl fmt::Debug for Verified {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.claims.fmt(f)
     }
 }

@@ -7,15 +7,19 @@
 use std::{fmt, sync::Arc};
 
 use aws_lc_rs::hmac;
+use serde::Deserialize;
 
 #[cfg(feature = "remote")]
 use crate::remote::{Patience, Refresher, Remote};
 use crate::{
-    AccessToken, Algorithm, AuthError, Cause, Claims, Clock, KeySet, Policy, Readiness, Refusal, SetupError,
-    Sources,
+    AccessToken, Algorithm, AuthError, Cause, Claims, Clock, KeySet, Observer, Policy, Readiness, Refusal,
+    SetupError, Sources,
+    cache::TokenCache,
     jws::{ACCESS_TOKEN, Unverified},
     key_store::KeyStore,
+    observer::Watch,
     strict,
+    token::Verified,
 };
 
 /// The shortest shared secret, in bytes (RFC 7518 section 3.2).
@@ -27,12 +31,16 @@ pub struct Verifier {
     shared: Arc<Shared>,
     clock: Clock,
     sources: Sources,
+    observer: Option<Watch>,
+    /// Verifiers of other issuers, each with its own keys and policy; none of them has any others.
+    others: Arc<[Verifier]>,
 }
 
 #[derive(Debug)]
 struct Shared {
     policy: Policy,
     keys: Keys,
+    cache: Option<TokenCache>,
     #[cfg(feature = "remote")]
     refresher: Option<Refresher>,
 }
@@ -82,28 +90,59 @@ impl Verifier {
     pub fn remote(policy: Policy, remote: Remote) -> Result<Self, SetupError> {
         let store = Arc::new(KeyStore::with_max_age(remote.longest_staleness()));
         let refresher = remote.refresher(&policy, Arc::clone(&store))?;
-        let keys = Keys::Public(store);
-        Ok(Self {
-            shared: Arc::new(Shared { policy, keys, refresher: Some(refresher) }),
-            clock: Clock::system(),
-            sources: Sources::default(),
-        })
+        let shared =
+            Shared { cache: cache(&policy), policy, keys: Keys::Public(store), refresher: Some(refresher) };
+        Ok(Self::of(shared))
     }
 
     fn new(policy: Policy, keys: Keys) -> Self {
-        #[cfg(feature = "remote")]
-        let shared = Shared { policy, keys, refresher: None };
-        #[cfg(not(feature = "remote"))]
-        let shared = Shared { policy, keys };
-        Self { shared: Arc::new(shared), clock: Clock::system(), sources: Sources::default() }
+        let shared = Shared {
+            cache: cache(&policy),
+            policy,
+            keys,
+            #[cfg(feature = "remote")]
+            refresher: None,
+        };
+        Self::of(shared)
     }
 
-    /// Judges by another clock from now on; clones made earlier keep theirs. The background task keeps the one that it
-    /// was started with.
-    #[must_use]
-    pub fn with_clock(mut self, clock: Clock) -> Self {
-        self.clock = clock;
-        self
+    fn of(shared: Shared) -> Self {
+        Self {
+            shared: Arc::new(shared),
+            clock: Clock::system(),
+            sources: Sources::default(),
+            observer: None,
+            others: Arc::from([]),
+        }
+    }
+
+    /// Accepts the tokens of several issuers: each verifier judges those of its own issuer, by its own keys, policy and
+    /// clock (RFC 8725 section 3.8). Errors carry the realm of the first one, [`set_keys`](Self::set_keys) concerns the
+    /// first one, and tokens are taken from the first one's [sources](Self::with_sources).
+    ///
+    /// # Errors
+    /// When there is no verifier, or two are for the same issuer.
+    ///
+    /// ```
+    /// # use shared_claims::{Policy, Remote, Verifier};
+    /// let [ours, partners] = ["https://auth.example.com", "https://partner.example"]
+    ///     .map(|issuer| Verifier::remote(Policy::new(issuer, ["orders"])?, Remote::discover()));
+    /// let verifier = Verifier::any_of([ours?, partners?])?;
+    /// # Ok::<(), shared_claims::SetupError>(())
+    /// ```
+    pub fn any_of(verifiers: impl IntoIterator<Item = Self>) -> Result<Self, SetupError> {
+        let all = verifiers.into_iter().flat_map(|verifier| {
+            let others = verifier.others.to_vec();
+            [Self { others: Arc::from([]), ..verifier }].into_iter().chain(others)
+        });
+        let mut all: Vec<Self> = all.collect();
+        let mut issuers: Vec<&str> = all.iter().map(Self::issuer).collect();
+        issuers.sort_unstable();
+        if issuers.is_empty() || !issuers.is_sorted_by(|one, next| one != next) {
+            return Err(SetupError::Issuers);
+        }
+        let first = all.remove(0);
+        Ok(Self { others: all.into(), ..first })
     }
 
     /// Takes tokens from these places of a request from now on; clones made earlier keep theirs.
@@ -122,7 +161,29 @@ impl Verifier {
     /// Whether a token that `other` took from a request and verified would also have passed here, and in the same way.
     #[cfg(any(feature = "actix", feature = "axum"))]
     pub(crate) fn judges_like(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.shared, &other.shared) && self.sources == other.sources
+        Arc::ptr_eq(&self.shared, &other.shared)
+            && self.sources == other.sources
+            && self.others.len() == other.others.len()
+            && self.others.iter().zip(&*other.others).all(|(one, another)| one.judges_like(another))
+    }
+
+    /// Tells `observer` of every token from now on; clones made earlier tell nobody, or another one.
+    #[must_use]
+    pub fn observed_by(mut self, observer: impl Observer) -> Self {
+        self.observer = Some(Watch(Arc::new(observer)));
+        self
+    }
+
+    fn issuer(&self) -> &str {
+        self.shared.policy.issuer()
+    }
+
+    /// Judges by another clock from now on; clones made earlier keep theirs. The background task keeps the one that it
+    /// was started with.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
     }
 
     /// Reads the [snapshot](Remote::snapshot), if there is one, and spawns the task that fetches keys and status lists
@@ -133,9 +194,25 @@ impl Verifier {
     /// Outside a tokio runtime, where nothing can be spawned.
     #[cfg(feature = "remote")]
     pub fn start(&self) {
-        if let Some(refresher) = &self.shared.refresher {
-            refresher.start(&self.clock);
+        for verifier in self.all() {
+            if let Some(refresher) = &verifier.shared.refresher {
+                refresher.start(&verifier.clock);
+            }
         }
+    }
+
+    /// This one, and those of other issuers.
+    fn all(&self) -> impl Iterator<Item = &Self> {
+        [self].into_iter().chain(self.others.iter())
+    }
+
+    /// Whose token it is by its own word, where there is a choice; the first one's when that cannot be told.
+    fn judge_of(&self, text: &str) -> &Self {
+        if self.others.is_empty() {
+            return self;
+        }
+        let issuer = Unverified::parse(text, &ACCESS_TOKEN).ok().and_then(|token| issuer_of(&token.payload));
+        issuer.and_then(|issuer| self.all().find(|verifier| verifier.issuer() == issuer)).unwrap_or(self)
     }
 
     /// Puts other keys in force at once. With remote keys it seeds the verifier until the next fetch; a
@@ -146,7 +223,8 @@ impl Verifier {
         }
     }
 
-    /// Verifies a token. One whose key and status list are known never waits. With remote keys, others wait at most a
+    /// Verifies a token; one that was verified before is not verified again, but whether it has expired, was revoked, or its
+    /// key is gone is looked up each time. One whose key and status list are known never waits. With remote keys, others wait at most a
     /// second for one fetch that all such requests share; after it none is made for 10 seconds.
     ///
     /// # Errors
@@ -157,21 +235,26 @@ impl Verifier {
         expect(clippy::unused_async, reason = "only remote keys are waited for")
     )]
     pub async fn verify(&self, token: &str) -> Result<AccessToken, Refusal> {
-        #[cfg(feature = "remote")]
-        if let Some(refresher) = &self.shared.refresher {
-            return self.verify_patiently(token, refresher).await;
+        let recalled = self.all().find_map(|verifier| verifier.recall(token));
+        if let Some(recalled) = recalled {
+            return self.seen(true, recalled);
         }
-        self.verify_known(token)
+        let judge = self.judge_of(token);
+        #[cfg(feature = "remote")]
+        if let Some(refresher) = &judge.shared.refresher {
+            return self.seen(false, judge.verify_patiently(token, refresher).await);
+        }
+        self.seen(false, judge.verify_anew(token))
     }
 
     #[cfg(feature = "remote")]
-    async fn verify_patiently(&self, token: &str, refresher: &Refresher) -> Result<AccessToken, Refusal> {
-        let mut judged = self.examine(token, Expiry::Checked);
+    async fn verify_patiently(&self, text: &str, refresher: &Refresher) -> Result<AccessToken, Refusal> {
+        let mut judged = self.examine(text, Expiry::Checked);
         let mut patience = None;
         if let Err(Refusal::UnknownKey | Refusal::Unavailable) = judged {
             refresher.wait_for_keys(*patience.insert(Patience::begin())).await;
             // Also when nothing was fetched: another request's fetch may have ended in between.
-            judged = self.examine(token, Expiry::Checked);
+            judged = self.examine(text, Expiry::Checked);
         }
         let token = judged.map_err(|refusal| match refusal {
             // The key may be a new one that the issuer, out of reach, cannot tell us of: that is not the token's fault.
@@ -179,21 +262,83 @@ impl Verifier {
             other => other,
         })?;
         let mut status = self.check_status(&token);
-        if let (Err(Refusal::Unavailable), Some(named)) = (&status, &token.status) {
+        if let (Err(Refusal::Unavailable), Some(named)) = (&status, &token.claims.status) {
             let patience = patience.unwrap_or_else(Patience::begin);
             refresher.wait_for_list(&named.status_list, patience).await;
             status = self.check_status(&token);
         }
-        status.map(|()| token)
+        status.map(|()| self.remember(text, token))
     }
 
-    /// Verifies a token by the keys and status lists that are known, without waiting.
+    /// Verifies a token by the keys and status lists that are known, without waiting. With remote keys, an
+    /// [observer](Self::observed_by) is not told of a key or a list that is not known: [`verify`](Self::verify) would wait
+    /// for it.
     ///
     /// # Errors
     /// As [`verify`](Self::verify).
     pub fn verify_known(&self, token: &str) -> Result<AccessToken, Refusal> {
-        let token = self.examine(token, Expiry::Checked)?;
-        self.check_status(&token).map(|()| token)
+        let recalled = self.all().find_map(|verifier| verifier.recall(token));
+        if let Some(recalled) = recalled {
+            return self.seen(true, recalled);
+        }
+        let judge = self.judge_of(token);
+        let judged = judge.verify_anew(token);
+        #[cfg(feature = "remote")]
+        if let (Some(_), Err(Refusal::UnknownKey | Refusal::Unavailable)) = (&judge.shared.refresher, &judged)
+        {
+            return judged;
+        }
+        self.seen(false, judged)
+    }
+
+    fn verify_anew(&self, text: &str) -> Result<AccessToken, Refusal> {
+        let verified = self.examine(text, Expiry::Checked)?;
+        self.check_status(&verified).map(|()| self.remember(text, verified))
+    }
+
+    /// Tells the observer, if there is one.
+    fn seen(&self, remembered: bool, judged: Result<AccessToken, Refusal>) -> Result<AccessToken, Refusal> {
+        if let Some(Watch(observer)) = &self.observer {
+            match &judged {
+                Ok(token) => observer.verified(token, remembered),
+                Err(refusal) => observer.refused(refusal),
+            }
+        }
+        judged
+    }
+
+    /// What is to be said of a token that was verified before; `None` when it has to be verified again.
+    fn recall(&self, text: &str) -> Option<Result<AccessToken, Refusal>> {
+        let token = self.shared.cache.as_ref()?.get(text)?;
+        let (verified, now) = (token.verified(), self.clock.now());
+        let same_keys = match &self.shared.keys {
+            Keys::Public(store) => store.usable_generation() == verified.generation,
+            Keys::Secret(_) => true,
+        };
+        if !same_keys || now < verified.lifetime.start {
+            return None;
+        }
+        if now >= verified.lifetime.end {
+            return Some(Err(Refusal::Expired));
+        }
+        match self.recheck_status(verified, now) {
+            Ok(()) => Some(Ok(token.at(now))),
+            Err(Refusal::Revoked) => Some(Err(Refusal::Revoked)),
+            Err(_) => None, // the list is not there any more, or too old
+        }
+    }
+
+    /// Stores a token that was found good.
+    fn remember(&self, text: &str, verified: Verified) -> AccessToken {
+        #[cfg(feature = "remote")]
+        let (verified, complete) = self.with_place(verified);
+        #[cfg(not(feature = "remote"))]
+        let complete = true;
+        let token = AccessToken::new(verified, self.clock.now());
+        if let Some(cache) = self.shared.cache.as_ref().filter(|_| complete) {
+            cache.put(text, &token);
+        }
+        token
     }
 
     /// Like [`verify_known`](Self::verify_known), but a token passes that has expired, or was revoked: no status is
@@ -202,12 +347,18 @@ impl Verifier {
     /// # Errors
     /// As [`verify`](Self::verify), without [`Refusal::Expired`] and [`Refusal::Revoked`].
     pub fn verify_expired(&self, token: &str) -> Result<AccessToken, Refusal> {
-        self.examine(token, Expiry::Ignored)
+        let judge = self.judge_of(token);
+        let verified = judge.examine(token, Expiry::Ignored)?;
+        Ok(AccessToken::new(verified, judge.clock.now()))
     }
 
-    /// Whether tokens can be judged right now. For a readiness probe.
+    /// Whether tokens can be judged right now, of every issuer. For a readiness probe.
     #[must_use]
     pub fn readiness(&self) -> Readiness {
+        self.all().map(Self::own_readiness).reduce(Readiness::worse).unwrap_or_else(|| self.own_readiness())
+    }
+
+    fn own_readiness(&self) -> Readiness {
         #[cfg(feature = "remote")]
         let revocations = self.shared.refresher.as_ref().and_then(Refresher::revocations);
         #[cfg(not(feature = "remote"))]
@@ -244,37 +395,40 @@ impl Verifier {
     }
 
     /// Everything but the status.
-    fn examine(&self, token: &str, expiry: Expiry) -> Result<AccessToken, Refusal> {
+    fn examine(&self, token: &str, expiry: Expiry) -> Result<Verified, Refusal> {
         let token = Unverified::parse(token, &ACCESS_TOKEN)?;
-        self.check_signature(&token)?;
+        let generation = self.check_signature(&token)?;
         let claims = read_claims(&token.payload)?;
         let (policy, now) = (&self.shared.policy, self.clock.now());
         policy.check(&claims, now)?;
         if expiry == Expiry::Checked {
             policy.check_expiry(&claims, now)?;
         }
-        Ok(AccessToken::new(claims, policy.shared_realm(), now))
+        let lifetime = policy.lifetime(&claims);
+        Ok(Verified::new(claims, policy.shared_realm(), token.payload, generation, lifetime))
     }
 
-    fn check_signature(&self, token: &Unverified<'_>) -> Result<(), Refusal> {
+    /// Gives the generation of the keys that it was checked by.
+    fn check_signature(&self, token: &Unverified<'_>) -> Result<Option<u64>, Refusal> {
         match &self.shared.keys {
             Keys::Secret(_) if token.header.alg.parse() != Ok(Algorithm::HS256) => Err(Refusal::Algorithm),
-            Keys::Secret(key) => {
-                hmac::verify(key, token.signed.as_bytes(), &token.signature).map_err(|_| Refusal::Signature)
-            }
+            Keys::Secret(key) => hmac::verify(key, token.signed.as_bytes(), &token.signature)
+                .map(|()| None)
+                .map_err(|_| Refusal::Signature),
             Keys::Public(store) => {
                 let key = token.key(&self.shared.policy)?;
-                store.usable()?.verify(key, token)
+                let (keys, generation) = store.usable()?;
+                keys.verify(key, token).map(|()| Some(generation))
             }
         }
     }
 
     /// Whether the token's session goes on, by what is known.
     #[cfg(feature = "remote")]
-    fn check_status(&self, token: &AccessToken) -> Result<(), Refusal> {
-        match (&self.shared.refresher, &token.status) {
+    fn check_status(&self, token: &Verified) -> Result<(), Refusal> {
+        match (&self.shared.refresher, &token.claims.status) {
             (Some(refresher), Some(status)) => {
-                refresher.check_status(&status.status_list, token.exp, self.clock.now())
+                refresher.check_status(&status.status_list, token.claims.exp, self.clock.now())
             }
             _ => Ok(()),
         }
@@ -282,9 +436,49 @@ impl Verifier {
 
     #[cfg(not(feature = "remote"))]
     #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "only remote lists can be looked up")]
-    fn check_status(&self, _: &AccessToken) -> Result<(), Refusal> {
+    fn check_status(&self, _: &Verified) -> Result<(), Refusal> {
         Ok(())
     }
+
+    /// The same for a token that was verified before: its list need not be looked up again.
+    #[cfg(feature = "remote")]
+    fn recheck_status(&self, token: &Verified, now: u64) -> Result<(), Refusal> {
+        match (&self.shared.refresher, &token.place) {
+            (Some(refresher), Some((place, idx))) => refresher.check_place(place, *idx, now),
+            _ => Ok(()),
+        }
+    }
+
+    #[cfg(not(feature = "remote"))]
+    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "only remote lists can be looked up")]
+    fn recheck_status(&self, _: &Verified, _: u64) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    /// Notes where the token's status can be seen from now on; says whether that is all that must be looked at.
+    #[cfg(feature = "remote")]
+    fn with_place(&self, mut token: Verified) -> (Verified, bool) {
+        let refresher = self.shared.refresher.as_ref().filter(|refresher| refresher.looks_status_up());
+        let (Some(refresher), Some(status)) = (refresher, &token.claims.status) else { return (token, true) };
+        let idx = status.status_list.idx;
+        token.place = refresher.place(&status.status_list).map(|place| (place, idx));
+        let known = token.place.is_some();
+        (token, known)
+    }
+}
+
+fn cache(policy: &Policy) -> Option<TokenCache> {
+    let tokens = policy.cache_size();
+    (tokens > 0).then(|| TokenCache::new(tokens))
+}
+
+/// Before anything is verified: only to know who is to verify it.
+fn issuer_of(payload: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Issuer {
+        iss: String,
+    }
+    serde_json::from_slice::<Issuer>(payload).ok().map(|claims| claims.iss)
 }
 
 fn read_claims(payload: &[u8]) -> Result<Claims, Refusal> {

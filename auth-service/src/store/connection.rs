@@ -1,10 +1,11 @@
 //! Which database it is, how a connection to it is made, and what a transaction is on either.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use diesel::connection::{AnsiTransactionManager, SimpleConnection as _, TransactionManager};
 use diesel::dsl::sql;
+use diesel::result::{Error, QueryResult};
 use diesel::sql_types::BigInt;
 use diesel::{Connection as _, PgConnection, RunQueryDsl as _, SqliteConnection};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -55,11 +56,12 @@ impl Database {
                 let mut connection = SqliteConnection::establish(path).map_err(unavailable)?;
                 // The time-out first: switching to WAL takes a lock as well. FULL: what was answered survives a power cut.
                 // A checkpoint each 16 MiB: in a large database more pages are written once instead of twice.
-                connection.batch_execute(&format!(
+                let pragmas = format!(
                     "PRAGMA busy_timeout = {}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
                      PRAGMA wal_autocheckpoint = 4000; PRAGMA foreign_keys = ON;",
                     busy.as_millis()
-                ))?;
+                );
+                patiently(*busy, || connection.batch_execute(&pragmas))?;
                 Ok(Connection::Sqlite(connection))
             }
             Self::Postgres { url, timeout } => {
@@ -73,6 +75,22 @@ impl Database {
 
 pub(super) fn ping(connection: &mut Connection) -> Result<(), StoreError> {
     Ok(connection.batch_execute("SELECT 1")?)
+}
+
+/// While another process makes or clears away the WAL, SQLite says "locked" without waiting for the time-out: so it is
+/// waited for here.
+fn patiently(busy: Duration, mut job: impl FnMut() -> QueryResult<()>) -> QueryResult<()> {
+    let begin = Instant::now();
+    loop {
+        match job() {
+            Err(Error::DatabaseError(_, info))
+                if info.message().contains("locked") && begin.elapsed() < busy =>
+            {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            done => return done,
+        }
+    }
 }
 
 /// The time of PostgreSQL's machine, in unix seconds.

@@ -39,6 +39,16 @@ pub fn raise_keys_revision(connection: &mut Connection) -> Result<(), StoreError
     Ok(())
 }
 
+/// Begins to count revisions of the keys from `revision` on, unless that has begun.
+///
+/// # Errors
+/// The database's.
+pub fn begin_keys_revision(connection: &mut Connection, revision: i64) -> Result<(), StoreError> {
+    let untouched = dsl::issuance.filter(dsl::id.eq(ID).and(dsl::keys_revision.eq(0)));
+    diesel::update(untouched).set(dsl::keys_revision.eq(revision)).execute(connection)?;
+    Ok(())
+}
+
 /// Takes the next `count` numbers for the caller alone; gives the first of them.
 ///
 /// # Errors

@@ -14,15 +14,16 @@ pub fn all(connection: &mut Connection) -> Result<Vec<(i64, i64)>, StoreError> {
     Ok(dsl::status_lists.order(dsl::id).select((dsl::id, dsl::revision)).load(connection)?)
 }
 
-/// Publishes a list, unless it is. The caller holds the `issuance` row, so that nobody else does the same.
+/// Publishes a list, unless it is, with this revision to begin with. The caller holds the `issuance` row, so that nobody
+/// else does the same.
 ///
 /// # Errors
 /// The database's.
-pub fn publish(connection: &mut Connection, id: i64) -> Result<(), StoreError> {
+pub fn publish(connection: &mut Connection, id: i64, revision: i64) -> Result<(), StoreError> {
     let found: Option<i64> = dsl::status_lists.find(id).select(dsl::id).first(connection).optional()?;
     if found.is_none() {
         diesel::insert_into(dsl::status_lists)
-            .values((dsl::id.eq(id), dsl::revision.eq(0)))
+            .values((dsl::id.eq(id), dsl::revision.eq(revision)))
             .execute(connection)?;
     }
     Ok(())

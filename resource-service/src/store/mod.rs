@@ -5,16 +5,20 @@ pub(crate) mod records;
 mod schema;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection as _;
 use diesel::r2d2::{ConnectionManager, CustomizeConnection, Pool, PoolError};
+use diesel::result::Error;
 use diesel::{Connection as _, QueryResult, SqliteConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
 use tokio::sync::{AcquireError, Semaphore};
 use tokio::task::JoinError;
 use tokio::time::error::Elapsed;
 use uuid::Uuid;
+
+/// Between two tries to set up a connection.
+const PAUSE: Duration = Duration::from_millis(10);
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../migrations/resource");
 
@@ -26,7 +30,7 @@ pub enum StoreError {
     #[error("no connection: {0}")]
     Connection(#[from] PoolError),
     #[error("a query failed: {0}")]
-    Query(#[from] diesel::result::Error),
+    Query(#[from] Error),
     #[error("a migration failed: {0}")]
     Migration(Box<dyn std::error::Error + Send + Sync>),
     #[error("no answer in time")]
@@ -116,10 +120,22 @@ struct Pragmas {
 impl Pragmas {
     /// The time-out first: switching to WAL takes a lock as well. FULL: what was answered survives a power cut.
     fn apply(&self, connection: &mut SqliteConnection) -> QueryResult<()> {
-        connection.batch_execute(&format!(
+        let pragmas = format!(
             "PRAGMA busy_timeout = {}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;",
             self.timeout.as_millis()
-        ))
+        );
+        let begin = Instant::now();
+        loop {
+            match connection.batch_execute(&pragmas) {
+                // While another process makes or clears away the WAL, SQLite says so without waiting for the time-out.
+                Err(Error::DatabaseError(_, info))
+                    if info.message().contains("locked") && begin.elapsed() < self.timeout =>
+                {
+                    std::thread::sleep(PAUSE);
+                }
+                done => return done,
+            }
+        }
     }
 }
 

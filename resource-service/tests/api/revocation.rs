@@ -78,6 +78,22 @@ async fn started_while_the_issuer_is_away_it_goes_by_what_it_kept() {
     assert_eq!(ready.json()["status_lists"]["streaming"], false);
 }
 
+#[actix_web::test]
+async fn an_issuer_that_begins_anew_is_followed_at_once() {
+    let mut world = World::start().await;
+    let old = world.register_and_login("alice").await;
+    assert_eq!(world.get("/protected", old.token()).await.status, 200);
+    world.stop_issuer().await;
+    world.forget_issuer();
+    world.time.advance(std::time::Duration::from_secs(60));
+    world.start_issuer().await;
+    let new = world.register_and_login("alice").await;
+    super::support::until(|| async { world.get("/protected", new.token()).await.status == 200 }).await;
+    world.get("/protected", old.token()).await.assert_problem(401, "invalid_token");
+    world.logout(&new).await;
+    world.until_refused(&new).await.assert_problem(401, "token_revoked");
+}
+
 #[cfg(unix)]
 #[actix_web::test]
 async fn what_it_keeps_is_its_own_alone() {

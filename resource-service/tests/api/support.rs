@@ -130,6 +130,11 @@ impl World {
         self.issuer.take().unwrap().stop(false).await;
     }
 
+    /// Deletes everything that the issuer has stored.
+    pub fn forget_issuer(&self) {
+        std::fs::remove_dir_all(self.data.path().join("auth")).unwrap();
+    }
+
     /// Stops resource-service and starts it again on the same data.
     pub async fn restart(&mut self) {
         self.resource.take().unwrap().stop(true).await;

@@ -15,7 +15,10 @@ use std::{
 use arc_swap::{ArcSwap, ArcSwapOption};
 
 use super::list_token::SignedList;
-use crate::{Refusal, clock::Freshness};
+use crate::{
+    Refusal,
+    clock::{Freshness, Instant},
+};
 
 /// All lists, by their URIs.
 pub(crate) struct Lists {
@@ -52,6 +55,16 @@ impl Lists {
         let place = places.get(uri)?;
         place.need(exp);
         Some(place.check(idx, now, self.max_age))
+    }
+
+    /// Where the list `uri` is kept.
+    pub(super) fn place(&self, uri: &str) -> Option<Arc<Place>> {
+        self.places.load().get(uri).cloned()
+    }
+
+    /// What is said about place `idx` of the list that is kept there.
+    pub(super) fn check_at(&self, place: &Place, idx: u64, now: Now) -> Result<(), Refusal> {
+        place.check(idx, now, self.max_age)
     }
 
     /// Puts in a list that is current. `confirmed_at` is the wall clock's.
@@ -128,11 +141,14 @@ impl Lists {
     }
 }
 
-/// The wall clock, and how far it may be off, in seconds.
+/// What the clocks say.
 #[derive(Clone, Copy)]
 pub(crate) struct Now {
+    /// The wall clock, in seconds since 1970.
     pub(crate) secs: u64,
+    /// How far that may be off, in seconds.
     pub(crate) leeway: u64,
+    pub(crate) instant: Instant,
 }
 
 impl Place {
@@ -159,7 +175,7 @@ impl Place {
 impl Held {
     fn is_usable(&self, now: Now, max_age: Duration) -> bool {
         self.signed.exp.is_none_or(|exp| now.secs < exp.saturating_add(now.leeway))
-            && self.freshness.age() <= max_age
+            && self.freshness.age_at(now.instant) <= max_age
     }
 }
 

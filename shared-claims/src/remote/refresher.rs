@@ -13,6 +13,7 @@ use tokio::{
 
 use super::{
     background::Background,
+    lists::Place,
     snapshot::Snapshot,
     state::{PATIENCE, State, lock},
 };
@@ -87,6 +88,23 @@ impl Refresher {
         let Some(revocation) = &self.state.lists else { return Ok(()) };
         let checked = revocation.lists.check(&status.uri, status.idx, exp, self.state.now(now));
         checked.unwrap_or_else(|| self.state.list_urls(&status.uri).and(Err(Refusal::Unavailable)))
+    }
+
+    /// Where the status list of a token is kept, for [`check_place`](Self::check_place). `None` when no status is looked up,
+    /// or the list is not known.
+    pub(crate) fn place(&self, status: &StatusReference) -> Option<Arc<Place>> {
+        self.state.lists.as_ref()?.lists.place(&status.uri)
+    }
+
+    /// As [`check_status`](Self::check_status), without looking the list up.
+    pub(crate) fn check_place(&self, place: &Place, idx: u64, now: u64) -> Result<(), Refusal> {
+        let Some(revocation) = &self.state.lists else { return Ok(()) };
+        revocation.lists.check_at(place, idx, self.state.now(now))
+    }
+
+    /// Whether status is looked up at all.
+    pub(crate) fn looks_status_up(&self) -> bool {
+        self.state.lists.is_some()
     }
 
     /// What is known of revocations; `None` when nothing is looked up.

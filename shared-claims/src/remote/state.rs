@@ -123,7 +123,7 @@ impl State {
         clock: &Clock,
     ) -> Result<SignedList, Refusal> {
         let expected = Expected { uri, policy: &self.policy, now: clock.now(), most_bytes };
-        SignedList::verify(text, &*self.keys.usable()?, &expected)
+        SignedList::verify(text, &self.keys.usable()?.0, &expected)
     }
 
     /// Where the list `uri` may be fetched, in this order.
@@ -143,9 +143,9 @@ impl State {
         }
     }
 
-    /// The wall clock with the policy's leeway.
+    /// Both clocks, with the policy's leeway; `secs` is the wall clock's.
     pub(super) fn now(&self, secs: u64) -> Now {
-        Now { secs, leeway: self.policy.leeway_secs() }
+        Now { secs, leeway: self.policy.leeway_secs(), instant: Instant::now() }
     }
 
     /// What is wrong with the latest fetch of the keys.

@@ -22,7 +22,7 @@ use shared_claims::{Algorithm, Claims};
 
 use crate::domain::seconds;
 use crate::store::keys::{self, SealedKey};
-use crate::store::{Store, StoreError};
+use crate::store::{Connection, Store, StoreError, issuance};
 use refresh_key::Encoded;
 use ring::Ring;
 use signing_key::{Kind, SigningKey};
@@ -132,7 +132,7 @@ impl Keyring {
         let ttl = plan.lifetimes.access_token;
         let mut stored = Stored::read(store).await?;
         if stored.issuance.longest_access_ttl < ttl {
-            store.write(move |db| crate::store::issuance::remember_access_ttl(db, ttl)).await?;
+            store.write(move |db| issuance::remember_access_ttl(db, ttl)).await?;
         }
         for purpose in Purpose::BOTH {
             if stored.newest(purpose).is_none()
@@ -141,7 +141,12 @@ impl Keyring {
                 // The first key is active since ever, so that replicas which start at once agree on it: one insert wins.
                 let times = Times { created_at: now, active_from: 0 };
                 let row = new_row(&sealer, purpose, plan.algorithm, times)?;
-                match store.write(move |db| keys::insert(db, &row)).await {
+                let insert = move |db: &mut Connection| {
+                    // From the time on, so that the keys of a database made anew do not look older to verifiers.
+                    issuance::begin_keys_revision(db, now)?;
+                    keys::insert(db, &row)
+                };
+                match store.write(insert).await {
                     Err(StoreError::Conflict(_)) => {}
                     inserted => inserted?,
                 }

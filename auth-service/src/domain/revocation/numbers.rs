@@ -87,7 +87,8 @@ fn lease(db: &mut Connection, count: i64, now: i64) -> Result<i64, StoreError> {
     let first = issuance::lease_numbers(db, count)?;
     let list = first / LIST_SIZE;
     for id in [list, list + 1] {
-        status_lists::publish(db, id)?;
+        // Later lists of this name, in a database made anew, must not look older to verifiers: revisions begin with the time.
+        status_lists::publish(db, id, now)?;
     }
     if first % LIST_SIZE == 0 {
         status_lists::leave(db, list, now)?;

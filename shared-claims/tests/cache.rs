@@ -1,0 +1,235 @@
+//! Tokens that are remembered: what can change is looked up at each use all the same. And claims of one's own, verifiers of
+//! several issuers, and who is told of what.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod support;
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use serde::Deserialize;
+use serde_json::json;
+use shared_claims::{
+    AccessToken, KeySet, ManualClock, Observer, Policy, Readiness, Refusal, SetupError, Verifier,
+};
+use support::{AUDIENCE, ISSUER, NOW, Signer, claims, jwks, with};
+
+const OTHER_ISSUER: &str = "https://partner.example";
+
+/// Counts what it is told.
+#[derive(Clone, Default)]
+struct Counts {
+    anew: Arc<AtomicUsize>,
+    remembered: Arc<AtomicUsize>,
+    refused: Arc<Mutex<Vec<&'static str>>>,
+}
+
+impl Observer for Counts {
+    fn verified(&self, _: &AccessToken, remembered: bool) {
+        let which = if remembered { &self.remembered } else { &self.anew };
+        which.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn refused(&self, refusal: &Refusal) {
+        self.refused.lock().unwrap().push(refusal.code());
+    }
+}
+
+impl Counts {
+    fn take(&self) -> (usize, usize) {
+        (self.anew.swap(0, Ordering::Relaxed), self.remembered.swap(0, Ordering::Relaxed))
+    }
+}
+
+struct World {
+    signer: Signer,
+    clock: ManualClock,
+    counts: Counts,
+    verifier: Verifier,
+}
+
+fn world(change: impl FnOnce(Policy) -> Policy) -> World {
+    let (signer, clock, counts) = (Signer::es256("key"), ManualClock::at(NOW), Counts::default());
+    let policy = change(Policy::new(ISSUER, [AUDIENCE]).unwrap());
+    let verifier =
+        Verifier::with_keys(policy, keys(&signer)).with_clock(clock.clock()).observed_by(counts.clone());
+    World { signer, clock, counts, verifier }
+}
+
+fn keys(signer: &Signer) -> KeySet {
+    KeySet::from_json(jwks(&[signer]).as_bytes()).unwrap()
+}
+
+fn token(signer: &Signer, number: usize) -> String {
+    signer.token_of(&with(claims(), "jti", json!(format!("token-{number}"))))
+}
+
+#[test]
+fn a_token_that_comes_again_is_not_verified_again() {
+    let world = world(|policy| policy);
+    let token = token(&world.signer, 1);
+    for _ in 0..3 {
+        assert_eq!(world.verifier.verify_known(&token).unwrap().jti, "token-1");
+    }
+    assert_eq!(world.counts.take(), (1, 2));
+    let forgetful = self::world(|policy| policy.cached_tokens(0));
+    for _ in 0..3 {
+        forgetful.verifier.verify_known(&self::token(&forgetful.signer, 1)).unwrap();
+    }
+    assert_eq!(forgetful.counts.take(), (3, 0));
+}
+
+#[test]
+fn a_token_that_is_remembered_expires_and_is_not_valid_before_its_time() {
+    let world = world(|policy| policy);
+    let token = token(&world.signer, 1);
+    world.verifier.verify_known(&token).unwrap();
+    world.clock.advance(Duration::from_secs(600 + 29));
+    world.verifier.verify_known(&token).unwrap();
+    world.clock.advance(Duration::from_secs(1));
+    assert_eq!(world.verifier.verify_known(&token).unwrap_err(), Refusal::Expired);
+    world.clock.set(NOW - 31); // the clock was corrected
+    assert_eq!(world.verifier.verify_known(&token).unwrap_err(), Refusal::NotYetValid);
+    world.clock.set(NOW);
+    world.verifier.verify_known(&token).unwrap();
+    world.verifier.verify_expired(&token).unwrap();
+}
+
+#[test]
+fn a_token_that_is_remembered_is_refused_when_its_key_is_gone() {
+    let world = world(|policy| policy);
+    let token = token(&world.signer, 1);
+    world.verifier.verify_known(&token).unwrap();
+    world.verifier.set_keys(keys(&Signer::es256("another")));
+    assert_eq!(world.verifier.verify_known(&token).unwrap_err(), Refusal::UnknownKey);
+    // The same name, another key.
+    world.verifier.set_keys(keys(&Signer::es256("key")));
+    assert_eq!(world.verifier.verify_known(&token).unwrap_err(), Refusal::Signature);
+    world.verifier.set_keys(keys(&world.signer));
+    world.verifier.verify_known(&token).unwrap();
+}
+
+#[test]
+fn forged_tokens_are_not_remembered_and_push_nobody_out() {
+    let world = world(|policy| policy.cached_tokens(4));
+    let (good, stranger) = (token(&world.signer, 1), Signer::es256("key"));
+    world.verifier.verify_known(&good).unwrap();
+    world.counts.take();
+    for number in 0..200 {
+        for _ in 0..2 {
+            let forged = token(&stranger, number);
+            assert_eq!(world.verifier.verify_known(&forged).unwrap_err(), Refusal::Signature);
+        }
+        // One character of the good one's signature.
+        let mut touched = good.clone().into_bytes();
+        let at = touched.len() - 2 - number % 40;
+        touched[at] = if touched[at] == b'A' { b'B' } else { b'A' };
+        assert!(world.verifier.verify_known(str::from_utf8(&touched).unwrap()).is_err());
+    }
+    world.verifier.verify_known(&good).unwrap();
+    assert_eq!(world.counts.take(), (0, 1), "still remembered");
+    assert_eq!(world.counts.refused.lock().unwrap().len(), 600);
+}
+
+#[test]
+fn however_many_good_tokens_come_only_so_many_are_remembered_and_the_usual_ones_are() {
+    let world = world(|policy| policy.cached_tokens(100));
+    let usual: Vec<_> = (0..20).map(|number| token(&world.signer, number)).collect();
+    for round in 0..50 {
+        for token in &usual {
+            world.verifier.verify_known(token).unwrap();
+        }
+        world.verifier.verify_known(&token(&world.signer, 1000 + round)).unwrap();
+    }
+    world.counts.take();
+    for number in 0..2_000 {
+        world.verifier.verify_known(&token(&world.signer, 10_000 + number)).unwrap();
+        world.verifier.verify_known(&usual[number % 20]).unwrap();
+    }
+    let (anew, remembered) = world.counts.take();
+    assert!(remembered >= 1_900, "the flood of {anew} did not push out what is used: {remembered}");
+    let many: usize = (0..2_000)
+        .filter(|number| {
+            world.verifier.verify_known(&token(&world.signer, 10_000 + number)).unwrap();
+            world.counts.take() == (0, 1)
+        })
+        .count();
+    assert!(many <= 150, "bounded: {many}");
+}
+
+#[test]
+fn verifiers_of_two_audiences_do_not_share_what_they_remember() {
+    let world = world(|policy| policy);
+    let policy = Policy::new(ISSUER, ["another-service"]).unwrap();
+    let other = Verifier::with_keys(policy, keys(&world.signer)).with_clock(world.clock.clock());
+    let token = token(&world.signer, 1);
+    world.verifier.verify_known(&token).unwrap();
+    assert_eq!(other.verify_known(&token).unwrap_err(), Refusal::Audience);
+    assert_eq!(other.verify_known(&token).unwrap_err(), Refusal::Audience);
+    world.verifier.verify_known(&token).unwrap();
+}
+
+#[derive(Debug, Deserialize, PartialEq)]
+struct Tenant {
+    tenant: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Named {
+    username: String,
+}
+
+#[test]
+fn an_application_reads_claims_of_its_own() {
+    let world = world(|policy| policy);
+    let text = world.signer.token_of(&with(claims(), "tenant", json!("acme")));
+    let first = world.verifier.verify_known(&text).unwrap().read::<Tenant>().unwrap();
+    assert_eq!((first.own.tenant.as_str(), first.token.name()), ("acme", "ada"));
+    let again = world.verifier.verify_known(&text).unwrap().read::<Tenant>().unwrap();
+    assert!(Arc::ptr_eq(&first.own, &again.own), "read once");
+    let other = world.verifier.verify_known(&text).unwrap().read::<Named>().unwrap();
+    assert_eq!(other.own.username, "ada");
+    let without = world.verifier.verify_known(&token(&world.signer, 1)).unwrap().read::<Tenant>();
+    assert_eq!(without.unwrap_err().code(), "malformed");
+}
+
+#[test]
+fn each_of_several_issuers_vouches_for_its_own_tokens_alone() {
+    let (ours, partners) = (Signer::es256("key"), Signer::eddsa("key"));
+    let clock = ManualClock::at(NOW);
+    let make = |issuer: &str, signer: &Signer| {
+        let policy = Policy::new(issuer, [AUDIENCE]).unwrap();
+        Verifier::with_keys(policy, keys(signer)).with_clock(clock.clock())
+    };
+    let (own, other) = (make(ISSUER, &ours), make(OTHER_ISSUER, &partners));
+    assert_eq!(Verifier::any_of([own.clone(), own.clone()]).unwrap_err(), SetupError::Issuers);
+    assert_eq!(Verifier::any_of([]).unwrap_err(), SetupError::Issuers);
+    let counts = Counts::default();
+    let verifier = Verifier::any_of([own, other]).unwrap().observed_by(counts.clone());
+    let of_partner = with(claims(), "iss", json!(OTHER_ISSUER));
+    let good = [ours.token(), partners.token_of(&of_partner)];
+    for _ in 0..2 {
+        assert_eq!(verifier.verify_known(&good[0]).unwrap().iss, ISSUER);
+        assert_eq!(verifier.verify_known(&good[1]).unwrap().iss, OTHER_ISSUER);
+    }
+    assert_eq!(counts.take(), (2, 2));
+    for (forged, why) in [
+        (ours.token_of(&of_partner), Refusal::Algorithm), // our key, their name
+        (partners.token(), Refusal::Algorithm),           // their key, our name
+        (ours.token_of(&with(claims(), "iss", json!("https://nobody.example"))), Refusal::Issuer),
+        (ours.token_of(&with(claims(), "iss", json!([ISSUER, OTHER_ISSUER]))), Refusal::Malformed("")),
+        ("x.y.z".to_owned(), Refusal::Malformed("")),
+    ] {
+        assert_eq!(verifier.verify_known(&forged).unwrap_err().code(), why.code());
+    }
+    assert!(matches!(verifier.readiness(), Readiness::Ready { .. }));
+    clock.advance(Duration::from_secs(3600));
+    assert_eq!(verifier.verify_known(&good[1]).unwrap_err(), Refusal::Expired);
+    assert_eq!(verifier.verify_expired(&good[1]).unwrap().iss, OTHER_ISSUER);
+}
