@@ -1,5 +1,6 @@
-//! For actix-web: `AccessToken` and `OptionalToken` as parameters of handlers, [`RequireToken`](crate::RequireToken) and
-//! [`PrivateAnswers`](crate::PrivateAnswers) as middleware, [`ResourceMetadata`](crate::ResourceMetadata) as a service.
+//! For actix-web: `AccessToken`, `OptionalToken` and `OwnClaims` as parameters of handlers,
+//! [`RequireToken`](crate::RequireToken) and [`PrivateAnswers`](crate::PrivateAnswers) as middleware,
+//! [`ResourceMetadata`](crate::ResourceMetadata) as a service.
 //!
 //! Put the verifier into the app with `.app_data(verifier.clone())`, or as `web::Data`. A token whose key is
 //! known is verified at once, without a boxed future. (`Option<AccessToken>` would take a bad token for none: that is
@@ -21,7 +22,7 @@ use actix_web::{
 };
 
 pub use self::{
-    extract::{OptionalVerification, Verification},
+    extract::{Verification, Verified},
     middleware::{Marked, Required},
 };
 pub use crate::OptionalToken;

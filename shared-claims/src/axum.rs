@@ -1,4 +1,4 @@
-//! For axum and other tower services: `AccessToken` and `OptionalToken` as parameters of handlers,
+//! For axum and other tower services: `AccessToken`, `OptionalToken` and `OwnClaims` as parameters of handlers,
 //! [`RequireToken`](crate::RequireToken) and [`PrivateAnswers`](crate::PrivateAnswers) as layers,
 //! [`ResourceMetadata`](crate::ResourceMetadata) as a router.
 //!

@@ -3,7 +3,9 @@
 
 use std::{fmt, sync::Arc};
 
-use crate::{AccessToken, AuthError, Cause, Verifier, guard::Rule, request::Head};
+use serde::de::DeserializeOwned;
+
+use crate::{AccessToken, AuthError, Cause, OwnClaims, Verifier, guard::Rule, request::Head};
 
 /// Demands a token, and maybe rights, of every request: `wrap` it around a scope, resource or route of actix-web, or use
 /// it as a `layer` of an axum router or any other tower service. What is behind it is not called before the token is
@@ -169,5 +171,12 @@ impl OptionalToken {
             Err(error) if *error.cause() == Cause::MissingToken => Ok(Self(None)),
             token => token.map(|token| Self(Some(token))),
         }
+    }
+}
+
+impl<C: DeserializeOwned + Send + Sync + 'static> OwnClaims<C> {
+    pub(crate) fn from_result(token: Result<AccessToken, AuthError>) -> Result<Self, AuthError> {
+        let token = token?;
+        token.clone().read().map_err(|refusal| token.auth_error(refusal))
     }
 }

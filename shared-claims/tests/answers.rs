@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use shared_claims::{
-    AccessToken, Answer, AuthError, Cause, Policy, Refusal, Verifier,
+    AccessToken, Answer, AuthError, Cause, ManualClock, Policy, Refusal, Verifier,
     bearer::token_in,
     guard::{Rule, all_of, all_scopes, any_of, any_scope, login_within, owner, role, scope},
 };
@@ -110,6 +110,18 @@ fn a_login_is_recent_until_it_is_older_than_that() {
     assert_eq!(token().verified_at(), NOW);
     assert!(five_minutes().check(&token()).is_err(), "without a time no login is recent");
     five_minutes().check_at(&token(), NOW + 300).unwrap();
+}
+
+#[test]
+fn a_token_that_is_verified_again_is_judged_by_the_time_of_then() {
+    let (signer, time) = (Signer::es256("es"), ManualClock::at(NOW));
+    let verifier = verifier(&[&signer]).with_clock(time.clock());
+    let (token, recent) = (signer.token(), || login_within(Duration::from_secs(300)));
+    verifier.verify_known(&token).unwrap().require(recent()).unwrap();
+    time.advance(Duration::from_secs(301));
+    let again = verifier.verify_known(&token).unwrap();
+    assert_eq!(again.verified_at(), NOW + 301);
+    assert!(again.require(recent()).is_err());
 }
 
 #[test]

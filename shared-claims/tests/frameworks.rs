@@ -127,6 +127,22 @@ async fn a_login_that_was_too_long_ago_is_asked_for_again() {
 }
 
 #[actix_web::test]
+async fn a_token_without_the_claims_that_a_handler_needs_is_refused() {
+    let signer = Signer::es256("es");
+    let both = Both::new(&verifier(&[&signer]));
+    let get = |token: &str| ask("GET", "/tenant").bearer(token);
+    let answer = both.ask(&get(&signer.token_of(&with(claims(), "tenant", json!("acme"))))).await;
+    assert_eq!((answer.status, answer.body.as_str()), (200, "ada of acme"));
+    let other = signer.token_of(&with(claims(), "tenant", json!(7)));
+    let rows = vec![
+        ("none", ask("GET", "/tenant"), 401, NONE, "missing_token"),
+        ("without", get(&signer.token()), 401, INVALID, "invalid_token"),
+        ("another type", get(&other), 401, INVALID, "invalid_token"),
+    ];
+    refuse_all(&both, rows).await;
+}
+
+#[actix_web::test]
 async fn an_optional_token_may_be_absent_but_not_bad() {
     let signer = Signer::es256("es");
     let both = Both::new(&verifier(&[&signer]));

@@ -8,9 +8,10 @@ use std::{
 };
 
 use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload, web};
+use serde::de::DeserializeOwned;
 
 use crate::{
-    AccessToken, AuthError, Cause, OptionalToken, Verifier,
+    AccessToken, AuthError, Cause, OptionalToken, OwnClaims, Verifier,
     request::Known,
     require::{VerifiedBy, WillBePrivate, check_private},
 };
@@ -38,10 +39,19 @@ impl FromRequest for AccessToken {
 
 impl FromRequest for OptionalToken {
     type Error = AuthError;
-    type Future = OptionalVerification;
+    type Future = Verified<Self>;
 
-    fn from_request(request: &HttpRequest, payload: &mut Payload) -> OptionalVerification {
-        OptionalVerification(AccessToken::from_request(request, payload))
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Verified<Self> {
+        Verified(AccessToken::from_request(request, payload), Self::from_result)
+    }
+}
+
+impl<C: DeserializeOwned + Send + Sync + 'static> FromRequest for OwnClaims<C> {
+    type Error = AuthError;
+    type Future = Verified<Self>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Verified<Self> {
+        Verified(AccessToken::from_request(request, payload), Self::from_result)
     }
 }
 
@@ -76,14 +86,15 @@ impl Future for Verification {
     }
 }
 
-/// The future of an [`OptionalToken`].
-pub struct OptionalVerification(Verification);
+/// The future of what is made of an [`AccessToken`].
+pub struct Verified<T>(Verification, fn(Result<AccessToken, AuthError>) -> Result<T, AuthError>);
 
-impl Future for OptionalVerification {
-    type Output = Result<OptionalToken, AuthError>;
+impl<T> Future for Verified<T> {
+    type Output = Result<T, AuthError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0).poll(cx).map(OptionalToken::from_result)
+        let Self(verification, make) = &mut *self;
+        Pin::new(verification).poll(cx).map(*make)
     }
 }
 

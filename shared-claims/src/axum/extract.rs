@@ -4,9 +4,10 @@ use ::axum::{
     extract::{FromRef, FromRequestParts, OptionalFromRequestParts},
     http::request::Parts,
 };
+use serde::de::DeserializeOwned;
 
 use crate::{
-    AccessToken, AuthError, OptionalToken, Verifier,
+    AccessToken, AuthError, OptionalToken, OwnClaims, Verifier,
     require::{VerifiedBy, WillBePrivate, check_private},
 };
 
@@ -31,6 +32,19 @@ impl<S> FromRequestParts<S> for OptionalToken
 where
     Verifier: FromRef<S>,
     S: Send + Sync,
+{
+    type Rejection = AuthError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, AuthError> {
+        Self::from_result(<AccessToken as FromRequestParts<S>>::from_request_parts(parts, state).await)
+    }
+}
+
+impl<S, C> FromRequestParts<S> for OwnClaims<C>
+where
+    Verifier: FromRef<S>,
+    S: Send + Sync,
+    C: DeserializeOwned + Send + Sync + 'static,
 {
     type Rejection = AuthError;
 

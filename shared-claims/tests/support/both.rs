@@ -16,8 +16,10 @@ use axum::{
     http::Request,
     routing::get,
 };
+use serde::Deserialize;
 use shared_claims::{
-    AccessToken, AuthError, OptionalToken, PrivateAnswers, RequireToken, ResourceMetadata, Verifier,
+    AccessToken, AuthError, OptionalToken, OwnClaims, PrivateAnswers, RequireToken, ResourceMetadata,
+    Verifier,
     guard::{login_within, owner, role, scope},
 };
 use tower::ServiceExt;
@@ -131,6 +133,7 @@ impl Both {
             .service(web::resource("/books").get(on_actix::books))
             .service(web::resource("/records/{user}").get(on_actix::records))
             .service(web::resource("/pay").get(on_actix::pay))
+            .service(web::resource("/tenant").get(on_actix::tenant))
             .service(web::resource("/cached").get(on_actix::cached))
             .service(
                 web::scope("/guarded")
@@ -165,6 +168,7 @@ impl Both {
             .route("/books", get(on_axum::books))
             .route("/records/{user}", get(on_axum::records))
             .route("/pay", get(on_axum::pay))
+            .route("/tenant", get(on_axum::tenant))
             .route("/cached", get(on_axum::cached))
             .nest("/guarded", behind);
         if let Some(metadata) = &self.metadata {
@@ -192,6 +196,12 @@ impl Both {
     }
 }
 
+/// Claims of the application's own.
+#[derive(Deserialize)]
+struct Tenant {
+    tenant: String,
+}
+
 fn may_pay(token: &AccessToken) -> Result<(), AuthError> {
     token.require(scope("books:download").and(login_within(Duration::from_secs(300))))
 }
@@ -206,7 +216,10 @@ const CACHED: [(&str, &str); 1] = [("cache-control", "public, max-age=60, S-Maxa
 mod on_actix {
     use actix_web::{HttpResponse, Responder, web};
 
-    use super::*;
+    use super::{
+        AccessToken, AtomicUsize, AuthError, CACHED, OptionalToken, Ordering, OwnClaims, Tenant, greeting,
+        may_pay, owner, role, scope,
+    };
 
     pub(super) async fn home(OptionalToken(token): OptionalToken) -> String {
         greeting(token.as_ref())
@@ -231,6 +244,10 @@ mod on_actix {
         Ok("paid")
     }
 
+    pub(super) async fn tenant(caller: OwnClaims<Tenant>) -> String {
+        format!("{} of {}", caller.token.name(), caller.own.tenant)
+    }
+
     pub(super) async fn cached(_: AccessToken) -> impl Responder {
         HttpResponse::Ok().insert_header(CACHED[0]).content_type("text/plain; charset=utf-8").body("kept")
     }
@@ -248,7 +265,10 @@ mod on_actix {
 
 /// Handlers of axum.
 mod on_axum {
-    use super::*;
+    use super::{
+        AccessToken, Arc, AtomicUsize, AuthError, CACHED, Extension, OptionalToken, Ordering, OwnClaims,
+        Path, Tenant, greeting, may_pay, owner, role, scope,
+    };
 
     pub(super) async fn home(OptionalToken(token): OptionalToken, same: Option<AccessToken>) -> String {
         assert_eq!(token.is_some(), same.is_some());
@@ -272,6 +292,10 @@ mod on_axum {
     pub(super) async fn pay(token: AccessToken) -> Result<&'static str, AuthError> {
         may_pay(&token)?;
         Ok("paid")
+    }
+
+    pub(super) async fn tenant(caller: OwnClaims<Tenant>) -> String {
+        format!("{} of {}", caller.token.name(), caller.own.tenant)
     }
 
     pub(super) async fn cached(_: AccessToken) -> ([(&'static str, &'static str); 1], &'static str) {
