@@ -14,6 +14,8 @@ trust=()   # options that tell curl whom to trust
 # expect STATUS NAME METHOD URL [OPTION VALUE]…: sends a request and checks the answer.
 #   --json BODY, --form BODY   what is sent
 #   --bearer TOKEN             who sends it
+#   --user ID:SECRET           the same, in Basic credentials
+#   --header LINE              what else is sent; may be repeated
 #   --has TEXT                 must be in the answer's head or body, whatever its case; may be repeated
 #   --repeated STATUS          is as good when the request had to be repeated: the first one may have arrived
 expect() {
@@ -25,6 +27,8 @@ expect() {
       --json) options+=(--header 'Content-Type: application/json' --data-binary "$2") ;;
       --form) options+=(--data "$2") ;;
       --bearer) options+=(--header "Authorization: Bearer $2") ;;
+      --user) options+=(--user "$2") ;;
+      --header) options+=(--header "$2") ;;
       --has) texts+=("$2") ;;
       --repeated) repeated_status=$2 ;;
       *) fail "expect does not know $1." ;;
@@ -112,4 +116,27 @@ answers() {
 
 body() {
   cat "$folder/body"
+}
+
+# header NAME: of the last answer; the name in small letters.
+header() {
+  awk -F ': ' -v name="$1" 'tolower($1) == name { sub(/\r$/, ""); print substr($0, length(name) + 3) }' "$folder/head"
+}
+
+# check_timed NAME SECONDS COMMAND…: a check of something that takes its time; says how long that was.
+check_timed() {
+  local start
+  start=$(milliseconds)
+  if within "$2" "${@:3}"; then
+    pass "$1 ($(($(milliseconds) - start)) ms)"
+  else
+    flunk "$1" "not within $2 s: ${*:3}; the status of the last answer: $status"
+  fi
+}
+
+# On a clock that goes on; whole seconds where bash is older than 5.
+milliseconds() {
+  local now=${EPOCHREALTIME:-$SECONDS.000} fraction
+  fraction=${now#*[.,]}
+  printf '%s' "$((${now%[.,]*} * 1000 + 10#${fraction:0:3}))"
 }
