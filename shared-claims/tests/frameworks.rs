@@ -4,15 +4,20 @@
 
 mod support;
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use shared_claims::{
     CookieSource, Policy, Remote, ResourceMetadata, SetupError, Sources, TokenSource, Verifier,
+    guard::{all_of, all_scopes, any_of, any_scope, login_within, owner, role, scope},
 };
 use support::{
     AUDIENCE, ISSUER, NOW, Signer,
-    both::{Ask, Both, ask},
-    claims, key_set, policy, server, verifier, with,
+    both::{Ask, Both, MakeRule, ask},
+    claims, key_set, policy, server, verifier, with, without,
 };
+
+const FIVE_MINUTES: Duration = Duration::from_secs(300);
 
 const NONE: &str = r#"Bearer realm="orders""#;
 const INVALID: &str =
@@ -140,6 +145,99 @@ async fn a_token_without_the_claims_that_a_handler_needs_is_refused() {
         ("another type", get(&other), 401, INVALID, "invalid_token"),
     ];
     refuse_all(&both, rows).await;
+}
+
+#[actix_web::test]
+async fn every_guard_answers_alike_before_a_handler_and_in_it() {
+    let signer = Signer::es256("es");
+    let verifier = verifier(&[&signer]);
+    let fresh = signer.token(); // of user-1, with comments:write and books:download, who has just logged in
+    let of = |name, value| signer.token_of(&with(claims(), name, value));
+    let stale = of("auth_time", json!(NOW - 301));
+    let unknown = signer.token_of(&without(claims(), "auth_time"));
+    let admin = of("roles", json!(["reader", "admin"]));
+    let lacks = |scopes| format!(r#"Bearer realm="orders", error="insufficient_scope", scope="{scopes}""#);
+    let (write, pay, both) = (lacks("books:write"), lacks("pay"), lacks("comments:write books:write"));
+    let login = LOGIN.replace(r#"scope="books:download", "#, "");
+    let denied = "insufficient_scope";
+    let rows: [(&str, MakeRule, &str, u16, &str); 21] = [
+        ("a scope", |_| scope("comments:write"), &fresh, 200, ""),
+        ("a missing scope", |_| scope("books:write"), &fresh, 403, &write),
+        ("any scope", |_| any_scope(["books:write", "comments:write"]), &fresh, 200, ""),
+        ("none of several scopes", |_| any_scope(["pay", "books:write"]), &fresh, 403, &pay),
+        ("any of no scopes", |_| any_scope([]), &fresh, 403, WRONG_OBJECT),
+        ("all scopes", |_| all_scopes(["comments:write", "books:download"]), &fresh, 200, ""),
+        ("one scope of two", |_| all_scopes(["comments:write", "books:write"]), &fresh, 403, &both),
+        ("a role", |_| role("admin"), &admin, 200, ""),
+        ("a missing role", |_| role("admin"), &fresh, 403, WRONG_OBJECT),
+        ("any of several rules", |_| any_of([role("admin"), scope("comments:write")]), &fresh, 200, ""),
+        ("none of several rules", |_| any_of([role("admin"), role("boss")]), &fresh, 403, WRONG_OBJECT),
+        ("all of several rules", |_| all_of([role("admin"), scope("comments:write")]), &admin, 200, ""),
+        ("one rule of two", |_| all_of([role("admin"), scope("comments:write")]), &fresh, 403, WRONG_OBJECT),
+        ("the owner", owner, &fresh, 200, ""),
+        ("not the owner", |_| owner("user-2"), &fresh, 403, WRONG_OBJECT),
+        ("neither owner nor admin", |_| owner("user-2").or(role("admin")), &fresh, 403, WRONG_OBJECT),
+        ("an admin who is no owner", |_| owner("user-2").or(role("admin")), &admin, 200, ""),
+        ("a recent login", |_| login_within(FIVE_MINUTES), &fresh, 200, ""),
+        ("an old login", |_| login_within(FIVE_MINUTES), &stale, 401, &login),
+        ("an unknown login", |_| login_within(FIVE_MINUTES), &unknown, 401, &login),
+        (
+            "an old login of another",
+            |_| owner("user-2").and(login_within(FIVE_MINUTES)),
+            &stale,
+            403,
+            WRONG_OBJECT,
+        ),
+    ];
+    for (name, rule, token, status, challenge) in rows {
+        let both = Both::new(&verifier).ruled_by(rule);
+        for path in ["/ruled/user-1", "/guarded-by-rule/user-1"] {
+            let ask = ask("GET", path).bearer(token);
+            if status == 200 {
+                assert_eq!((both.status(&ask).await, both.calls()), (200, 2), "{name}: one of each");
+            } else {
+                let code = if status == 401 { "insufficient_user_authentication" } else { denied };
+                refuse_all(&both, vec![(name, ask, status, challenge, code)]).await;
+            }
+        }
+    }
+}
+
+#[actix_web::test]
+async fn an_issuer_is_known_by_its_metadata_its_keys_or_a_secret() {
+    let signer = Signer::es256("es");
+    let metadata = |server: &server::Server| {
+        json!({"issuer": ISSUER, "jwks_uri": format!("{}/jwks.json", server.url)}).to_string()
+    };
+    let secret = [7; 32];
+    let mut servers = Vec::new();
+    let mut verifiers = vec![
+        ("keys", Verifier::with_keys(policy(), key_set(&[&signer])), signer.token()),
+        (
+            "a secret",
+            Verifier::with_shared_secret(policy(), &secret).unwrap(),
+            Signer::hs256(&secret).token(),
+        ),
+    ];
+    for document in ["oauth-authorization-server", "openid-configuration"] {
+        let server = server::Server::start().await;
+        server.route(&format!("/.well-known/{document}"), server::Reply::ok(metadata(&server)));
+        server.route("/jwks.json", server::Reply::ok(support::jwks(&[&signer])));
+        let remote = Remote::discover().internal_url(&server.url);
+        verifiers.push((document, Verifier::remote(policy(), remote).unwrap(), signer.token()));
+        servers.push(server);
+    }
+    let remote = Remote::discover().jwks_uri(format!("{}/jwks.json", servers[0].url));
+    verifiers.push(("a URL of keys", Verifier::remote(policy(), remote).unwrap(), signer.token()));
+    let forged = Signer::es256("es").token();
+    for (name, verifier, token) in verifiers {
+        let verifier = verifier.with_clock(support::clock());
+        verifier.start();
+        let both = Both::new(&verifier);
+        assert_eq!(both.ask(&ask("GET", "/me").bearer(&token)).await.body, "ada", "{name}");
+        refuse_all(&both, vec![(name, ask("GET", "/me").bearer(&forged), 401, INVALID, "invalid_token")])
+            .await;
+    }
 }
 
 #[actix_web::test]

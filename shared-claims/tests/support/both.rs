@@ -20,7 +20,7 @@ use serde::Deserialize;
 use shared_claims::{
     AccessToken, AuthError, OptionalToken, OwnClaims, PrivateAnswers, RequireToken, ResourceMetadata,
     Verifier,
-    guard::{login_within, owner, role, scope},
+    guard::{Rule, login_within, owner, role, scope},
 };
 use tower::ServiceExt;
 
@@ -81,17 +81,27 @@ impl Answer {
     }
 }
 
+/// The rule for a path with this user in it.
+pub(crate) type MakeRule = for<'a> fn(&'a str) -> Rule<'a>;
+
 /// Both applications, and how often a handler behind a guard was called.
 pub(crate) struct Both {
     verifier: Verifier,
     metadata: Option<ResourceMetadata>,
     marks: bool,
+    rule: MakeRule,
     calls: Arc<AtomicUsize>,
 }
 
 impl Both {
     pub(crate) fn new(verifier: &Verifier) -> Self {
-        Self { verifier: verifier.clone(), metadata: None, marks: true, calls: Arc::default() }
+        Self { verifier: verifier.clone(), metadata: None, marks: true, rule: owner, calls: Arc::default() }
+    }
+
+    /// With this rule in the handler of `/ruled/{user}` and before that of `/guarded-by-rule/{user}`.
+    pub(crate) fn ruled_by(mut self, rule: MakeRule) -> Self {
+        self.rule = rule;
+        self
     }
 
     pub(crate) fn describing(mut self, metadata: &ResourceMetadata) -> Self {
@@ -124,10 +134,11 @@ impl Both {
     async fn ask_actix(&self, ask: &Ask) -> Answer {
         use actix_web::{App, middleware::Condition, test};
         let calls = web::Data::from(Arc::clone(&self.calls));
-        let [guarded, records] = self.guards();
+        let ([guarded, records], ruled) = (self.guards(), self.rule_guard());
         let mut app = App::new()
             .app_data(self.verifier.clone())
             .app_data(calls)
+            .app_data(web::Data::new(self.rule))
             .service(web::resource("/").get(on_actix::home))
             .service(web::resource("/me").get(on_actix::me).post(on_actix::me))
             .service(web::resource("/books").get(on_actix::books))
@@ -135,6 +146,8 @@ impl Both {
             .service(web::resource("/pay").get(on_actix::pay))
             .service(web::resource("/tenant").get(on_actix::tenant))
             .service(web::resource("/cached").get(on_actix::cached))
+            .service(web::resource("/ruled/{user}").get(on_actix::ruled))
+            .service(web::resource("/guarded-by-rule/{user}").wrap(ruled).get(on_actix::guarded))
             .service(
                 web::scope("/guarded")
                     .wrap(guarded)
@@ -157,7 +170,7 @@ impl Both {
     }
 
     async fn ask_axum(&self, ask: &Ask) -> Answer {
-        let [guarded, records] = self.guards();
+        let ([guarded, records], ruled) = (self.guards(), self.rule_guard());
         let behind = Router::new()
             .route("/records/{user}", get(on_axum::guarded).layer(records))
             .route("/books", get(on_axum::guarded).post(on_axum::guarded))
@@ -170,6 +183,8 @@ impl Both {
             .route("/pay", get(on_axum::pay))
             .route("/tenant", get(on_axum::tenant))
             .route("/cached", get(on_axum::cached))
+            .route("/ruled/{user}", get(on_axum::ruled))
+            .route("/guarded-by-rule/{user}", get(on_axum::guarded).layer(ruled))
             .nest("/guarded", behind);
         if let Some(metadata) = &self.metadata {
             app = app.merge(metadata.router());
@@ -177,7 +192,8 @@ impl Both {
         if self.marks {
             app = app.layer(PrivateAnswers::new(&self.verifier));
         }
-        let app = app.layer(Extension(Arc::clone(&self.calls))).with_state(self.verifier.clone());
+        let app = app.layer(Extension(Arc::clone(&self.calls))).layer(Extension(self.rule));
+        let app = app.with_state(self.verifier.clone());
         let mut request = Request::builder().method(ask.method).uri(&ask.target);
         for (name, value) in &ask.headers {
             request = request.header(*name, value);
@@ -193,6 +209,11 @@ impl Both {
         let guard = RequireToken::new(&self.verifier);
         let records = guard.clone().rule_for(|path| owner(path.get("user")).or(role("admin")));
         [guard.rule(scope("books:download")), records]
+    }
+
+    fn rule_guard(&self) -> RequireToken {
+        let rule = self.rule;
+        RequireToken::new(&self.verifier).rule_for(move |path| rule(path.get("user")))
     }
 }
 
@@ -217,8 +238,8 @@ mod on_actix {
     use actix_web::{HttpResponse, Responder, web};
 
     use super::{
-        AccessToken, AtomicUsize, AuthError, CACHED, OptionalToken, Ordering, OwnClaims, Tenant, greeting,
-        may_pay, owner, role, scope,
+        AccessToken, AtomicUsize, AuthError, CACHED, MakeRule, OptionalToken, Ordering, OwnClaims, Tenant,
+        greeting, may_pay, owner, role, scope,
     };
 
     pub(super) async fn home(OptionalToken(token): OptionalToken) -> String {
@@ -252,6 +273,17 @@ mod on_actix {
         HttpResponse::Ok().insert_header(CACHED[0]).content_type("text/plain; charset=utf-8").body("kept")
     }
 
+    pub(super) async fn ruled(
+        token: AccessToken,
+        user: web::Path<String>,
+        rule: web::Data<MakeRule>,
+        calls: web::Data<AtomicUsize>,
+    ) -> Result<String, AuthError> {
+        token.require(rule(&user))?;
+        calls.fetch_add(1, Ordering::Relaxed);
+        Ok(greeting(Some(&token)))
+    }
+
     pub(super) async fn guarded(
         token: AccessToken,
         before: web::ReqData<AccessToken>,
@@ -266,8 +298,8 @@ mod on_actix {
 /// Handlers of axum.
 mod on_axum {
     use super::{
-        AccessToken, Arc, AtomicUsize, AuthError, CACHED, Extension, OptionalToken, Ordering, OwnClaims,
-        Path, Tenant, greeting, may_pay, owner, role, scope,
+        AccessToken, Arc, AtomicUsize, AuthError, CACHED, Extension, MakeRule, OptionalToken, Ordering,
+        OwnClaims, Path, Tenant, greeting, may_pay, owner, role, scope,
     };
 
     pub(super) async fn home(OptionalToken(token): OptionalToken, same: Option<AccessToken>) -> String {
@@ -300,6 +332,17 @@ mod on_axum {
 
     pub(super) async fn cached(_: AccessToken) -> ([(&'static str, &'static str); 1], &'static str) {
         (CACHED, "kept")
+    }
+
+    pub(super) async fn ruled(
+        token: AccessToken,
+        Path(user): Path<String>,
+        Extension(rule): Extension<MakeRule>,
+        Extension(calls): Extension<Arc<AtomicUsize>>,
+    ) -> Result<String, AuthError> {
+        token.require(rule(&user))?;
+        calls.fetch_add(1, Ordering::Relaxed);
+        Ok(greeting(Some(&token)))
     }
 
     pub(super) async fn guarded(
