@@ -145,6 +145,12 @@ async fn a_token_without_the_claims_that_a_handler_needs_is_refused() {
         ("another type", get(&other), 401, INVALID, "invalid_token"),
     ];
     refuse_all(&both, rows).await;
+    let behind = |token: &str| ask("GET", "/guarded/tenant").bearer(token);
+    assert_eq!(both.status(&behind(&signer.token())).await, 401);
+    let tenant = with(claims(), "tenant", json!("acme"));
+    assert_eq!(both.ask(&behind(&signer.token_of(&tenant))).await.body, "ada of acme");
+    let no_scope = signer.token_of(&with(tenant, "scope", json!("")));
+    assert_eq!(both.status(&behind(&no_scope)).await, 403, "the guard is asked first");
 }
 
 #[actix_web::test]

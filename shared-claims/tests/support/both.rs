@@ -152,6 +152,7 @@ impl Both {
                 web::scope("/guarded")
                     .wrap(guarded)
                     .service(web::resource("/books").get(on_actix::guarded).post(on_actix::guarded))
+                    .service(web::resource("/tenant").get(on_actix::tenant))
                     .service(web::resource("/records/{user}").wrap(records).get(on_actix::guarded)),
             );
         if let Some(metadata) = &self.metadata {
@@ -173,6 +174,7 @@ impl Both {
         let ([guarded, records], ruled) = (self.guards(), self.rule_guard());
         let behind = Router::new()
             .route("/records/{user}", get(on_axum::guarded).layer(records))
+            .route("/tenant", get(on_axum::tenant))
             .route("/books", get(on_axum::guarded).post(on_axum::guarded))
             .route_layer(guarded);
         let mut app = Router::new()
