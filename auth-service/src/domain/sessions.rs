@@ -7,7 +7,7 @@ use shared_claims::{AccessToken, Claims, Refusal};
 use super::keyring::{KeyringError, RefreshToken};
 use super::{Issuer, revocation};
 use crate::store::sessions::{self, Session};
-use crate::store::users::User;
+use crate::store::users::{self, User};
 use crate::store::{Connection, StoreError};
 
 /// What a login or a refresh gives.
@@ -187,6 +187,7 @@ impl Issuer {
         let (user_id, kept) = (caller.user.id.clone(), caller.session.id.clone());
         let (now, until) = (self.now(), self.revoked_until());
         let end = move |db: &mut Connection| {
+            users::hold_as_it_is(db, &user_id)?;
             let ended = sessions::end_all(db, &user_id, &kept, now)?;
             revocation::revoke(db, ended, until)
         };

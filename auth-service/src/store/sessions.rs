@@ -135,6 +135,8 @@ pub fn end(connection: &mut Connection, id: &str, now: i64) -> Result<Option<Ses
 
 /// Ends every session of an account, except the one called `except`, and gives the numbers that they had.
 ///
+/// The caller holds the account: two that take its sessions in different orders would wait for each other forever.
+///
 /// # Errors
 /// The database's.
 pub fn end_all(
@@ -161,6 +163,8 @@ pub fn end_everything(connection: &mut Connection, now: i64) -> Result<usize, St
 }
 
 /// Takes away the numbers of an account's open sessions, and gives them: the sessions go on under new ones.
+///
+/// The caller holds the account, as for [`end_all`].
 ///
 /// # Errors
 /// The database's.

@@ -120,6 +120,15 @@ pub fn hold_by_name(connection: &mut Connection, username: &str) -> Result<Optio
     Ok(held.get_result(connection).optional()?)
 }
 
+/// Holds the account until the transaction ends, whatever became of it.
+///
+/// # Errors
+/// The database's.
+pub fn hold_as_it_is(connection: &mut Connection, id: &str) -> Result<(), StoreError> {
+    diesel::update(dsl::users.find(id)).set(dsl::auth_version.eq(dsl::auth_version)).execute(connection)?;
+    Ok(())
+}
+
 /// Gives an account other roles. With `fewer`, logins in flight, which saw the ones before, do not succeed.
 ///
 /// # Errors
