@@ -78,8 +78,8 @@ const RULES: &[Rule] = &[
     },
     Rule {
         room: "shared-claims/src",
-        except: &["shared-claims/src/actix.rs"],
-        words: &["actix_web"],
+        except: &["shared-claims/src/actix", "shared-claims/src/axum"],
+        words: &["actix_web", "axum::", "tower_layer", "tower_service"],
         why: "the core knows no framework",
     },
     Rule {

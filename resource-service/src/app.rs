@@ -10,9 +10,9 @@ use service_kit::settings::SettingsError;
 use shared_claims::{Clock, SetupError};
 
 use crate::books::Books;
-use crate::settings::{Settings, TokenSource};
+use crate::settings::Settings;
 use crate::store::{Store, StoreError};
-use crate::{http, verifier};
+use crate::{http, metadata, verifier};
 
 /// Why the service does not start.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +44,7 @@ pub enum StartError {
 /// Outside a tokio runtime.
 pub fn build(settings: &Settings, clock: Clock) -> Result<App, StartError> {
     let verifier = verifier::from_settings(settings)?.with_clock(clock.clone());
+    let metadata = metadata::from_settings(settings, &verifier)?;
     make_data_dir(settings)?;
     let books = Data::new(open_books(settings)?);
     let store = Data::new(open_store(settings)?);
@@ -57,7 +58,7 @@ pub fn build(settings: &Settings, clock: Clock) -> Result<App, StartError> {
             .app_data(books.clone())
             .app_data(store.clone())
             .app_data(clock.clone());
-        http::routes(config);
+        http::routes(config, &verifier, metadata.clone());
     };
     let app = App::listen("resource-service", settings.listen, &settings.http, routes)
         .map_err(|error| StartError::Listen(settings.listen, error))?;
@@ -87,8 +88,5 @@ fn warn_about(settings: &Settings) {
             "HS256: every service that knows the shared secret can sign tokens, no keys are fetched, and a logout \
              reaches this service only when the access token expires"
         );
-    }
-    if settings.token_sources != [TokenSource::Header] {
-        log::warn!("token_sources: only the header is read so far");
     }
 }

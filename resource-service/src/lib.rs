@@ -6,6 +6,7 @@
 pub mod app;
 mod books;
 mod http;
+mod metadata;
 pub mod settings;
 mod store;
 mod verifier;

@@ -24,7 +24,11 @@ pub struct Settings {
     pub audience: Vec<String>,
     pub data_dir: PathBuf,
     #[serde(deserialize_with = "parsed_list")]
-    pub token_sources: Vec<TokenSource>,
+    pub token_sources: Vec<Source>,
+    #[serde(deserialize_with = "comma_list")]
+    pub allowed_origins: Vec<String>,
+    #[serde(default)]
+    pub public_url: Option<String>,
     #[serde(with = "humantime_serde")]
     pub max_staleness: Duration,
     #[serde(deserialize_with = "comma_list")]
@@ -43,7 +47,7 @@ pub struct Settings {
 
 /// Where a request may carry its token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TokenSource {
+pub enum Source {
     /// `Authorization: Bearer …` (RFC 6750 section 2.1).
     Header,
     /// `__Host-access`.
@@ -89,7 +93,7 @@ impl Settings {
     }
 }
 
-impl FromStr for TokenSource {
+impl FromStr for Source {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
@@ -118,7 +122,7 @@ mod tests {
     #[test]
     fn lists_are_written_with_commas() {
         let sources = load_with("RESOURCE__TOKEN_SOURCES", "header, cookie,query").unwrap().token_sources;
-        assert_eq!(sources, [TokenSource::Header, TokenSource::Cookie, TokenSource::Query]);
+        assert_eq!(sources, [Source::Header, Source::Cookie, Source::Query]);
         let proxies = load_with("RESOURCE__HTTP__TRUSTED_PROXIES", "10.0.0.0/8,::1/128").unwrap();
         assert_eq!(proxies.http.trusted_proxies.len(), 2);
     }

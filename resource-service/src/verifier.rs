@@ -2,24 +2,43 @@
 
 use secrecy::ExposeSecret as _;
 use service_kit::settings::SettingsError;
-use shared_claims::{Policy, Remote, SetupError, Verifier};
+use shared_claims::{CookieSource, Policy, Remote, SetupError, Sources, TokenSource, Verifier};
 
 use crate::app::StartError;
-use crate::settings::Settings;
+use crate::metadata;
+use crate::settings::{Settings, Source};
 
 /// A verifier that was not started yet: nothing is fetched here.
 ///
 /// # Errors
 /// The setting that it cannot be made with.
 pub(crate) fn from_settings(settings: &Settings) -> Result<Verifier, StartError> {
+    let sources = sources(settings)?;
+    let metadata = metadata::describe(settings)?;
     let made = Policy::new(&settings.issuer, &settings.audience).and_then(|policy| {
-        let policy = policy.realm("resource-service");
+        let mut policy = policy.realm("resource-service");
+        if let Some(metadata) = metadata {
+            policy = policy.resource_metadata(metadata.url());
+        }
         match &settings.shared_secret {
             Some(secret) => Verifier::with_shared_secret(policy, secret.expose_secret().as_bytes()),
             None => Verifier::remote(policy, remote(settings)),
         }
     });
-    made.map_err(|error| blame(settings, error))
+    made.map(|verifier| verifier.with_sources(sources)).map_err(|error| blame(settings, error))
+}
+
+/// Where in a request a token may stand.
+fn sources(settings: &Settings) -> Result<Sources, SettingsError> {
+    let cookie = CookieSource::default()
+        .allow_origins(&settings.allowed_origins)
+        .map_err(|error| SettingsError::invalid("allowed_origins", error))?;
+    let sources = settings.token_sources.iter().map(|source| match source {
+        Source::Header => TokenSource::Header,
+        Source::Cookie => TokenSource::Cookie(cookie.clone()),
+        Source::Query => TokenSource::Query,
+    });
+    Ok(sources.collect())
 }
 
 fn remote(settings: &Settings) -> Remote {

@@ -15,11 +15,21 @@ use crate::{Denied, Refusal};
 #[error("{cause}")]
 pub struct AuthError {
     cause: Cause,
-    realm: Arc<str>,
+    realm: Arc<Realm>,
+}
+
+/// What a challenge says besides the error.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Realm {
+    /// The name of what is protected (RFC 9110 section 11.5).
+    pub name: String,
+    /// The URL of the document that describes it (RFC 9728 section 5.1).
+    pub metadata: Option<String>,
 }
 
 /// Why a request is not let through.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Cause {
     /// No credentials, or ones of another scheme.
     #[error("no bearer token")]
@@ -27,12 +37,26 @@ pub enum Cause {
     /// More than one `Authorization` header, or one without a token in it.
     #[error("not one bearer token")]
     InvalidRequest,
+    /// A token in more than one place, or more than one in the same.
+    #[error("more than one token")]
+    SeveralTokens,
+    /// The token stands in a cookie, and the request may come from another site's page: its `Origin` is missing,
+    /// repeated, or not one that is allowed.
+    #[error("a token in a cookie from another site's page")]
+    ForeignOrigin,
+    /// The token stands in a cookie, and the request does not repeat the other cookie that only a page of this site
+    /// can read.
+    #[error("a token in a cookie without the CSRF token")]
+    CsrfToken,
     /// The token is not accepted.
     #[error(transparent)]
     Refused(#[from] Refusal),
     /// The token is good, but does not give this right.
     #[error(transparent)]
     Denied(#[from] Denied),
+    /// The application was put together in a way in which tokens cannot be judged: its mistake, not the client's.
+    #[error("not set up: {0}")]
+    NotSetUp(&'static str),
 }
 
 /// An HTTP answer, for any framework.
@@ -70,11 +94,19 @@ pub fn token_in<'a>(values: impl IntoIterator<Item = &'a [u8]>) -> Result<&'a st
     }
 }
 
+impl Realm {
+    /// A realm of this name, without a document.
+    #[must_use]
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), metadata: None }
+    }
+}
+
 impl AuthError {
     /// The challenge names `realm`, as [`Policy::realm`](crate::Policy::realm) does for a verifier's own
     /// errors.
     #[must_use]
-    pub fn new(cause: impl Into<Cause>, realm: &Arc<str>) -> Self {
+    pub fn new(cause: impl Into<Cause>, realm: &Arc<Realm>) -> Self {
         Self { cause: cause.into(), realm: Arc::clone(realm) }
     }
 
@@ -90,26 +122,41 @@ impl AuthError {
         let row = self.cause.row();
         Answer {
             status: row.status,
-            www_authenticate: (row.status != 503).then(|| self.challenge(&row)),
+            www_authenticate: self.challenge(&row),
             retry_after: (row.status == 503).then_some(1),
             body: problem(row.status, row.detail, row.code),
         }
     }
 
     /// RFC 6750 section 3. A `scope` says it all; where there is none, the description does.
-    fn challenge(&self, row: &Row) -> String {
+    fn challenge(&self, row: &Row) -> Option<String> {
+        let error = match row.challenge {
+            Challenge::None => return None,
+            Challenge::Bare => None,
+            Challenge::Error(error) => Some(error),
+        };
         let mut challenge = String::from("Bearer");
-        parameter(&mut challenge, " ", "realm", &self.realm);
-        if let Some(error) = row.error {
+        parameter(&mut challenge, " ", "realm", &self.realm.name);
+        if let Some(error) = error {
+            let (scopes, max_age) = match &self.cause {
+                Cause::Denied(denied) => (denied.scopes(), denied.max_age()),
+                _ => (&[][..], None),
+            };
             parameter(&mut challenge, ", ", "error", error);
-            match &self.cause {
-                Cause::Denied(denied) if !denied.scopes().is_empty() => {
-                    parameter(&mut challenge, ", ", "scope", &denied.scopes().join(" "));
-                }
-                _ => parameter(&mut challenge, ", ", "error_description", row.detail),
+            if scopes.is_empty() || max_age.is_some() {
+                parameter(&mut challenge, ", ", "error_description", row.detail);
+            }
+            if !scopes.is_empty() {
+                parameter(&mut challenge, ", ", "scope", &scopes.join(" "));
+            }
+            if let Some(seconds) = max_age {
+                parameter(&mut challenge, ", ", "max_age", &seconds.to_string()); // RFC 9470 section 3
             }
         }
-        challenge
+        if let Some(url) = &self.realm.metadata {
+            parameter(&mut challenge, ", ", "resource_metadata", url);
+        }
+        Some(challenge)
     }
 }
 
@@ -123,42 +170,70 @@ fn parameter(challenge: &mut String, separator: &str, name: &str, value: &str) {
 
 struct Row {
     status: u16,
-    error: Option<&'static str>,
+    challenge: Challenge,
     detail: &'static str,
     code: &'static str,
+}
+
+/// What `WWW-Authenticate` says.
+#[derive(Clone, Copy)]
+enum Challenge {
+    /// There is none: a token would not help.
+    None,
+    /// That a token is needed.
+    Bare,
+    /// What is wrong with the one that was sent.
+    Error(&'static str),
 }
 
 impl Cause {
     /// THE TABLE: which failure is which answer.
     fn row(&self) -> Row {
-        let (status, error, detail, code) = match self {
-            Self::MissingToken => (401, None, "This needs a bearer access token", "missing_token"),
+        use Challenge::{Bare, Error, None};
+        let (status, challenge, detail, code) = match self {
+            Self::MissingToken => (401, Bare, "This needs a bearer access token", "missing_token"),
             Self::InvalidRequest => (
                 400,
-                Some("invalid_request"),
+                Error("invalid_request"),
                 "Send one Authorization header with one token",
                 "invalid_request",
             ),
+            Self::SeveralTokens => {
+                (400, Error("invalid_request"), "Send one token, in one place", "invalid_request")
+            }
+            Self::ForeignOrigin => {
+                (403, None, "The Origin is missing, or not one that may use cookies here", "foreign_origin")
+            }
+            Self::CsrfToken => {
+                (403, None, "The header X-CSRF-Token must repeat the CSRF cookie", "csrf_token")
+            }
             Self::Refused(Refusal::Unavailable) => {
                 (503, None, "Tokens cannot be verified at the moment", "keys_unavailable")
             }
             Self::Refused(Refusal::Expired) => {
-                (401, Some("invalid_token"), "The access token expired", "token_expired")
+                (401, Error("invalid_token"), "The access token expired", "token_expired")
             }
             Self::Refused(Refusal::Revoked) => {
-                (401, Some("invalid_token"), "The access token was revoked", "token_revoked")
+                (401, Error("invalid_token"), "The access token was revoked", "token_revoked")
             }
             Self::Refused(_) => {
-                (401, Some("invalid_token"), "The access token is not valid", "invalid_token")
+                (401, Error("invalid_token"), "The access token is not valid", "invalid_token")
             }
+            Self::Denied(denied) if denied.max_age().is_some() => (
+                401,
+                Error("insufficient_user_authentication"),
+                "A more recent login is required",
+                "insufficient_user_authentication",
+            ),
             Self::Denied(_) => (
                 403,
-                Some("insufficient_scope"),
+                Error("insufficient_scope"),
                 "The access token does not give this right",
                 "insufficient_scope",
             ),
+            Self::NotSetUp(_) => (500, None, "This service is not set up correctly", "internal_error"),
         };
-        Row { status, error, detail, code }
+        Row { status, challenge, detail, code }
     }
 }
 
@@ -176,6 +251,7 @@ pub(crate) fn problem(status: u16, detail: &str, code: &str) -> String {
         400 => "Bad Request",
         401 => "Unauthorized",
         403 => "Forbidden",
+        405 => "Method Not Allowed",
         503 => "Service Unavailable",
         _ => "Internal Server Error",
     };

@@ -98,7 +98,7 @@ impl Header {
 }
 
 /// Base64url without padding, in the one spelling that the bytes have: unused bits are zero. Never empty.
-fn decode(part: &str) -> Result<Vec<u8>, Refusal> {
+pub(crate) fn decode(part: &str) -> Result<Vec<u8>, Refusal> {
     match URL_SAFE_NO_PAD.decode(part) {
         Ok(bytes) if !bytes.is_empty() => Ok(bytes),
         _ => Err(Refusal::Malformed("not base64url")),

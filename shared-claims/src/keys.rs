@@ -23,6 +23,9 @@ use crate::{
     jws::{MAX_KID, Unverified},
 };
 
+#[cfg(test)]
+mod wycheproof;
+
 const MAX_KEYS: usize = 100;
 /// The lengths of RSA moduli, in bits: RFC 7518 section 3.3 says the least, the cost of a signature the most.
 const RSA_BITS: RangeInclusive<usize> = 2048..=8192;

@@ -3,10 +3,13 @@
 #[cfg(feature = "actix")]
 pub mod actix;
 mod algorithm;
+#[cfg(feature = "axum")]
+pub mod axum;
 pub mod bearer;
 mod cache;
 mod claims;
 mod clock;
+mod cookie;
 mod error;
 pub mod guard;
 #[cfg(feature = "remote")]
@@ -15,10 +18,16 @@ mod jws;
 mod key_store;
 mod keys;
 mod observer;
+mod origin;
 mod policy;
 mod readiness;
 #[cfg(feature = "remote")]
 mod remote;
+pub mod request;
+#[cfg(any(feature = "actix", feature = "axum"))]
+mod require;
+mod resource_metadata;
+mod sources;
 #[cfg(feature = "remote")]
 mod status;
 mod strict;
@@ -29,18 +38,23 @@ mod verifier;
 
 #[cfg(feature = "remote")]
 pub use remote::Remote;
+#[cfg(any(feature = "actix", feature = "axum"))]
+pub use require::{OptionalToken, PathParams, PrivateAnswers, RequireToken};
 
 pub use crate::{
     algorithm::{Algorithm, UnknownAlgorithm},
     bearer::{Answer, AuthError, Cause},
     claims::{Claims, Status, StatusReference},
     clock::{Clock, ManualClock},
+    cookie::CookieSource,
     error::{KeySetError, Refusal, SetupError},
     guard::Denied,
     keys::KeySet,
     observer::Observer,
     policy::Policy,
     readiness::{Readiness, Revocations},
+    resource_metadata::ResourceMetadata,
+    sources::{Sources, TokenSource},
     token::{AccessToken, OwnClaims},
     verifier::Verifier,
 };

@@ -5,7 +5,7 @@
 
 use std::{ops::Range, sync::Arc, time::Duration};
 
-use crate::{Algorithm, Claims, Refusal, SetupError};
+use crate::{Algorithm, Claims, Refusal, SetupError, bearer::Realm};
 
 const DEFAULT_ALGORITHMS: [Algorithm; 3] = [Algorithm::ES256, Algorithm::EdDSA, Algorithm::RS256];
 const DEFAULT_LEEWAY: u64 = 30;
@@ -27,7 +27,7 @@ pub struct Policy {
     audiences: Vec<String>,
     algorithms: Vec<Algorithm>,
     leeway: u64,
-    realm: Arc<str>,
+    realm: Arc<Realm>,
     cached_tokens: usize,
 }
 
@@ -49,7 +49,7 @@ impl Policy {
         }
         match audiences.first() {
             Some(first) if audiences.iter().all(|audience| !audience.is_empty()) => Ok(Self {
-                realm: Arc::from(first.as_str()),
+                realm: Arc::new(Realm::new(first)),
                 algorithms: DEFAULT_ALGORITHMS.to_vec(),
                 leeway: DEFAULT_LEEWAY,
                 cached_tokens: DEFAULT_CACHED_TOKENS,
@@ -88,7 +88,15 @@ impl Policy {
     /// The `realm` of challenges (RFC 9110 section 11.5); by default the first audience.
     #[must_use]
     pub fn realm(mut self, realm: &str) -> Self {
-        self.realm = Arc::from(realm);
+        Arc::make_mut(&mut self.realm).name = realm.into();
+        self
+    }
+
+    /// Names the URL of this service's own metadata (RFC 9728) in every challenge:
+    /// [`ResourceMetadata::url`](crate::ResourceMetadata::url).
+    #[must_use]
+    pub fn resource_metadata(mut self, url: &str) -> Self {
+        Arc::make_mut(&mut self.realm).metadata = Some(url.to_owned());
         self
     }
 
@@ -116,7 +124,7 @@ impl Policy {
         &self.audiences
     }
 
-    pub(crate) fn shared_realm(&self) -> &Arc<str> {
+    pub(crate) fn shared_realm(&self) -> &Arc<Realm> {
         &self.realm
     }
 

@@ -11,13 +11,16 @@ use serde::de::DeserializeOwned;
 
 #[cfg(feature = "remote")]
 use crate::remote::Place;
-use crate::{AuthError, Claims, Refusal, guard::Rule};
+use crate::{AuthError, Cause, Claims, Refusal, bearer::Realm, guard::Rule};
 
 /// The claims of a verified access token. Only a [`Verifier`](crate::Verifier) makes one.
 ///
 /// Cheap to clone; reads like [`Claims`].
 #[derive(Clone, Debug)]
-pub struct AccessToken(Arc<Verified>);
+pub struct AccessToken {
+    verified: Arc<Verified>,
+    verified_at: u64,
+}
 
 /// A verified access token together with claims of the application's own, as a parameter of a handler.
 ///
@@ -43,7 +46,7 @@ pub struct OwnClaims<C> {
 /// What is known of a token by now.
 pub(crate) struct Verified {
     pub(crate) claims: Claims,
-    pub(crate) realm: Arc<str>,
+    pub(crate) realm: Arc<Realm>,
     /// The claims as they were sent, for those who want to read more in them.
     pub(crate) payload: Box<[u8]>,
     /// The generation of the keys that it was verified by; `None` for a shared secret.
@@ -59,7 +62,7 @@ pub(crate) struct Verified {
 impl Verified {
     pub(crate) fn new(
         claims: Claims,
-        realm: &Arc<str>,
+        realm: &Arc<Realm>,
         payload: Vec<u8>,
         generation: Option<u64>,
         lifetime: Range<u64>,
@@ -78,20 +81,45 @@ impl Verified {
 }
 
 impl AccessToken {
-    pub(crate) fn new(verified: Verified) -> Self {
-        Self(Arc::new(verified))
+    /// `now` is when the claims were found to be good.
+    pub(crate) fn new(verified: Verified, now: u64) -> Self {
+        Self { verified: Arc::new(verified), verified_at: now }
+    }
+
+    /// The same, found to be good once more.
+    pub(crate) fn at(self, now: u64) -> Self {
+        Self { verified_at: now, ..self }
     }
 
     pub(crate) fn verified(&self) -> &Verified {
-        &self.0
+        &self.verified
+    }
+
+    /// When the token was verified, in seconds since 1970 by the verifier's clock: the time at which rules are judged.
+    #[must_use]
+    pub fn verified_at(&self) -> u64 {
+        self.verified_at
     }
 
     /// Demands a right: `token.require(scope("books:download"))?`. The rules are in [`guard`](crate::guard).
     ///
     /// # Errors
-    /// A `403` when the token does not satisfy the rule.
+    /// A `403` when the token does not satisfy the rule; a `401` when a new login is all that is missing.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "rules are made where they are asked for, and read as sentences"
+    )]
     pub fn require(&self, rule: Rule<'_>) -> Result<(), AuthError> {
-        rule.check(self).map_err(|denied| AuthError::new(denied, &self.0.realm))
+        self.allowed_by(&rule)
+    }
+
+    pub(crate) fn allowed_by(&self, rule: &Rule<'_>) -> Result<(), AuthError> {
+        rule.check_at(self, self.verified_at).map_err(|denied| self.auth_error(denied))
+    }
+
+    /// An error in the realm of whoever verified this.
+    pub(crate) fn auth_error(&self, cause: impl Into<Cause>) -> AuthError {
+        AuthError::new(cause, &self.verified.realm)
     }
 
     /// Reads the claims as a type of the application's own. A token that comes again is read once, as long as one type is
@@ -102,10 +130,10 @@ impl AccessToken {
     pub fn read<C: DeserializeOwned + Send + Sync + 'static>(self) -> Result<OwnClaims<C>, Refusal> {
         let wanted = TypeId::of::<C>();
         let read = || {
-            let own = serde_json::from_slice::<C>(&self.0.payload);
+            let own = serde_json::from_slice::<C>(&self.verified.payload);
             own.map(Arc::new).map_err(|_| Refusal::Malformed("a claim that this service needs"))
         };
-        let own = match self.0.own.get() {
+        let own = match self.verified.own.get() {
             Some((id, known)) if *id == wanted => match Arc::clone(known).downcast::<C>() {
                 Ok(own) => own,
                 Err(_) => read()?, // it is of this type
@@ -113,7 +141,7 @@ impl AccessToken {
             Some(_) => read()?,
             None => {
                 let own = read()?;
-                let _ = self.0.own.set((wanted, Arc::clone(&own) as Arc<dyn Any + Send + Sync>));
+                let _ = self.verified.own.set((wanted, Arc::clone(&own) as Arc<dyn Any + Send + Sync>));
                 own
             }
         };
@@ -125,7 +153,7 @@ impl Deref for AccessToken {
     type Target = Claims;
 
     fn deref(&self) -> &Claims {
-        &self.0.claims
+        &self.verified.claims
     }
 }
 

@@ -15,7 +15,7 @@ use crate::remote::Line;
 use crate::remote::{Patience, Refresher, Remote};
 use crate::{
     AccessToken, Algorithm, AuthError, Cause, Claims, Clock, KeySet, Observer, Policy, Readiness, Refusal,
-    SetupError,
+    SetupError, Sources,
     cache::TokenCache,
     jws::{ACCESS_TOKEN, Unverified},
     key_store::KeyStore,
@@ -32,6 +32,7 @@ const MIN_SECRET: usize = 32;
 pub struct Verifier {
     shared: Arc<Shared>,
     clock: Clock,
+    sources: Sources,
     observer: Option<Watch>,
     /// Verifiers of other issuers, each with its own keys and policy; none of them has any others.
     others: Arc<[Verifier]>,
@@ -122,22 +123,31 @@ impl Verifier {
     }
 
     fn of(shared: Shared) -> Self {
-        Self { shared: Arc::new(shared), clock: Clock::system(), observer: None, others: Arc::from([]) }
+        Self {
+            shared: Arc::new(shared),
+            clock: Clock::system(),
+            sources: Sources::default(),
+            observer: None,
+            others: Arc::from([]),
+        }
     }
 
     /// Accepts the tokens of several issuers: each verifier judges those of its own issuer, by its own keys, policy and
-    /// clock (RFC 8725 section 3.8). Errors carry the realm of the first one, and [`set_keys`](Self::set_keys) concerns
-    /// the first one.
+    /// clock (RFC 8725 section 3.8). Errors carry the realm of the first one, [`set_keys`](Self::set_keys) concerns the
+    /// first one, and tokens are taken from the first one's [sources](Self::with_sources).
     ///
     /// # Errors
     /// When there is no verifier, or two are for the same issuer.
     ///
     /// ```
+    /// # #[cfg(feature = "remote")]
+    /// # fn both() -> Result<(), shared_claims::SetupError> {
     /// # use shared_claims::{Policy, Remote, Verifier};
     /// let [ours, partners] = ["https://auth.example.com", "https://partner.example"]
     ///     .map(|issuer| Verifier::remote(Policy::new(issuer, ["orders"])?, Remote::discover()));
     /// let verifier = Verifier::any_of([ours?, partners?])?;
-    /// # Ok::<(), shared_claims::SetupError>(())
+    /// # Ok(())
+    /// # }
     /// ```
     pub fn any_of(verifiers: impl IntoIterator<Item = Self>) -> Result<Self, SetupError> {
         let all = verifiers.into_iter().flat_map(|verifier| {
@@ -152,6 +162,28 @@ impl Verifier {
         }
         let first = all.remove(0);
         Ok(Self { others: all.into(), ..first })
+    }
+
+    /// Takes tokens from these places of a request from now on; clones made earlier keep theirs.
+    #[must_use]
+    pub fn with_sources(mut self, sources: Sources) -> Self {
+        self.sources = sources;
+        self
+    }
+
+    /// Where in a request its token may stand.
+    #[must_use]
+    pub fn sources(&self) -> &Sources {
+        &self.sources
+    }
+
+    /// Whether a token that `other` took from a request and verified would also have passed here, and in the same way.
+    #[cfg(any(feature = "actix", feature = "axum"))]
+    pub(crate) fn judges_like(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+            && self.sources == other.sources
+            && self.others.len() == other.others.len()
+            && self.others.iter().zip(&*other.others).all(|(one, another)| one.judges_like(another))
     }
 
     /// Tells `observer` of every token from now on; clones made earlier tell nobody, or another one.
@@ -309,7 +341,7 @@ impl Verifier {
             return Some(Err(Refusal::Expired));
         }
         match self.recheck_status(verified, now) {
-            Ok(()) => Some(Ok(token)),
+            Ok(()) => Some(Ok(token.at(now))),
             Err(Refusal::Revoked) => Some(Err(Refusal::Revoked)),
             Err(_) => None, // the list is not there any more, or too old
         }
@@ -321,7 +353,7 @@ impl Verifier {
         let (verified, complete) = self.with_place(verified);
         #[cfg(not(feature = "remote"))]
         let complete = true;
-        let token = AccessToken::new(verified);
+        let token = AccessToken::new(verified, self.clock.now());
         if let Some(cache) = self.shared.cache.as_ref().filter(|_| complete) {
             cache.put(text, &token);
         }
@@ -334,7 +366,9 @@ impl Verifier {
     /// # Errors
     /// As [`verify`](Self::verify), without [`Refusal::Expired`] and [`Refusal::Revoked`].
     pub fn verify_expired(&self, token: &str) -> Result<AccessToken, Refusal> {
-        self.judge_of(token).examine(token, Expiry::Ignored).map(AccessToken::new)
+        let judge = self.judge_of(token);
+        let verified = judge.examine(token, Expiry::Ignored)?;
+        Ok(AccessToken::new(verified, judge.clock.now()))
     }
 
     /// Whether tokens can be judged right now, of every issuer. For a readiness probe.

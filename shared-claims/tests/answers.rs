@@ -3,12 +3,15 @@
 
 mod support;
 
+use std::time::Duration;
+
+use serde_json::json;
 use shared_claims::{
-    AccessToken, Answer, AuthError, Cause, Policy, Refusal, Verifier,
+    AccessToken, Answer, AuthError, Cause, ManualClock, Policy, Refusal, Verifier,
     bearer::token_in,
-    guard::{Rule, owner, role, scope},
+    guard::{Rule, all_of, all_scopes, any_of, any_scope, login_within, owner, role, scope},
 };
-use support::{ISSUER, Signer, key_set, verifier};
+use support::{ISSUER, NOW, Signer, claims, key_set, policy, verifier, with, without};
 
 /// A token of `user-1` with the scopes `books:download comments:write` and the role `reader`.
 fn token() -> AccessToken {
@@ -22,7 +25,7 @@ fn challenge(error: &AuthError) -> String {
 
 #[test]
 fn a_rule_that_holds_lets_through() {
-    let rules: [Rule<'_>; 7] = [
+    let rules: [Rule<'_>; 13] = [
         scope("books:download"),
         role("reader"),
         owner("user-1"),
@@ -30,6 +33,12 @@ fn a_rule_that_holds_lets_through() {
         owner("user-1").or(role("admin")),
         scope("books:download").and(scope("comments:write")),
         role("admin").or(role("reader").and(owner("user-1"))),
+        any_scope(["books:download", "books"]),
+        any_scope(["books", "comments:write"]),
+        all_scopes(["comments:write", "books:download"]),
+        any_of([role("admin"), role("editor"), role("reader")]),
+        all_of([role("reader"), owner("user-1"), login_within(Duration::ZERO)]),
+        all_of([]),
     ];
     for rule in rules {
         token().require(rule).unwrap();
@@ -38,7 +47,7 @@ fn a_rule_that_holds_lets_through() {
 
 #[test]
 fn a_rule_that_does_not_hold_names_the_scopes_that_would_help() {
-    let rules: [(Rule<'_>, &str); 12] = [
+    let rules: [(Rule<'_>, &str); 19] = [
         (scope("books"), "books"),
         (scope("BOOKS:DOWNLOAD"), "BOOKS:DOWNLOAD"),
         (role("admin"), ""),
@@ -51,6 +60,13 @@ fn a_rule_that_does_not_hold_names_the_scopes_that_would_help() {
         (scope("a").and(role("reader")), "a"),
         (scope("a").and(role("admin")), ""),
         (role("admin").or(scope("a").and(scope("books:download"))), "a books:download"),
+        (any_scope(["a", "b"]), "a"),
+        (any_scope([]), ""),
+        (any_of([]), ""),
+        (all_scopes(["a", "b", "a"]), "a b"),
+        (all_scopes(["books:download", "b"]), "books:download b"),
+        (all_of([scope("a"), role("admin")]), ""),
+        (any_of([role("admin"), scope("a"), scope("b")]), "a"),
     ];
     for (rule, scopes) in rules {
         let error = token().require(rule.clone()).unwrap_err();
@@ -72,6 +88,72 @@ fn a_missing_right_is_answered_without_naming_the_object() {
         by_role.answer().body,
         r#"{"type":"about:blank","title":"Forbidden","status":403,"detail":"The access token does not give this right","code":"insufficient_scope"}"#
     );
+}
+
+/// A token whose user logged in so many seconds before it was verified, or did so at an unknown time.
+fn token_after_login(seconds: Option<u64>) -> AccessToken {
+    let signer = Signer::es256("es");
+    let claims = match seconds {
+        Some(seconds) => with(claims(), "auth_time", json!(NOW - seconds)),
+        None => without(claims(), "auth_time"),
+    };
+    verifier(&[&signer]).verify_known(&signer.token_of(&claims)).unwrap()
+}
+
+#[test]
+fn a_login_is_recent_until_it_is_older_than_that() {
+    let five_minutes = || login_within(Duration::from_secs(300));
+    for (seconds, recent) in [(0, true), (299, true), (300, true), (301, false), (86_400, false)] {
+        assert_eq!(token_after_login(Some(seconds)).require(five_minutes()).is_ok(), recent, "{seconds}");
+    }
+    assert!(token_after_login(None).require(five_minutes()).is_err());
+    assert_eq!(token().verified_at(), NOW);
+    assert!(five_minutes().check(&token()).is_err(), "without a time no login is recent");
+    five_minutes().check_at(&token(), NOW + 300).unwrap();
+}
+
+#[test]
+fn a_token_that_is_verified_again_is_judged_by_the_time_of_then() {
+    let (signer, time) = (Signer::es256("es"), ManualClock::at(NOW));
+    let verifier = verifier(&[&signer]).with_clock(time.clock());
+    let (token, recent) = (signer.token(), || login_within(Duration::from_secs(300)));
+    verifier.verify_known(&token).unwrap().require(recent()).unwrap();
+    time.advance(Duration::from_secs(301));
+    let again = verifier.verify_known(&token).unwrap();
+    assert_eq!(again.verified_at(), NOW + 301);
+    assert!(again.require(recent()).is_err());
+}
+
+#[test]
+fn a_login_that_was_too_long_ago_is_asked_for_again() {
+    let stale = || token_after_login(Some(600));
+    let recent = || login_within(Duration::from_secs(300));
+    let asked = r#"Bearer realm="orders", error="insufficient_user_authentication", error_description="A more recent login is required", "#;
+    let rows = [
+        (recent(), r#"max_age="300""#),
+        (recent().and(login_within(Duration::from_secs(60))), r#"max_age="60""#),
+        (role("admin").or(recent()), r#"max_age="300""#),
+        (recent().and(scope("pay")), r#"scope="pay", max_age="300""#),
+    ];
+    for (rule, rest) in rows {
+        let error = stale().require(rule.clone()).unwrap_err();
+        assert_eq!((error.answer().status, challenge(&error)), (401, format!("{asked}{rest}")), "{rule:?}");
+        assert!(error.answer().body.contains(r#""code":"insufficient_user_authentication""#));
+    }
+    let in_vain = stale().require(recent().and(role("admin"))).unwrap_err();
+    assert_eq!(in_vain.answer().status, 403, "no login would help");
+}
+
+#[test]
+fn every_challenge_names_the_document_that_describes_the_service() {
+    let policy =
+        policy().resource_metadata("https://orders.example.com/.well-known/oauth-protected-resource");
+    let verifier = Verifier::with_keys(policy, key_set(&[&Signer::es256("es")]));
+    let named = r#", resource_metadata="https://orders.example.com/.well-known/oauth-protected-resource""#;
+    for cause in [Cause::MissingToken, Cause::InvalidRequest, Refusal::Expired.into()] {
+        assert!(challenge(&verifier.auth_error(cause)).ends_with(named));
+    }
+    assert_eq!(verifier.auth_error(Refusal::Unavailable).answer().www_authenticate, None);
 }
 
 #[test]
@@ -106,6 +188,22 @@ fn every_cause_has_its_answer() {
         retry_after: None,
         body: r#"{"type":"about:blank","title":"Bad Request","status":400,"detail":"Send one Authorization header with one token","code":"invalid_request"}"#.to_owned(),
     });
+    assert_eq!(answer(Cause::SeveralTokens), Answer {
+        status: 400,
+        www_authenticate: Some(r#"Bearer realm="orders", error="invalid_request", error_description="Send one token, in one place""#.to_owned()),
+        retry_after: None,
+        body: r#"{"type":"about:blank","title":"Bad Request","status":400,"detail":"Send one token, in one place","code":"invalid_request"}"#.to_owned(),
+    });
+    let unchallenged = [
+        (Cause::ForeignOrigin, 403, r#""code":"foreign_origin""#),
+        (Cause::CsrfToken, 403, r#""code":"csrf_token""#),
+        (Cause::NotSetUp("why"), 500, r#""code":"internal_error""#),
+    ];
+    for (cause, status, code) in unchallenged {
+        let answer = answer(cause);
+        assert_eq!((answer.status, answer.www_authenticate, answer.retry_after), (status, None, None));
+        assert!(answer.body.contains(code) && !answer.body.contains("why"), "{}", answer.body);
+    }
     assert_eq!(answer(Refusal::Unavailable.into()), Answer {
         status: 503,
         www_authenticate: None,

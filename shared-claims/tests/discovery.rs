@@ -42,6 +42,29 @@ async fn metadata_lies_before_the_issuers_path_and_else_after_it() {
 }
 
 #[tokio::test]
+async fn openid_metadata_is_found_whatever_is_in_the_other_place() {
+    let (server, signer) = (Server::start().await, Signer::es256("es"));
+    server.publish(&server.url, &jwks(&[&signer]));
+    let metadata = json!({"issuer": server.url, "jwks_uri": format!("{}{KEYS}", server.url)});
+    server.route("/.well-known/openid-configuration", Reply::ok(metadata.to_string()));
+    let token = signer.token_of(&with(claims(), "iss", json!(server.url)));
+    let other = json!({"issuer": "http://other.example", "jwks_uri": "http://127.0.0.1:1/"});
+    for reply in [
+        Reply::status("404 Not Found"),
+        Reply::status("403 Forbidden"),
+        Reply::status("405 Method Not Allowed"),
+        Reply::status("302 Found"),
+        Reply::ok("<!doctype html>"),
+        Reply::ok(other.to_string()),
+    ] {
+        server.route(METADATA, reply);
+        let verifier = remote(&server.url, Remote::discover()).unwrap();
+        verifier.start();
+        verifier.verify(&token).await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn metadata_that_is_not_the_issuers_is_refused() {
     let server = Server::start().await;
     let uri = format!("{}{KEYS}", server.url);

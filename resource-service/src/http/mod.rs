@@ -12,12 +12,14 @@ mod protected;
 mod records;
 mod text;
 
-use actix_web::web::{ServiceConfig, to};
+use actix_web::web::{ServiceConfig, scope, to};
 use service_kit::routes::{nowhere, path};
+use shared_claims::{PrivateAnswers, ResourceMetadata, Verifier};
 
-/// Registers every route. `index` tells clients about them.
-pub(crate) fn routes(config: &mut ServiceConfig) {
-    config
+/// Registers every route. `index` tells clients about them. `metadata` is a route of its own, where there is one.
+pub(crate) fn routes(config: &mut ServiceConfig, verifier: &Verifier, metadata: Option<ResourceMetadata>) {
+    let mut routes = scope("")
+        .wrap(PrivateAnswers::new(verifier)) // only where tokens may stand in the query
         .service(path("/").get(index::index))
         .service(path("/protected").get(protected::protected))
         .service(path("/records/{user_id}").get(records::list).post(records::add))
@@ -28,4 +30,8 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .service(path("/livez").get(health::livez))
         .service(path("/readyz").get(health::readyz))
         .default_service(to(nowhere));
+    if let Some(metadata) = metadata {
+        routes = routes.service(metadata); // /.well-known/oauth-protected-resource
+    }
+    config.service(routes);
 }

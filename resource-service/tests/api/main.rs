@@ -13,6 +13,7 @@ mod comments;
 mod records;
 mod revocation;
 mod rights;
+mod sources;
 mod start;
 mod support;
 mod tokens;

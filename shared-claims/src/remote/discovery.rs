@@ -96,9 +96,10 @@ impl Location {
         match &self.keys {
             KeysAt::Outright(url) => Ok(Endpoints::of_keys(url.clone())),
             KeysAt::Discovered([first, second]) => match self.read(http, first).await {
-                Err(FetchError::Status { status: StatusCode::NOT_FOUND, .. }) => {
-                    self.read(http, second).await
-                }
+                Err(error) if means_elsewhere(&error) => self
+                    .read(http, second)
+                    .await
+                    .map_err(|other| if is_absent(&error) { other } else { error }),
                 found => found,
             },
         }
@@ -149,6 +150,22 @@ impl Location {
             _ => url,
         }
     }
+}
+
+/// Whether the issuer does not seem to publish this document: what there is instead may be anything, from a refusal to a
+/// page of another application.
+fn means_elsewhere(error: &FetchError) -> bool {
+    match error {
+        FetchError::Status { status, .. } => {
+            !status.is_server_error() && *status != StatusCode::TOO_MANY_REQUESTS
+        }
+        FetchError::Content(..) => true,
+        _ => false,
+    }
+}
+
+fn is_absent(error: &FetchError) -> bool {
+    matches!(error, FetchError::Status { status: StatusCode::NOT_FOUND, .. })
 }
 
 /// Where metadata may be: RFC 8414 section 3.1 inserts before the issuer's path, `OpenID` Connect appends.

@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
+#[cfg(all(feature = "actix", feature = "axum"))]
+pub(crate) mod both;
 #[cfg(feature = "remote")]
 pub(crate) mod connected;
 #[cfg(feature = "remote")]
