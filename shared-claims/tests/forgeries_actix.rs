@@ -3,10 +3,10 @@
 use actix_web::{
     App, HttpRequest, HttpResponse, get,
     test::{TestRequest, init_service},
+    web,
 };
 use shared_claims::{
-    AccessToken, AuthError,
-    actix::OptionalToken,
+    AccessToken, AuthError, OptionalToken, RequireToken,
     guard::scope,
     testing::{Breach, Headers, TestIssuer},
 };
@@ -33,7 +33,10 @@ async fn careless(request: HttpRequest) -> HttpResponse {
 async fn try_on(path: &str) -> Result<usize, Breach> {
     let issuer = TestIssuer::new();
     let verifier = issuer.verifier("orders");
+    let middleware = RequireToken::new(&verifier).rule(scope("orders:read"));
+    let behind = web::resource("/behind-middleware").wrap(middleware).get(async || "orders");
     let app = App::new().app_data(verifier).service(guarded).service(anonymous_too).service(careless);
+    let app = app.service(behind);
     let app = init_service(app).await;
     let ask = async |headers: Headers| {
         let mut request = TestRequest::get().uri(path);
@@ -49,8 +52,8 @@ async fn try_on(path: &str) -> Result<usize, Breach> {
 }
 
 #[actix_web::test]
-async fn no_forgery_gets_through_the_extractors() {
-    for path in ["/guarded", "/anonymous-too"] {
+async fn no_forgery_gets_through_the_extractors_or_the_middleware() {
+    for path in ["/guarded", "/anonymous-too", "/behind-middleware"] {
         let tried = try_on(path).await.unwrap();
         assert!(tried > 1800, "{tried}");
     }
