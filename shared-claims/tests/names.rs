@@ -64,8 +64,13 @@ async fn a_list_that_is_no_longer_named_goes_when_no_token_needs_it() {
     reread(&server).await;
     assert_eq!(revocations(&verifier).lists, 1);
     server.route(NAMES, Reply::ok(json!({"status_lists": []}).to_string()));
-    reread(&server).await;
-    until("the list is gone", || revocations(&verifier).lists == 0).await;
+    for _ in 0..10 {
+        reread(&server).await; // a list that is being fetched at the time stays until the next one
+        if revocations(&verifier).lists == 0 {
+            return;
+        }
+    }
+    panic!("the list is not gone");
 }
 
 #[tokio::test]
