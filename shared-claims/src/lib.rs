@@ -38,6 +38,8 @@ mod verifier;
 
 #[cfg(feature = "remote")]
 pub use remote::Remote;
+#[cfg(fuzzing)]
+pub use remote::fuzzing;
 #[cfg(any(feature = "actix", feature = "axum"))]
 pub use require::{OptionalToken, PathParams, PrivateAnswers, RequireToken};
 

@@ -8,6 +8,8 @@ mod background;
 mod directory;
 mod discovery;
 mod events;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod http;
 #[cfg(feature = "testing")]
 mod in_process;

@@ -106,14 +106,18 @@ impl Location {
     }
 
     async fn read(&self, http: &Http, document: &Url) -> Result<Endpoints, FetchError> {
-        let wrong = |why| FetchError::Content(document.clone(), why);
         let body = http.get(document, None).await?.body.unwrap_or_default();
+        self.endpoints_in(&body).map_err(|why| FetchError::Content(document.clone(), why))
+    }
+
+    /// What metadata says, if it is this issuer's.
+    pub(super) fn endpoints_in(&self, metadata: &[u8]) -> Result<Endpoints, &'static str> {
         let metadata: Metadata =
-            serde_json::from_slice(&body).map_err(|_| wrong("not the metadata of an issuer"))?;
+            serde_json::from_slice(metadata).map_err(|_| "not the metadata of an issuer")?;
         if metadata.issuer != self.issuer {
-            return Err(wrong("the metadata is another issuer's"));
+            return Err("the metadata is another issuer's");
         }
-        let keys = Url::parse(&metadata.jwks_uri).map_err(|_| wrong("jwks_uri is not a URL"))?;
+        let keys = Url::parse(&metadata.jwks_uri).map_err(|_| "jwks_uri is not a URL")?;
         let optional = |value: &Value| Url::parse(value.as_str()?).ok();
         let lists = optional(&metadata.status_list_aggregation_endpoint);
         let events = optional(&metadata.status_list_events_endpoint);

@@ -1,0 +1,10 @@
+//! Any bytes as an event stream, after one that says how long the pieces are in which it comes.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use shared_claims::fuzzing;
+
+fuzz_target!(|bytes: &[u8]| {
+    let Some((piece, text)) = bytes.split_first() else { return };
+    fuzzing::events(text, usize::from(*piece));
+});
