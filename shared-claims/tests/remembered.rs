@@ -10,9 +10,10 @@ use std::{
 };
 
 use shared_claims::{
-    AccessToken, Algorithm, ManualClock, Observer, Policy, Remote, Verifier,
-    bearer::token_in,
+    AccessToken, Policy, Remote, Verifier,
+    http::token_in,
     testing::{Forgery, TestIssuer},
+    verifier::{Algorithm, ManualClock, Observer},
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
