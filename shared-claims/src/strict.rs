@@ -15,6 +15,10 @@ use serde::{
 /// Objects and arrays inside one another, the outermost included.
 const MAX_DEPTH: u8 = 32;
 
+/// How `serde_json` hands a number over when another crate of the program has turned its `arbitrary_precision` on: as an object
+/// of this one member, the number's text.
+const NUMBER: &str = "$serde_json::private::Number";
+
 /// Room for so many names is made at once.
 const USUAL_MEMBERS: usize = 20;
 
@@ -60,10 +64,22 @@ impl<'de> Visitor<'de> for Members {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let first = map.next_key_seed(Name)?;
+        self.walk(first, map)
+    }
+}
+
+impl Members {
+    fn walk<'de, A: MapAccess<'de>>(
+        self,
+        mut next: Option<Cow<'de, str>>,
+        mut map: A,
+    ) -> Result<Vec<Cow<'de, str>>, A::Error> {
         let mut names = Vec::with_capacity(USUAL_MEMBERS);
-        while let Some(name) = map.next_key_seed(Name)? {
+        while let Some(name) = next {
             names.push(name);
             map.next_value_seed(Anything { depth_left: self.depth_left })?;
+            next = map.next_key_seed(Name)?;
         }
         names.sort_unstable();
         if names.is_sorted_by(|one, next| one != next) {
@@ -128,8 +144,14 @@ impl<'de> Visitor<'de> for Anything {
         f.write_str("a JSON value")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
-        Members { depth_left: self.deeper()? }.visit_map(map).map(drop)
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        match map.next_key_seed(Name)? {
+            Some(name) if name == NUMBER => match map.next_value::<String>()?.parse::<f64>() {
+                Ok(number) if number.is_finite() => Ok(()),
+                _ => Err(A::Error::custom("a number no double can hold")),
+            },
+            first => Members { depth_left: self.deeper()? }.walk(first, map).map(drop),
+        }
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
