@@ -1,5 +1,5 @@
 //! The differential test's own half: thousands of tokens, good ones, forgeries and mutants, each written down with what this
-//! crate says of it. `scripts/differential-test` has PyJWT judge the same ones: whatever is accepted here is accepted there.
+//! crate says of it. `scripts/differential-test` has `PyJWT` judge the same ones: whatever is accepted here is accepted there.
 //!
 //! The same seed makes the same mutants, but for the keys, which are new each time, and the randomness within ECDSA.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]

@@ -19,7 +19,7 @@ use shared_claims::{
 };
 
 use properties::strategies::{self, Event, Sent, Tree, WORDS};
-use support::{NOW, clock, outcome, policy};
+use support::{ISSUER, NOW, clock, outcome, policy};
 
 const SECRET: &[u8] = b"a secret of thirty-two bytes, or more";
 
@@ -145,15 +145,13 @@ proptest! {
         let [exp, iat, nbf] = offsets.map(|offset| start + offset);
         let [exp_text, iat_text, nbf_text] = [(exp, &fractions[0]), (iat, &fractions[1]), (nbf, &fractions[2])]
             .map(|(date, fraction)| fraction.as_ref().map_or(date.to_string(), |digits| format!("{date}.{digits}")));
-        let mut payload = json!({"iss": support::ISSUER, "aud": support::AUDIENCE, "sub": "s", "jti": "j", "client_id": "c"})
-            .to_string();
-        payload.truncate(payload.len() - 1);
-        payload = format!("{payload},\"exp\":{exp_text},\"iat\":{iat_text}");
-        payload += &if nbf_is_said { format!(",\"nbf\":{nbf_text}}}") } else { "}".to_owned() };
-        let token = signed(&KEYS[3], &payload);
         let too_late = [&exp_text, &iat_text, &nbf_text][..if nbf_is_said { 3 } else { 2 }]
             .iter()
             .any(|text| text.parse::<f64>().unwrap() > 253_402_300_799.0); // the last second of the year 9999
+        let nbf_text = if nbf_is_said { format!(",\"nbf\":{nbf_text}") } else { String::new() };
+        let rest = r#""aud":"orders","sub":"s","jti":"j","client_id":"c""#;
+        let payload = format!("{{\"iss\":\"{ISSUER}\",{rest},\"exp\":{exp_text},\"iat\":{iat_text}{nbf_text}}}");
+        let token = signed(&KEYS[3], &payload);
         let time = ManualClock::at(0);
         let verifier = by_secret(policy().leeway(Duration::from_secs(leeway)).unwrap()).with_clock(time.clock());
         for offset in clocks {
@@ -249,7 +247,7 @@ struct Noise {
 }
 
 impl Head for Noise {
-    fn method(&self) -> &str {
+    fn method(&self) -> &'static str {
         "GET"
     }
 
@@ -479,7 +477,9 @@ proptest! {
             match event {
                 Event::Keys(mask) => {
                     keys = chosen(*mask);
-                    verifiers.iter().for_each(|verifier| verifier.set_keys(set(&keys)));
+                    for verifier in &verifiers {
+                        verifier.set_keys(set(&keys));
+                    }
                 }
                 Event::Time(to) => {
                     now = *to;
