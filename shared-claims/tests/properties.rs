@@ -134,13 +134,35 @@ proptest! {
     }
 
     #[test]
+    fn no_name_stands_twice_in_an_object_at_any_depth(
+        claims in strategies::claims(),
+        key in select(&KEYS[..]),
+        claim in any::<Index>(),
+        name in strategies::name(),
+        values in (strategies::json(), strategies::json()),
+        depth in 0..10_usize,
+    ) {
+        let written = claims.to_string();
+        let written = written.strip_suffix('}').unwrap();
+        let escaped = |name: &str| name.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect::<String>();
+        let payload = if depth == 0 {
+            let name = claim.get(&claims.as_object().unwrap().keys().collect::<Vec<_>>()).as_str();
+            format!("{written},\"{}\":{}}}", escaped(name), claims[name])
+        } else {
+            let twice = format!("{{{}:{},\"{}\":{}}}", json!(name), values.0, escaped(&name), values.1);
+            format!("{written},\"extra\":{}{twice}{}}}", "[".repeat(depth), "]".repeat(depth))
+        };
+        prop_assert_eq!(says(verifier_of(&key), &signed(&key, &payload)), "malformed", "{}", payload);
+    }
+
+    #[test]
     fn dates_are_judged_by_the_clock_and_the_leeway_to_the_second(
         start in prop_oneof![1..2000_u64, Just(NOW), 253_402_290_000..253_402_300_000_u64],
         leeway in 0..=300_u64,
         offsets in [0..1200_u64, 0..1200, 0..1200],
         fractions in [option::of("[0-9]{1,5}"), option::of("[0-9]{1,5}"), option::of("[0-9]{1,5}")],
         nbf_is_said in any::<bool>(),
-        clocks in vec(0..1600_u64, 1..6),
+        clocks in vec((0..4_usize, 0..5_u64, 0..1600_u64), 1..6),
     ) {
         let [exp, iat, nbf] = offsets.map(|offset| start + offset);
         let [exp_text, iat_text, nbf_text] = [(exp, &fractions[0]), (iat, &fractions[1]), (nbf, &fractions[2])]
@@ -154,8 +176,9 @@ proptest! {
         let token = signed(&KEYS[3], &payload);
         let time = ManualClock::at(0);
         let verifier = by_secret(policy().leeway(Duration::from_secs(leeway)).unwrap()).with_clock(time.clock());
-        for offset in clocks {
-            let now = (start + offset).saturating_sub(200);
+        for (edge, near, far) in clocks {
+            let edges = [exp + leeway, iat.saturating_sub(leeway), nbf.saturating_sub(leeway), start + far];
+            let now = (edges[edge] + near).saturating_sub(2);
             time.set(now);
             let begins = if nbf_is_said { iat.max(nbf) } else { iat };
             let expected = if too_late {
@@ -419,6 +442,11 @@ proptest! {
             prop_assert!(says != "accepted" || is_there, "a key was made up");
             if of(key.kid()) == [&jwk] {
                 prop_assert_eq!(says, "accepted", "a good key was lost");
+            }
+            let rivals = KEYS[..3].iter().filter(|other| other.kid() != key.kid());
+            let mut rivals = rivals.map(|other| other.with_kid(key.kid()).jwk());
+            if rivals.any(|rival| entries.contains(&rival)) {
+                prop_assert_ne!(says, "accepted", "two keys go by one name");
             }
         }
     }

@@ -178,7 +178,8 @@ pub(crate) fn events() -> impl Strategy<Value = Vec<Event>> {
     let event = prop_oneof![
         6 => any::<usize>().prop_map(Event::Verify),
         1 => (1..8_u8).prop_map(Event::Keys),
-        2 => (NOW - 100..NOW + 200).prop_map(Event::Time),
+        3 => (select(vec![NOW - 30, NOW, NOW + 60, NOW + 80, NOW + 180, NOW + 630]), 0..3_u64)
+            .prop_map(|(edge, more)| Event::Time(edge + more - 1)),
     ];
     vec(event, 1..40)
 }
