@@ -144,7 +144,7 @@ proptest! {
     ) {
         let written = claims.to_string();
         let written = written.strip_suffix('}').unwrap();
-        let escaped = |name: &str| name.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect::<String>();
+        let escaped = |name: &str| Vec::from_iter(name.encode_utf16().map(|unit| format!("\\u{unit:04x}"))).concat();
         let payload = if depth == 0 {
             let name = claim.get(&claims.as_object().unwrap().keys().collect::<Vec<_>>()).as_str();
             format!("{written},\"{}\":{}}}", escaped(name), claims[name])
