@@ -26,7 +26,7 @@ use diesel::connection::SimpleConnection as _;
 use diesel::{Connection as _, PgConnection};
 use reqwest::Client;
 use serde_json::{Value, json};
-use shared_claims::{Policy, Readiness, Refusal, Remote, Verifier};
+use shared_claims::{Policy, Remote, Verifier, error::Refusal, verifier::Readiness};
 
 const ISSUER: &str = "https://id.example";
 const PASSWORD: &str = "correct horse battery";

@@ -31,7 +31,7 @@ use database::postgresql::Server;
 use diesel::connection::SimpleConnection as _;
 use diesel::{Connection as _, PgConnection, QueryableByName, RunQueryDsl as _, SqliteConnection};
 use service_kit::settings::Variables;
-use shared_claims::Clock;
+use shared_claims::verifier::Clock;
 use tempfile::TempDir;
 
 const PASSWORD: &str = "correct horse battery";

@@ -8,7 +8,11 @@ use actix_web::web::{Data, ServiceConfig};
 use secrecy::{ExposeSecret as _, SecretString};
 use service_kit::App;
 use service_kit::folder::make_private;
-use shared_claims::{Algorithm, Clock, KeySet, KeySetError, SetupError, Verifier};
+use shared_claims::{
+    Verifier,
+    error::{KeySetError, SetupError},
+    verifier::{Algorithm, Clock, KeySet},
+};
 use url::Url;
 
 use crate::domain::keyring::sealing::{self, MasterKeyError};

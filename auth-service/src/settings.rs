@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use service_kit::HttpSettings;
 use service_kit::settings::{SettingsError, Variables, check_ranges, comma_list, load};
-use shared_claims::Algorithm;
+use shared_claims::verifier::Algorithm;
 use url::Url;
 
 use crate::domain::keyring::Sealer;

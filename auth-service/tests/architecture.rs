@@ -173,6 +173,16 @@ fn what_signs_in_shared_claims_is_built_for_tests_alone() {
 }
 
 #[test]
+fn whoever_adopts_shared_claims_meets_a_dozen_names() {
+    let code = product_code(&top().join("shared-claims/src/lib.rs"))
+        .replace("#[cfg(fuzzing)]\npub use remote::fuzzing;", "");
+    let modules = code.lines().filter(|line| line.starts_with("pub mod ")).count();
+    let used = code.split("pub use ").skip(1).filter_map(|rest| rest.split(';').next());
+    let types: usize = used.map(|tree| tree.split(',').count()).sum();
+    assert!((8..=12).contains(&(modules + types)), "{modules} modules and {types} types at its root");
+}
+
+#[test]
 fn every_room_says_at_its_door_what_it_is() {
     let crates = ["auth-service", "resource-service", "service-kit", "shared-claims"];
     let files = crates.iter().flat_map(|name| rust_files(&top().join(name).join("src")));

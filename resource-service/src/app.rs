@@ -7,7 +7,7 @@ use actix_web::web::{Data, ServiceConfig};
 use service_kit::App;
 use service_kit::folder::make_private;
 use service_kit::settings::SettingsError;
-use shared_claims::{Clock, SetupError};
+use shared_claims::{error::SetupError, verifier::Clock};
 
 use crate::books::Books;
 use crate::settings::Settings;

@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 use resource_service::app::{self, StartError};
 use resource_service::settings::Settings;
 use service_kit::settings::process_environment;
-use shared_claims::Clock;
+use shared_claims::verifier::Clock;
 
 /// Verifies access tokens by itself: the example of a service beside auth-service.
 ///

@@ -1,7 +1,7 @@
 //! What this service tells clients about itself (RFC 9728), once it knows under which URL they reach it.
 
 use service_kit::settings::SettingsError;
-use shared_claims::{ResourceMetadata, Verifier};
+use shared_claims::{Verifier, http::ResourceMetadata};
 
 use crate::settings::Settings;
 

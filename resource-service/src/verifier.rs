@@ -2,7 +2,11 @@
 
 use secrecy::ExposeSecret as _;
 use service_kit::settings::SettingsError;
-use shared_claims::{CookieSource, Policy, Remote, SetupError, Sources, TokenSource, Verifier};
+use shared_claims::{
+    Policy, Remote, Verifier,
+    error::SetupError,
+    http::{CookieSource, Sources, TokenSource},
+};
 
 use crate::app::StartError;
 use crate::metadata;

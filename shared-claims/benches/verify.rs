@@ -23,7 +23,7 @@ use std::{
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ParsedPublicKey};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::json;
-use shared_claims::{KeySet, Policy, Verifier};
+use shared_claims::{Policy, Verifier, verifier::KeySet};
 use support::{AUDIENCE, ISSUER, Signer, claims, clock, jwks, with};
 
 const ROUNDS: usize = 15;

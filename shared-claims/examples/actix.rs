@@ -9,7 +9,9 @@ use std::{error::Error, time::Duration};
 
 use actix_web::{App, HttpServer, delete, get, web};
 use shared_claims::{
-    AccessToken, AuthError, Policy, Remote, RequireToken, Verifier,
+    AccessToken, Policy, Remote, Verifier,
+    actix::RequireToken,
+    error::AuthError,
     guard::{login_within, owner, role, scope},
 };
 

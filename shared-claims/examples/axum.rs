@@ -13,7 +13,9 @@ use axum::{
     routing::{delete, get},
 };
 use shared_claims::{
-    AccessToken, AuthError, Policy, Remote, RequireToken, Verifier,
+    AccessToken, Policy, Remote, Verifier,
+    axum::RequireToken,
+    error::AuthError,
     guard::{login_within, owner, role, scope},
 };
 use tokio::net::TcpListener;

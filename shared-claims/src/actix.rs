@@ -1,6 +1,6 @@
 //! For actix-web: `AccessToken`, `OptionalToken` and `OwnClaims` as parameters of handlers,
-//! [`RequireToken`](crate::RequireToken) and [`PrivateAnswers`](crate::PrivateAnswers) as middleware,
-//! [`ResourceMetadata`](crate::ResourceMetadata) as a service.
+//! [`RequireToken`] and [`PrivateAnswers`] as middleware,
+//! [`ResourceMetadata`](crate::http::ResourceMetadata) as a service.
 //!
 //! Put the verifier into the app with `.app_data(verifier.clone())`, or as `web::Data`. A token whose key is
 //! known is verified at once, without a boxed future. (`Option<AccessToken>` would take a bad token for none: that is
@@ -25,10 +25,10 @@ pub use self::{
     extract::{Verification, Verified},
     middleware::{Marked, Required},
 };
-pub use crate::OptionalToken;
+pub use crate::http::require::{OptionalToken, PathParams, PrivateAnswers, RequireToken};
 use crate::{
-    Answer, AuthError,
-    request::{Field, Head},
+    error::AuthError,
+    http::{Answer, Field, Head},
 };
 
 const X_CSRF_TOKEN: HeaderName = HeaderName::from_static(Field::CsrfToken.name());

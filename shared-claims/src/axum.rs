@@ -1,6 +1,6 @@
 //! For axum and other tower services: `AccessToken`, `OptionalToken` and `OwnClaims` as parameters of handlers,
-//! [`RequireToken`](crate::RequireToken) and [`PrivateAnswers`](crate::PrivateAnswers) as layers,
-//! [`ResourceMetadata`](crate::ResourceMetadata) as a router.
+//! [`RequireToken`] and [`PrivateAnswers`] as layers,
+//! [`ResourceMetadata`](crate::http::ResourceMetadata) as a router.
 //!
 //! The router's state is a [`Verifier`](crate::Verifier), or has one: `Verifier: FromRef<State>`. The layers are for any
 //! service whose responses can be made of a `String`.
@@ -20,10 +20,10 @@ use ::axum::{
 };
 
 pub use self::layer::{Marked, Required};
-pub use crate::OptionalToken;
+pub use crate::http::require::{OptionalToken, PathParams, PrivateAnswers, RequireToken};
 use crate::{
-    AuthError,
-    request::{Field, Head},
+    error::AuthError,
+    http::{Field, Head},
 };
 
 const X_CSRF_TOKEN: HeaderName = HeaderName::from_static(Field::CsrfToken.name());

@@ -3,6 +3,7 @@
 //! A claim that is present has its type or the token is refused: a `null` is not an absent claim, and a
 //! string is not a date. Whether the values are acceptable is the policy's business, not this file's.
 
+pub use crate::token::OwnClaims;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 /// The last second of the year 9999: later dates are mistakes.

@@ -120,7 +120,7 @@ fn system_now() -> u64 {
 /// A clock that stands still until it is told otherwise. For tests.
 ///
 /// ```
-/// # use {shared_claims::ManualClock, std::time::Duration};
+/// # use {shared_claims::verifier::ManualClock, std::time::Duration};
 /// let time = ManualClock::at(1_800_000_000);
 /// let clock = time.clock(); // hand this one to what is tested
 /// time.advance(Duration::from_secs(301));

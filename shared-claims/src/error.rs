@@ -1,6 +1,11 @@
 //! Why a token was refused, and what can be wrong with a set-up; each refusal with a stable code.
 //!
-//! The codes are for logs and metrics. Clients are told less: see [`bearer`](crate::bearer).
+//! The codes are for logs and metrics. Clients are told less: see [`Answer`](crate::http::Answer).
+
+pub use crate::{
+    algorithm::UnknownAlgorithm,
+    http::bearer::{AuthError, Cause},
+};
 
 /// Why a token was not accepted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -4,7 +4,7 @@
 //! Rules are data and read as sentences; they decide from the claims alone.
 //!
 //! ```
-//! # use {shared_claims::{AccessToken, AuthError}, std::time::Duration};
+//! # use {shared_claims::{AccessToken, error::AuthError}, std::time::Duration};
 //! use shared_claims::guard::{any_scope, login_within, owner, role, scope};
 //!
 //! fn download(token: &AccessToken) -> Result<(), AuthError> {
@@ -22,7 +22,7 @@
 
 use std::time::Duration;
 
-use crate::Claims;
+use crate::claims::Claims;
 
 /// Something a token must have. Made by the functions of this module, combined by [`or`](Rule::or) and
 /// [`and`](Rule::and).

@@ -6,7 +6,7 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Deserialize;
 
-use crate::{Algorithm, Policy, Refusal, claims::present, strict};
+use crate::{Policy, claims::present, error::Refusal, strict, verifier::Algorithm};
 
 /// What a signed text is taken for: nothing that was signed as one kind is accepted as another.
 pub(crate) struct Kind {

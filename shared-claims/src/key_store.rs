@@ -6,7 +6,11 @@ use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwapOption;
 
-use crate::{Clock, KeySet, Refusal, clock::Freshness};
+use crate::{
+    clock::Freshness,
+    error::Refusal,
+    verifier::{Clock, KeySet},
+};
 
 /// Holds at most one key set.
 #[derive(Debug, Default)]

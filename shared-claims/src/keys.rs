@@ -19,8 +19,9 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
-    Algorithm, KeySetError, Refusal,
+    error::{KeySetError, Refusal},
     jws::{MAX_KID, Unverified},
+    verifier::Algorithm,
 };
 
 #[cfg(test)]

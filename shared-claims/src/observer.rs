@@ -4,12 +4,12 @@
 
 use std::{fmt, sync::Arc};
 
-use crate::{AccessToken, Refusal};
+use crate::{AccessToken, error::Refusal};
 
 /// Is told of every token. Called on the path of requests: it must not wait.
 ///
 /// ```
-/// # use shared_claims::{AccessToken, Observer, Refusal};
+/// # use shared_claims::{AccessToken, error::Refusal, verifier::Observer};
 /// # use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 /// #[derive(Default)]
 /// struct Counters {

@@ -5,7 +5,12 @@
 
 use std::{ops::Range, sync::Arc, time::Duration};
 
-use crate::{Algorithm, Claims, Refusal, SetupError, bearer::Realm};
+use crate::{
+    claims::Claims,
+    error::{Refusal, SetupError},
+    http::bearer::Realm,
+    verifier::Algorithm,
+};
 
 const DEFAULT_ALGORITHMS: [Algorithm; 3] = [Algorithm::ES256, Algorithm::EdDSA, Algorithm::RS256];
 const DEFAULT_LEEWAY: u64 = 30;
@@ -15,11 +20,11 @@ const DEFAULT_CACHED_TOKENS: usize = 10_000;
 /// What a token must say to be accepted.
 ///
 /// ```
-/// # use {shared_claims::{Algorithm, Policy}, std::time::Duration};
+/// # use {shared_claims::{Policy, verifier::Algorithm}, std::time::Duration};
 /// let policy = Policy::new("https://auth.example.com", ["orders"])?
 ///     .algorithms(&[Algorithm::ES256])?
 ///     .leeway(Duration::from_secs(5))?;
-/// # Ok::<(), shared_claims::SetupError>(())
+/// # Ok::<(), shared_claims::error::SetupError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Policy {
@@ -93,7 +98,7 @@ impl Policy {
     }
 
     /// Names the URL of this service's own metadata (RFC 9728) in every challenge:
-    /// [`ResourceMetadata::url`](crate::ResourceMetadata::url).
+    /// [`ResourceMetadata::url`](crate::http::ResourceMetadata::url).
     #[must_use]
     pub fn resource_metadata(mut self, url: &str) -> Self {
         Arc::make_mut(&mut self.realm).metadata = Some(url.to_owned());

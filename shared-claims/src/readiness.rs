@@ -11,7 +11,7 @@ pub enum Readiness {
         /// fetched when a token names it.
         revocations: Option<Revocations>,
     },
-    /// It cannot: every well-formed token is [`Refusal::Unavailable`](crate::Refusal::Unavailable).
+    /// It cannot: every well-formed token is [`Refusal::Unavailable`](crate::error::Refusal::Unavailable).
     NotReady {
         /// Why, in a sentence for an operator.
         reason: String,

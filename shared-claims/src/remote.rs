@@ -42,7 +42,7 @@ use self::{
     http::Http,
     state::{Limits, State},
 };
-use crate::{Policy, SetupError, key_store::KeyStore};
+use crate::{Policy, error::SetupError, key_store::KeyStore};
 
 /// How long keys and status lists are used when the issuer cannot be reached.
 const DEFAULT_STALENESS: Duration = Duration::from_secs(24 * 60 * 60);
@@ -51,7 +51,7 @@ const DEFAULT_LIMITS: Limits = Limits { lists: 4096, list_bytes: 1024 * 1024 };
 /// Where and how the issuer's keys and status lists are fetched.
 ///
 /// A token that carries a `status` is looked up in the status list that it names (draft-ietf-oauth-status-list), and
-/// refused as [`Revoked`](crate::Refusal::Revoked) when its place there holds anything but 0. Lists are fetched from the
+/// refused as [`Revoked`](crate::error::Refusal::Revoked) when its place there holds anything but 0. Lists are fetched from the
 /// issuer's own origin, or from that of the `status_list_aggregation_endpoint` in its metadata; a token that names another
 /// place is refused. Where metadata has a `status_list_events_endpoint`, as auth-service's has, changes are known at once;
 /// else each list is asked for as often as its `ttl` says.
@@ -64,7 +64,7 @@ const DEFAULT_LIMITS: Limits = Limits { lists: 4096, list_bytes: 1024 * 1024 };
 /// let policy = Policy::new("https://auth.example.com", ["orders"])?;
 /// let verifier = Verifier::remote(policy, Remote::discover())?; // no I/O here
 /// // In a tokio runtime: verifier.start();
-/// # Ok::<(), shared_claims::SetupError>(())
+/// # Ok::<(), shared_claims::error::SetupError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Remote {

@@ -11,7 +11,12 @@ use serde::de::DeserializeOwned;
 
 #[cfg(feature = "remote")]
 use crate::remote::Place;
-use crate::{AuthError, Cause, Claims, Refusal, bearer::Realm, guard::Rule};
+use crate::{
+    claims::Claims,
+    error::{AuthError, Cause, Refusal},
+    guard::Rule,
+    http::bearer::Realm,
+};
 
 /// The claims of a verified access token. Only a [`Verifier`](crate::Verifier) makes one.
 ///
@@ -25,7 +30,7 @@ pub struct AccessToken {
 /// A verified access token together with claims of the application's own, as a parameter of a handler.
 ///
 /// ```
-/// # use {serde::Deserialize, shared_claims::OwnClaims};
+/// # use {serde::Deserialize, shared_claims::claims::OwnClaims};
 /// #[derive(Deserialize)]
 /// struct Tenant {
 ///     tenant: String,

@@ -14,14 +14,23 @@ use crate::remote::Line;
 #[cfg(feature = "remote")]
 use crate::remote::{Patience, Refresher, Remote};
 use crate::{
-    AccessToken, Algorithm, AuthError, Cause, Claims, Clock, KeySet, Observer, Policy, Readiness, Refusal,
-    SetupError, Sources,
+    AccessToken, Policy,
     cache::TokenCache,
+    claims::Claims,
+    error::{AuthError, Cause, Refusal, SetupError},
+    http::Sources,
     jws::{ACCESS_TOKEN, Unverified},
     key_store::KeyStore,
     observer::Watch,
     strict,
     token::Verified,
+};
+pub use crate::{
+    algorithm::Algorithm,
+    clock::{Clock, ManualClock},
+    keys::KeySet,
+    observer::Observer,
+    readiness::{Readiness, Revocations},
 };
 
 /// The shortest shared secret, in bytes (RFC 7518 section 3.2).
@@ -141,7 +150,7 @@ impl Verifier {
     ///
     /// ```
     /// # #[cfg(feature = "remote")]
-    /// # fn both() -> Result<(), shared_claims::SetupError> {
+    /// # fn both() -> Result<(), shared_claims::error::SetupError> {
     /// # use shared_claims::{Policy, Remote, Verifier};
     /// let [ours, partners] = ["https://auth.example.com", "https://partner.example"]
     ///     .map(|issuer| Verifier::remote(Policy::new(issuer, ["orders"])?, Remote::discover()));

@@ -6,7 +6,12 @@ mod support;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{DecodingKey, EncodingKey, Header, Validation, jwk::Jwk};
 use serde_json::{Value, json};
-use shared_claims::{Algorithm, Policy, Readiness, SetupError, Verifier, testing::TestIssuer};
+use shared_claims::{
+    Policy, Verifier,
+    error::SetupError,
+    testing::TestIssuer,
+    verifier::{Algorithm, Readiness},
+};
 use std::time::Duration;
 use support::{
     AUDIENCE, ISSUER, Signer, check_table, claims, key_set, outcome, policy, subtracted_from_n, verifier,

@@ -9,7 +9,10 @@ use actix_web::{
     test::{TestRequest, call_service, init_service, read_body},
     web::{Data, ServiceConfig, resource, scope},
 };
-use shared_claims::{AccessToken, OptionalToken, Policy, RequireToken, Verifier};
+use shared_claims::{
+    AccessToken, Policy, Verifier,
+    actix::{OptionalToken, RequireToken},
+};
 use support::{ISSUER, Signer, key_set, verifier};
 
 async fn me(token: AccessToken) -> String {

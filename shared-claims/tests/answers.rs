@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use serde_json::json;
 use shared_claims::{
-    AccessToken, Answer, AuthError, Cause, ManualClock, Policy, Refusal, Verifier,
-    bearer::token_in,
+    AccessToken, Policy, Verifier,
+    error::{AuthError, Cause, Refusal},
     guard::{Rule, all_of, all_scopes, any_of, any_scope, login_within, owner, role, scope},
+    http::{Answer, token_in},
+    verifier::ManualClock,
 };
 use support::{ISSUER, NOW, Signer, claims, key_set, policy, verifier, with, without};
 

@@ -12,7 +12,7 @@ use axum::{
     http::{Request, Response, header::AUTHORIZATION},
     routing::get,
 };
-use shared_claims::{AccessToken, Policy, RequireToken, Verifier, guard::scope};
+use shared_claims::{AccessToken, Policy, Verifier, axum::RequireToken, guard::scope};
 use support::{ISSUER, Signer, key_set, verifier};
 use tower::{Layer, ServiceExt, service_fn};
 

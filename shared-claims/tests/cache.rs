@@ -16,7 +16,9 @@ use std::{
 use serde::Deserialize;
 use serde_json::json;
 use shared_claims::{
-    AccessToken, KeySet, ManualClock, Observer, Policy, Readiness, Refusal, SetupError, Verifier,
+    AccessToken, Policy, Verifier,
+    error::{Refusal, SetupError},
+    verifier::{KeySet, ManualClock, Observer, Readiness},
 };
 use support::{AUDIENCE, ISSUER, NOW, Signer, claims, jwks, with};
 

@@ -5,7 +5,7 @@ mod support;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use shared_claims::{Claims, ManualClock, Policy, Refusal, Verifier};
+use shared_claims::{Policy, Verifier, claims::Claims, error::Refusal, verifier::ManualClock};
 use support::{
     AUDIENCE, ISSUER, NOW, Signer, check_table, claims, key_set, outcome, policy, verifier, with, without,
 };

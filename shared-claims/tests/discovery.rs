@@ -3,7 +3,7 @@
 mod support;
 
 use serde_json::json;
-use shared_claims::{Remote, SetupError};
+use shared_claims::{Remote, error::SetupError};
 use support::{
     ISSUER, Signer, claims, jwks,
     server::{Reply, Server, is_ready, reason, remote, until},

@@ -4,15 +4,17 @@
 use std::collections::{BTreeMap, HashSet};
 
 use shared_claims::{
-    Algorithm, KeySet, Policy, Verifier,
-    bearer::token_in,
+    Policy, Verifier,
+    http::token_in,
     testing::{Attack, Forgery, TestIssuer},
+    verifier::{Algorithm, KeySet},
 };
 
 /// The code of what is said about a request with these headers, or `accepted`.
 fn outcome(verifier: &Verifier, forgery: &Forgery) -> &'static str {
-    use shared_claims::Cause;
-    let refusal = |result: Result<_, shared_claims::Refusal>| result.err().map_or("accepted", |is| is.code());
+    use shared_claims::error::Cause;
+    let refusal =
+        |result: Result<_, shared_claims::error::Refusal>| result.err().map_or("accepted", |is| is.code());
     if let Some(token) = forgery.token() {
         return refusal(verifier.verify_known(token).map(drop));
     }

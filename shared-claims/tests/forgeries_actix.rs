@@ -6,7 +6,9 @@ use actix_web::{
     web,
 };
 use shared_claims::{
-    AccessToken, AuthError, OptionalToken, RequireToken,
+    AccessToken,
+    actix::{OptionalToken, RequireToken},
+    error::AuthError,
     guard::scope,
     testing::{Breach, Headers, TestIssuer},
 };

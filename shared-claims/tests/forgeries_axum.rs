@@ -7,7 +7,9 @@ use axum::{
     routing::get,
 };
 use shared_claims::{
-    AccessToken, AuthError, OptionalToken, RequireToken,
+    AccessToken,
+    axum::{OptionalToken, RequireToken},
+    error::AuthError,
     guard::scope,
     testing::{Headers, TestIssuer},
 };

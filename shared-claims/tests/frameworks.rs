@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use shared_claims::{
-    CookieSource, Policy, Remote, ResourceMetadata, SetupError, Sources, TokenSource, Verifier,
+    Policy, Remote, Verifier,
+    error::SetupError,
     guard::{all_of, all_scopes, any_of, any_scope, login_within, owner, role, scope},
+    http::{CookieSource, ResourceMetadata, Sources, TokenSource},
 };
 use support::{
     AUDIENCE, ISSUER, NOW, Signer,

@@ -6,7 +6,7 @@ mod support;
 use std::time::Duration;
 
 use serde_json::json;
-use shared_claims::{ManualClock, Policy, Refusal, Remote, Verifier};
+use shared_claims::{Policy, Remote, Verifier, error::Refusal, verifier::ManualClock};
 use support::{
     AUDIENCE, ISSUER, NOW, Signer, b64, jwks,
     lists::{KEYS, List, PATH, claims_at, gzip, is_revoked, lst, revocations, serve, started, token_at},

@@ -4,7 +4,10 @@ mod support;
 
 use aws_lc_rs::{rsa::KeySize, signature::KeyPair, signature::RsaKeyPair};
 use serde_json::{Value, json};
-use shared_claims::{KeySet, KeySetError, Refusal};
+use shared_claims::{
+    error::{KeySetError, Refusal},
+    verifier::KeySet,
+};
 use support::{Signer, b64, key_set, verifier, with, without};
 
 fn kids(keys: &[Value]) -> Result<Vec<String>, KeySetError> {

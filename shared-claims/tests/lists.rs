@@ -3,7 +3,7 @@
 mod support;
 
 use serde_json::{Value, json};
-use shared_claims::{Refusal, Remote};
+use shared_claims::{Remote, error::Refusal};
 use support::{
     ISSUER, NOW, Signer, claims, jwks,
     lists::{KEYS, List, PATH, claims_at, gzip, revocations, serve, started, started_with, token_at},

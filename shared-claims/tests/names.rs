@@ -5,7 +5,7 @@ mod support;
 use std::time::Duration;
 
 use serde_json::json;
-use shared_claims::{Refusal, Remote};
+use shared_claims::{Remote, error::Refusal};
 use support::{
     ISSUER, Signer,
     connected::{NAMES, connected},

@@ -12,9 +12,10 @@ use std::{
 };
 
 use shared_claims::{
-    AccessToken, Algorithm, ManualClock, Observer, Policy, Remote, Verifier,
-    bearer::token_in,
+    AccessToken, Policy, Remote, Verifier,
+    http::token_in,
     testing::{Forgery, TestIssuer},
+    verifier::{Algorithm, ManualClock, Observer},
 };
 use support::dice::Dice;
 

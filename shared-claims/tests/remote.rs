@@ -6,7 +6,7 @@ mod support;
 use std::time::Duration;
 
 use serde_json::json;
-use shared_claims::{Readiness, Refusal, Remote, Verifier};
+use shared_claims::{Remote, Verifier, error::Refusal, verifier::Readiness};
 use support::{
     ISSUER, Signer, claims, jwks, key_set,
     server::{Reply, Server, is_ready, jump, reason, remote, until},

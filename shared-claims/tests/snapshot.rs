@@ -10,7 +10,11 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use shared_claims::{ManualClock, Policy, Readiness, Refusal, Remote, Verifier};
+use shared_claims::{
+    Policy, Remote, Verifier,
+    error::Refusal,
+    verifier::{ManualClock, Readiness},
+};
 use support::{
     AUDIENCE, ISSUER, NOW, Signer, claims, jwks,
     lists::{KEYS, List, PATH, is_revoked, revocations, serve, token_at},

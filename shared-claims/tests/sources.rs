@@ -2,8 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use shared_claims::{
-    Cause, CookieSource, SetupError, Sources, TokenSource,
-    request::{Field, Head},
+    error::{Cause, SetupError},
+    http::{CookieSource, Field, Head, Sources, TokenSource},
 };
 
 /// A request as a client wrote it.

@@ -4,7 +4,7 @@
 mod support;
 
 use serde_json::json;
-use shared_claims::{Refusal, Remote};
+use shared_claims::{Remote, error::Refusal};
 use support::{
     AUDIENCE, Signer,
     lists::{List, claims_at, is_revoked, lst},

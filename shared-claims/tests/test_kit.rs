@@ -4,8 +4,10 @@ use std::{pin::pin, task::Context, task::Poll, task::Waker, time::Duration};
 
 use serde_json::json;
 use shared_claims::{
-    AccessToken, Algorithm, KeySet, ManualClock, Policy, Readiness, Refusal, Remote, Verifier,
+    AccessToken, Policy, Remote, Verifier,
+    error::Refusal,
     testing::{TestIssuer, TestKey},
+    verifier::{Algorithm, KeySet, ManualClock, Readiness},
 };
 
 const HOUR: Duration = Duration::from_secs(3600);

@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 use secrecy::ExposeSecret as _;
-use shared_claims::Clock;
+use shared_claims::verifier::Clock;
 
 use crate::app;
 use crate::domain::clients::{NewClient, client_id, is_client_name, name_of};

@@ -1,7 +1,7 @@
 //! `auth-service key …`: signing keys, beside a running server.
 
 use clap::Subcommand;
-use shared_claims::Clock;
+use shared_claims::verifier::Clock;
 
 use crate::app;
 use crate::domain::keyring::Rotated;

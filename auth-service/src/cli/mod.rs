@@ -13,7 +13,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use service_kit::settings::process_environment;
-use shared_claims::Clock;
+use shared_claims::verifier::Clock;
 
 use crate::app;
 use crate::settings::Settings;

@@ -4,7 +4,7 @@ use std::io::Read as _;
 
 use clap::Subcommand;
 use secrecy::SecretString;
-use shared_claims::Clock;
+use shared_claims::verifier::Clock;
 
 use crate::app;
 use crate::domain::Issuer;

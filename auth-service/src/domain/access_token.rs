@@ -1,6 +1,6 @@
 //! Access tokens (RFC 9068): what stands in one, and how this service knows its own again.
 
-use shared_claims::{AccessToken, Claims, Refusal};
+use shared_claims::{AccessToken, claims::Claims, error::Refusal};
 
 use super::clients::client_id;
 use super::keyring::KeyringError;

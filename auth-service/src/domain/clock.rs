@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use shared_claims::Clock;
+use shared_claims::verifier::Clock;
 
 /// A clock that is off by less than this many seconds is left as it is.
 const TOLERATED: i64 = 2;

@@ -2,7 +2,7 @@
 //! by themselves.
 
 use secrecy::{ExposeSecret as _, SecretString};
-use shared_claims::{AccessToken, Claims};
+use shared_claims::{AccessToken, claims::Claims};
 
 use super::Issuer;
 use super::clients::{client_id, name_of};

@@ -2,7 +2,7 @@
 //! in `refresh.rs`.
 
 use secrecy::{ExposeSecret as _, SecretString};
-use shared_claims::{AccessToken, Claims, Refusal};
+use shared_claims::{AccessToken, claims::Claims, error::Refusal};
 
 use super::keyring::{KeyringError, RefreshToken};
 use super::{Issuer, revocation};

@@ -100,7 +100,8 @@ impl Issuer {
     /// [`KeyringError`]: the keys stay as they were.
     pub async fn reload_keys(&self) -> Result<(), KeyringError> {
         if self.keyring.reload(&self.store, self.now()).await?
-            && let Ok(keys) = shared_claims::KeySet::from_json(self.keyring.published().json.as_bytes())
+            && let Ok(keys) =
+                shared_claims::verifier::KeySet::from_json(self.keyring.published().json.as_bytes())
         {
             self.verifier.set_keys(keys);
         }

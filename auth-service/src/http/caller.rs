@@ -6,7 +6,7 @@ use actix_web::web::Data;
 use actix_web::{Error, FromRequest, HttpRequest};
 use futures_util::future::LocalBoxFuture;
 use shared_claims::guard::role;
-use shared_claims::{Cause, bearer};
+use shared_claims::{error::Cause, http::token_in};
 
 use super::error::refusal;
 use crate::domain::Issuer;
@@ -50,5 +50,5 @@ impl FromRequest for Administrator {
 
 /// The token in the `Authorization` header (RFC 6750 section 2.1).
 pub(super) fn bearer_token(req: &HttpRequest) -> Result<&str, Cause> {
-    bearer::token_in(req.headers().get_all(AUTHORIZATION).map(HeaderValue::as_bytes))
+    token_in(req.headers().get_all(AUTHORIZATION).map(HeaderValue::as_bytes))
 }

@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::Data;
 use serde::Serialize;
-use shared_claims::Claims;
+use shared_claims::claims::Claims;
 
 use super::client::{Authorization, require};
 use super::error::IntoProblem;

@@ -6,7 +6,7 @@ use actix_web::{FromRequest as _, HttpRequest, HttpResponse};
 use secrecy::SecretString;
 use serde::Serialize;
 use service_kit::{FieldError, Fields, FromFields, Problem, Strict};
-use shared_claims::Cause;
+use shared_claims::error::Cause;
 
 use super::caller::bearer_token;
 use super::device::DeviceOf;

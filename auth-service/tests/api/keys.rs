@@ -7,7 +7,11 @@ use auth_service::domain::keyring::{KeyringError, Rotated};
 use auth_service::domain::upkeep::Upkeep;
 use auth_service::settings::Settings;
 use serde_json::Value;
-use shared_claims::{Clock, Readiness, Refusal, Verifier};
+use shared_claims::{
+    Verifier,
+    error::Refusal,
+    verifier::{Clock, Readiness},
+};
 
 use crate::api::support::{Answer, START, Service, part};
 

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
 use serde_json::json;
-use shared_claims::Clock;
+use shared_claims::verifier::Clock;
 
 use crate::DATABASE;
 use crate::api::support::{PASSWORD, Service};

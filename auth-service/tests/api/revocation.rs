@@ -6,7 +6,7 @@ use std::time::Duration;
 use auth_service::domain::upkeep::Upkeep;
 use reqwest::Method;
 use serde_json::json;
-use shared_claims::Refusal;
+use shared_claims::error::Refusal;
 
 use crate::api::support::{PASSWORD, Service, Tokens, send};
 

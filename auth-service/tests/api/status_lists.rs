@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::{Method, Response};
 use serde_json::json;
-use shared_claims::{KeySet, Policy, Verifier};
+use shared_claims::{Policy, Verifier, verifier::KeySet};
 
 use crate::api::support::{START, Service, part, send};
 

@@ -17,7 +17,10 @@ use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use service_kit::Handle;
 use service_kit::settings::Variables;
-use shared_claims::{Clock, ManualClock, Policy, Remote, Verifier};
+use shared_claims::{
+    Policy, Remote, Verifier,
+    verifier::{Clock, ManualClock},
+};
 use tempfile::TempDir;
 
 use crate::DATABASE;

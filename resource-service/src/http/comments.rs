@@ -4,7 +4,7 @@ use actix_web::web::Data;
 use actix_web::{Error, HttpResponse};
 use serde::Serialize;
 use service_kit::Strict;
-use shared_claims::{AccessToken, Clock};
+use shared_claims::{AccessToken, verifier::Clock};
 
 use super::paging::{List, Page};
 use super::text::Text;

@@ -1,5 +1,5 @@
 //! The only place that knows which failure of ours is which status. Internals go to the log, never to the client.
-//! (A token that is refused answers by itself: `shared_claims::AuthError`.)
+//! (A token that is refused answers by itself: `shared_claims::error::AuthError`.)
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, ResponseError};

@@ -5,7 +5,10 @@ use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::Data;
 use serde::Serialize;
 use service_kit::Problem;
-use shared_claims::{Readiness, Revocations, Verifier};
+use shared_claims::{
+    Verifier,
+    verifier::{Readiness, Revocations},
+};
 
 /// Seconds after which a client may ask again.
 const KEYS_RETRY: u32 = 1;

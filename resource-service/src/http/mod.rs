@@ -14,7 +14,7 @@ mod text;
 
 use actix_web::web::{ServiceConfig, scope, to};
 use service_kit::routes::{nowhere, path};
-use shared_claims::{PrivateAnswers, ResourceMetadata, Verifier};
+use shared_claims::{Verifier, actix::PrivateAnswers, http::ResourceMetadata};
 
 /// Registers every route. `index` tells clients about them. `metadata` is a route of its own, where there is one.
 pub(crate) fn routes(config: &mut ServiceConfig, verifier: &Verifier, metadata: Option<ResourceMetadata>) {

@@ -6,7 +6,7 @@ use actix_web::{Error, HttpResponse};
 use serde::Serialize;
 use service_kit::{Problem, Strict};
 use shared_claims::guard::{owner, role};
-use shared_claims::{AccessToken, Clock};
+use shared_claims::{AccessToken, verifier::Clock};
 
 use super::paging::{List, Page};
 use super::text::Text;

@@ -12,7 +12,7 @@ use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 use service_kit::Handle;
 use service_kit::settings::Variables;
-use shared_claims::ManualClock;
+use shared_claims::verifier::ManualClock;
 use tempfile::TempDir;
 
 /// A password that every rule accepts.

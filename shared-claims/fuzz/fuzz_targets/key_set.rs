@@ -4,7 +4,7 @@
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use shared_claims::KeySet;
+use shared_claims::verifier::KeySet;
 use shared_claims_fuzz::{RSA, by, claims, header};
 
 /// Signed by a key, and naming one that no set of the fuzzer's has.

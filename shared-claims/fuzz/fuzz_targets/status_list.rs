@@ -4,7 +4,7 @@
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use shared_claims::{KeySet, fuzzing};
+use shared_claims::{fuzzing, verifier::KeySet};
 use shared_claims_fuzz::{ISSUER, NOW, RSA, key_set, policy};
 
 static KEYS: LazyLock<KeySet> = LazyLock::new(|| key_set(&RSA));

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use serde_json::{Value, json};
 use shared_claims::testing::TestKey;
-use shared_claims::{Clock, KeySet, ManualClock, Policy, Verifier};
+use shared_claims::{Policy, Verifier, verifier::{Clock, KeySet, ManualClock}};
 
 pub const ISSUER: &str = "https://issuer.example";
 pub const AUDIENCE: &str = "orders";

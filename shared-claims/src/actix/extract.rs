@@ -11,9 +11,13 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload, web};
 use serde::de::DeserializeOwned;
 
 use crate::{
-    AccessToken, AuthError, Cause, OptionalToken, OwnClaims, Verifier,
-    request::Known,
-    require::{VerifiedBy, WillBePrivate, check_private},
+    AccessToken, Verifier,
+    claims::OwnClaims,
+    error::{AuthError, Cause},
+    http::{
+        request::Known,
+        require::{OptionalToken, VerifiedBy, WillBePrivate, check_private},
+    },
 };
 
 impl FromRequest for AccessToken {

@@ -8,7 +8,7 @@ use actix_web::{
     web,
 };
 
-use crate::{
+use crate::http::{
     ResourceMetadata,
     bearer::problem,
     resource_metadata::{ALLOWED, CACHED, ONLY_READ},

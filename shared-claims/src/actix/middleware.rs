@@ -15,8 +15,9 @@ use actix_web::{
 };
 
 use crate::{
-    AccessToken, AuthError, PathParams, PrivateAnswers, RequireToken,
-    require::{VerifiedBy, WillBePrivate, made_private},
+    AccessToken,
+    error::AuthError,
+    http::require::{PathParams, PrivateAnswers, RequireToken, VerifiedBy, WillBePrivate, made_private},
 };
 
 type Answering<B> = Pin<Box<dyn Future<Output = Result<ServiceResponse<B>, Error>>>>;

@@ -7,8 +7,10 @@ use ::axum::{
 use serde::de::DeserializeOwned;
 
 use crate::{
-    AccessToken, AuthError, OptionalToken, OwnClaims, Verifier,
-    require::{VerifiedBy, WillBePrivate, check_private},
+    AccessToken, Verifier,
+    claims::OwnClaims,
+    error::AuthError,
+    http::require::{OptionalToken, VerifiedBy, WillBePrivate, check_private},
 };
 
 impl<S> FromRequestParts<S> for AccessToken

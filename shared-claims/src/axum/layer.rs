@@ -16,8 +16,8 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::{
-    AuthError, PathParams, PrivateAnswers, RequireToken,
-    require::{VerifiedBy, WillBePrivate, made_private},
+    error::AuthError,
+    http::require::{PathParams, PrivateAnswers, RequireToken, VerifiedBy, WillBePrivate, made_private},
 };
 
 type Answering<R, E> = Pin<Box<dyn Future<Output = Result<Response<R>, E>> + Send>>;

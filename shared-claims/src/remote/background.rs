@@ -9,7 +9,7 @@ use tokio::{
 };
 
 use super::{list_worker::ListWorker, snapshot::Snapshot, state::State, stream::Stream, worker::Worker};
-use crate::Clock;
+use crate::verifier::Clock;
 
 /// Events that wait to be looked at; more stay in the connection.
 const EVENTS: usize = 64;

@@ -10,7 +10,7 @@ use super::{
     http::{FetchError, Http},
     parse,
 };
-use crate::SetupError;
+use crate::error::SetupError;
 
 /// The issuer, and how it is reached.
 pub(super) struct Location {

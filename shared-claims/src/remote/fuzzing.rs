@@ -6,7 +6,7 @@ use super::{
     events::Events,
     list_token::{Expected, SignedList},
 };
-use crate::{KeySet, Policy};
+use crate::{Policy, verifier::KeySet};
 
 /// A signed status list, as it is fetched.
 pub fn status_list(token: &str, keys: &KeySet, policy: &Policy, uri: &str, now: u64, most_bytes: usize) {

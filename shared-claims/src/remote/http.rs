@@ -13,7 +13,10 @@ use reqwest::{
 use tokio::time::timeout;
 use url::{Host, Url};
 
-use crate::{KeySetError, Refusal, SetupError, inflate};
+use crate::{
+    error::{KeySetError, Refusal, SetupError},
+    inflate,
+};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// From the first byte sent to the last one received; of an event stream, to the end of the head.

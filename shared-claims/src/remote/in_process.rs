@@ -14,7 +14,12 @@ use super::{
     list_plan::Plan,
     state::State,
 };
-use crate::{Clock, KeySet, Policy, SetupError, key_store::KeyStore};
+use crate::{
+    Policy,
+    error::SetupError,
+    key_store::KeyStore,
+    verifier::{Clock, KeySet},
+};
 
 /// The way to one verifier. It ends with the verifier.
 pub(crate) struct Line {

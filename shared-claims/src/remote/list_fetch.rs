@@ -10,7 +10,7 @@ use super::{
     list_token::SignedList,
     state::{PATIENCE, State},
 };
-use crate::{Clock, Refusal};
+use crate::{error::Refusal, verifier::Clock};
 
 /// What a fetch has brought.
 pub(super) enum Brought {

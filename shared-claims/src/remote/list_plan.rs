@@ -16,7 +16,7 @@ use super::{
     state::{Revocation, State},
     tracked::{Got, Tracked},
 };
-use crate::{Clock, clock::Freshness};
+use crate::{clock::Freshness, verifier::Clock};
 
 /// A list that the issuer no longer names is kept for so long after the last token that named it has expired, in seconds.
 const KEPT_LONGER: u64 = 60 * 60;

@@ -6,11 +6,13 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, de};
 
 use crate::{
-    KeySet, Policy, Refusal,
+    Policy,
     claims::{numeric_date, optional_date, present},
+    error::Refusal,
     jws::{STATUS_LIST, Unverified},
     status::{StatusList, Written},
     strict,
+    verifier::KeySet,
 };
 
 /// A list that the issuer has signed.

@@ -16,7 +16,7 @@ use super::{
     list_plan::Plan,
     state::State,
 };
-use crate::Clock;
+use crate::verifier::Clock;
 
 /// Fetches side by side.
 const MAX_FETCHES: usize = 16;

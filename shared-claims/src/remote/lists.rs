@@ -16,8 +16,8 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 
 use super::list_token::SignedList;
 use crate::{
-    Refusal,
     clock::{Freshness, Instant},
+    error::Refusal,
 };
 
 /// All lists, by their URIs.

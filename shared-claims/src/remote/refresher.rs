@@ -17,7 +17,11 @@ use super::{
     snapshot::Snapshot,
     state::{PATIENCE, State, lock},
 };
-use crate::{Clock, Refusal, Revocations, StatusReference};
+use crate::{
+    claims::StatusReference,
+    error::Refusal,
+    verifier::{Clock, Revocations},
+};
 
 /// The verifier's end: dropped with the last verifier, which ends the task.
 pub(crate) struct Refresher {

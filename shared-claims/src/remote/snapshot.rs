@@ -23,7 +23,10 @@ use super::{
     private_file,
     state::{State, lock},
 };
-use crate::{Clock, KeySet, clock::Freshness};
+use crate::{
+    clock::Freshness,
+    verifier::{Clock, KeySet},
+};
 
 /// Of the form below.
 const VERSION: u32 = 1;

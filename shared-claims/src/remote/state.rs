@@ -19,7 +19,12 @@ use super::{
     list_token::{Expected, SignedList},
     lists::{Lists, Now},
 };
-use crate::{Clock, KeySet, Policy, Refusal, key_store::KeyStore};
+use crate::{
+    Policy,
+    error::Refusal,
+    key_store::KeyStore,
+    verifier::{Clock, KeySet},
+};
 
 /// How long anything waits for a fetch that others may have asked for.
 pub(super) const PATIENCE: Duration = Duration::from_secs(1);

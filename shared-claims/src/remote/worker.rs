@@ -16,7 +16,7 @@ use super::{
     pauses::{back_off, scattered},
     state::State,
 };
-use crate::{Clock, KeySet};
+use crate::verifier::{Clock, KeySet};
 
 /// How long keys are kept before they are fetched again, in seconds, if the issuer does not say.
 const DEFAULT_INTERVAL: u64 = 300;

@@ -17,7 +17,7 @@ use super::{
     TestKey, TestToken,
     forgery::{Forgery, Genuine, Rows, Sent},
 };
-use crate::Algorithm;
+use crate::verifier::Algorithm;
 
 /// What forgeries are made of: a token that would be good, and the issuer's keys.
 struct Original {

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, fmt, sync::Arc};
 
 use super::attacks::Attack;
-use crate::Algorithm;
+use crate::verifier::Algorithm;
 
 /// The headers of a request that have to do with credentials: names in lower case, and values, of which some are no text.
 pub type Headers = Vec<(&'static str, Vec<u8>)>;
@@ -18,7 +18,7 @@ pub struct Forgery {
     pub why: &'static Attack,
     /// How.
     pub expect: Expect,
-    /// What this crate says of it: the code of the [`Refusal`](crate::Refusal), or of the answer where it is not about a
+    /// What this crate says of it: the code of the [`Refusal`](crate::error::Refusal), or of the answer where it is not about a
     /// token. Empty when there is more than one right way to find out.
     pub code: &'static str,
     pub(super) sent: Sent,

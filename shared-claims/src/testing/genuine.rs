@@ -6,7 +6,7 @@ use super::{
     TestKey, TestToken,
     forgery::{Genuine, Sent},
 };
-use crate::Algorithm;
+use crate::verifier::Algorithm;
 
 const TYPES: [&str; 7] = [
     "at+jwt",

@@ -16,7 +16,11 @@ use super::{
     odd_keys::OddKey,
     published::{Place, State},
 };
-use crate::{Algorithm, Clock, ManualClock, Policy, Remote, SetupError, Verifier};
+use crate::{
+    Policy, Remote, Verifier,
+    error::SetupError,
+    verifier::{Algorithm, Clock, ManualClock},
+};
 
 /// The issuer's name, unless a test gives another one.
 const NAME: &str = "https://issuer.test";
@@ -32,7 +36,7 @@ const SECRET: &[u8] = b"the secret that a test issuer and its verifiers share";
 ///
 /// ```
 /// use std::time::Duration;
-/// use shared_claims::{Refusal, testing::TestIssuer};
+/// use shared_claims::{error::Refusal, testing::TestIssuer};
 ///
 /// let issuer = TestIssuer::new();
 /// let orders = issuer.verifier("orders");

@@ -10,8 +10,8 @@ use super::{
     odd_keys::OddKey,
 };
 use crate::{
-    Algorithm, Clock,
     remote::{Line, Published},
+    verifier::{Algorithm, Clock},
 };
 
 const AWAY: &str = "the test issuer has gone away";

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::{TestIssuer, TestKey, list};
-use crate::Algorithm;
+use crate::verifier::Algorithm;
 
 /// How long a token is good, in seconds.
 const LIFE: u64 = 600;
@@ -16,7 +16,7 @@ const LIFE: u64 = 600;
 /// issuer has made so far. Each method changes one thing, without asking whether that makes sense.
 ///
 /// ```
-/// # use {serde_json::json, shared_claims::{Algorithm, testing::{TestIssuer, TestKey}}};
+/// # use {serde_json::json, shared_claims::{testing::{TestIssuer, TestKey}, verifier::Algorithm}};
 /// let issuer = TestIssuer::new();
 /// let orders = issuer.verifier("orders");
 /// let code = |token: &str| orders.verify_known(token).map_err(|refusal| refusal.code());

@@ -18,9 +18,12 @@ use axum::{
 };
 use serde::Deserialize;
 use shared_claims::{
-    AccessToken, AuthError, OptionalToken, OwnClaims, PrivateAnswers, RequireToken, ResourceMetadata,
-    Verifier,
+    AccessToken, Verifier,
+    actix::{OptionalToken, PrivateAnswers, RequireToken},
+    claims::OwnClaims,
+    error::AuthError,
     guard::{Rule, login_within, owner, role, scope},
+    http::ResourceMetadata,
 };
 use tower::ServiceExt;
 

@@ -4,7 +4,11 @@ use std::io::Write;
 
 use flate2::{Compression, write::GzEncoder, write::ZlibEncoder};
 use serde_json::{Value, json};
-use shared_claims::{Readiness, Refusal, Remote, Revocations, Verifier};
+use shared_claims::{
+    Remote, Verifier,
+    error::Refusal,
+    verifier::{Readiness, Revocations},
+};
 
 use super::{
     ISSUER, NOW, Signer, b64, claims, jwks,

@@ -14,7 +14,12 @@ pub(crate) mod server;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
-use shared_claims::{AccessToken, Clock, KeySet, ManualClock, Policy, Refusal, Verifier, testing::TestKey};
+use shared_claims::{
+    AccessToken, Policy, Verifier,
+    error::Refusal,
+    testing::TestKey,
+    verifier::{Clock, KeySet, ManualClock},
+};
 
 /// When all tests happen.
 pub(crate) const NOW: u64 = 1_800_000_000;

@@ -8,7 +8,7 @@ use std::{
 };
 
 use serde_json::json;
-use shared_claims::{Policy, Readiness, Remote, SetupError, Verifier};
+use shared_claims::{Policy, Remote, Verifier, error::SetupError, verifier::Readiness};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},

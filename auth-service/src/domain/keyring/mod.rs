@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use secrecy::{ExposeSecret as _, SecretString};
-use shared_claims::{Algorithm, Claims};
+use shared_claims::{claims::Claims, verifier::Algorithm};
 
 use crate::domain::seconds;
 use crate::store::keys::{self, SealedKey};

@@ -1,6 +1,6 @@
 //! How keys come and go: by schedule, by command, and at once when one may be in the wrong hands.
 
-use shared_claims::Algorithm;
+use shared_claims::verifier::Algorithm;
 
 use super::stored::{Purpose, Stored, new_row};
 use super::{Keyring, KeyringError, Times};

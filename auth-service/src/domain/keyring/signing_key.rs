@@ -14,7 +14,7 @@ use jsonwebtoken::jwk::{
     AlgorithmParameters, CommonParameters, EllipticCurve, EllipticCurveKeyParameters, EllipticCurveKeyType,
     Jwk, KeyAlgorithm, OctetKeyPairParameters, OctetKeyPairType, PublicKeyUse, RSAKeyParameters, RSAKeyType,
 };
-use shared_claims::Algorithm;
+use shared_claims::verifier::Algorithm;
 use zeroize::Zeroizing;
 
 use super::Times;

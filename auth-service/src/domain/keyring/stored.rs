@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use shared_claims::Algorithm;
+use shared_claims::verifier::Algorithm;
 
 use super::refresh_key::RefreshKey;
 use super::signing_key::SigningKey;

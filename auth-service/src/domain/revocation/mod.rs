@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use shared_claims::{Status, StatusReference};
+use shared_claims::claims::{Status, StatusReference};
 use tokio::sync::{Notify, watch};
 
 use super::keyring::{KeyringError, MOST_LEEWAY};

@@ -167,7 +167,7 @@ fn secrets(key: &TestKey, original: &Original) -> Vec<(String, Vec<u8>)> {
     for (form, pem) in pems("PUBLIC KEY", &raw[0]) {
         secrets.push((format!("the PEM {form}"), pem));
     }
-    if key.algorithm() == crate::Algorithm::RS256 {
+    if key.algorithm() == crate::verifier::Algorithm::RS256 {
         for (form, pem) in pems("RSA PUBLIC KEY", &raw[1]) {
             secrets.push((format!("the PKCS #1 PEM {form}"), pem));
         }

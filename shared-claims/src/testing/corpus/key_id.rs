@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use super::{Original, short, with, without, without_last};
 use crate::{
-    Algorithm,
     testing::{TestKey, forgery::Rows, key::b64, odd_keys::OddKey},
+    verifier::Algorithm,
 };
 
 const KIDS: [&str; 34] = [

@@ -7,13 +7,13 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::{Original, form::hex, parts};
 use crate::{
-    Algorithm,
     testing::{
         TestKey,
         forgery::Rows,
         key::b64,
         numbers::{ED25519_L, P256_N, add as plus, reversed, subtract as minus},
     },
+    verifier::Algorithm,
 };
 
 /// Points of Ed25519 of small order (RFC 7748 section 7), some in spellings that are not canonical.

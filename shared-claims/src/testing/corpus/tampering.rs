@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use super::{Original, parts, with, without};
 use crate::{
-    Algorithm,
     testing::{TestKey, forgery::Rows, key::b64},
+    verifier::Algorithm,
 };
 
 pub(super) fn add(original: &Original, rows: &mut Rows) {

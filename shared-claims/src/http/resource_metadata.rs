@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::{SetupError, Sources, origin};
+use crate::{
+    error::SetupError,
+    http::{Sources, origin},
+};
 
 const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
 
@@ -20,7 +23,7 @@ pub(crate) const ONLY_READ: &str = "This path takes GET, HEAD.";
 /// The metadata of a service. Cheap to clone.
 ///
 /// ```
-/// # use shared_claims::{Policy, ResourceMetadata};
+/// # use shared_claims::{Policy, http::ResourceMetadata};
 /// let metadata = ResourceMetadata::new("https://api.example.com/orders", ["https://auth.example.com"])?
 ///     .scopes(["orders:read", "orders:write"])
 ///     .name("Orders");
@@ -28,7 +31,7 @@ pub(crate) const ONLY_READ: &str = "This path takes GET, HEAD.";
 ///
 /// // Clients that are refused are told where it is:
 /// let policy = Policy::new("https://auth.example.com", ["orders"])?.resource_metadata(metadata.url());
-/// # Ok::<(), shared_claims::SetupError>(())
+/// # Ok::<(), shared_claims::error::SetupError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResourceMetadata {

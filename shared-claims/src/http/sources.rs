@@ -6,10 +6,8 @@
 use std::sync::Arc;
 
 use crate::{
-    Cause, Refusal,
-    bearer::token_in,
-    cookie::{self, CookieSource},
-    request::{Field, Head},
+    error::{Cause, Refusal},
+    http::{CookieSource, Field, Head, token_in},
 };
 
 const PARAMETER: &str = "access_token";
@@ -24,14 +22,14 @@ pub enum TokenSource {
     Cookie(CookieSource),
     /// `?access_token=…` (RFC 6750 section 2.3), for what cannot send headers. URLs are written into logs and histories:
     /// leave it off where anything else will do. The answers must be marked with `Cache-Control: private`, which
-    /// [`RequireToken`](crate::RequireToken) and [`PrivateAnswers`](crate::PrivateAnswers) do.
+    /// the middleware `RequireToken` and `PrivateAnswers` of the adapters do.
     Query,
 }
 
 /// The places where a token may stand; by default [`TokenSource::Header`] alone.
 ///
 /// ```
-/// use shared_claims::{CookieSource, KeySet, Policy, Sources, TokenSource, Verifier};
+/// use shared_claims::{Policy, Verifier, http::{CookieSource, Sources, TokenSource}, verifier::KeySet};
 /// # let keys = KeySet::from_json(br#"{"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "1",
 /// #     "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#)?;
 ///
@@ -125,7 +123,7 @@ fn parameters<R: Head>(request: &R) -> impl Iterator<Item = &str> {
 
 /// An empty cookie is one that was taken back.
 fn in_cookie<'r, R: Head>(request: &'r R, source: &CookieSource) -> Result<Option<&'r str>, Cause> {
-    let mut tokens = cookie::values(request, source.name());
+    let mut tokens = super::cookie::values(request, source.name());
     match (tokens.next(), tokens.next()) {
         (Some(_), Some(_)) => Err(Cause::SeveralTokens),
         (None | Some(b""), None) | (None, Some(_)) => Ok(None),

@@ -4,8 +4,8 @@
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 
 use crate::{
-    Cause, SetupError, origin,
-    request::{Field, Head},
+    error::{Cause, SetupError},
+    http::{Field, Head, origin},
 };
 
 /// A cookie that holds the access token, and what a request must bring along with it.

@@ -4,14 +4,14 @@
 //! verified in the same way.
 
 #[cfg(feature = "actix")]
-use crate::Refusal;
-use crate::{AccessToken, AuthError, Verifier};
+use crate::error::Refusal;
+use crate::{AccessToken, Verifier, error::AuthError};
 
 /// The head of a request.
 ///
 /// ```
-/// # use shared_claims::{KeySet, Policy, Verifier};
-/// use shared_claims::request::{Field, Head};
+/// # use shared_claims::{Policy, Verifier, verifier::KeySet};
+/// use shared_claims::http::{Field, Head};
 ///
 /// struct MyRequest {
 ///     headers: Vec<(String, String)>,
@@ -96,7 +96,7 @@ pub(crate) enum Known<'r> {
 }
 
 impl Verifier {
-    /// Finds the token where this verifier's [`Sources`](crate::Sources) say, and [verifies](Self::verify) it.
+    /// Finds the token where this verifier's [`Sources`](crate::http::Sources) say, and [verifies](Self::verify) it.
     ///
     /// # Errors
     /// What to answer instead.

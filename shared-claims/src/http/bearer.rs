@@ -8,7 +8,7 @@ use std::{fmt::Write, sync::Arc};
 
 use serde::Serialize;
 
-use crate::{Denied, Refusal};
+use crate::{error::Refusal, guard::Denied};
 
 /// A request is not let through; [`answer`](Self::answer) says what to tell the client.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

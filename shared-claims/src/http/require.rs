@@ -5,7 +5,13 @@ use std::{fmt, sync::Arc};
 
 use serde::de::DeserializeOwned;
 
-use crate::{AccessToken, AuthError, Cause, OwnClaims, Verifier, guard::Rule, request::Head};
+use crate::{
+    AccessToken, Verifier,
+    claims::OwnClaims,
+    error::{AuthError, Cause},
+    guard::Rule,
+    http::Head,
+};
 
 /// Demands a token, and maybe rights, of every request: `wrap` it around a scope, resource or route of actix-web, or use
 /// it as a `layer` of an axum router or any other tower service. What is behind it is not called before the token is
@@ -15,7 +21,7 @@ use crate::{AccessToken, AuthError, Cause, OwnClaims, Verifier, guard::Rule, req
 /// extensions.
 ///
 /// ```
-/// use shared_claims::{RequireToken, guard::{owner, role, scope}};
+/// use shared_claims::{actix::RequireToken, guard::{owner, role, scope}};
 /// # fn guards(verifier: shared_claims::Verifier) {
 /// let books = RequireToken::new(&verifier).rule(scope("books:read"));
 /// let records = RequireToken::new(&verifier).rule_for(|path| owner(path.get("user_id")).or(role("admin")));
@@ -106,7 +112,7 @@ impl FromIterator<(String, String)> for PathParams {
 /// Needed around handlers that take an [`AccessToken`] as a parameter where [`TokenSource::Query`] is switched on:
 /// without it they answer such requests with `500`. [`RequireToken`] does the same by itself.
 ///
-/// [`TokenSource::Query`]: crate::TokenSource::Query
+/// [`TokenSource::Query`]: crate::http::TokenSource::Query
 #[derive(Clone, Debug)]
 pub struct PrivateAnswers {
     verifier: Verifier,
