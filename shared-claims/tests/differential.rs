@@ -20,8 +20,10 @@ use std::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use shared_claims::{
-    AccessToken, Algorithm, KeySet, ManualClock, Policy, Refusal, Verifier,
+    AccessToken, Policy, Verifier,
+    error::Refusal,
     testing::{TestIssuer, TestKey},
+    verifier::{Algorithm, KeySet, ManualClock},
 };
 
 use differential::{

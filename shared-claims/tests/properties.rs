@@ -11,11 +11,13 @@ use std::{collections::HashSet, sync::LazyLock, time::Duration};
 use proptest::{collection::vec, option, prelude::*, sample::Index, sample::select};
 use serde_json::{Value, json};
 use shared_claims::{
-    Algorithm, Cause, Claims, CookieSource, KeySet, ManualClock, Policy, Sources, TokenSource, Verifier,
-    bearer::token_in,
+    Policy, Verifier,
+    claims::Claims,
+    error::Cause,
     guard::{self, Rule},
-    request::{Field, Head},
+    http::{CookieSource, Field, Head, Sources, TokenSource, token_in},
     testing::TestKey,
+    verifier::{Algorithm, KeySet, ManualClock},
 };
 
 use properties::strategies::{self, Event, Sent, Tree, WORDS};
@@ -144,7 +146,10 @@ proptest! {
     ) {
         let written = claims.to_string();
         let written = written.strip_suffix('}').unwrap();
-        let escaped = |name: &str| Vec::from_iter(name.encode_utf16().map(|unit| format!("\\u{unit:04x}"))).concat();
+        let escaped = |name: &str| {
+            let units: Vec<_> = name.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
+            units.concat()
+        };
         let payload = if depth == 0 {
             let name = claim.get(&claims.as_object().unwrap().keys().collect::<Vec<_>>()).as_str();
             format!("{written},\"{}\":{}}}", escaped(name), claims[name])

@@ -4,7 +4,7 @@ use base64::{
     Engine,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
-use shared_claims::{Algorithm, testing::TestKey};
+use shared_claims::{testing::TestKey, verifier::Algorithm};
 
 use crate::support::{b64, dice::Dice, subtracted_from_n};
 
