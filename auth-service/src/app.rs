@@ -15,6 +15,7 @@ use shared_claims::{
 };
 use url::Url;
 
+use crate::domain::guessing::{Guessing, GuessingRules, Rule};
 use crate::domain::keyring::sealing::{self, MasterKeyError};
 use crate::domain::keyring::{Keyring, KeyringError, Lifetimes, Plan, Sealer};
 use crate::domain::passwords::{Hasher, HashingLimits, PasswordPolicy, Scheme};
@@ -22,8 +23,8 @@ use crate::domain::revocation::{StatusListPolicy, StatusLists};
 use crate::domain::rights::Roles;
 use crate::domain::upkeep::Upkeep;
 use crate::domain::{DatabaseClock, Issuer, Policy, recovery};
-use crate::http::{self, Listeners, MaxUserAgentChars, Metadata};
-use crate::settings::{PasswordAlgorithm, Settings};
+use crate::http::{self, Devices, Listeners, Metadata, Rates};
+use crate::settings::{PasswordAlgorithm, Settings, WrongPasswords};
 use crate::store::{Store, StoreError, StoreLimits};
 
 /// Why the service does not start.
@@ -61,7 +62,12 @@ pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError>
     issuer.publish_lists().await?;
     let max_age = settings.keys.max_age.as_secs();
     let metadata = Data::new(Metadata::new(&issuer.policy, issuer.keyring.algorithms(), max_age)?);
-    let user_agent = Data::new(MaxUserAgentChars(settings.sessions.max_user_agent_chars));
+    let devices = Data::new(Devices::new(
+        settings.sessions.max_user_agent_chars,
+        &settings.http.trusted_proxies,
+        settings.limits.forwarded_header,
+    ));
+    let rates = Data::new(Rates::new(&settings.limits));
     let listeners =
         Data::new(Listeners::new(settings.status_lists.max_listeners, settings.status_lists.heartbeat));
     let issuer_path =
@@ -77,7 +83,8 @@ pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError>
         config
             .app_data(issuer.clone())
             .app_data(metadata.clone())
-            .app_data(user_agent.clone())
+            .app_data(devices.clone())
+            .app_data(rates.clone())
             .app_data(listeners.clone());
         http::routes(config, &issuer_path);
     };
@@ -112,7 +119,8 @@ pub async fn build_issuer(settings: &Settings, clock: Clock) -> Result<Issuer, S
         lifetime: settings.status_lists.lifetime,
         ttl: settings.status_lists.ttl,
     });
-    Ok(Issuer { store, clock, keyring, hasher, lists, verifier, policy })
+    let guessing = settings.limits.enabled.then(|| Guessing::new(guessing_rules(settings)));
+    Ok(Issuer { store, clock, keyring, hasher, guessing, lists, verifier, policy })
 }
 
 /// Puts a restored database into service; says how many sessions were ended.
@@ -201,6 +209,24 @@ fn scheme(settings: &Settings) -> Result<Scheme, StartError> {
             Scheme::argon2id(argon2id.memory_kib, argon2id.iterations, argon2id.parallelism)
                 .map_err(StartError::Argon2id)
         }
+    }
+}
+
+fn guessing_rules(settings: &Settings) -> GuessingRules {
+    let rule = |setting: &WrongPasswords| Rule {
+        free: setting.free,
+        window: setting.window,
+        first_wait: setting.first_wait,
+        longest_wait: setting.longest_wait,
+    };
+    let limits = &settings.limits;
+    GuessingRules {
+        account_from_source: rule(&limits.account_from_source),
+        account: rule(&limits.account),
+        source: rule(&limits.source),
+        welcome: limits.welcome,
+        waiting: settings.hashing.queue,
+        patience: settings.hashing.deadline,
     }
 }
 

@@ -160,6 +160,44 @@ pub struct Cleanup {
 #[expect(missing_docs, reason = "config.default.toml documents every key")]
 pub struct Limits {
     pub enabled: bool,
+    pub forwarded_header: ForwardedHeader,
+    #[serde(with = "humantime_serde")]
+    pub welcome: Duration,
+    pub account_from_source: WrongPasswords,
+    pub account: WrongPasswords,
+    pub source: WrongPasswords,
+    pub register: Rate,
+    pub refresh: Rate,
+}
+
+/// In which header a trusted proxy says for whom it asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "named after what they are")]
+pub enum ForwardedHeader {
+    XForwardedFor,
+    Forwarded,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "config.default.toml documents every key")]
+pub struct WrongPasswords {
+    pub free: u32,
+    #[serde(with = "humantime_serde")]
+    pub window: Duration,
+    #[serde(with = "humantime_serde")]
+    pub first_wait: Duration,
+    #[serde(with = "humantime_serde")]
+    pub longest_wait: Duration,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "config.default.toml documents every key")]
+pub struct Rate {
+    pub at_once: u32,
+    pub per_minute: u32,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -219,6 +257,13 @@ impl Settings {
             ("database.write_queue", self.database.write_queue, 1, 1_000_000),
             ("database.write_group", self.database.write_group, 1, 4096),
             ("cleanup.step", self.cleanup.step as usize, 1, 10_000),
+            ("limits.account_from_source.free", self.limits.account_from_source.free as usize, 1, 100),
+            ("limits.account.free", self.limits.account.free as usize, 1, 1_000_000),
+            ("limits.source.free", self.limits.source.free as usize, 1, 1_000_000),
+            ("limits.register.at_once", self.limits.register.at_once as usize, 1, 1_000_000),
+            ("limits.register.per_minute", self.limits.register.per_minute as usize, 1, 1_000_000),
+            ("limits.refresh.at_once", self.limits.refresh.at_once as usize, 1, 1_000_000),
+            ("limits.refresh.per_minute", self.limits.refresh.per_minute as usize, 1, 1_000_000),
             ("status_lists.max_listeners", self.status_lists.max_listeners, 0, 1_000_000),
         ])?;
         let durations = [
@@ -232,6 +277,16 @@ impl Settings {
             ("status_lists.heartbeat", self.status_lists.heartbeat),
             ("cleanup.interval", self.cleanup.interval),
             ("database.timeout", self.database.timeout),
+            ("limits.welcome", self.limits.welcome),
+            ("limits.account_from_source.window", self.limits.account_from_source.window),
+            ("limits.account_from_source.first_wait", self.limits.account_from_source.first_wait),
+            ("limits.account_from_source.longest_wait", self.limits.account_from_source.longest_wait),
+            ("limits.account.window", self.limits.account.window),
+            ("limits.account.first_wait", self.limits.account.first_wait),
+            ("limits.account.longest_wait", self.limits.account.longest_wait),
+            ("limits.source.window", self.limits.source.window),
+            ("limits.source.first_wait", self.limits.source.first_wait),
+            ("limits.source.longest_wait", self.limits.source.longest_wait),
         ];
         for (key, value) in durations {
             if !(Duration::from_secs(1)..=LONGEST).contains(&value) {

@@ -13,6 +13,7 @@ mod health;
 mod introspection;
 mod my_sessions;
 mod oauth;
+mod rates;
 mod revocation;
 mod sessions;
 mod status_lists;
@@ -21,8 +22,9 @@ mod token;
 use actix_web::web::ServiceConfig;
 use service_kit::routes::{nowhere, path};
 
-pub(crate) use device::MaxUserAgentChars;
+pub(crate) use device::Devices;
 pub(crate) use discovery::Metadata;
+pub(crate) use rates::Rates;
 pub(crate) use status_lists::Listeners;
 
 /// Registers every route. `issuer_path` is the path of the issuer's URL, which RFC 8414 puts behind the well-known name.
