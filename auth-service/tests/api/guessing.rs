@@ -25,7 +25,7 @@ fn retry_after(answer: &Answer) -> u64 {
     answer.header("retry-after").parse().unwrap()
 }
 
-async fn wait(service: &Service, seconds: u64) {
+fn wait(service: &Service, seconds: u64) {
     service.clock.advance(Duration::from_secs(seconds));
 }
 
@@ -43,12 +43,12 @@ async fn ten_wrong_passwords_are_free_then_each_waits_longer_and_the_right_one_w
         let refused = service.try_login("alice", PASSWORD).await; // not even the right one is looked at
         assert_eq!(retry_after(&refused), expected);
         assert_eq!(refused.header("ratelimit"), format!(r#""passwords";r=0;t={expected}"#));
-        wait(&service, expected - 1).await;
+        wait(&service, expected - 1);
         assert_eq!(retry_after(&service.try_login("alice", PASSWORD).await), 1);
-        wait(&service, 1).await;
+        wait(&service, 1);
         service.try_login("alice", WRONG).await.assert_problem(401, "invalid_credentials");
     }
-    wait(&service, 40).await;
+    wait(&service, 40);
     service.login("alice").await;
     for _ in 0..10 {
         service.try_login("alice", WRONG).await.assert_problem(401, "invalid_credentials");
@@ -160,7 +160,7 @@ async fn nobody_can_lock_another_out() {
     // The user's own address is not touched, also not for mistakes; another one has its turn after the wait.
     login_from(&service, "192.0.2.1", &wrong).await.assert_problem(401, "invalid_credentials");
     assert_eq!(login_from(&service, "192.0.2.1", &right).await.status, 200);
-    wait(&service, 5).await;
+    wait(&service, 5);
     assert_eq!(login_from(&service, "203.0.113.1", &right).await.status, 200);
 }
 
@@ -175,7 +175,7 @@ async fn an_address_that_tries_many_accounts_is_slowed_down_and_others_are_not()
     let right = by_name("alice", PASSWORD);
     assert_eq!(retry_after(&login_from(&service, "198.51.100.7", &right).await), 5);
     assert_eq!(login_from(&service, "198.51.100.8", &right).await.status, 200);
-    wait(&service, 5).await;
+    wait(&service, 5);
     assert_eq!(login_from(&service, "198.51.100.7", &right).await.status, 200);
 }
 
@@ -271,7 +271,7 @@ async fn wrong_passwords_are_forgotten_in_time_and_their_rows_are_deleted() {
         }
         retry_after(&service.try_login(name, WRONG).await);
     }
-    wait(&service, 25 * 3600).await;
+    wait(&service, 25 * 3600);
     service.try_login("alice", WRONG).await.assert_problem(401, "invalid_credentials");
     let gone = async || service.count("guesses") == 3; // alice's pair, alice, the address
     service.wait_until("bob's and carol's rows are deleted", gone).await;
