@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 use secrecy::{ExposeSecret as _, SecretString};
+use thread_priority::ThreadPriority;
 use tokio::sync::{Semaphore, oneshot};
 
 use super::hashing::{Scheme, verify};
@@ -48,7 +49,11 @@ impl Hasher {
     /// The system gives none.
     pub fn start(scheme: Scheme, limits: HashingLimits) -> Result<Self, ThreadPoolBuildError> {
         let name = |index| format!("hashing-{index}");
-        let threads = ThreadPoolBuilder::new().num_threads(limits.threads).thread_name(name).build()?;
+        let threads = ThreadPoolBuilder::new()
+            .num_threads(limits.threads)
+            .thread_name(name)
+            .start_handler(|_| yield_to_everything_else())
+            .build()?;
         let places = limits.queue + threads.current_num_threads();
         let decoy = scheme.decoy().into();
         Ok(Self {
@@ -93,5 +98,13 @@ impl Hasher {
             drop(place);
         });
         answered.await.map_err(|_| HashingError::Overloaded)
+    }
+}
+
+/// The lowest priority: a core that has anything else to do does that first. Where the system does not allow it, hashing
+/// works all the same.
+fn yield_to_everything_else() {
+    if let Err(error) = ThreadPriority::Min.set_for_current() {
+        log::debug!("hashing threads keep their priority: {error}");
     }
 }
