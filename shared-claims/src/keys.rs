@@ -15,10 +15,11 @@ use aws_lc_rs::signature::{
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyOperations, PublicKeyUse};
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 use serde_json::Value;
 
 use crate::{
+    claims::present,
     error::{KeySetError, Refusal},
     jws::{MAX_KID, Unverified},
     verifier::Algorithm,
@@ -54,7 +55,7 @@ impl KeySet {
     pub fn from_json(json: &[u8]) -> Result<Self, KeySetError> {
         #[derive(Deserialize)]
         struct Document {
-            keys: Vec<Value>,
+            keys: Vec<Entry>,
             /// Other issuers may mean anything by it.
             #[serde(default)]
             revision: Value,
@@ -121,6 +122,24 @@ impl KeySet {
     }
 }
 
+/// One entry of a key set, as somebody wrote it. Never a `serde_json::Value`: what that takes for a number or refuses
+/// depends on features that other crates turn on.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Entry {
+    Key {
+        /// Read by hand: the type of `jwk` does not know RFC 9864's name for `EdDSA`.
+        #[serde(default, deserialize_with = "present")]
+        alg: Option<Algorithm>,
+        /// The private half.
+        #[serde(default, deserialize_with = "present")]
+        d: Option<IgnoredAny>,
+        #[serde(flatten)]
+        jwk: Box<Jwk>,
+    },
+    Odd(IgnoredAny),
+}
+
 /// A public key with the one algorithm it verifies.
 struct VerifyingKey {
     algorithm: Algorithm,
@@ -133,16 +152,12 @@ impl VerifyingKey {
     }
 
     /// One entry of a key set, or `None` if it is no use here.
-    fn from_entry(entry: Value) -> Option<(String, Self)> {
-        let published_private_key = entry.get("d").is_some();
-        let alg = entry.get("alg").cloned();
-        let jwk: Jwk = serde_json::from_value(entry).ok()?;
+    fn from_entry(entry: Entry) -> Option<(String, Self)> {
+        let Entry::Key { alg, d: None, jwk } = entry else { return None };
         let key = Self::from_parameters(&jwk.algorithm)?;
-        // Read by hand: the type does not know RFC 9864's name for EdDSA.
-        let alg_fits =
-            alg.is_none_or(|alg| Algorithm::deserialize(alg).is_ok_and(|named| named == key.algorithm));
+        let alg_fits = alg.is_none_or(|alg| alg == key.algorithm);
         let kid = jwk.common.key_id.as_ref().filter(|kid| (1..=MAX_KID).contains(&kid.len()))?.clone();
-        (alg_fits && !published_private_key && is_for_verifying(&jwk)).then_some((kid, key))
+        (alg_fits && is_for_verifying(&jwk)).then_some((kid, key))
     }
 
     fn from_parameters(parameters: &AlgorithmParameters) -> Option<Self> {

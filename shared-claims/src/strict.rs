@@ -2,8 +2,9 @@
 //!
 //! Two parsers that read one text differently are how forged rights slip through, so whatever parsers
 //! disagree about is refused: member names that occur twice at any depth, also in escaped spellings; a byte
-//! order mark; text after the end; numbers no double can hold; deep nesting. `serde_json` reads, this file
-//! only watches.
+//! order mark; text after the end; numbers no double can hold; deep nesting; names that mean something to
+//! `serde_json` itself. It reads, this file only watches, and sees the same whichever features other crates in the
+//! program have turned on in it: `shared-claims/neighbours` turns all of them on.
 
 use std::{borrow::Cow, fmt};
 
@@ -15,8 +16,10 @@ use serde::{
 /// Objects and arrays inside one another, the outermost included.
 const MAX_DEPTH: u8 = 32;
 
-/// How `serde_json` hands a number over when another crate of the program has turned its `arbitrary_precision` on: as an object
-/// of this one member, the number's text.
+/// Names that `serde_json` gives, in one set of features or another, to what is no object: it would read an object with
+/// such a member as a number or as a text to be read again.
+const RESERVED: &str = "$serde_json::private::";
+/// With the feature `arbitrary_precision` it shows numbers as objects whose only member has this name.
 const NUMBER: &str = "$serde_json::private::Number";
 
 /// Room for so many names is made at once.
@@ -56,27 +59,18 @@ struct Members {
     depth_left: u8,
 }
 
-impl<'de> Visitor<'de> for Members {
-    type Value = Vec<Cow<'de, str>>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let first = map.next_key_seed(Name)?;
-        self.walk(first, map)
-    }
-}
-
 impl Members {
+    /// The same from the first member's name on.
     fn walk<'de, A: MapAccess<'de>>(
         self,
-        mut next: Option<Cow<'de, str>>,
+        first: Option<Cow<'de, str>>,
         mut map: A,
     ) -> Result<Vec<Cow<'de, str>>, A::Error> {
-        let mut names = Vec::with_capacity(USUAL_MEMBERS);
+        let (mut names, mut next) = (Vec::with_capacity(USUAL_MEMBERS), first);
         while let Some(name) = next {
+            if name.starts_with(RESERVED) {
+                return Err(A::Error::custom("a reserved member name"));
+            }
             names.push(name);
             map.next_value_seed(Anything { depth_left: self.depth_left })?;
             next = map.next_key_seed(Name)?;
@@ -87,6 +81,19 @@ impl Members {
         } else {
             Err(A::Error::custom("a member name occurs twice"))
         }
+    }
+}
+
+impl<'de> Visitor<'de> for Members {
+    type Value = Vec<Cow<'de, str>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let first = map.next_key_seed(Name)?;
+        self.walk(first, map)
     }
 }
 
@@ -145,13 +152,11 @@ impl<'de> Visitor<'de> for Anything {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        match map.next_key_seed(Name)? {
-            Some(name) if name == NUMBER => match map.next_value::<String>()?.parse::<f64>() {
-                Ok(number) if number.is_finite() => Ok(()),
-                _ => Err(A::Error::custom("a number no double can hold")),
-            },
-            first => Members { depth_left: self.deeper()? }.walk(first, map).map(drop),
+        let first = map.next_key_seed(Name)?;
+        if first.as_deref() == Some(NUMBER) {
+            return map.next_value_seed(ExactNumber);
         }
+        Members { depth_left: self.deeper()? }.walk(first, map).map(drop)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
@@ -182,5 +187,36 @@ impl<'de> Visitor<'de> for Anything {
 
     fn visit_unit<E>(self) -> Result<(), E> {
         Ok(())
+    }
+}
+
+/// Looks at a number that is shown as text. No object in the JSON itself can pass for one: its strings are borrowed or
+/// lent, this one is given away.
+struct ExactNumber;
+
+impl<'de> DeserializeSeed<'de> for ExactNumber {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl Visitor<'_> for ExactNumber {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a number")
+    }
+
+    fn visit_str<E: Error>(self, _: &str) -> Result<(), E> {
+        Err(E::custom("a reserved member name"))
+    }
+
+    fn visit_string<E: Error>(self, number: String) -> Result<(), E> {
+        match number.parse::<f64>() {
+            Ok(number) if number.is_finite() => Ok(()),
+            _ => Err(E::custom("a number out of range")),
+        }
     }
 }

@@ -8,6 +8,7 @@ use std::{
 };
 
 use serde::de::DeserializeOwned;
+use serde_json::{Number, Value};
 
 #[cfg(feature = "remote")]
 use crate::remote::Place;
@@ -135,7 +136,7 @@ impl AccessToken {
     pub fn read<C: DeserializeOwned + Send + Sync + 'static>(self) -> Result<OwnClaims<C>, Refusal> {
         let wanted = TypeId::of::<C>();
         let read = || {
-            let own = serde_json::from_slice::<C>(&self.verified.payload);
+            let own = read_own::<C>(&self.verified.payload);
             own.map(Arc::new).map_err(|_| Refusal::Malformed("a claim that this service needs"))
         };
         let own = match self.verified.own.get() {
@@ -151,6 +152,30 @@ impl AccessToken {
             }
         };
         Ok(OwnClaims { token: self, own })
+    }
+}
+
+/// When another crate has turned `arbitrary_precision` on, `serde_json` shows numbers as objects wherever serde keeps them
+/// for later (`flatten`, `untagged`), and a good token would be refused. So what does not fit is tried once more with numbers
+/// in their plain form.
+fn read_own<C: DeserializeOwned>(payload: &[u8]) -> serde_json::Result<C> {
+    serde_json::from_slice(payload).or_else(|_| {
+        let mut claims = serde_json::from_slice(payload)?;
+        write_numbers_plainly(&mut claims);
+        serde_json::from_value(claims)
+    })
+}
+
+fn write_numbers_plainly(value: &mut Value) {
+    match value {
+        Value::Number(number) if !number.is_u64() && !number.is_i64() => {
+            if let Some(plain) = number.as_f64().and_then(Number::from_f64) {
+                *number = plain;
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(write_numbers_plainly),
+        Value::Object(members) => members.values_mut().for_each(write_numbers_plainly),
+        _ => {}
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{error::Error, time::Duration};
 
 use reqwest::{
-    Certificate, Client, RequestBuilder, Response, StatusCode,
+    Certificate, Client, ClientBuilder, RequestBuilder, Response, StatusCode,
     header::{
         ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderMap, HeaderName,
         HeaderValue, IF_NONE_MATCH, RETRY_AFTER,
@@ -83,10 +83,9 @@ impl Http {
         plain: bool,
     ) -> Result<Self, SetupError> {
         let builder = || {
-            Client::builder()
+            builder()
                 .connect_timeout(CONNECT_TIMEOUT)
                 .redirect(redirect::Policy::none())
-                .no_proxy() // a proxy for the world would be asked for the loopback too
                 .user_agent(concat!("shared-claims/", env!("CARGO_PKG_VERSION")))
         };
         let client = match ca_pem {
@@ -103,7 +102,7 @@ impl Http {
     /// Trusts nobody, so that it can ask nobody, and is made in no time.
     #[cfg(feature = "testing")]
     pub(super) fn without_network(http_hosts: Vec<String>) -> Result<Self, SetupError> {
-        let client = Client::builder().no_proxy().tls_certs_only([]).build();
+        let client = builder().tls_certs_only([]).build();
         let client = client.map_err(|error| SetupError::HttpClient(chain(&error)))?;
         Ok(Self { client, http_hosts })
     }
@@ -179,6 +178,19 @@ impl Http {
         self.check(url).map_err(|why| FetchError::Url(url.to_string(), why))?;
         request.send().await.map_err(|error| transport(url, error))
     }
+}
+
+/// The same client whichever features other crates in the program have turned on in reqwest: each of them would be a
+/// default here.
+fn builder() -> ClientBuilder {
+    Client::builder()
+        .tls_backend_rustls() // not the one of `native-tls`
+        .no_proxy() // a proxy for the world would be asked for the loopback too
+        .no_hickory_dns()
+        .no_gzip() // what is compressed is inflated by `inflate`
+        .no_brotli()
+        .no_deflate()
+        .no_zstd()
 }
 
 /// The body as it is meant: of the wanted type, and no longer compressed.
