@@ -17,7 +17,7 @@ use url::Url;
 
 use crate::domain::keyring::sealing::{self, MasterKeyError};
 use crate::domain::keyring::{Keyring, KeyringError, Lifetimes, Plan, Sealer};
-use crate::domain::passwords::{Hasher, HashingLimits, PasswordPolicy, Scheme};
+use crate::domain::passwords::{Bounds, Hasher, Hashing, HashingLimits, PasswordPolicy, Peppers, Scheme};
 use crate::domain::revocation::{StatusListPolicy, StatusLists};
 use crate::domain::rights::Roles;
 use crate::domain::upkeep::Upkeep;
@@ -107,7 +107,8 @@ pub async fn build_issuer(settings: &Settings, clock: Clock) -> Result<Issuer, S
         queue: settings.hashing.queue,
         deadline: settings.hashing.deadline,
     };
-    let hasher = Hasher::start(scheme, limits).map_err(|error| StartError::Threads(error.to_string()))?;
+    let hashing = hashing(settings, scheme);
+    let hasher = Hasher::start(hashing, limits).map_err(|error| StartError::Threads(error.to_string()))?;
     let lists = StatusLists::new(StatusListPolicy {
         lifetime: settings.status_lists.lifetime,
         ttl: settings.status_lists.ttl,
@@ -204,6 +205,16 @@ fn scheme(settings: &Settings) -> Result<Scheme, StartError> {
     }
 }
 
+fn hashing(settings: &Settings, scheme: Scheme) -> Hashing {
+    let passwords = &settings.passwords;
+    let bounds = Bounds {
+        bcrypt_cost: passwords.bounds.bcrypt_cost,
+        memory_kib: passwords.bounds.memory_kib.into(),
+        iterations: passwords.bounds.iterations.into(),
+    };
+    Hashing::new(scheme, bounds, Peppers::new(passwords.pepper.as_ref(), passwords.pepper_previous.as_ref()))
+}
+
 fn policy(settings: &Settings, scheme: &Scheme) -> Policy {
     let mut allowed_audiences = settings.audience.clone();
     allowed_audiences.extend(settings.resources.iter().cloned());
@@ -219,7 +230,12 @@ fn policy(settings: &Settings, scheme: &Scheme) -> Policy {
         idle_ttl: settings.sessions.idle_ttl,
         absolute_ttl: settings.sessions.absolute_ttl,
         registration_open: settings.registration.open,
-        passwords: PasswordPolicy::new(settings.passwords.min_length, settings.passwords.max_length, scheme),
+        passwords: PasswordPolicy::new(
+            settings.passwords.min_length,
+            settings.passwords.max_length,
+            scheme,
+            settings.passwords.pepper.is_some(),
+        ),
         roles: Roles(settings.roles.iter().map(|(name, role)| (name.clone(), role.scopes.clone())).collect()),
     }
 }

@@ -175,7 +175,7 @@ impl Issuer {
 
     async fn demand_password(&self, user: &User, password: SecretString) -> Result<(), ChangeError> {
         let possible = self.policy.passwords.is_possible(password.expose_secret());
-        if possible && self.hasher.verify(password, Some(user.password_hash.clone())).await? {
+        if possible && self.hasher.verify(password, user.password_hash.clone()).await? {
             Ok(())
         } else {
             Err(ChangeError::WrongPassword)

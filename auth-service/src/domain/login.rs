@@ -59,27 +59,32 @@ impl Issuer {
             Some(login) => self.store.read(move |db| users::find(db, &login)).await?,
             None => None,
         };
-        let stored = found.as_ref().map(|user| user.password_hash.clone());
-        let correct = self.hasher.verify(password, stored).await?;
-        let user = found.filter(|user| correct && !user.disabled).ok_or(LoginError::InvalidCredentials)?;
-        let session = self.begin_session(&user, &audience, device).await?;
+        let stored = found.as_ref().filter(|user| !user.disabled).map(|user| user.password_hash.clone());
+        let verdict = self.hasher.verify_and_renew(password, stored).await?;
+        let user = found.filter(|_| verdict.correct).ok_or(LoginError::InvalidCredentials)?;
+        let session = self.begin_session(&user, verdict.renewed, &audience, device).await?;
         let scope = self.policy.roles.scope(user.roles());
         Ok(self.grant(&session, &user, audience, scope)?)
     }
 
+    /// With `renewed`, the password's hash is replaced by that one.
     async fn begin_session(
         &self,
         user: &User,
+        renewed: Option<String>,
         audience: &[String],
         device: Device,
     ) -> Result<Session, LoginError> {
         let mut session = self.new_session(user, audience, device);
         session.number = self.take_number().await?;
-        let (row, auth_version) = (session.clone(), user.auth_version);
+        let (row, auth_version, outdated) = (session.clone(), user.auth_version, user.password_hash.clone());
         let begin = move |db: &mut Connection| {
             // While the password was being checked it may have been changed, or the account disabled.
             if !users::hold(db, &row.user_id, auth_version)? {
                 return Err(LoginError::InvalidCredentials);
+            }
+            if let Some(renewed) = renewed {
+                users::renew_hash(db, &row.user_id, &outdated, &renewed)?;
             }
             Ok(sessions::insert(db, &row)?)
         };

@@ -155,6 +155,22 @@ pub fn set_password(
     Ok(diesel::update(unchanged).set(change).execute(connection)? == 1)
 }
 
+/// Gives an account another hash of the same password, unless it has another one than `outdated` by now: a changed password
+/// is never undone. Sessions and logins in flight go on.
+///
+/// # Errors
+/// The database's.
+pub fn renew_hash(
+    connection: &mut Connection,
+    id: &str,
+    outdated: &str,
+    renewed: &str,
+) -> Result<(), StoreError> {
+    let unchanged = dsl::users.find(id).filter(dsl::password_hash.eq(outdated));
+    diesel::update(unchanged).set(dsl::password_hash.eq(renewed)).execute(connection)?;
+    Ok(())
+}
+
 /// Stores the names and the address of `user`, unless the account changed since `user.auth_version`; gives it as it is now.
 ///
 /// # Errors

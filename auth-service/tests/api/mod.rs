@@ -8,6 +8,7 @@ mod bad_input;
 mod cleanup;
 mod clients;
 mod discovery;
+mod foreign_hashes;
 mod introspection;
 mod keys;
 mod login;
