@@ -22,7 +22,7 @@ use crate::domain::revocation::{StatusListPolicy, StatusLists};
 use crate::domain::rights::Roles;
 use crate::domain::upkeep::Upkeep;
 use crate::domain::{DatabaseClock, Issuer, Policy, recovery};
-use crate::http::{self, Listeners, MaxUserAgentChars, Metadata};
+use crate::http::{self, ImportLimits, Listeners, MaxUserAgentChars, Metadata};
 use crate::settings::{PasswordAlgorithm, Settings};
 use crate::store::{Store, StoreError, StoreLimits};
 
@@ -64,6 +64,10 @@ pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError>
     let user_agent = Data::new(MaxUserAgentChars(settings.sessions.max_user_agent_chars));
     let listeners =
         Data::new(Listeners::new(settings.status_lists.max_listeners, settings.status_lists.heartbeat));
+    let import = Data::new(ImportLimits {
+        max_body_bytes: settings.import.max_body_bytes,
+        max_lines: settings.import.max_lines,
+    });
     let issuer_path =
         Url::parse(&settings.issuer).map_or_else(|_| String::new(), |url| url.path().to_owned());
     let upkeep = Upkeep {
@@ -78,7 +82,8 @@ pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError>
             .app_data(issuer.clone())
             .app_data(metadata.clone())
             .app_data(user_agent.clone())
-            .app_data(listeners.clone());
+            .app_data(listeners.clone())
+            .app_data(import.clone());
         http::routes(config, &issuer_path);
     };
     let app = App::listen("auth-service", settings.listen, &settings.http, routes)

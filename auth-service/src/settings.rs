@@ -49,6 +49,7 @@ pub struct Settings {
     pub cleanup: Cleanup,
     pub limits: Limits,
     pub registration: Registration,
+    pub import: Import,
     pub roles: BTreeMap<String, Role>,
     pub database: Database,
     pub http: HttpSettings,
@@ -187,6 +188,14 @@ pub struct Registration {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "config.default.toml documents every key")]
+pub struct Import {
+    pub max_body_bytes: usize,
+    pub max_lines: usize,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "config.default.toml documents every key")]
 pub struct Role {
     #[serde(deserialize_with = "comma_list")]
     pub scopes: Vec<String>,
@@ -230,6 +239,8 @@ impl Settings {
             ("passwords.min_length", self.passwords.min_length, 8, 64),
             ("passwords.max_length", self.passwords.max_length, 64, 4096),
             ("passwords.bounds.bcrypt_cost", self.passwords.bounds.bcrypt_cost as usize, 4, 31),
+            ("import.max_body_bytes", self.import.max_body_bytes, 1024, 64 * 1024 * 1024),
+            ("import.max_lines", self.import.max_lines, 1, 100_000),
             ("hashing.queue", self.hashing.queue, 64, 1_000_000),
             ("database.pool_size", self.database.pool_size as usize, 1, 1024),
             ("database.write_queue", self.database.write_queue, 1, 1_000_000),

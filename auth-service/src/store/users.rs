@@ -76,6 +76,18 @@ pub fn find(connection: &mut Connection, login: &Login) -> Result<Option<User>, 
     Ok(found.optional()?)
 }
 
+/// The accounts that have one of these names or addresses.
+///
+/// # Errors
+/// The database's.
+pub fn named(connection: &mut Connection, names: &[&str], emails: &[&str]) -> Result<Vec<User>, StoreError> {
+    // Two queries: either index gives its rows.
+    let query = dsl::users.select(User::as_select());
+    let mut found: Vec<User> = query.filter(dsl::username.eq_any(names)).load(connection)?;
+    found.extend(query.filter(dsl::email.eq_any(emails)).load::<User>(connection)?);
+    Ok(found)
+}
+
 /// # Errors
 /// The database's.
 pub fn by_id(connection: &mut Connection, id: &str) -> Result<Option<User>, StoreError> {

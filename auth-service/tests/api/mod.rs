@@ -9,6 +9,7 @@ mod cleanup;
 mod clients;
 mod discovery;
 mod foreign_hashes;
+mod import;
 mod introspection;
 mod keys;
 mod login;
