@@ -18,12 +18,12 @@ use url::Url;
 use crate::domain::guessing::{Guessing, GuessingRules, Rule};
 use crate::domain::keyring::sealing::{self, MasterKeyError};
 use crate::domain::keyring::{Keyring, KeyringError, Lifetimes, Plan, Sealer};
-use crate::domain::passwords::{Hasher, HashingLimits, PasswordPolicy, Scheme};
+use crate::domain::passwords::{Bounds, Hasher, Hashing, HashingLimits, PasswordPolicy, Peppers, Scheme};
 use crate::domain::revocation::{StatusListPolicy, StatusLists};
 use crate::domain::rights::Roles;
 use crate::domain::upkeep::Upkeep;
 use crate::domain::{DatabaseClock, Issuer, Policy, recovery};
-use crate::http::{self, Devices, Listeners, Metadata, Rates};
+use crate::http::{self, Devices, ImportLimits, Listeners, Metadata, Rates};
 use crate::settings::{PasswordAlgorithm, Settings, WrongPasswords};
 use crate::store::{Store, StoreError, StoreLimits};
 
@@ -70,6 +70,10 @@ pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError>
     let rates = Data::new(Rates::new(&settings.limits));
     let listeners =
         Data::new(Listeners::new(settings.status_lists.max_listeners, settings.status_lists.heartbeat));
+    let import = Data::new(ImportLimits {
+        max_body_bytes: settings.import.max_body_bytes,
+        max_lines: settings.import.max_lines,
+    });
     let issuer_path =
         Url::parse(&settings.issuer).map_or_else(|_| String::new(), |url| url.path().to_owned());
     let upkeep = Upkeep {
@@ -85,7 +89,8 @@ pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError>
             .app_data(metadata.clone())
             .app_data(devices.clone())
             .app_data(rates.clone())
-            .app_data(listeners.clone());
+            .app_data(listeners.clone())
+            .app_data(import.clone());
         http::routes(config, &issuer_path);
     };
     let app = App::listen("auth-service", settings.listen, &settings.http, routes)
@@ -114,7 +119,8 @@ pub async fn build_issuer(settings: &Settings, clock: Clock) -> Result<Issuer, S
         queue: settings.hashing.queue,
         deadline: settings.hashing.deadline,
     };
-    let hasher = Hasher::start(scheme, limits).map_err(|error| StartError::Threads(error.to_string()))?;
+    let hashing = hashing(settings, scheme);
+    let hasher = Hasher::start(hashing, limits).map_err(|error| StartError::Threads(error.to_string()))?;
     let lists = StatusLists::new(StatusListPolicy {
         lifetime: settings.status_lists.lifetime,
         ttl: settings.status_lists.ttl,
@@ -230,6 +236,16 @@ fn guessing_rules(settings: &Settings) -> GuessingRules {
     }
 }
 
+fn hashing(settings: &Settings, scheme: Scheme) -> Hashing {
+    let passwords = &settings.passwords;
+    let bounds = Bounds {
+        bcrypt_cost: passwords.bounds.bcrypt_cost,
+        memory_kib: passwords.bounds.memory_kib.into(),
+        iterations: passwords.bounds.iterations.into(),
+    };
+    Hashing::new(scheme, bounds, Peppers::new(passwords.pepper.as_ref(), passwords.pepper_previous.as_ref()))
+}
+
 fn policy(settings: &Settings, scheme: &Scheme) -> Policy {
     let mut allowed_audiences = settings.audience.clone();
     allowed_audiences.extend(settings.resources.iter().cloned());
@@ -245,7 +261,12 @@ fn policy(settings: &Settings, scheme: &Scheme) -> Policy {
         idle_ttl: settings.sessions.idle_ttl,
         absolute_ttl: settings.sessions.absolute_ttl,
         registration_open: settings.registration.open,
-        passwords: PasswordPolicy::new(settings.passwords.min_length, settings.passwords.max_length, scheme),
+        passwords: PasswordPolicy::new(
+            settings.passwords.min_length,
+            settings.passwords.max_length,
+            scheme,
+            settings.passwords.pepper.is_some(),
+        ),
         roles: Roles(settings.roles.iter().map(|(name, role)| (name.clone(), role.scopes.clone())).collect()),
     }
 }

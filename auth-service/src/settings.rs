@@ -13,6 +13,7 @@ use shared_claims::verifier::Algorithm;
 use url::Url;
 
 use crate::domain::keyring::Sealer;
+use crate::domain::passwords::MIN_PEPPER_BYTES;
 use crate::domain::rights::is_role_name;
 
 /// Every setting with its default and its reason; also the documentation.
@@ -48,6 +49,7 @@ pub struct Settings {
     pub cleanup: Cleanup,
     pub limits: Limits,
     pub registration: Registration,
+    pub import: Import,
     pub roles: BTreeMap<String, Role>,
     pub database: Database,
     pub http: HttpSettings,
@@ -86,7 +88,21 @@ pub struct Passwords {
     pub bcrypt_cost: u32,
     pub min_length: usize,
     pub max_length: usize,
+    #[serde(default)]
+    pub pepper: Option<SecretString>,
+    #[serde(default)]
+    pub pepper_previous: Option<SecretString>,
     pub argon2id: Argon2id,
+    pub bounds: HashBounds,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "config.default.toml documents every key")]
+pub struct HashBounds {
+    pub bcrypt_cost: u32,
+    pub memory_kib: u32,
+    pub iterations: u32,
 }
 
 /// How new passwords are hashed.
@@ -210,6 +226,14 @@ pub struct Registration {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "config.default.toml documents every key")]
+pub struct Import {
+    pub max_body_bytes: usize,
+    pub max_lines: usize,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "config.default.toml documents every key")]
 pub struct Role {
     #[serde(deserialize_with = "comma_list")]
     pub scopes: Vec<String>,
@@ -252,6 +276,9 @@ impl Settings {
             ("passwords.bcrypt_cost", self.passwords.bcrypt_cost as usize, 4, 31),
             ("passwords.min_length", self.passwords.min_length, 8, 64),
             ("passwords.max_length", self.passwords.max_length, 64, 4096),
+            ("passwords.bounds.bcrypt_cost", self.passwords.bounds.bcrypt_cost as usize, 4, 31),
+            ("import.max_body_bytes", self.import.max_body_bytes, 1024, 64 * 1024 * 1024),
+            ("import.max_lines", self.import.max_lines, 1, 100_000),
             ("hashing.queue", self.hashing.queue, 64, 1_000_000),
             ("database.pool_size", self.database.pool_size as usize, 1, 1024),
             ("database.write_queue", self.database.write_queue, 1, 1_000_000),
@@ -296,6 +323,7 @@ impl Settings {
         self.check_keys()?;
         self.check_database_url()?;
         self.check_roles()?;
+        self.check_peppers()?;
         for (key, value) in
             [("master_key", &self.master_key), ("master_key_previous", &self.master_key_previous)]
         {
@@ -375,6 +403,22 @@ impl Settings {
         Ok(())
     }
 
+    fn check_peppers(&self) -> Result<(), SettingsError> {
+        let peppers = [
+            ("passwords.pepper", &self.passwords.pepper),
+            ("passwords.pepper_previous", &self.passwords.pepper_previous),
+        ];
+        for (key, value) in peppers {
+            if value.as_ref().is_some_and(|value| value.expose_secret().len() < MIN_PEPPER_BYTES) {
+                return Err(SettingsError::invalid(
+                    key,
+                    format!("must have at least {MIN_PEPPER_BYTES} bytes"),
+                ));
+            }
+        }
+        Ok(())
+    }
+
     fn check_algorithm(&self) -> Result<(), SettingsError> {
         let key = "tokens.shared_secret";
         match (self.tokens.algorithm, &self.tokens.shared_secret) {
@@ -419,6 +463,10 @@ mod tests {
             ("AUTH__TOKENS__ACCESS_TTL", "0s", "tokens.access_ttl"),
             ("AUTH__PASSWORDS__BCRYPT_COST", "32", "passwords.bcrypt_cost"),
             ("AUTH__PASSWORDS__ALGORITHM", "md5", "passwords.algorithm"),
+            ("AUTH__PASSWORDS__PEPPER", "short", "`passwords.pepper`"),
+            ("AUTH__PASSWORDS__PEPPER_PREVIOUS", "short", "`passwords.pepper_previous`"),
+            ("AUTH__PASSWORDS__BOUNDS__BCRYPT_COST", "32", "passwords.bounds.bcrypt_cost"),
+            ("AUTH__PASSWORDS__BOUNDS__ITERATIONS", "-1", "passwords.bounds.iterations"),
             ("AUTH__HASHING__QUEUE", "1", "hashing.queue"),
             ("AUTH__DATABASE_URL", "mysql://secret@host", "database_url"),
             ("AUTH__MASTER_KEY", "c2hvcnQ=", "`master_key`"),
@@ -443,6 +491,7 @@ mod tests {
         let env = Variables::from([
             ("AUTH__TOKENS__ALGORITHM".to_owned(), "HS256".to_owned()),
             ("AUTH__TOKENS__SHARED_SECRET".to_owned(), secret.to_owned()),
+            ("AUTH__PASSWORDS__PEPPER".to_owned(), secret.to_owned()),
             ("AUTH__DATABASE_URL".to_owned(), format!("postgres://user:{secret}@host/db")),
         ]);
         assert!(!format!("{:?}", Settings::load(&env).unwrap()).contains(secret));

@@ -3,7 +3,7 @@
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::accounts::{parse_email, parse_username};
-use super::guessing::{Budget, Checked, GuessError, Source, Target};
+use super::guessing::{Budget, Checked, GuessError, Renewal, Source, Target};
 use super::keyring::KeyringError;
 use super::passwords::HashingError;
 use super::sessions::{Caller, Device, Grant, NO_SESSION};
@@ -193,8 +193,8 @@ impl Issuer {
             return Err(ChangeError::WrongPassword(None));
         }
         let from = (Target::Account(&user.id), &Source::of(device.ip.as_deref()));
-        match self.check_password(from, password, Some(user.password_hash.clone()), false).await? {
-            Checked::Right => Ok(()),
+        match self.check_password(from, password, Some(user.password_hash.clone()), Renewal::No).await? {
+            Checked::Right(_) => Ok(()),
             Checked::Wrong(budget) => Err(ChangeError::WrongPassword(budget)),
         }
     }

@@ -3,7 +3,7 @@
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::accounts::{parse_email, parse_username};
-use super::guessing::{Budget, Checked, GuessError, Source, Target};
+use super::guessing::{Budget, Checked, GuessError, Renewal, Source, Target};
 use super::keyring::KeyringError;
 use super::sessions::{Device, Grant};
 use super::{Issuer, random, seconds};
@@ -65,33 +65,37 @@ impl Issuer {
             (Some(user), _) => Target::Account(&user.id),
             (None, Login::Username(name) | Login::Email(name)) => Target::Nobody(name),
         };
-        let stored = found.as_ref().map(|user| user.password_hash.clone());
-        let disabled = found.as_ref().is_some_and(|user| user.disabled);
+        let stored = found.as_ref().filter(|user| !user.disabled).map(|user| user.password_hash.clone());
         let source = Source::of(device.ip.as_deref());
-        let checked = self.check_password((target, &source), password, stored, disabled).await?;
-        let user = match (checked, found) {
-            (Checked::Right, Some(user)) => user,
+        let checked = self.check_password((target, &source), password, stored, Renewal::Offered).await?;
+        let (user, renewed) = match (checked, found) {
+            (Checked::Right(renewed), Some(user)) => (user, renewed),
             (Checked::Wrong(budget), _) => return Err(LoginError::InvalidCredentials(budget)),
-            (Checked::Right, None) => return Err(LoginError::InvalidCredentials(None)),
+            (Checked::Right(_), None) => return Err(LoginError::InvalidCredentials(None)),
         };
-        let session = self.begin_session(&user, &audience, device).await?;
+        let session = self.begin_session(&user, renewed, &audience, device).await?;
         let scope = self.policy.roles.scope(user.roles());
         Ok(self.grant(&session, &user, audience, scope)?)
     }
 
+    /// With `renewed`, the password's hash is replaced by that one.
     async fn begin_session(
         &self,
         user: &User,
+        renewed: Option<String>,
         audience: &[String],
         device: Device,
     ) -> Result<Session, LoginError> {
         let mut session = self.new_session(user, audience, device);
         session.number = self.take_number().await?;
-        let (row, auth_version) = (session.clone(), user.auth_version);
+        let (row, auth_version, outdated) = (session.clone(), user.auth_version, user.password_hash.clone());
         let begin = move |db: &mut Connection| {
             // While the password was being checked it may have been changed, or the account disabled.
             if !users::hold(db, &row.user_id, auth_version)? {
                 return Err(LoginError::InvalidCredentials(None));
+            }
+            if let Some(renewed) = renewed {
+                users::renew_hash(db, &row.user_id, &outdated, &renewed)?;
             }
             Ok(sessions::insert(db, &row)?)
         };

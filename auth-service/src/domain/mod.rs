@@ -7,6 +7,7 @@ pub mod accounts;
 pub mod clients;
 mod clock;
 pub mod guessing;
+pub mod import;
 pub mod introspection;
 pub mod keyring;
 pub mod login;

@@ -211,6 +211,6 @@ fn invalid_target() -> OAuthError {
     OAuthError::bad_request("invalid_target", "One of these resources is not served here.")
 }
 
-fn field_error(mistake: Invalid) -> FieldError {
+pub(super) fn field_error(mistake: Invalid) -> FieldError {
     FieldError::new(mistake.field, mistake.code, mistake.message)
 }

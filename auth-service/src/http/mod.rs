@@ -10,6 +10,7 @@ mod device;
 mod discovery;
 mod error;
 mod health;
+mod import;
 mod introspection;
 mod my_sessions;
 mod oauth;
@@ -24,6 +25,7 @@ use service_kit::routes::{nowhere, path};
 
 pub(crate) use device::Devices;
 pub(crate) use discovery::Metadata;
+pub(crate) use import::ImportLimits;
 pub(crate) use rates::Rates;
 pub(crate) use status_lists::Listeners;
 
@@ -42,6 +44,7 @@ pub(crate) fn routes(config: &mut ServiceConfig, issuer_path: &str) {
         .service(path("/me/sessions").get(my_sessions::list).delete(my_sessions::end_others))
         .service(path("/me/sessions/{id}").delete(my_sessions::end))
         .service(path("/admin/users").get(admin::users))
+        .service(path("/admin/users/import").post(import::import))
         .service(path("/.well-known/jwks.json").get(discovery::key_set))
         .service(path(metadata).get(discovery::metadata))
         .service(path("/.well-known/openid-configuration").get(discovery::metadata))

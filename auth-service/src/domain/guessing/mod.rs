@@ -22,8 +22,8 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep, timeout_at};
 
 pub use self::tally::Rule;
-use self::tally::{Outcome, Verdict};
-use super::passwords::HashingError;
+use self::tally::{Outcome, Turn};
+use super::passwords::{HashingError, Verdict};
 use super::{DatabaseClock, Issuer, seconds};
 use crate::store::guesses::{self, Tally};
 use crate::store::{Connection, Store, StoreError};
@@ -96,12 +96,19 @@ pub struct Budget {
 }
 
 /// What became of a try.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Checked {
-    /// The password is right.
-    Right,
+    /// The password is right. What to store instead of its hash, if that is outdated and was asked for.
+    Right(Option<String>),
     /// It is not; `None` when nobody counts.
     Wrong(Option<Budget>),
+}
+
+/// Whether an outdated hash is to be renewed, which costs another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Renewal {
+    Offered,
+    No,
 }
 
 /// Why a password was not even looked at.
@@ -234,10 +241,10 @@ impl GuessingRules {
         for (tally, rule) in tallies.iter_mut().zip(self.counted(welcome)) {
             let Some(rule) = rule else { continue };
             tally.bring_up_to(now, &rule);
-            match tally.verdict(now, &rule) {
-                Verdict::Free => {}
-                Verdict::Undecided => reservation = Reservation::Undecided,
-                Verdict::Wait(until) => {
+            match tally.turn(now, &rule) {
+                Turn::Free => {}
+                Turn::Undecided => reservation = Reservation::Undecided,
+                Turn::Wait(until) => {
                     let budget = tallies[0].budget(now, &self.account_from_source);
                     return Reservation::TooMany(Budget { left: 0, next_in: until - now, ..budget });
                 }
@@ -308,18 +315,18 @@ impl Drop for Try {
 }
 
 impl Issuer {
-    /// Checks a password, and counts it when it is wrong. `stored` is the hash behind it; without one, or with `refused`,
-    /// the password is wrong whatever it is, and that takes as long.
+    /// Checks a password, and counts it when it is wrong. `stored` is the hash behind it; without one the password is wrong
+    /// whatever it is, and that takes as long.
     pub(super) async fn check_password(
         &self,
         (target, source): (Target<'_>, &Source),
         password: SecretString,
         stored: Option<String>,
-        refused: bool,
+        renewal: Renewal,
     ) -> Result<Checked, GuessError> {
         let Some(guessing) = &self.guessing else {
-            let right = self.hasher.verify(password, stored).await? && !refused;
-            return Ok(if right { Checked::Right } else { Checked::Wrong(None) });
+            let verdict = self.judge_password(password, stored, renewal).await?;
+            return Ok(if verdict.correct { Checked::Right(verdict.renewed) } else { Checked::Wrong(None) });
         };
         let buckets = Buckets::of(target, source);
         let latest = Instant::now() + guessing.rules.patience;
@@ -329,15 +336,27 @@ impl Issuer {
         let Ok(Ok(_turn)) = turn else { return Err(HashingError::Overloaded.into()) };
         let begun = self.begin_try(guessing, buckets, latest).await?;
         drop(waiting);
-        let verified = self.hasher.verify(password, stored).await;
-        let outcome = match verified {
-            Ok(true) if !refused => Outcome::Right,
+        let verified = self.judge_password(password, stored, renewal).await;
+        let outcome = match &verified {
+            Ok(verdict) if verdict.correct => Outcome::Right,
             Ok(_) => Outcome::Wrong,
             Err(_) => Outcome::Withdrawn,
         };
         let budget = begun.decide(outcome).await?;
-        verified?;
-        Ok(if outcome == Outcome::Right { Checked::Right } else { Checked::Wrong(budget) })
+        let verdict = verified?;
+        Ok(if verdict.correct { Checked::Right(verdict.renewed) } else { Checked::Wrong(budget) })
+    }
+
+    async fn judge_password(
+        &self,
+        password: SecretString,
+        stored: Option<String>,
+        renewal: Renewal,
+    ) -> Result<Verdict, HashingError> {
+        match (stored, renewal) {
+            (Some(stored), Renewal::No) => self.hasher.verify(password, stored).await,
+            (stored, _) => self.hasher.verify_and_renew(password, stored).await,
+        }
     }
 
     async fn begin_try(

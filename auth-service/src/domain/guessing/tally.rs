@@ -21,7 +21,7 @@ pub struct Rule {
 
 /// What a tally says about the next try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum Turn {
     /// It may be judged.
     Free,
     /// That depends on those that are being judged.
@@ -94,15 +94,15 @@ impl Tally {
         }
     }
 
-    pub(super) fn verdict(&self, now: i64, rule: &Rule) -> Verdict {
+    pub(super) fn turn(&self, now: i64, rule: &Rule) -> Turn {
         if self.failures < rule.free() {
-            if self.failures + self.undecided < rule.free() { Verdict::Free } else { Verdict::Undecided }
+            if self.failures + self.undecided < rule.free() { Turn::Free } else { Turn::Undecided }
         } else if now < self.next_at {
-            Verdict::Wait(self.next_at)
+            Turn::Wait(self.next_at)
         } else if self.undecided > 0 {
-            Verdict::Undecided
+            Turn::Undecided
         } else {
-            Verdict::Free
+            Turn::Free
         }
     }
 
@@ -160,7 +160,7 @@ mod tests {
 
     fn fail(tally: &mut Tally, now: i64) {
         tally.bring_up_to(now, &RULE);
-        assert_eq!(tally.verdict(now, &RULE), Verdict::Free);
+        assert_eq!(tally.turn(now, &RULE), Turn::Free);
         tally.begin(now, now + 10, &RULE);
         tally.decide(Outcome::Wrong, now, &RULE);
     }
@@ -172,7 +172,7 @@ mod tests {
             fail(&mut tally, now);
         }
         for wait in [5, 10, 20, 40, 40] {
-            assert_eq!(tally.verdict(now, &RULE), Verdict::Wait(now + wait));
+            assert_eq!(tally.turn(now, &RULE), Turn::Wait(now + wait));
             now += wait;
             fail(&mut tally, now);
         }
@@ -191,26 +191,26 @@ mod tests {
         tally.bring_up_to(1200, &RULE);
         assert_eq!(tally.failures, 1);
         tally.bring_up_to(90_000, &RULE);
-        assert_eq!((tally.failures, tally.verdict(90_000, &RULE)), (0, Verdict::Free));
+        assert_eq!((tally.failures, tally.turn(90_000, &RULE)), (0, Turn::Free));
     }
 
     #[test]
     fn tries_at_once_are_no_more_than_the_free_ones_and_after_those_one_by_one() {
         let mut tally = Tally::new("b");
         for _ in 0..3 {
-            assert_eq!(tally.verdict(1000, &RULE), Verdict::Free);
+            assert_eq!(tally.turn(1000, &RULE), Turn::Free);
             tally.begin(1000, 1010, &RULE);
         }
-        assert_eq!(tally.verdict(1000, &RULE), Verdict::Undecided);
+        assert_eq!(tally.turn(1000, &RULE), Turn::Undecided);
         tally.decide(Outcome::Withdrawn, 1000, &RULE);
-        assert_eq!(tally.verdict(1000, &RULE), Verdict::Free);
+        assert_eq!(tally.turn(1000, &RULE), Turn::Free);
         tally.decide(Outcome::Wrong, 1000, &RULE);
         tally.decide(Outcome::Right, 1000, &RULE);
         assert_eq!((tally.failures, tally.undecided), (1, 0));
         fail(&mut tally, 1000);
         fail(&mut tally, 1000);
         tally.begin(1005, 1015, &RULE);
-        assert_eq!(tally.verdict(1006, &RULE), Verdict::Undecided);
+        assert_eq!(tally.turn(1006, &RULE), Turn::Undecided);
     }
 
     #[test]
