@@ -41,13 +41,13 @@ enum Kind<'a> {
     Both(Box<(Rule<'a>, Rule<'a>)>),
 }
 
-/// The token's `scope` holds `name`.
+/// The token's `scope` holds `name` (RFC 8693 section 4.2). Else: `403` with `error="insufficient_scope"` (RFC 6750 section 3.1).
 #[must_use]
 pub fn scope(name: &str) -> Rule<'_> {
     Rule(Kind::Scope(name))
 }
 
-/// The token's `roles` hold `name`.
+/// The token's `roles` hold `name` (RFC 9068 section 2.2.3.1).
 #[must_use]
 pub fn role(name: &str) -> Rule<'_> {
     Rule(Kind::Role(name))

@@ -17,7 +17,7 @@ const DEFAULT_LEEWAY: u64 = 30;
 const MAX_LEEWAY: u64 = 300;
 const DEFAULT_CACHED_TOKENS: usize = 10_000;
 
-/// What a token must say to be accepted.
+/// What a token must say to be accepted (RFC 9068 section 4).
 ///
 /// ```
 /// # use {shared_claims::{Policy, verifier::Algorithm}, std::time::Duration};

@@ -18,7 +18,7 @@ pub enum Readiness {
     },
 }
 
-/// How much a verifier knows of tokens that were revoked before they expire.
+/// How much a verifier knows of tokens that were revoked before they expire (draft-ietf-oauth-status-list).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Revocations {
     /// The status lists that are known.

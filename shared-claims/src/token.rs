@@ -19,7 +19,7 @@ use crate::{
     http::bearer::Realm,
 };
 
-/// The claims of a verified access token. Only a [`Verifier`](crate::Verifier) makes one.
+/// The claims of a verified access token (RFC 9068). Only a [`Verifier`](crate::Verifier) makes one.
 ///
 /// Cheap to clone; reads like [`Claims`].
 #[derive(Clone, Debug)]

@@ -16,7 +16,7 @@ use crate::http::{
 };
 
 impl ResourceMetadata {
-    /// Serves the document at [its path](Self::path).
+    /// Serves the document at [its path](Self::path) (RFC 9728 section 3).
     pub fn router<S>(&self) -> Router<S>
     where
         S: Clone + Send + Sync + 'static,
