@@ -15,15 +15,16 @@ use shared_claims::{
 };
 use url::Url;
 
+use crate::domain::guessing::{Guessing, GuessingRules, Rule};
 use crate::domain::keyring::sealing::{self, MasterKeyError};
 use crate::domain::keyring::{Keyring, KeyringError, Lifetimes, Plan, Sealer};
-use crate::domain::passwords::{Hasher, HashingLimits, PasswordPolicy, Scheme};
+use crate::domain::passwords::{Bounds, Hasher, Hashing, HashingLimits, PasswordPolicy, Peppers, Scheme};
 use crate::domain::revocation::{StatusListPolicy, StatusLists};
 use crate::domain::rights::Roles;
 use crate::domain::upkeep::Upkeep;
 use crate::domain::{DatabaseClock, Issuer, Policy, recovery};
-use crate::http::{self, Listeners, MaxUserAgentChars, Metadata};
-use crate::settings::{PasswordAlgorithm, Settings};
+use crate::http::{self, Devices, ImportLimits, Listeners, Metadata, Rates};
+use crate::settings::{PasswordAlgorithm, Settings, WrongPasswords};
 use crate::store::{Store, StoreError, StoreLimits};
 
 /// Why the service does not start.
@@ -61,9 +62,18 @@ pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError>
     issuer.publish_lists().await?;
     let max_age = settings.keys.max_age.as_secs();
     let metadata = Data::new(Metadata::new(&issuer.policy, issuer.keyring.algorithms(), max_age)?);
-    let user_agent = Data::new(MaxUserAgentChars(settings.sessions.max_user_agent_chars));
+    let devices = Data::new(Devices::new(
+        settings.sessions.max_user_agent_chars,
+        &settings.http.trusted_proxies,
+        settings.limits.forwarded_header,
+    ));
+    let rates = Data::new(Rates::new(&settings.limits));
     let listeners =
         Data::new(Listeners::new(settings.status_lists.max_listeners, settings.status_lists.heartbeat));
+    let import = Data::new(ImportLimits {
+        max_body_bytes: settings.import.max_body_bytes,
+        max_lines: settings.import.max_lines,
+    });
     let issuer_path =
         Url::parse(&settings.issuer).map_or_else(|_| String::new(), |url| url.path().to_owned());
     let upkeep = Upkeep {
@@ -77,8 +87,10 @@ pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError>
         config
             .app_data(issuer.clone())
             .app_data(metadata.clone())
-            .app_data(user_agent.clone())
-            .app_data(listeners.clone());
+            .app_data(devices.clone())
+            .app_data(rates.clone())
+            .app_data(listeners.clone())
+            .app_data(import.clone());
         http::routes(config, &issuer_path);
     };
     let app = App::listen("auth-service", settings.listen, &settings.http, routes)
@@ -107,12 +119,14 @@ pub async fn build_issuer(settings: &Settings, clock: Clock) -> Result<Issuer, S
         queue: settings.hashing.queue,
         deadline: settings.hashing.deadline,
     };
-    let hasher = Hasher::start(scheme, limits).map_err(|error| StartError::Threads(error.to_string()))?;
+    let hashing = hashing(settings, scheme);
+    let hasher = Hasher::start(hashing, limits).map_err(|error| StartError::Threads(error.to_string()))?;
     let lists = StatusLists::new(StatusListPolicy {
         lifetime: settings.status_lists.lifetime,
         ttl: settings.status_lists.ttl,
     });
-    Ok(Issuer { store, clock, keyring, hasher, lists, verifier, policy })
+    let guessing = settings.limits.enabled.then(|| Guessing::new(guessing_rules(settings)));
+    Ok(Issuer { store, clock, keyring, hasher, guessing, lists, verifier, policy })
 }
 
 /// Puts a restored database into service; says how many sessions were ended.
@@ -204,6 +218,34 @@ fn scheme(settings: &Settings) -> Result<Scheme, StartError> {
     }
 }
 
+fn guessing_rules(settings: &Settings) -> GuessingRules {
+    let rule = |setting: &WrongPasswords| Rule {
+        free: setting.free,
+        window: setting.window,
+        first_wait: setting.first_wait,
+        longest_wait: setting.longest_wait,
+    };
+    let limits = &settings.limits;
+    GuessingRules {
+        account_from_source: rule(&limits.account_from_source),
+        account: rule(&limits.account),
+        source: rule(&limits.source),
+        welcome: limits.welcome,
+        waiting: settings.hashing.queue,
+        patience: settings.hashing.deadline,
+    }
+}
+
+fn hashing(settings: &Settings, scheme: Scheme) -> Hashing {
+    let passwords = &settings.passwords;
+    let bounds = Bounds {
+        bcrypt_cost: passwords.bounds.bcrypt_cost,
+        memory_kib: passwords.bounds.memory_kib.into(),
+        iterations: passwords.bounds.iterations.into(),
+    };
+    Hashing::new(scheme, bounds, Peppers::new(passwords.pepper.as_ref(), passwords.pepper_previous.as_ref()))
+}
+
 fn policy(settings: &Settings, scheme: &Scheme) -> Policy {
     let mut allowed_audiences = settings.audience.clone();
     allowed_audiences.extend(settings.resources.iter().cloned());
@@ -219,7 +261,12 @@ fn policy(settings: &Settings, scheme: &Scheme) -> Policy {
         idle_ttl: settings.sessions.idle_ttl,
         absolute_ttl: settings.sessions.absolute_ttl,
         registration_open: settings.registration.open,
-        passwords: PasswordPolicy::new(settings.passwords.min_length, settings.passwords.max_length, scheme),
+        passwords: PasswordPolicy::new(
+            settings.passwords.min_length,
+            settings.passwords.max_length,
+            scheme,
+            settings.passwords.pepper.is_some(),
+        ),
         roles: Roles(settings.roles.iter().map(|(name, role)| (name.clone(), role.scopes.clone())).collect()),
     }
 }

@@ -13,6 +13,7 @@ use shared_claims::verifier::Algorithm;
 use url::Url;
 
 use crate::domain::keyring::Sealer;
+use crate::domain::passwords::MIN_PEPPER_BYTES;
 use crate::domain::rights::is_role_name;
 
 /// Every setting with its default and its reason; also the documentation.
@@ -48,6 +49,7 @@ pub struct Settings {
     pub cleanup: Cleanup,
     pub limits: Limits,
     pub registration: Registration,
+    pub import: Import,
     pub roles: BTreeMap<String, Role>,
     pub database: Database,
     pub http: HttpSettings,
@@ -86,7 +88,21 @@ pub struct Passwords {
     pub bcrypt_cost: u32,
     pub min_length: usize,
     pub max_length: usize,
+    #[serde(default)]
+    pub pepper: Option<SecretString>,
+    #[serde(default)]
+    pub pepper_previous: Option<SecretString>,
     pub argon2id: Argon2id,
+    pub bounds: HashBounds,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "config.default.toml documents every key")]
+pub struct HashBounds {
+    pub bcrypt_cost: u32,
+    pub memory_kib: u32,
+    pub iterations: u32,
 }
 
 /// How new passwords are hashed.
@@ -160,6 +176,44 @@ pub struct Cleanup {
 #[expect(missing_docs, reason = "config.default.toml documents every key")]
 pub struct Limits {
     pub enabled: bool,
+    pub forwarded_header: ForwardedHeader,
+    #[serde(with = "humantime_serde")]
+    pub welcome: Duration,
+    pub account_from_source: WrongPasswords,
+    pub account: WrongPasswords,
+    pub source: WrongPasswords,
+    pub register: Rate,
+    pub refresh: Rate,
+}
+
+/// In which header a trusted proxy says for whom it asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "named after what they are")]
+pub enum ForwardedHeader {
+    XForwardedFor,
+    Forwarded,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "config.default.toml documents every key")]
+pub struct WrongPasswords {
+    pub free: u32,
+    #[serde(with = "humantime_serde")]
+    pub window: Duration,
+    #[serde(with = "humantime_serde")]
+    pub first_wait: Duration,
+    #[serde(with = "humantime_serde")]
+    pub longest_wait: Duration,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "config.default.toml documents every key")]
+pub struct Rate {
+    pub at_once: u32,
+    pub per_minute: u32,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -167,6 +221,14 @@ pub struct Limits {
 #[expect(missing_docs, reason = "config.default.toml documents every key")]
 pub struct Registration {
     pub open: bool,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "config.default.toml documents every key")]
+pub struct Import {
+    pub max_body_bytes: usize,
+    pub max_lines: usize,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -214,11 +276,21 @@ impl Settings {
             ("passwords.bcrypt_cost", self.passwords.bcrypt_cost as usize, 4, 31),
             ("passwords.min_length", self.passwords.min_length, 8, 64),
             ("passwords.max_length", self.passwords.max_length, 64, 4096),
+            ("passwords.bounds.bcrypt_cost", self.passwords.bounds.bcrypt_cost as usize, 4, 31),
+            ("import.max_body_bytes", self.import.max_body_bytes, 1024, 64 * 1024 * 1024),
+            ("import.max_lines", self.import.max_lines, 1, 100_000),
             ("hashing.queue", self.hashing.queue, 64, 1_000_000),
             ("database.pool_size", self.database.pool_size as usize, 1, 1024),
             ("database.write_queue", self.database.write_queue, 1, 1_000_000),
             ("database.write_group", self.database.write_group, 1, 4096),
             ("cleanup.step", self.cleanup.step as usize, 1, 10_000),
+            ("limits.account_from_source.free", self.limits.account_from_source.free as usize, 1, 100),
+            ("limits.account.free", self.limits.account.free as usize, 1, 1_000_000),
+            ("limits.source.free", self.limits.source.free as usize, 1, 1_000_000),
+            ("limits.register.at_once", self.limits.register.at_once as usize, 1, 1_000_000),
+            ("limits.register.per_minute", self.limits.register.per_minute as usize, 1, 1_000_000),
+            ("limits.refresh.at_once", self.limits.refresh.at_once as usize, 1, 1_000_000),
+            ("limits.refresh.per_minute", self.limits.refresh.per_minute as usize, 1, 1_000_000),
             ("status_lists.max_listeners", self.status_lists.max_listeners, 0, 1_000_000),
         ])?;
         let durations = [
@@ -232,6 +304,16 @@ impl Settings {
             ("status_lists.heartbeat", self.status_lists.heartbeat),
             ("cleanup.interval", self.cleanup.interval),
             ("database.timeout", self.database.timeout),
+            ("limits.welcome", self.limits.welcome),
+            ("limits.account_from_source.window", self.limits.account_from_source.window),
+            ("limits.account_from_source.first_wait", self.limits.account_from_source.first_wait),
+            ("limits.account_from_source.longest_wait", self.limits.account_from_source.longest_wait),
+            ("limits.account.window", self.limits.account.window),
+            ("limits.account.first_wait", self.limits.account.first_wait),
+            ("limits.account.longest_wait", self.limits.account.longest_wait),
+            ("limits.source.window", self.limits.source.window),
+            ("limits.source.first_wait", self.limits.source.first_wait),
+            ("limits.source.longest_wait", self.limits.source.longest_wait),
         ];
         for (key, value) in durations {
             if !(Duration::from_secs(1)..=LONGEST).contains(&value) {
@@ -241,6 +323,7 @@ impl Settings {
         self.check_keys()?;
         self.check_database_url()?;
         self.check_roles()?;
+        self.check_peppers()?;
         for (key, value) in
             [("master_key", &self.master_key), ("master_key_previous", &self.master_key_previous)]
         {
@@ -320,6 +403,22 @@ impl Settings {
         Ok(())
     }
 
+    fn check_peppers(&self) -> Result<(), SettingsError> {
+        let peppers = [
+            ("passwords.pepper", &self.passwords.pepper),
+            ("passwords.pepper_previous", &self.passwords.pepper_previous),
+        ];
+        for (key, value) in peppers {
+            if value.as_ref().is_some_and(|value| value.expose_secret().len() < MIN_PEPPER_BYTES) {
+                return Err(SettingsError::invalid(
+                    key,
+                    format!("must have at least {MIN_PEPPER_BYTES} bytes"),
+                ));
+            }
+        }
+        Ok(())
+    }
+
     fn check_algorithm(&self) -> Result<(), SettingsError> {
         let key = "tokens.shared_secret";
         match (self.tokens.algorithm, &self.tokens.shared_secret) {
@@ -364,6 +463,10 @@ mod tests {
             ("AUTH__TOKENS__ACCESS_TTL", "0s", "tokens.access_ttl"),
             ("AUTH__PASSWORDS__BCRYPT_COST", "32", "passwords.bcrypt_cost"),
             ("AUTH__PASSWORDS__ALGORITHM", "md5", "passwords.algorithm"),
+            ("AUTH__PASSWORDS__PEPPER", "short", "`passwords.pepper`"),
+            ("AUTH__PASSWORDS__PEPPER_PREVIOUS", "short", "`passwords.pepper_previous`"),
+            ("AUTH__PASSWORDS__BOUNDS__BCRYPT_COST", "32", "passwords.bounds.bcrypt_cost"),
+            ("AUTH__PASSWORDS__BOUNDS__ITERATIONS", "-1", "passwords.bounds.iterations"),
             ("AUTH__HASHING__QUEUE", "1", "hashing.queue"),
             ("AUTH__DATABASE_URL", "mysql://secret@host", "database_url"),
             ("AUTH__MASTER_KEY", "c2hvcnQ=", "`master_key`"),
@@ -388,6 +491,7 @@ mod tests {
         let env = Variables::from([
             ("AUTH__TOKENS__ALGORITHM".to_owned(), "HS256".to_owned()),
             ("AUTH__TOKENS__SHARED_SECRET".to_owned(), secret.to_owned()),
+            ("AUTH__PASSWORDS__PEPPER".to_owned(), secret.to_owned()),
             ("AUTH__DATABASE_URL".to_owned(), format!("postgres://user:{secret}@host/db")),
         ]);
         assert!(!format!("{:?}", Settings::load(&env).unwrap()).contains(secret));

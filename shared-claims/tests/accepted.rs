@@ -13,7 +13,10 @@ use shared_claims::{
     verifier::{Algorithm, Readiness},
 };
 use std::time::Duration;
-use support::{AUDIENCE, ISSUER, Signer, check_table, claims, key_set, outcome, policy, verifier, with};
+use support::{
+    AUDIENCE, ISSUER, Signer, check_table, claims, key_set, outcome, policy, subtracted_from_n, verifier,
+    with,
+};
 
 const SECRET: &[u8] = b"a secret of thirty-two bytes, or more";
 
@@ -63,23 +66,6 @@ fn the_other_ecdsa_signature_of_a_token_is_valid_too_and_is_no_way_around_a_revo
     assert_eq!(outcome(orders.verify_known(&mirrored)), "accepted");
     issuer.revoke(&token);
     assert_eq!(outcome(orders.verify_known(&mirrored)), "revoked");
-}
-
-/// `n - s`, where `n` is the order of P-256; both big-endian.
-fn subtracted_from_n(s: &[u8]) -> Vec<u8> {
-    const N: [u8; 32] = [
-        0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc, 0xe6, 0xfa,
-        0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
-    ];
-    let mut borrow = 0;
-    let digits = N.iter().zip(s).rev().map(|(n, s)| {
-        let digit = i16::from(*n) - i16::from(*s) - borrow;
-        borrow = i16::from(digit < 0);
-        digit.to_le_bytes()[0]
-    });
-    let mut digits: Vec<_> = digits.collect();
-    digits.reverse();
-    digits
 }
 
 fn foreign_key(signer: &Signer) -> EncodingKey {

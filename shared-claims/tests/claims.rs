@@ -119,6 +119,20 @@ fn dates_are_judged_with_the_leeway_and_no_further() {
 }
 
 #[test]
+fn a_date_just_before_a_full_second_is_not_rounded_up_to_it() {
+    // The nearest doubles are …970.9999998807907 and …030.9999998807907; a hasty parser takes the ones after, which are whole.
+    let signer = Signer::eddsa("ed");
+    let table = [("exp", NOW - 30, "expired"), ("exp", NOW + 600, "accepted"), ("iat", NOW + 30, "accepted")];
+    let rows = table.map(|(claim, second, expected)| {
+        let text = format!("{second}.99999988");
+        let marked = with(claims(), claim, json!("marked")).to_string();
+        let payload = marked.replace("\"marked\"", &text);
+        (format!("{claim} {text}"), signer.compact(signer.header().to_string(), payload), expected)
+    });
+    check_table(&verifier(&[&signer]), rows);
+}
+
+#[test]
 fn another_issuer_or_audience_is_refused_however_similar() {
     let signer = Signer::es256("es");
     let issuers = [

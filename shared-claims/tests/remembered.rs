@@ -1,6 +1,8 @@
 //! Tokens that a verifier remembers, attacked: by forgeries made of them, and by all that can happen to a good token later.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod support;
+
 use std::{
     sync::{
         Arc,
@@ -15,6 +17,7 @@ use shared_claims::{
     testing::{Forgery, TestIssuer},
     verifier::{Algorithm, ManualClock, Observer},
 };
+use support::dice::Dice;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -183,20 +186,10 @@ fn a_remembered_token_is_no_longer_judged_once_what_is_known_is_too_old() {
     assert_eq!((orders.says(&token), orders.says(&revoked)), ("remembered", "revoked"));
 }
 
-/// Small numbers that look random, the same ones each time.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, sides: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        usize::try_from(self.0 >> 33).unwrap() % sides
-    }
-}
-
 #[test]
 fn whatever_happens_verifiers_that_remember_say_what_one_says_that_does_not() {
     for seed in 0..12 {
-        let (mut dice, issuer) = (Dice(seed), TestIssuer::new());
+        let (mut dice, issuer) = (Dice::of(seed), TestIssuer::new());
         let [forgetful, small, usual] = [0, 3, 10_000].map(|tokens| {
             let policy = Policy::new(issuer.name(), ["orders"]).unwrap().cached_tokens(tokens);
             issuer.verifier_with(policy, Remote::discover()).unwrap()

@@ -6,6 +6,7 @@
 )]
 
 mod client;
+mod import;
 mod key;
 mod user;
 
@@ -48,6 +49,11 @@ enum Command {
     /// Create, list, disable and enable clients: services with a secret of their own.
     #[command(subcommand)]
     Client(client::ClientCommand),
+    /// Take accounts with their password hashes from another system. They log in with the passwords they have.
+    ///
+    /// Nothing is hashed, and nothing that is there is changed: what is there already with the same hash is counted, so that
+    /// an import that broke off is started again in the same way.
+    Import(import::ImportCommand),
     /// After a restore from a backup: make everything that was ever given worthless, and begin anew with new keys.
     ///
     /// Ends every session and revokes every token, so that nothing that was used or ended after the backup comes back to
@@ -82,6 +88,7 @@ pub async fn run() -> ExitCode {
         Some(Command::User(command)) => user::run(&settings, command).await,
         Some(Command::Key(command)) => key::run(&settings, command).await,
         Some(Command::Client(command)) => client::run(&settings, command).await,
+        Some(Command::Import(command)) => import::run(&settings, command).await,
         Some(Command::Recover) => recover(&settings).await,
     };
     match done {

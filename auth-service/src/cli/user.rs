@@ -100,8 +100,8 @@ fn read_password() -> Result<SecretString, String> {
     Ok(text.into())
 }
 
-fn warn_about_unknown_roles(issuer: &Issuer, roles: &[String]) {
-    for role in roles.iter().filter(|role| !issuer.policy.roles.knows(role)) {
+pub(super) fn warn_about_unknown_roles<'a>(issuer: &Issuer, roles: impl IntoIterator<Item = &'a String>) {
+    for role in roles.into_iter().filter(|role| !issuer.policy.roles.knows(role)) {
         eprintln!("auth-service: the settings give the role {role:?} no scopes; is it spelled right?");
     }
 }

@@ -3,6 +3,7 @@
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::accounts::{parse_email, parse_username};
+use super::guessing::{Budget, Checked, GuessError, Renewal, Source, Target};
 use super::keyring::KeyringError;
 use super::passwords::HashingError;
 use super::sessions::{Caller, Device, Grant, NO_SESSION};
@@ -15,7 +16,10 @@ use crate::store::{Connection, StoreError, Unique, sessions};
 pub enum ChangeError {
     /// The current password is another one.
     #[error("the current password is wrong")]
-    WrongPassword,
+    WrongPassword(Option<Budget>),
+    /// The current password was not looked at.
+    #[error(transparent)]
+    Guess(#[from] GuessError),
     /// Somebody else has just changed the account: look at it again.
     #[error("the account has just been changed")]
     Overtaken,
@@ -25,7 +29,7 @@ pub enum ChangeError {
     /// Somebody else has the name or the address.
     #[error("{0:?} is taken")]
     Taken(Unique),
-    /// A password could not be checked or hashed.
+    /// The new password could not be hashed.
     #[error(transparent)]
     Hashing(#[from] HashingError),
     /// The store failed.
@@ -69,7 +73,7 @@ impl Issuer {
         let user = &caller.user;
         let rules = self.policy.passwords.check(new.expose_secret(), &user.username, user.email.as_deref());
         rules.map_err(|invalid| ChangeError::Invalid(vec![Invalid { field: "new_password", ..invalid }]))?;
-        self.demand_password(user, current).await?;
+        self.demand_password(user, current, &device).await?;
         let hash = self.hasher.hash(new).await?;
         let audience: Vec<String> =
             caller.session.audience.split_ascii_whitespace().map(str::to_owned).collect();
@@ -105,6 +109,7 @@ impl Issuer {
         caller: &Caller,
         current: SecretString,
         names: NewNames,
+        device: &Device,
     ) -> Result<User, ChangeError> {
         let mut user = caller.user.clone();
         let mut mistakes = Vec::new();
@@ -125,7 +130,7 @@ impl Issuer {
         }
         let names_it =
             self.policy.passwords.names(current.expose_secret(), &user.username, user.email.as_deref());
-        self.demand_password(&caller.user, current).await?;
+        self.demand_password(&caller.user, current, device).await?;
         if names_it {
             let message = "A name is not the password.".to_owned();
             return Err(ChangeError::Invalid(vec![Invalid {
@@ -154,8 +159,13 @@ impl Issuer {
     ///
     /// # Errors
     /// [`ChangeError`].
-    pub async fn delete_account(&self, caller: &Caller, current: SecretString) -> Result<(), ChangeError> {
-        self.demand_password(&caller.user, current).await?;
+    pub async fn delete_account(
+        &self,
+        caller: &Caller,
+        current: SecretString,
+        device: &Device,
+    ) -> Result<(), ChangeError> {
+        self.demand_password(&caller.user, current, device).await?;
         let (id, auth_version) = (caller.user.id.clone(), caller.user.auth_version);
         let (now, until) = (self.now(), self.revoked_until());
         let change = move |db: &mut Connection| {
@@ -173,12 +183,19 @@ impl Issuer {
         Ok(())
     }
 
-    async fn demand_password(&self, user: &User, password: SecretString) -> Result<(), ChangeError> {
-        let possible = self.policy.passwords.is_possible(password.expose_secret());
-        if possible && self.hasher.verify(password, Some(user.password_hash.clone())).await? {
-            Ok(())
-        } else {
-            Err(ChangeError::WrongPassword)
+    async fn demand_password(
+        &self,
+        user: &User,
+        password: SecretString,
+        device: &Device,
+    ) -> Result<(), ChangeError> {
+        if !self.policy.passwords.is_possible(password.expose_secret()) {
+            return Err(ChangeError::WrongPassword(None));
+        }
+        let from = (Target::Account(&user.id), &Source::of(device.ip.as_deref()));
+        match self.check_password(from, password, Some(user.password_hash.clone()), Renewal::No).await? {
+            Checked::Right(_) => Ok(()),
+            Checked::Wrong(budget) => Err(ChangeError::WrongPassword(budget)),
         }
     }
 }

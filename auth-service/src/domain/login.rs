@@ -3,8 +3,8 @@
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::accounts::{parse_email, parse_username};
+use super::guessing::{Budget, Checked, GuessError, Renewal, Source, Target};
 use super::keyring::KeyringError;
-use super::passwords::HashingError;
 use super::sessions::{Device, Grant};
 use super::{Issuer, random, seconds};
 use crate::store::sessions::{self, Session};
@@ -27,13 +27,13 @@ pub struct LoginRequest {
 pub enum LoginError {
     /// No such account, a wrong password, or a disabled account: nobody learns which.
     #[error("invalid credentials")]
-    InvalidCredentials,
+    InvalidCredentials(Option<Budget>),
     /// An audience was asked for that this issuer does not serve.
     #[error("unknown resource")]
     InvalidTarget,
-    /// The password could not be checked.
+    /// The password was not looked at.
     #[error(transparent)]
-    Hashing(#[from] HashingError),
+    Guess(#[from] GuessError),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -53,38 +53,54 @@ impl Issuer {
         let LoginRequest { login, password, resource } = request;
         let audience = self.audience_for(resource)?;
         if !self.policy.passwords.is_possible(password.expose_secret()) {
-            return Err(LoginError::InvalidCredentials);
+            return Err(LoginError::InvalidCredentials(None));
         }
-        let found = match folded(&login) {
+        let folded = folded(&login);
+        let found = match folded.clone() {
             Some(login) => self.store.read(move |db| users::find(db, &login)).await?,
             None => None,
         };
-        let stored = found.as_ref().map(|user| user.password_hash.clone());
-        let correct = self.hasher.verify(password, stored).await?;
-        let user = found.filter(|user| correct && !user.disabled).ok_or(LoginError::InvalidCredentials)?;
-        let session = self.begin_session(&user, &audience, device).await?;
+        // Every name of an account is one target; a name that nobody has is counted in the same way.
+        let target = match (&found, folded.as_ref().unwrap_or(&login)) {
+            (Some(user), _) => Target::Account(&user.id),
+            (None, Login::Username(name) | Login::Email(name)) => Target::Nobody(name),
+        };
+        let stored = found.as_ref().filter(|user| !user.disabled).map(|user| user.password_hash.clone());
+        let source = Source::of(device.ip.as_deref());
+        let checked = self.check_password((target, &source), password, stored, Renewal::Offered).await?;
+        let (user, renewed) = match (checked, found) {
+            (Checked::Right(renewed), Some(user)) => (user, renewed),
+            (Checked::Wrong(budget), _) => return Err(LoginError::InvalidCredentials(budget)),
+            (Checked::Right(_), None) => return Err(LoginError::InvalidCredentials(None)),
+        };
+        let session = self.begin_session(&user, renewed, &audience, device).await?;
         let scope = self.policy.roles.scope(user.roles());
         Ok(self.grant(&session, &user, audience, scope)?)
     }
 
+    /// With `renewed`, the password's hash is replaced by that one.
     async fn begin_session(
         &self,
         user: &User,
+        renewed: Option<String>,
         audience: &[String],
         device: Device,
     ) -> Result<Session, LoginError> {
         let mut session = self.new_session(user, audience, device);
         session.number = self.take_number().await?;
-        let (row, auth_version) = (session.clone(), user.auth_version);
+        let (row, auth_version, outdated) = (session.clone(), user.auth_version, user.password_hash.clone());
         let begin = move |db: &mut Connection| {
             // While the password was being checked it may have been changed, or the account disabled.
             if !users::hold(db, &row.user_id, auth_version)? {
-                return Err(LoginError::InvalidCredentials);
+                return Err(LoginError::InvalidCredentials(None));
+            }
+            if let Some(renewed) = renewed {
+                users::renew_hash(db, &row.user_id, &outdated, &renewed)?;
             }
             Ok(sessions::insert(db, &row)?)
         };
         let outcome = self.store.write(begin).await;
-        if let (Err(LoginError::InvalidCredentials), Some(number)) = (&outcome, session.number) {
+        if let (Err(LoginError::InvalidCredentials(_)), Some(number)) = (&outcome, session.number) {
             self.lists.numbers.give_back(number);
         }
         outcome.map(|()| session)

@@ -6,6 +6,8 @@ pub mod account_changes;
 pub mod accounts;
 pub mod clients;
 mod clock;
+pub mod guessing;
+pub mod import;
 pub mod introspection;
 pub mod keyring;
 pub mod login;
@@ -27,6 +29,7 @@ use std::time::Duration;
 use shared_claims::Verifier;
 
 use crate::store::Store;
+use guessing::Guessing;
 use keyring::Keyring;
 use passwords::{Hasher, PasswordPolicy};
 use revocation::StatusLists;
@@ -42,6 +45,8 @@ pub struct Issuer {
     pub keyring: Keyring,
     /// The threads that hash passwords.
     pub hasher: Hasher,
+    /// How often passwords were wrong; `None` when nobody counts.
+    pub guessing: Option<Guessing>,
     /// What verifiers learn about ended sessions.
     pub lists: StatusLists,
     /// Knows the tokens of this issuer again.

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::keyring::{KeyringError, MOST_LEEWAY, Rotated, RotationError};
 use super::revocation::numbers_of;
 use super::{Issuer, seconds};
-use crate::store::{Connection, StoreError, clients, revocations, sessions, status_lists};
+use crate::store::{Connection, StoreError, clients, guesses, revocations, sessions, status_lists};
 
 /// How often, and how much at once.
 #[derive(Debug, Clone, Copy)]
@@ -128,7 +128,7 @@ impl Issuer {
     }
 
     /// Deletes what is over: sessions that ended long ago, revocations of tokens that have expired, lists without a living
-    /// number, retired keys. Says how many sessions were deleted.
+    /// number, retired keys, wrong passwords. Says how many sessions were deleted.
     ///
     /// # Errors
     /// The store's.
@@ -136,6 +136,10 @@ impl Issuer {
         let walk = self.clean_up_sessions(upkeep).await?;
         let now = self.now();
         self.store.write(move |db| revocations::forget(db, now)).await?;
+        let most = i64::from(upkeep.step);
+        while self.store.write(move |db| guesses::forget(db, now, most)).await? == upkeep.step as usize {
+            sleep(PAUSE).await;
+        }
         self.drop_lists(now).await?;
         self.keyring.delete_retired(&self.store, walk.oldest_rotation).await?;
         Ok(walk.deleted)

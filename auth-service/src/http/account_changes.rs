@@ -36,9 +36,11 @@ impl FromFields for NamesBody {
 pub(super) async fn names(
     issuer: Data<Issuer>,
     CallerOf(caller): CallerOf,
+    DeviceOf(device): DeviceOf,
     Strict(NamesBody { names, current }): Strict<NamesBody>,
 ) -> Result<HttpResponse, Problem> {
-    let user = issuer.change_names(&caller, current, names).await.map_err(IntoProblem::into_problem)?;
+    let user =
+        issuer.change_names(&caller, current, names, &device).await.map_err(IntoProblem::into_problem)?;
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(Account::from(&user)))
 }
 
@@ -54,9 +56,10 @@ impl FromFields for DeleteBody {
 pub(super) async fn delete(
     issuer: Data<Issuer>,
     CallerOf(caller): CallerOf,
+    DeviceOf(device): DeviceOf,
     Strict(DeleteBody(current)): Strict<DeleteBody>,
 ) -> Result<HttpResponse, Problem> {
-    issuer.delete_account(&caller, current).await.map_err(IntoProblem::into_problem)?;
+    issuer.delete_account(&caller, current, &device).await.map_err(IntoProblem::into_problem)?;
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -7,7 +7,9 @@ use serde::Serialize;
 use service_kit::{Fields, FromFields, Problem, Strict};
 
 use super::caller::CallerOf;
+use super::device::DeviceOf;
 use super::error::IntoProblem;
+use super::rates::Rates;
 use crate::domain::Issuer;
 use crate::domain::accounts::Registration;
 use crate::store::users::User;
@@ -50,8 +52,11 @@ impl<'a> From<&'a User> for Account<'a> {
 
 pub(super) async fn register(
     issuer: Data<Issuer>,
+    rates: Data<Rates>,
+    DeviceOf(device): DeviceOf,
     Strict(RegistrationBody(registration)): Strict<RegistrationBody>,
 ) -> Result<HttpResponse, Problem> {
+    rates.register(&device)?;
     let user = issuer.register(registration).await.map_err(IntoProblem::into_problem)?;
     Ok(HttpResponse::Created().json(Account::from(&user)))
 }

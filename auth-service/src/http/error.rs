@@ -1,13 +1,14 @@
 //! The only place that knows which failure is which status. Internals go to the log, never to the client.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{HeaderValue, WWW_AUTHENTICATE};
+use actix_web::http::header::{HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use service_kit::{FieldError, Problem};
 
 use super::oauth::OAuthError;
 use crate::domain::account_changes::ChangeError;
 use crate::domain::accounts::RegisterError;
 use crate::domain::clients::ClientGrantError;
+use crate::domain::guessing::{Budget, GuessError};
 use crate::domain::keyring::KeyringError;
 use crate::domain::login::LoginError;
 use crate::domain::passwords::HashingError;
@@ -85,30 +86,61 @@ impl IntoProblem for RegisterError {
 impl IntoProblem for LoginError {
     fn into_problem(self) -> Problem {
         match self {
-            Self::InvalidCredentials => {
+            Self::InvalidCredentials(budget) => {
                 let detail = "The user name or the password is wrong.";
                 let problem = Problem::new(StatusCode::UNAUTHORIZED, "invalid_credentials", detail);
                 // RFC 9110 section 15.5.2: no 401 without a challenge.
-                problem.with_header(WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE))
+                let problem = problem.with_header(WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE));
+                with_budget(problem, budget)
             }
             Self::InvalidTarget => {
                 let message = "One of these audiences is not served here.";
                 Problem::invalid(vec![FieldError::new("resource", "invalid_target", message)])
             }
-            Self::Hashing(error) => error.into_problem(),
+            Self::Guess(error) => error.into_problem(),
             Self::Store(error) => error.into_problem(),
             Self::Keyring(error) => error.into_problem(),
         }
     }
 }
 
+impl IntoProblem for GuessError {
+    fn into_problem(self) -> Problem {
+        match self {
+            Self::TooMany(budget) => {
+                let detail = "Too many wrong passwords. The right one works after a while.";
+                let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts", detail);
+                let problem = problem.with_header(RETRY_AFTER, HeaderValue::from(budget.next_in));
+                with_budget(problem, Some(budget))
+            }
+            Self::Hashing(error) => error.into_problem(),
+            Self::Store(error) => error.into_problem(),
+        }
+    }
+}
+
+/// How many tries are left (draft-ietf-httpapi-ratelimit-headers): the same for a name that nobody has.
+fn with_budget(problem: Problem, budget: Option<Budget>) -> Problem {
+    let Some(Budget { free, window, left, next_in }) = budget else { return problem };
+    let fields = [
+        (HeaderName::from_static("ratelimit-policy"), format!(r#""passwords";q={free};w={window}"#)),
+        (HeaderName::from_static("ratelimit"), format!(r#""passwords";r={left};t={next_in}"#)),
+    ];
+    fields.into_iter().fold(problem, |problem, (name, value)| match HeaderValue::try_from(value) {
+        Ok(value) => problem.with_header(name, value),
+        Err(_) => problem, // digits are visible
+    })
+}
+
 impl IntoProblem for ChangeError {
     fn into_problem(self) -> Problem {
         match self {
             // Not 401: the token is good, and a client that got another one would fail again.
-            Self::WrongPassword => {
-                Problem::new(StatusCode::FORBIDDEN, "invalid_credentials", "The current password is wrong.")
+            Self::WrongPassword(budget) => {
+                let detail = "The current password is wrong.";
+                with_budget(Problem::new(StatusCode::FORBIDDEN, "invalid_credentials", detail), budget)
             }
+            Self::Guess(error) => error.into_problem(),
             Self::Overtaken => {
                 Problem::new(StatusCode::CONFLICT, "account_changed", "The account has just been changed.")
             }
@@ -135,7 +167,7 @@ pub(super) fn refusal(issuer: &Issuer, error: AuthenticateError) -> actix_web::E
 impl From<LoginError> for OAuthError {
     fn from(error: LoginError) -> Self {
         match error {
-            LoginError::InvalidCredentials => {
+            LoginError::InvalidCredentials(_) => {
                 Self::bad_request("invalid_grant", "The user name or the password is wrong.")
             }
             LoginError::InvalidTarget => invalid_target(),
@@ -179,6 +211,6 @@ fn invalid_target() -> OAuthError {
     OAuthError::bad_request("invalid_target", "One of these resources is not served here.")
 }
 
-fn field_error(mistake: Invalid) -> FieldError {
+pub(super) fn field_error(mistake: Invalid) -> FieldError {
     FieldError::new(mistake.field, mistake.code, mistake.message)
 }

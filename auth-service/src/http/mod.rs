@@ -10,9 +10,11 @@ mod device;
 mod discovery;
 mod error;
 mod health;
+mod import;
 mod introspection;
 mod my_sessions;
 mod oauth;
+mod rates;
 mod revocation;
 mod sessions;
 mod status_lists;
@@ -21,8 +23,10 @@ mod token;
 use actix_web::web::ServiceConfig;
 use service_kit::routes::{nowhere, path};
 
-pub(crate) use device::MaxUserAgentChars;
+pub(crate) use device::Devices;
 pub(crate) use discovery::Metadata;
+pub(crate) use import::ImportLimits;
+pub(crate) use rates::Rates;
 pub(crate) use status_lists::Listeners;
 
 /// Registers every route. `issuer_path` is the path of the issuer's URL, which RFC 8414 puts behind the well-known name.
@@ -40,6 +44,7 @@ pub(crate) fn routes(config: &mut ServiceConfig, issuer_path: &str) {
         .service(path("/me/sessions").get(my_sessions::list).delete(my_sessions::end_others))
         .service(path("/me/sessions/{id}").delete(my_sessions::end))
         .service(path("/admin/users").get(admin::users))
+        .service(path("/admin/users/import").post(import::import))
         .service(path("/.well-known/jwks.json").get(discovery::key_set))
         .service(path(metadata).get(discovery::metadata))
         .service(path("/.well-known/openid-configuration").get(discovery::metadata))

@@ -9,6 +9,7 @@ use actix_web::web::Data;
 use super::client::{self, Authorization};
 use super::device::DeviceOf;
 use super::oauth::{OAuthError, Parameters};
+use super::rates::Rates;
 use super::sessions::token_response;
 use crate::domain::Issuer;
 use crate::domain::login::LoginRequest;
@@ -18,12 +19,16 @@ use crate::store::users::Login;
 
 pub(super) async fn token(
     issuer: Data<Issuer>,
+    rates: Data<Rates>,
     DeviceOf(device): DeviceOf,
     authorization: Authorization,
     mut parameters: Parameters,
 ) -> Result<HttpResponse, OAuthError> {
     let grant = match parameters.text("grant_type").as_deref() {
-        Some("refresh_token") => refresh(&issuer, &authorization, parameters, device).await?,
+        Some("refresh_token") => {
+            rates.refresh(&device)?;
+            refresh(&issuer, &authorization, parameters, device).await?
+        }
         Some("client_credentials") => client_credentials(&issuer, &authorization, parameters).await?,
         Some(_) => {
             let description = "This grant_type is not offered here.";

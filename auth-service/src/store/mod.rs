@@ -4,6 +4,7 @@
 pub mod clients;
 mod connection;
 mod error;
+pub mod guesses;
 pub mod issuance;
 pub mod keys;
 mod migrations;

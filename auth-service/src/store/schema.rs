@@ -80,4 +80,17 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    guesses (bucket) {
+        bucket -> Text,
+        failures -> BigInt,
+        counted_at -> BigInt,
+        undecided -> BigInt,
+        undecided_until -> BigInt,
+        next_at -> BigInt,
+        welcome_until -> BigInt,
+        forget_at -> BigInt,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(users, sessions);

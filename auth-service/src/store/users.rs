@@ -76,6 +76,18 @@ pub fn find(connection: &mut Connection, login: &Login) -> Result<Option<User>, 
     Ok(found.optional()?)
 }
 
+/// The accounts that have one of these names or addresses.
+///
+/// # Errors
+/// The database's.
+pub fn named(connection: &mut Connection, names: &[&str], emails: &[&str]) -> Result<Vec<User>, StoreError> {
+    // Two queries: either index gives its rows.
+    let query = dsl::users.select(User::as_select());
+    let mut found: Vec<User> = query.filter(dsl::username.eq_any(names)).load(connection)?;
+    found.extend(query.filter(dsl::email.eq_any(emails)).load::<User>(connection)?);
+    Ok(found)
+}
+
 /// # Errors
 /// The database's.
 pub fn by_id(connection: &mut Connection, id: &str) -> Result<Option<User>, StoreError> {
@@ -153,6 +165,22 @@ pub fn set_password(
         dsl::users.find(id).filter(dsl::auth_version.eq(auth_version)).filter(dsl::disabled.eq(false));
     let change = (dsl::password_hash.eq(hash), dsl::auth_version.eq(dsl::auth_version + 1));
     Ok(diesel::update(unchanged).set(change).execute(connection)? == 1)
+}
+
+/// Gives an account another hash of the same password, unless it has another one than `outdated` by now: a changed password
+/// is never undone. Sessions and logins in flight go on.
+///
+/// # Errors
+/// The database's.
+pub fn renew_hash(
+    connection: &mut Connection,
+    id: &str,
+    outdated: &str,
+    renewed: &str,
+) -> Result<(), StoreError> {
+    let unchanged = dsl::users.find(id).filter(dsl::password_hash.eq(outdated));
+    diesel::update(unchanged).set(dsl::password_hash.eq(renewed)).execute(connection)?;
+    Ok(())
 }
 
 /// Stores the names and the address of `user`, unless the account changed since `user.auth_version`; gives it as it is now.

@@ -10,7 +10,7 @@ use auth_service::settings::Settings;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use diesel::connection::SimpleConnection as _;
-use diesel::{Connection as _, PgConnection, SqliteConnection};
+use diesel::{Connection as _, PgConnection, QueryableByName, RunQueryDsl as _, SqliteConnection};
 use flate2::read::ZlibDecoder;
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use secrecy::ExposeSecret as _;
@@ -140,6 +140,18 @@ impl Service {
             Some(path) => SqliteConnection::establish(path).unwrap().batch_execute(sql).unwrap(),
             None => PgConnection::establish(url).unwrap().batch_execute(sql).unwrap(),
         }
+    }
+
+    /// How many rows a table has.
+    pub fn count(&self, table: &str) -> i64 {
+        let url = &self.variables["AUTH__DATABASE_URL"];
+        let count = diesel::sql_query(format!("SELECT count(*) AS count FROM {table}"));
+        match url.strip_prefix("sqlite://") {
+            Some(path) => count.get_result::<Count>(&mut SqliteConnection::establish(path).unwrap()),
+            None => count.get_result::<Count>(&mut PgConnection::establish(url).unwrap()),
+        }
+        .unwrap()
+        .count
     }
 
     /// Asks until `condition` holds, for a bounded time: for what a service does by itself and tells nobody.
@@ -277,6 +289,12 @@ impl Service {
         ZlibDecoder::new(compressed.as_slice()).read_to_end(&mut bits).unwrap();
         bits[idx / 8] >> (idx % 8) & 1 == 1
     }
+}
+
+#[derive(QueryableByName)]
+struct Count {
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    count: i64,
 }
 
 /// By what a client is known.

@@ -79,7 +79,10 @@ fn of_key(token: &TestToken<'_>, key: &TestKey, add: &mut impl FnMut(&str, Strin
     add("a claim's name in escapes", raw(&header, &escaped));
     let deep = format!("{}{}", "[".repeat(31), "]".repeat(31));
     let payload = token.clone().claim("deep", "marked").claims().to_string();
-    add("claims that are 32 deep", raw(&header, &payload.replace("\"marked\"", &deep)));
+    for (innermost, name) in [("", ""), ("1.5", ", around a number")] {
+        let deep = format!("{}{innermost}{}", "[".repeat(31), "]".repeat(31));
+        add(&format!("claims that are 32 deep{name}"), raw(&header, &payload.replace("\"marked\"", &deep)));
+    }
     let deep_header = header.replacen('{', &format!("{{\"deep\":{deep},"), 1);
     add("a header that is 32 deep", raw(&deep_header, &claims.to_string()));
     if key.algorithm() == Algorithm::EdDSA {

@@ -6,6 +6,7 @@
 pub(crate) mod both;
 #[cfg(feature = "remote")]
 pub(crate) mod connected;
+pub(crate) mod dice;
 #[cfg(feature = "remote")]
 pub(crate) mod lists;
 #[cfg(feature = "remote")]
@@ -126,6 +127,23 @@ pub(crate) fn jwks(signers: &[&Signer]) -> String {
 
 pub(crate) fn key_set(signers: &[&Signer]) -> KeySet {
     KeySet::from_json(jwks(signers).as_bytes()).unwrap()
+}
+
+/// `n - s`, where `n` is the order of P-256; both big-endian.
+pub(crate) fn subtracted_from_n(s: &[u8]) -> Vec<u8> {
+    const N: [u8; 32] = [
+        0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc, 0xe6, 0xfa,
+        0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
+    ];
+    let mut borrow = 0;
+    let digits = N.iter().zip(s).rev().map(|(n, s)| {
+        let digit = i16::from(*n) - i16::from(*s) - borrow;
+        borrow = i16::from(digit < 0);
+        digit.to_le_bytes()[0]
+    });
+    let mut digits: Vec<_> = digits.collect();
+    digits.reverse();
+    digits
 }
 
 pub(crate) fn policy() -> Policy {

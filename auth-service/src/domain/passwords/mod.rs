@@ -1,9 +1,14 @@
-//! Passwords: which ones are accepted, how they are hashed, and on which threads.
+//! Passwords: which ones are accepted, how they are hashed and checked, and on which threads.
 
 mod hashing;
+mod normal;
+mod pepper;
 mod policy;
 mod pool;
+mod stored;
 
-pub use hashing::Scheme;
+pub use hashing::{Hashing, Scheme, Verdict};
+pub use pepper::{MIN_PEPPER_BYTES, Peppers};
 pub use policy::PasswordPolicy;
 pub use pool::{Hasher, HashingError, HashingLimits};
+pub use stored::{Bounds, Unusable};

@@ -21,10 +21,10 @@ pub struct PasswordPolicy {
 }
 
 impl PasswordPolicy {
-    /// The policy for passwords that `scheme` hashes.
+    /// The policy for passwords that `scheme` hashes. With a pepper, it is given something short in their place.
     #[must_use]
-    pub fn new(min_length: usize, max_length: usize, scheme: &Scheme) -> Self {
-        Self { min_length, max_length, bcrypt: matches!(scheme, Scheme::Bcrypt { .. }) }
+    pub fn new(min_length: usize, max_length: usize, scheme: &Scheme, pepper: bool) -> Self {
+        Self { min_length, max_length, bcrypt: matches!(scheme, Scheme::Bcrypt { .. }) && !pepper }
     }
 
     /// Whether anybody can have this password: if not, it need not be hashed to know that it is wrong.

@@ -5,9 +5,11 @@ use std::time::{Duration, Instant};
 
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 use secrecy::{ExposeSecret as _, SecretString};
+use thread_priority::ThreadPriority;
 use tokio::sync::{Semaphore, oneshot};
 
-use super::hashing::{Scheme, verify};
+use super::hashing::{Hashing, Verdict};
+use super::stored::Unusable;
 
 /// Why there is no answer about a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -37,8 +39,7 @@ pub struct Hasher {
     threads: ThreadPool,
     places: Arc<Semaphore>,
     deadline: Duration,
-    scheme: Arc<Scheme>,
-    decoy: Arc<str>,
+    hashing: Arc<Hashing>,
 }
 
 impl Hasher {
@@ -46,17 +47,19 @@ impl Hasher {
     ///
     /// # Errors
     /// The system gives none.
-    pub fn start(scheme: Scheme, limits: HashingLimits) -> Result<Self, ThreadPoolBuildError> {
+    pub fn start(hashing: Hashing, limits: HashingLimits) -> Result<Self, ThreadPoolBuildError> {
         let name = |index| format!("hashing-{index}");
-        let threads = ThreadPoolBuilder::new().num_threads(limits.threads).thread_name(name).build()?;
+        let threads = ThreadPoolBuilder::new()
+            .num_threads(limits.threads)
+            .thread_name(name)
+            .start_handler(|_| yield_to_everything_else())
+            .build()?;
         let places = limits.queue + threads.current_num_threads();
-        let decoy = scheme.decoy().into();
         Ok(Self {
             threads,
             places: Semaphore::new(places).into(),
             deadline: limits.deadline,
-            scheme: scheme.into(),
-            decoy,
+            hashing: hashing.into(),
         })
     }
 
@@ -65,17 +68,47 @@ impl Hasher {
     /// # Errors
     /// [`HashingError`].
     pub async fn hash(&self, password: SecretString) -> Result<String, HashingError> {
-        let scheme = Arc::clone(&self.scheme);
-        self.run(move || scheme.hash(password.expose_secret())).await?.ok_or(HashingError::Impossible)
+        let hashing = Arc::clone(&self.hashing);
+        self.run(move || hashing.hash(password.expose_secret())).await?.ok_or(HashingError::Impossible)
     }
 
-    /// Whether `password` is the one behind `stored`. Without a stored hash it is `false`, and takes as long.
+    /// Whether `password` is the one behind `stored`.
     ///
     /// # Errors
     /// [`HashingError::Overloaded`].
-    pub async fn verify(&self, password: SecretString, stored: Option<String>) -> Result<bool, HashingError> {
-        let decoy = Arc::clone(&self.decoy);
-        self.run(move || verify(password.expose_secret(), stored.as_deref().unwrap_or(&decoy), &decoy)).await
+    pub async fn verify(&self, password: SecretString, stored: String) -> Result<Verdict, HashingError> {
+        self.judge(password, Some(stored), false).await
+    }
+
+    /// Whether `password` is the one behind `stored`, and what to store instead if that is outdated. Without a stored hash
+    /// it is not, and takes as long.
+    ///
+    /// # Errors
+    /// [`HashingError::Overloaded`].
+    pub async fn verify_and_renew(
+        &self,
+        password: SecretString,
+        stored: Option<String>,
+    ) -> Result<Verdict, HashingError> {
+        self.judge(password, stored, true).await
+    }
+
+    /// What a stored hash is called in reports. Nothing is computed.
+    ///
+    /// # Errors
+    /// It could never be checked here, and why.
+    pub fn kind_of(&self, stored: &str) -> Result<&'static str, Unusable> {
+        self.hashing.kind_of(stored)
+    }
+
+    async fn judge(
+        &self,
+        password: SecretString,
+        stored: Option<String>,
+        renew: bool,
+    ) -> Result<Verdict, HashingError> {
+        let hashing = Arc::clone(&self.hashing);
+        self.run(move || hashing.verify(password.expose_secret(), stored.as_deref(), renew)).await
     }
 
     async fn run<T: Send + 'static>(
@@ -93,5 +126,13 @@ impl Hasher {
             drop(place);
         });
         answered.await.map_err(|_| HashingError::Overloaded)
+    }
+}
+
+/// The lowest priority: a core that has anything else to do does that first. Where the system does not allow it, hashing
+/// works all the same.
+fn yield_to_everything_else() {
+    if let Err(error) = ThreadPriority::Min.set_for_current() {
+        log::debug!("hashing threads keep their priority: {error}");
     }
 }

@@ -1,0 +1,155 @@
+//! `auth-service import FILE`: accounts of another system with their password hashes, beside a running server.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use clap::{Args, ValueEnum};
+use shared_claims::verifier::Clock;
+use tokio::sync::mpsc;
+
+use super::user::warn_about_unknown_roles;
+use crate::app;
+use crate::domain::Issuer;
+use crate::domain::import::formats::{self, Format, ReadError};
+use crate::domain::import::{BATCH, Outcome, Read, Report};
+use crate::settings::Settings;
+
+/// Batches that are read ahead.
+const AHEAD: usize = 4;
+const PROGRESS_EVERY: Duration = Duration::from_secs(2);
+
+/// What is imported, and how.
+#[derive(Debug, Args)]
+pub(super) struct ImportCommand {
+    /// The file; `-` for standard input.
+    file: PathBuf,
+    /// Whose export it is.
+    #[arg(long, value_enum, default_value = "lines")]
+    format: Source,
+    /// Say what would be done, and store nothing. A name that stands twice, far apart, is not noticed then.
+    #[arg(long)]
+    dry_run: bool,
+    /// Give Keycloak's realm roles by their names. Look at them first: who is `admin` there is `admin` here.
+    #[arg(long)]
+    with_roles: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Source {
+    /// JSON lines: `{username, password_hash, email?, email_verified?, roles?, disabled?}`.
+    Lines,
+    /// A realm as `kc.sh export` writes it.
+    Keycloak,
+    /// Users as Auth0 exports them, or as its bulk import takes them.
+    Auth0,
+    /// The table auth.users, as CSV with a header or as JSON.
+    Supabase,
+}
+
+pub(super) async fn run(settings: &Settings, command: ImportCommand) -> Result<(), String> {
+    let ImportCommand { file, format, dry_run, with_roles } = command;
+    let format = match format {
+        Source::Lines => Format::Lines,
+        Source::Keycloak => Format::Keycloak { with_roles },
+        Source::Auth0 => Format::Auth0,
+        Source::Supabase => Format::Supabase,
+    };
+    let reader = open(&file)?;
+    let issuer = app::build_issuer(settings, Clock::system()).await.map_err(|error| error.to_string())?;
+    let (sender, batches) = mpsc::channel(AHEAD);
+    let reading = std::thread::spawn(move || read(format, reader, &sender));
+    let (report, failed) = store(&issuer, batches, dry_run).await;
+    // When storing failed, nobody listens to the reader any more, and it ends.
+    let read = reading.join().unwrap_or_else(|_| Err("the reader panicked".to_owned()));
+    print(&report, dry_run);
+    let again = "What was stored stays; the same command goes on from there.";
+    if let Some(error) = failed {
+        return Err(format!("{error}. {again}"));
+    }
+    read.map_err(|error| format!("{error}. {again}"))?;
+    match report.refused {
+        0 => Ok(()),
+        refused => Err(format!("{refused} refused; the lines above say why")),
+    }
+}
+
+fn open(file: &Path) -> Result<Box<dyn BufRead + Send>, String> {
+    if file == Path::new("-") {
+        return Ok(Box::new(BufReader::new(std::io::stdin())));
+    }
+    let opened = File::open(file).map_err(|error| format!("cannot open {}: {error}", file.display()))?;
+    Ok(Box::new(BufReader::new(opened)))
+}
+
+type Batch = Vec<(u64, Read)>;
+
+/// Fills batches until the file ends or nobody takes them any more.
+fn read(
+    format: Format,
+    mut reader: Box<dyn BufRead + Send>,
+    sender: &mpsc::Sender<Batch>,
+) -> Result<(), String> {
+    let mut batch = Vec::with_capacity(BATCH);
+    let outcome = formats::read(format, &mut *reader, &mut |place, read| {
+        batch.push((place, read));
+        batch.len() < BATCH || sender.blocking_send(std::mem::take(&mut batch)).is_ok()
+    });
+    let _ = sender.blocking_send(batch);
+    match outcome {
+        Ok(()) | Err(ReadError::Stopped) => Ok(()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Stores the batches; gives the report of those that were stored, and why the next one was not.
+async fn store(
+    issuer: &Issuer,
+    mut batches: mpsc::Receiver<Batch>,
+    dry_run: bool,
+) -> (Report, Option<String>) {
+    let (mut report, mut roles) = (Report::default(), BTreeSet::new());
+    let mut shown = Instant::now();
+    while let Some(batch) = batches.recv().await {
+        let (places, accounts): (Vec<u64>, Vec<Read>) = batch.into_iter().unzip();
+        let named = accounts.iter().flatten().flat_map(|account| account.roles.iter());
+        let new: Vec<String> = named.filter(|role| !roles.contains(*role)).cloned().collect();
+        warn_about_unknown_roles(issuer, new.iter().collect::<BTreeSet<_>>());
+        roles.extend(new);
+        match issuer.import(accounts, dry_run).await {
+            Ok(outcomes) => {
+                for (place, outcome) in places.iter().zip(&outcomes) {
+                    report.count(outcome);
+                    complain(*place, outcome);
+                }
+            }
+            Err(error) => return (report, Some(error.to_string())),
+        }
+        if shown.elapsed() >= PROGRESS_EVERY {
+            shown = Instant::now();
+            let Report { created, present, refused, .. } = report;
+            eprintln!("auth-service: {created} created, {present} already there, {refused} refused so far");
+        }
+    }
+    (report, None)
+}
+
+fn complain(place: u64, outcome: &Outcome) {
+    let Outcome::Refused(mistakes) = outcome else { return };
+    for mistake in mistakes {
+        eprintln!("{place}: {}: {}", mistake.field, mistake.message);
+    }
+}
+
+fn print(report: &Report, dry_run: bool) {
+    let created = if dry_run { "would be created" } else { "created" };
+    println!("{} {created}, {} already there, {} refused", report.created, report.present, report.refused);
+    for (kind, count) in &report.kinds {
+        println!("{kind}: {count}");
+    }
+    for ((field, code), count) in &report.refusals {
+        println!("refused for {field} {code}: {count}");
+    }
+}

@@ -1,0 +1,397 @@
+//! Guessing: everything that takes a password asks here first. A few tries are free, then each must wait longer than the
+//! one before; the right password after the wait works, and nobody can lock another out.
+//!
+//! Wrong passwords are counted in the database, so that all replicas agree: for an account from one source, for an
+//! account from all sources that are not known to be its user's, and for a source. A try is counted before it is judged,
+//! so that no number of tries at once gets more answers. Every row that an attacker makes costs the hash of a password,
+//! and is forgotten in time.
+
+mod tally;
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use aws_lc_rs::digest::{Context, SHA256};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use secrecy::SecretString;
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::{Instant, sleep, timeout_at};
+
+pub use self::tally::Rule;
+use self::tally::{Outcome, Turn};
+use super::passwords::{HashingError, Verdict};
+use super::{DatabaseClock, Issuer, seconds};
+use crate::store::guesses::{self, Tally};
+use crate::store::{Connection, Store, StoreError};
+
+/// How often to see whether another replica has decided.
+const LOOK: Duration = Duration::from_millis(50);
+/// A try that has not been decided so long after the last moment for it counts as a failure.
+const SLACK: Duration = Duration::from_secs(10);
+/// Gates of accounts that nobody tries any more are cleared away when there are so many.
+const GATES: usize = 1024;
+
+/// How much guessing is accepted.
+#[derive(Debug, Clone, Copy)]
+pub struct GuessingRules {
+    /// For an account from one source: a right password forgives all.
+    pub account_from_source: Rule,
+    /// For an account from all sources that are not known to be the user's.
+    pub account: Rule,
+    /// For a source, whatever the accounts.
+    pub source: Rule,
+    /// How long after a login its source is known to be the user's.
+    pub welcome: Duration,
+    /// Tries that may wait because others for the same account are being judged: no more than may wait to be hashed.
+    pub waiting: usize,
+    /// How long they wait.
+    pub patience: Duration,
+}
+
+/// Whose password is tried.
+#[derive(Debug, Clone, Copy)]
+pub enum Target<'a> {
+    /// An account, by its id, whatever it was called.
+    Account(&'a str),
+    /// A name that nobody has.
+    Nobody(&'a str),
+}
+
+/// Where tries come from: an IPv4 address, or the /64 of an IPv6 address, which is one customer's.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Source(Option<IpAddr>);
+
+impl Source {
+    /// By the address that is stored with a session; whoever has none is one source.
+    #[must_use]
+    pub fn of(address: Option<&str>) -> Self {
+        let address = address.and_then(|address| address.parse().ok()).map(|address: IpAddr| {
+            match address.to_canonical() {
+                IpAddr::V6(v6) => {
+                    let [a, b, c, d, ..] = v6.segments();
+                    IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+                }
+                v4 @ IpAddr::V4(_) => v4,
+            }
+        });
+        Self(address)
+    }
+}
+
+/// How many wrong passwords an account takes from one source, for the client to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budget {
+    /// How many are free.
+    pub free: i64,
+    /// Within how many seconds.
+    pub window: i64,
+    /// How many are left.
+    pub left: i64,
+    /// In how many seconds there is one more.
+    pub next_in: i64,
+}
+
+/// What became of a try.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Checked {
+    /// The password is right. What to store instead of its hash, if that is outdated and was asked for.
+    Right(Option<String>),
+    /// It is not; `None` when nobody counts.
+    Wrong(Option<Budget>),
+}
+
+/// Whether an outdated hash is to be renewed, which costs another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Renewal {
+    Offered,
+    No,
+}
+
+/// Why a password was not even looked at.
+#[derive(Debug, thiserror::Error)]
+pub enum GuessError {
+    /// Too many were wrong.
+    #[error("too many wrong passwords: the next try in {} seconds", .0.next_in)]
+    TooMany(Budget),
+    /// No hash could be made in time.
+    #[error(transparent)]
+    Hashing(#[from] HashingError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What is counted, and where tries wait for each other.
+#[derive(Debug)]
+pub struct Guessing {
+    rules: GuessingRules,
+    waiting: Semaphore,
+    /// For each account and source as many tries at once as are free, in the order of their coming.
+    gates: Mutex<HashMap<String, Weak<Semaphore>>>,
+}
+
+/// The tallies of one try.
+#[derive(Debug, Clone)]
+struct Buckets {
+    pair: String,
+    account: String,
+    source: String,
+}
+
+/// A try that has begun. Dropped undecided, because its client has gone, it is a failure.
+struct Try {
+    store: Store,
+    clock: DatabaseClock,
+    rules: GuessingRules,
+    buckets: Option<Buckets>,
+    welcome: bool,
+}
+
+/// What the tallies say about the next try.
+enum Reservation {
+    /// It has begun; `true`: from a source that is the user's.
+    Begun(bool),
+    Undecided,
+    TooMany(Budget),
+}
+
+impl Guessing {
+    /// Nothing is counted yet.
+    #[must_use]
+    pub fn new(rules: GuessingRules) -> Self {
+        Self { rules, waiting: Semaphore::new(rules.waiting), gates: Mutex::default() }
+    }
+
+    fn wait_in_line(&self) -> Result<SemaphorePermit<'_>, GuessError> {
+        self.waiting.try_acquire().map_err(|_| HashingError::Overloaded.into())
+    }
+
+    fn gate(&self, pair: &str) -> Arc<Semaphore> {
+        let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(gate) = gates.get(pair).and_then(Weak::upgrade) {
+            return gate;
+        }
+        if gates.len() >= GATES {
+            gates.retain(|_, gate| gate.strong_count() > 0);
+        }
+        let gate = Arc::new(Semaphore::new(self.rules.account_from_source.at_once()));
+        gates.insert(pair.to_owned(), Arc::downgrade(&gate));
+        gate
+    }
+}
+
+impl Buckets {
+    fn of(target: Target<'_>, source: &Source) -> Self {
+        let (kind, whose) = match target {
+            Target::Account(id) => ("account", id),
+            Target::Nobody(name) => ("nobody", name),
+        };
+        let address = source.0.map_or_else(String::new, |address| address.to_string());
+        Self {
+            pair: bucket(&["pair", kind, whose, &address]),
+            account: bucket(&["all", kind, whose]),
+            source: bucket(&["source", &address]),
+        }
+    }
+
+    /// Held in one order by everybody, so that nobody waits in a circle.
+    fn hold(&self, db: &mut Connection) -> Result<[Tally; 3], StoreError> {
+        let mut names = [&self.pair, &self.account, &self.source];
+        names.sort_unstable();
+        for name in names {
+            guesses::hold(db, name)?;
+        }
+        self.read(db)
+    }
+
+    /// The tallies of the pair, the account and the source.
+    fn read(&self, db: &mut Connection) -> Result<[Tally; 3], StoreError> {
+        let [pair, account, source] = [&self.pair, &self.account, &self.source].map(|name| {
+            let found = guesses::find(db, name)?;
+            Ok::<_, StoreError>(found.unwrap_or_else(|| Tally::new(name)))
+        });
+        Ok([pair?, account?, source?])
+    }
+}
+
+/// Names nobody in the clear, and cannot be made to be another's.
+fn bucket(parts: &[&str]) -> String {
+    let mut digest = Context::new(&SHA256);
+    for part in parts {
+        digest.update(&(part.len() as u64).to_be_bytes());
+        digest.update(part.as_bytes());
+    }
+    URL_SAFE_NO_PAD.encode(digest.finish())
+}
+
+impl GuessingRules {
+    /// The rules for the tallies that count: not the account's when the source is its user's.
+    fn counted(&self, welcome: bool) -> [Option<Rule>; 3] {
+        [Some(self.account_from_source), (!welcome).then_some(self.account), Some(self.source)]
+    }
+
+    /// Looks at the tallies, and begins a try if all agree.
+    fn reserve(&self, tallies: &mut [Tally; 3], now: i64) -> Reservation {
+        let welcome = now < tallies[0].welcome_until;
+        let mut reservation = Reservation::Begun(welcome);
+        for (tally, rule) in tallies.iter_mut().zip(self.counted(welcome)) {
+            let Some(rule) = rule else { continue };
+            tally.bring_up_to(now, &rule);
+            match tally.turn(now, &rule) {
+                Turn::Free => {}
+                Turn::Undecided => reservation = Reservation::Undecided,
+                Turn::Wait(until) => {
+                    let budget = tallies[0].budget(now, &self.account_from_source);
+                    return Reservation::TooMany(Budget { left: 0, next_in: until - now, ..budget });
+                }
+            }
+        }
+        if let Reservation::Begun(_) = reservation {
+            let until = now.saturating_add(seconds(self.patience + SLACK));
+            for (tally, rule) in tallies.iter_mut().zip(self.counted(welcome)) {
+                if let Some(rule) = rule {
+                    tally.begin(now, until, &rule);
+                }
+            }
+        }
+        reservation
+    }
+
+    fn decide(&self, tallies: &mut [Tally; 3], welcome: bool, outcome: Outcome, now: i64) -> Budget {
+        for (tally, rule) in tallies.iter_mut().zip(self.counted(welcome)) {
+            if let Some(rule) = rule {
+                tally.bring_up_to(now, &rule);
+                tally.decide(outcome, now, &rule);
+            }
+        }
+        if outcome == Outcome::Right {
+            tallies[0].forgive(now, now.saturating_add(seconds(self.welcome)));
+        }
+        tallies[0].budget(now, &self.account_from_source)
+    }
+}
+
+impl Try {
+    async fn decide(mut self, outcome: Outcome) -> Result<Option<Budget>, StoreError> {
+        match self.buckets.take() {
+            Some(buckets) => self.settle(buckets, outcome).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn settle(
+        &self,
+        buckets: Buckets,
+        outcome: Outcome,
+    ) -> impl Future<Output = Result<Budget, StoreError>> + Send + use<> {
+        let (store, rules, welcome, now) = (self.store.clone(), self.rules, self.welcome, self.clock.now());
+        let settle = move |db: &mut Connection| {
+            let mut tallies = buckets.hold(db)?;
+            let budget = rules.decide(&mut tallies, welcome, outcome, now);
+            tallies.iter().try_for_each(|tally| guesses::put(db, tally))?;
+            Ok(budget)
+        };
+        async move { store.write(settle).await }
+    }
+}
+
+impl Drop for Try {
+    fn drop(&mut self) {
+        let Some(buckets) = self.buckets.take() else { return };
+        // Where nothing can be spawned, it counts as a failure when its time is over.
+        if let Ok(runtime) = Handle::try_current() {
+            let settled = self.settle(buckets, Outcome::Wrong);
+            runtime.spawn(async move {
+                if let Err(error) = settled.await {
+                    log::debug!("a try whose client has gone could not be counted: {error}");
+                }
+            });
+        }
+    }
+}
+
+impl Issuer {
+    /// Checks a password, and counts it when it is wrong. `stored` is the hash behind it; without one the password is wrong
+    /// whatever it is, and that takes as long.
+    pub(super) async fn check_password(
+        &self,
+        (target, source): (Target<'_>, &Source),
+        password: SecretString,
+        stored: Option<String>,
+        renewal: Renewal,
+    ) -> Result<Checked, GuessError> {
+        let Some(guessing) = &self.guessing else {
+            let verdict = self.judge_password(password, stored, renewal).await?;
+            return Ok(if verdict.correct { Checked::Right(verdict.renewed) } else { Checked::Wrong(None) });
+        };
+        let buckets = Buckets::of(target, source);
+        let latest = Instant::now() + guessing.rules.patience;
+        let waiting = guessing.wait_in_line()?;
+        let gate = guessing.gate(&buckets.pair);
+        let turn = timeout_at(latest, gate.acquire()).await;
+        let Ok(Ok(_turn)) = turn else { return Err(HashingError::Overloaded.into()) };
+        let begun = self.begin_try(guessing, buckets, latest).await?;
+        drop(waiting);
+        let verified = self.judge_password(password, stored, renewal).await;
+        let outcome = match &verified {
+            Ok(verdict) if verdict.correct => Outcome::Right,
+            Ok(_) => Outcome::Wrong,
+            Err(_) => Outcome::Withdrawn,
+        };
+        let budget = begun.decide(outcome).await?;
+        let verdict = verified?;
+        Ok(if verdict.correct { Checked::Right(verdict.renewed) } else { Checked::Wrong(budget) })
+    }
+
+    async fn judge_password(
+        &self,
+        password: SecretString,
+        stored: Option<String>,
+        renewal: Renewal,
+    ) -> Result<Verdict, HashingError> {
+        match (stored, renewal) {
+            (Some(stored), Renewal::No) => self.hasher.verify(password, stored).await,
+            (stored, _) => self.hasher.verify_and_renew(password, stored).await,
+        }
+    }
+
+    async fn begin_try(
+        &self,
+        guessing: &Guessing,
+        buckets: Buckets,
+        latest: Instant,
+    ) -> Result<Try, GuessError> {
+        let rules = guessing.rules;
+        loop {
+            let now = self.now();
+            // Who has to wait is told without a write: a flood of tries costs next to nothing.
+            let looked_up = buckets.clone();
+            let mut tallies = self.store.read(move |db| looked_up.read(db)).await?;
+            if let Reservation::TooMany(budget) = rules.reserve(&mut tallies, now) {
+                return Err(GuessError::TooMany(budget));
+            }
+            let held = buckets.clone();
+            let reserve = move |db: &mut Connection| {
+                let mut tallies = held.hold(db)?;
+                let reservation = rules.reserve(&mut tallies, now);
+                if let Reservation::Begun(_) = reservation {
+                    tallies.iter().try_for_each(|tally| guesses::put(db, tally))?;
+                }
+                Ok::<_, StoreError>(reservation)
+            };
+            match self.store.write(reserve).await? {
+                Reservation::Begun(welcome) => {
+                    let (store, clock) = (self.store.clone(), self.clock.clone());
+                    return Ok(Try { store, clock, rules, buckets: Some(buckets), welcome });
+                }
+                Reservation::TooMany(budget) => return Err(GuessError::TooMany(budget)),
+                Reservation::Undecided if Instant::now() + LOOK < latest => sleep(LOOK).await,
+                Reservation::Undecided => return Err(HashingError::Overloaded.into()),
+            }
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! Counting: how many wrong passwords there were, how many are being judged, and when the next may be tried. Pure.
+
+use std::time::Duration;
+
+use super::super::seconds;
+use super::Budget;
+use crate::store::guesses::Tally;
+
+/// How many wrong passwords are free, and how long one waits after that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rule {
+    /// So many.
+    pub free: u32,
+    /// In this time; they leak away one by one.
+    pub window: Duration,
+    /// The wait after the last free one; each wrong one after that doubles it ...
+    pub first_wait: Duration,
+    /// ... up to this.
+    pub longest_wait: Duration,
+}
+
+/// What a tally says about the next try.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// It may be judged.
+    Free,
+    /// That depends on those that are being judged.
+    Undecided,
+    /// Not before this time, in unix seconds.
+    Wait(i64),
+}
+
+/// What became of a try.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Right,
+    Wrong,
+    /// It was never judged.
+    Withdrawn,
+}
+
+impl Rule {
+    /// How many tries may be judged at the same time.
+    pub(super) fn at_once(&self) -> usize {
+        self.free as usize
+    }
+
+    fn free(&self) -> i64 {
+        i64::from(self.free)
+    }
+
+    /// In seconds, after so many failures.
+    fn wait(&self, failures: i64) -> i64 {
+        let doublings = u32::try_from(failures - self.free()).unwrap_or(0).min(62);
+        seconds(self.first_wait).saturating_mul(1 << doublings).min(seconds(self.longest_wait))
+    }
+
+    /// How long a row says anything, in seconds.
+    fn memory(&self) -> i64 {
+        seconds(self.window).saturating_add(seconds(self.longest_wait))
+    }
+}
+
+impl Tally {
+    pub(super) fn new(bucket: &str) -> Self {
+        Self {
+            bucket: bucket.to_owned(),
+            failures: 0,
+            counted_at: 0,
+            undecided: 0,
+            undecided_until: 0,
+            next_at: 0,
+            welcome_until: 0,
+            forget_at: 0,
+        }
+    }
+
+    /// Lets leak what has leaked, and counts what nobody will decide any more.
+    pub(super) fn bring_up_to(&mut self, now: i64, rule: &Rule) {
+        let window = seconds(rule.window).max(1);
+        let elapsed = (now - self.counted_at).clamp(0, window);
+        let leaked = elapsed.saturating_mul(rule.free()) / window;
+        if leaked >= self.failures {
+            self.failures = 0;
+            self.counted_at = now;
+        } else {
+            self.failures -= leaked;
+            self.counted_at += leaked * window / rule.free().max(1);
+        }
+        if self.undecided > 0 && now >= self.undecided_until {
+            self.failures += self.undecided;
+            self.undecided = 0;
+            self.make_wait(self.undecided_until, rule);
+        }
+    }
+
+    pub(super) fn turn(&self, now: i64, rule: &Rule) -> Turn {
+        if self.failures < rule.free() {
+            if self.failures + self.undecided < rule.free() { Turn::Free } else { Turn::Undecided }
+        } else if now < self.next_at {
+            Turn::Wait(self.next_at)
+        } else if self.undecided > 0 {
+            Turn::Undecided
+        } else {
+            Turn::Free
+        }
+    }
+
+    /// A try begins that is decided before `until`.
+    pub(super) fn begin(&mut self, now: i64, until: i64, rule: &Rule) {
+        self.undecided += 1;
+        self.undecided_until = self.undecided_until.max(until);
+        self.forget_at = self.forget_at.max(now.max(until).saturating_add(rule.memory()));
+    }
+
+    /// A try ends. One that was counted already, because its time was over, changes nothing.
+    pub(super) fn decide(&mut self, outcome: Outcome, now: i64, rule: &Rule) {
+        if self.undecided == 0 {
+            return;
+        }
+        self.undecided -= 1;
+        if outcome == Outcome::Wrong {
+            self.failures += 1;
+            self.make_wait(now, rule);
+        }
+    }
+
+    /// Whoever knows the password has not guessed.
+    pub(super) fn forgive(&mut self, now: i64, welcome_until: i64) {
+        self.failures = 0;
+        self.next_at = now;
+        self.welcome_until = welcome_until;
+        self.forget_at = self.forget_at.max(welcome_until);
+    }
+
+    pub(super) fn budget(&self, now: i64, rule: &Rule) -> Budget {
+        let left = (rule.free() - self.failures - self.undecided).max(0);
+        let one = seconds(rule.window) / rule.free().max(1);
+        let next_in = if now < self.next_at { self.next_at - now } else { self.counted_at + one - now };
+        Budget { free: rule.free(), window: seconds(rule.window), left, next_in: next_in.max(1) }
+    }
+
+    fn make_wait(&mut self, from: i64, rule: &Rule) {
+        if self.failures >= rule.free() {
+            self.next_at = self.next_at.max(from.saturating_add(rule.wait(self.failures)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RULE: Rule = Rule {
+        free: 3,
+        window: Duration::from_secs(300),
+        first_wait: Duration::from_secs(5),
+        longest_wait: Duration::from_secs(40),
+    };
+
+    fn fail(tally: &mut Tally, now: i64) {
+        tally.bring_up_to(now, &RULE);
+        assert_eq!(tally.turn(now, &RULE), Turn::Free);
+        tally.begin(now, now + 10, &RULE);
+        tally.decide(Outcome::Wrong, now, &RULE);
+    }
+
+    #[test]
+    fn a_few_are_free_and_then_each_wait_is_twice_as_long_up_to_the_longest() {
+        let (mut tally, mut now) = (Tally::new("b"), 1000);
+        for _ in 0..3 {
+            fail(&mut tally, now);
+        }
+        for wait in [5, 10, 20, 40, 40] {
+            assert_eq!(tally.turn(now, &RULE), Turn::Wait(now + wait));
+            now += wait;
+            fail(&mut tally, now);
+        }
+    }
+
+    #[test]
+    fn failures_leak_away_one_by_one_and_in_the_end_nothing_is_remembered() {
+        let mut tally = Tally::new("b");
+        for _ in 0..3 {
+            fail(&mut tally, 1000);
+        }
+        tally.bring_up_to(1099, &RULE);
+        assert_eq!(tally.failures, 3);
+        tally.bring_up_to(1150, &RULE);
+        assert_eq!((tally.failures, tally.counted_at), (2, 1100));
+        tally.bring_up_to(1200, &RULE);
+        assert_eq!(tally.failures, 1);
+        tally.bring_up_to(90_000, &RULE);
+        assert_eq!((tally.failures, tally.turn(90_000, &RULE)), (0, Turn::Free));
+    }
+
+    #[test]
+    fn tries_at_once_are_no_more_than_the_free_ones_and_after_those_one_by_one() {
+        let mut tally = Tally::new("b");
+        for _ in 0..3 {
+            assert_eq!(tally.turn(1000, &RULE), Turn::Free);
+            tally.begin(1000, 1010, &RULE);
+        }
+        assert_eq!(tally.turn(1000, &RULE), Turn::Undecided);
+        tally.decide(Outcome::Withdrawn, 1000, &RULE);
+        assert_eq!(tally.turn(1000, &RULE), Turn::Free);
+        tally.decide(Outcome::Wrong, 1000, &RULE);
+        tally.decide(Outcome::Right, 1000, &RULE);
+        assert_eq!((tally.failures, tally.undecided), (1, 0));
+        fail(&mut tally, 1000);
+        fail(&mut tally, 1000);
+        tally.begin(1005, 1015, &RULE);
+        assert_eq!(tally.turn(1006, &RULE), Turn::Undecided);
+    }
+
+    #[test]
+    fn a_try_that_nobody_decides_is_a_failure_and_deciding_it_late_changes_nothing() {
+        let mut tally = Tally::new("b");
+        tally.begin(1000, 1010, &RULE);
+        tally.bring_up_to(1010, &RULE);
+        assert_eq!((tally.failures, tally.undecided), (1, 0));
+        tally.decide(Outcome::Wrong, 1011, &RULE);
+        assert_eq!(tally.failures, 1);
+    }
+}

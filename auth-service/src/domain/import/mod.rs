@@ -1,0 +1,185 @@
+//! Accounts that another system had, with their password hashes. Nothing is hashed here: a hash is read, judged and stored,
+//! and renewed when its owner first logs in.
+//!
+//! `formats` reads files; [`Issuer::import`] stores what was read, a batch in one transaction.
+
+pub mod formats;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use super::accounts::{parse_email, parse_username};
+use super::rights::is_role_name;
+use super::{Invalid, Issuer, random, rights};
+use crate::store::users::{self, User};
+use crate::store::{Connection, StoreError};
+
+/// How many accounts should be stored in one transaction: enough to be quick, few enough for logins to go on beside it.
+pub const BATCH: usize = 500;
+/// How often a batch is tried when others take names at the same moment.
+const TRIES: usize = 5;
+
+/// An account as somebody else had it; not checked yet.
+#[derive(Clone, Default)]
+pub struct Import {
+    /// Follows the rules of registration.
+    pub username: String,
+    /// Says of itself how it was made.
+    pub password_hash: String,
+    /// Follows the rules of registration.
+    pub email: Option<String>,
+    /// Whether the owner has shown that the address is theirs.
+    pub email_verified: bool,
+    /// Their names here.
+    pub roles: Vec<String>,
+    /// Such an account cannot log in.
+    pub disabled: bool,
+}
+
+/// What became of one account.
+#[derive(Debug)]
+pub enum Outcome {
+    /// It is there now (in a dry run: it would be), with a hash of this kind.
+    Created(&'static str),
+    /// It was there, with this very hash: an import that broke off can be started again.
+    Present(&'static str),
+    /// It breaks these rules, or its name is taken.
+    Refused(Vec<Invalid>),
+}
+
+/// What became of all of them.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// How many are there now.
+    pub created: u64,
+    /// How many were there with the same hash.
+    pub present: u64,
+    /// How many were not taken.
+    pub refused: u64,
+    /// How many of the first two, by the kind of their hash.
+    pub kinds: BTreeMap<&'static str, u64>,
+    /// How many of the third, by the first rule that they break: the field and the code.
+    pub refusals: BTreeMap<(&'static str, &'static str), u64>,
+}
+
+impl Report {
+    /// Counts one more.
+    pub fn count(&mut self, outcome: &Outcome) {
+        match outcome {
+            Outcome::Created(kind) => {
+                self.created += 1;
+                *self.kinds.entry(kind).or_default() += 1;
+            }
+            Outcome::Present(kind) => {
+                self.present += 1;
+                *self.kinds.entry(kind).or_default() += 1;
+            }
+            Outcome::Refused(mistakes) => {
+                self.refused += 1;
+                if let Some(first) = mistakes.first() {
+                    *self.refusals.entry((first.field, first.code)).or_default() += 1;
+                }
+            }
+        }
+    }
+}
+
+/// What was read, or why nothing could be made of it.
+pub type Read = Result<Import, Vec<Invalid>>;
+
+impl Issuer {
+    /// Stores a batch of accounts in one transaction; the outcomes stand in the order of the batch. In a dry run nothing is
+    /// stored, and names that stand twice are found within the batch alone.
+    ///
+    /// # Errors
+    /// The store's: then none of the batch was stored, or it is not known whether.
+    pub async fn import(&self, batch: Vec<Read>, dry_run: bool) -> Result<Vec<Outcome>, StoreError> {
+        let checked: Vec<Checked> =
+            batch.into_iter().map(|read| read.and_then(|import| self.check_import(import))).collect();
+        let checked = Arc::new(checked);
+        for _ in 1..TRIES {
+            // Somebody who registers at the same moment may take a name; the next look sees it.
+            match self.store_batch(Arc::clone(&checked), dry_run).await {
+                Err(StoreError::Conflict(_)) => {}
+                done => return done,
+            }
+        }
+        self.store_batch(checked, dry_run).await
+    }
+
+    async fn store_batch(&self, batch: Arc<Vec<Checked>>, dry_run: bool) -> Result<Vec<Outcome>, StoreError> {
+        if dry_run {
+            self.store.read(move |db| settle(db, &batch, |_, _| Ok(()))).await
+        } else {
+            self.store.write(move |db| settle(db, &batch, users::insert)).await
+        }
+    }
+
+    fn check_import(&self, import: Import) -> Checked {
+        let mut mistakes = Vec::new();
+        let mut note = |invalid: Invalid| mistakes.push(invalid);
+        let username = parse_username(&import.username).map_err(&mut note).ok();
+        let email = import.email.as_deref().map(parse_email).transpose().map_err(&mut note).ok();
+        let kind = self.hasher.kind_of(&import.password_hash).map_err(|reason| {
+            note(Invalid { field: "password_hash", code: reason.code(), message: reason.to_string() });
+        });
+        if !import.roles.iter().all(|role| is_role_name(role)) {
+            let message = "A role has 1 to 64 letters, digits, `.`, `_`, `:`, `-`.".to_owned();
+            note(Invalid { field: "roles", code: "not_allowed", message });
+        }
+        let (Some(username), Some(email), Ok(kind), []) = (username, email, kind, &mistakes[..]) else {
+            return Err(mistakes);
+        };
+        let user = User {
+            id: random::id(),
+            username,
+            email_verified: import.email_verified && email.is_some(),
+            email,
+            password_hash: import.password_hash,
+            roles: rights::changed("", &import.roles, &[]),
+            disabled: import.disabled,
+            auth_version: 0,
+            created_at: self.now(),
+        };
+        Ok((user, kind))
+    }
+}
+
+type Checked = Result<(User, &'static str), Vec<Invalid>>;
+
+fn settle(
+    db: &mut Connection,
+    batch: &[Checked],
+    insert: impl Fn(&mut Connection, &User) -> Result<(), StoreError>,
+) -> Result<Vec<Outcome>, StoreError> {
+    let users = || batch.iter().flatten().map(|(user, _)| user);
+    let names: Vec<&str> = users().map(|user| user.username.as_str()).collect();
+    let emails: Vec<&str> = users().filter_map(|user| user.email.as_deref()).collect();
+    let (mut hashes, mut addresses) = (HashMap::new(), HashSet::new());
+    for user in users::named(db, &names, &emails)? {
+        hashes.insert(user.username, user.password_hash);
+        addresses.extend(user.email);
+    }
+    let taken = |field: &'static str, message: &str| {
+        Ok(Outcome::Refused(vec![Invalid { field, code: "taken", message: message.to_owned() }]))
+    };
+    let one = |checked: &Checked| {
+        let (user, kind) = match checked {
+            Ok((user, kind)) => (user, *kind),
+            Err(mistakes) => return Ok(Outcome::Refused(mistakes.clone())),
+        };
+        match hashes.get(&user.username) {
+            Some(hash) if *hash == user.password_hash => return Ok(Outcome::Present(kind)),
+            Some(_) => return taken("username", "There is an account of this name, with another hash."),
+            None => {}
+        }
+        if user.email.as_ref().is_some_and(|email| addresses.contains(email)) {
+            return taken("email", "There is an account with this address.");
+        }
+        insert(db, user)?;
+        hashes.insert(user.username.clone(), user.password_hash.clone());
+        addresses.extend(user.email.clone());
+        Ok(Outcome::Created(kind))
+    };
+    batch.iter().map(one).collect()
+}

@@ -1,0 +1,133 @@
+//! `POST /admin/users/import`: accounts of another system with their password hashes, as JSON lines.
+
+use std::time::Duration;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_ENCODING};
+use actix_web::web::{self, Bytes, Data, Query};
+use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
+use serde::{Deserialize, Serialize};
+use service_kit::{BodyLimits, FieldError, Problem};
+
+use super::caller::Administrator;
+use super::error::{IntoProblem, field_error};
+use crate::domain::Issuer;
+use crate::domain::import::formats::{self, Format};
+use crate::domain::import::{BATCH, Outcome, Read, Report};
+
+/// How much one request may bring.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ImportLimits {
+    pub(crate) max_body_bytes: usize,
+    pub(crate) max_lines: usize,
+}
+
+/// `?dry_run=true`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ImportQuery {
+    #[serde(default)]
+    dry_run: bool,
+}
+
+#[derive(Serialize)]
+struct Answer {
+    dry_run: bool,
+    created: u64,
+    present: u64,
+    refused: u64,
+    kinds: std::collections::BTreeMap<&'static str, u64>,
+    items: Vec<Item>,
+}
+
+#[derive(Serialize)]
+struct Item {
+    line: u64,
+    outcome: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<FieldError>,
+}
+
+impl Item {
+    fn new(line: u64, outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Created(_) => Self { line, outcome: "created", errors: Vec::new() },
+            Outcome::Present(_) => Self { line, outcome: "present", errors: Vec::new() },
+            Outcome::Refused(mistakes) => {
+                Self { line, outcome: "refused", errors: mistakes.into_iter().map(field_error).collect() }
+            }
+        }
+    }
+}
+
+pub(super) async fn import(
+    _: Administrator,
+    issuer: Data<Issuer>,
+    limits: Data<ImportLimits>,
+    req: HttpRequest,
+    query: Result<Query<ImportQuery>, actix_web::Error>,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
+    let Query(ImportQuery { dry_run }) = query.map_err(|_| {
+        let detail = "The query takes dry_run, true or false.";
+        Problem::new(StatusCode::BAD_REQUEST, "malformed_query", detail)
+    })?;
+    require_json_lines(&req)?;
+    let body = body(&req, payload, &limits).await?;
+    let (mut places, mut accounts) = (Vec::new(), Vec::new());
+    let read = formats::read(Format::Lines, &mut &body[..], &mut |line, account| {
+        places.push(line);
+        accounts.push(account);
+        accounts.len() <= limits.max_lines
+    });
+    if read.is_err() {
+        let detail = format!("A request takes {} lines.", limits.max_lines);
+        return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_many_lines", detail));
+    }
+    let (mut report, mut items) = (Report::default(), Vec::with_capacity(places.len()));
+    let mut places = places.into_iter();
+    let mut accounts = accounts.into_iter().peekable();
+    while accounts.peek().is_some() {
+        let batch: Vec<Read> = accounts.by_ref().take(BATCH).collect();
+        let outcomes = issuer.import(batch, dry_run).await.map_err(IntoProblem::into_problem)?;
+        for (outcome, line) in outcomes.into_iter().zip(places.by_ref()) {
+            report.count(&outcome);
+            items.push(Item::new(line, outcome));
+        }
+    }
+    log::info!("imported {} accounts by request, dry run: {dry_run}", report.created);
+    let Report { created, present, refused, kinds, .. } = report;
+    let answer = Answer { dry_run, created, present, refused, kinds, items };
+    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(answer))
+}
+
+fn require_json_lines(req: &HttpRequest) -> Result<(), Problem> {
+    let plain = !req.headers().contains_key(CONTENT_ENCODING);
+    let media_type = req.mime_type().ok().flatten();
+    let lines = media_type.is_some_and(|mime| {
+        mime.essence_str() == "application/x-ndjson"
+            && mime.get_param("charset").is_none_or(|charset| charset == "utf-8")
+    });
+    if plain && lines {
+        return Ok(());
+    }
+    let detail = "The body must be application/x-ndjson, in UTF-8, not compressed.";
+    Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail))
+}
+
+async fn body(req: &HttpRequest, payload: web::Payload, limits: &ImportLimits) -> Result<Bytes, Problem> {
+    let timeout = req.app_data::<BodyLimits>().map_or(Duration::from_secs(10), |limits| limits.timeout);
+    let read = tokio::time::timeout(timeout, payload.to_bytes_limited(limits.max_body_bytes)).await;
+    match read {
+        Ok(Ok(Ok(bytes))) => Ok(bytes),
+        Ok(Ok(Err(_))) => Err(Problem::malformed("The body could not be read.")),
+        Ok(Err(_)) => {
+            Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large."))
+        }
+        Err(_) => Err(Problem::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "request_timeout",
+            "The body did not arrive in time.",
+        )),
+    }
+}

@@ -1,0 +1,76 @@
+//! The `guesses` table: how often passwords were guessed wrong.
+
+use diesel::prelude::*;
+use diesel::sql_types::Text;
+
+use super::connection::{Connection, MultiBackend};
+use super::error::StoreError;
+use super::schema::guesses::dsl;
+
+/// What is known about guesses of one kind. All times are unix seconds.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, AsChangeset)]
+#[diesel(table_name = super::schema::guesses, check_for_backend(MultiBackend))]
+pub struct Tally {
+    /// A digest of what is counted.
+    pub bucket: String,
+    /// Wrong passwords, less those that have leaked away.
+    pub failures: i64,
+    /// Up to when they have leaked.
+    pub counted_at: i64,
+    /// Tries that have begun.
+    pub undecided: i64,
+    /// From then on those count as failures.
+    pub undecided_until: i64,
+    /// No try is taken before.
+    pub next_at: i64,
+    /// Until then the source is known to be the user's own.
+    pub welcome_until: i64,
+    /// From then on the row may be deleted.
+    pub forget_at: i64,
+}
+
+/// Holds the tally of `bucket` until the transaction ends; a new one when there is none.
+///
+/// # Errors
+/// The database's.
+pub fn hold(connection: &mut Connection, bucket: &str) -> Result<(), StoreError> {
+    // The update changes nothing: it holds the row, also against who inserts it at the same time.
+    let upsert = "INSERT INTO guesses \
+         (bucket, failures, counted_at, undecided, undecided_until, next_at, welcome_until, forget_at) \
+         VALUES ($1, 0, 0, 0, 0, 0, 0, 0) ON CONFLICT (bucket) DO UPDATE SET failures = guesses.failures";
+    diesel::sql_query(upsert).bind::<Text, _>(bucket).execute(connection)?;
+    Ok(())
+}
+
+/// The tally of `bucket`, as it was a moment ago.
+///
+/// # Errors
+/// The database's.
+pub fn find(connection: &mut Connection, bucket: &str) -> Result<Option<Tally>, StoreError> {
+    Ok(dsl::guesses.find(bucket).select(Tally::as_select()).first(connection).optional()?)
+}
+
+/// Stores a tally that is held.
+///
+/// # Errors
+/// The database's.
+pub fn put(connection: &mut Connection, tally: &Tally) -> Result<(), StoreError> {
+    diesel::update(dsl::guesses.find(&tally.bucket)).set(tally).execute(connection)?;
+    Ok(())
+}
+
+/// Deletes at most `most` of those that may be forgotten at the time `now`, and says how many they were.
+///
+/// # Errors
+/// The database's.
+pub fn forget(connection: &mut Connection, now: i64, most: i64) -> Result<usize, StoreError> {
+    let over = dsl::guesses.filter(dsl::forget_at.lt(now)).order(dsl::forget_at).limit(most);
+    let mut buckets: Vec<String> = over.select(dsl::bucket).load(connection)?;
+    buckets.sort_unstable(); // in the order in which others hold them
+    let mut forgotten = 0;
+    for bucket in buckets {
+        let row = dsl::guesses.find(bucket).filter(dsl::forget_at.lt(now));
+        forgotten += diesel::delete(row).execute(connection)?;
+    }
+    Ok(forgotten)
+}
