@@ -266,9 +266,18 @@ fn policy(settings: &Settings, scheme: &Scheme) -> Policy {
             settings.passwords.max_length,
             scheme,
             settings.passwords.pepper.is_some(),
-        ),
+        )
+        .of_service(service_names(settings)),
         roles: Roles(settings.roles.iter().map(|(name, role)| (name.clone(), role.scopes.clone())).collect()),
     }
+}
+
+/// What the settings say, and the parts of the issuer's name but for the last one.
+fn service_names(settings: &Settings) -> Vec<String> {
+    let issuer = Url::parse(&settings.issuer).ok();
+    let host = issuer.as_ref().and_then(Url::domain).unwrap_or_default();
+    let labels = host.rsplit_once('.').map_or(host, |(labels, _)| labels).split('.').map(str::to_owned);
+    settings.passwords.service_names.iter().cloned().chain(labels).collect()
 }
 
 /// Our own routes take every token that we give, whatever its audience: they look at the store as well.

@@ -88,6 +88,8 @@ pub struct Passwords {
     pub bcrypt_cost: u32,
     pub min_length: usize,
     pub max_length: usize,
+    #[serde(deserialize_with = "comma_list")]
+    pub service_names: Vec<String>,
     #[serde(default)]
     pub pepper: Option<SecretString>,
     #[serde(default)]

@@ -132,7 +132,7 @@ impl Issuer {
             self.policy.passwords.names(current.expose_secret(), &user.username, user.email.as_deref());
         self.demand_password(&caller.user, current, device).await?;
         if names_it {
-            let message = "A name is not the password.".to_owned();
+            let message = "The password is more than a name or an address.".to_owned();
             return Err(ChangeError::Invalid(vec![Invalid {
                 field: "username",
                 code: "not_allowed",

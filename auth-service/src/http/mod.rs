@@ -14,6 +14,7 @@ mod import;
 mod introspection;
 mod my_sessions;
 mod oauth;
+mod password_policy;
 mod rates;
 mod revocation;
 mod sessions;
@@ -34,6 +35,7 @@ pub(crate) fn routes(config: &mut ServiceConfig, issuer_path: &str) {
     let metadata = format!("/.well-known/oauth-authorization-server{}", issuer_path.trim_end_matches('/'));
     config
         .service(path("/register").post(accounts::register))
+        .service(path("/password-policy").get(password_policy::password_policy))
         .service(path("/login").post(sessions::login))
         .service(path("/token").post(token::token))
         .service(path("/logout").post(sessions::logout))

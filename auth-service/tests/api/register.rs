@@ -104,6 +104,62 @@ async fn each_rule_for_a_new_account_is_named_when_it_is_broken() {
 }
 
 #[actix_web::test]
+async fn the_rules_for_passwords_can_be_read_beforehand() {
+    let service = Service::start().await;
+    let answer = service.get("/password-policy").await;
+    assert_eq!((answer.status.as_u16(), answer.header("cache-control")), (200, "public, max-age=300"));
+    answer.assert_envelope();
+    let rules = answer.json();
+    let expected = json!({
+        "min_length": 12, "max_length": 1024, "max_bytes": 71, "blocklist": true, "normalization": "NFC",
+        "sentences": rules["sentences"],
+    });
+    assert_eq!(rules, expected);
+    let sentences = rules["sentences"].as_array().unwrap();
+    assert!(
+        sentences.len() == 4 && sentences.iter().all(|sentence| sentence.as_str().unwrap().ends_with('.'))
+    );
+    service.post("/password-policy", &json!({})).await.assert_problem(405, "method_not_allowed");
+    let service = service.restart(&[("AUTH__PASSWORDS__ALGORITHM", "argon2id")]).await;
+    assert_eq!(service.get("/password-policy").await.json()["max_bytes"], json!(null));
+}
+
+#[actix_web::test]
+async fn names_of_the_user_and_of_the_service_are_no_password() {
+    let variables = [
+        ("AUTH__ISSUER", "https://auth.bookshop.example"),
+        ("AUTH__PASSWORDS__SERVICE_NAMES", "The Reading Room"),
+    ];
+    let service = Service::with(&variables).await;
+    let rows = [
+        ("alice-archer1", "contains_name"),
+        ("Bookshop-2026", "contains_service"),
+        ("the reading room 1", "contains_service"),
+        ("archer+bookshop", "contains_service"),
+    ];
+    for (password, code) in rows {
+        let body = json!({ "username": "archer", "email": "alice@example.com", "password": password });
+        let answer = service.post("/register", &body).await;
+        answer.assert_problem(422, "invalid_fields");
+        assert_eq!(answer.json()["errors"][0]["code"], code, "{password}");
+    }
+}
+
+#[actix_web::test]
+async fn a_password_is_the_same_whichever_keyboard_wrote_it() {
+    let service = Service::start().await;
+    let (composed, decomposed) = ("zuf\u{e4}llig gew\u{e4}hlt", "zufa\u{308}llig gewa\u{308}hlt");
+    for (username, password) in [("composed", composed), ("decomposed", decomposed)] {
+        let body = json!({ "username": username, "password": password });
+        assert_eq!(service.post("/register", &body).await.status, 201);
+        for typed in [composed, decomposed] {
+            assert_eq!(service.try_login(username, typed).await.status, 200, "{username}");
+        }
+        service.try_login(username, "zufallig gewahlt").await.assert_problem(401, "invalid_credentials");
+    }
+}
+
+#[actix_web::test]
 async fn every_broken_rule_is_told_at_once() {
     let service = Service::start().await;
     let body = json!({ "username": "a", "password": "b", "email": "c" });

@@ -1,5 +1,6 @@
 //! Passwords: which ones are accepted, how they are hashed and checked, and on which threads.
 
+mod filter;
 mod hashing;
 mod normal;
 mod pepper;
