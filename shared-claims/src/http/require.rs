@@ -21,8 +21,10 @@ use crate::{
 /// extensions.
 ///
 /// ```
-/// use shared_claims::{actix::RequireToken, guard::{owner, role, scope}};
+/// # #[cfg(feature = "actix")]
 /// # fn guards(verifier: shared_claims::Verifier) {
+/// use shared_claims::{actix::RequireToken, guard::{owner, role, scope}};
+///
 /// let books = RequireToken::new(&verifier).rule(scope("books:read"));
 /// let records = RequireToken::new(&verifier).rule_for(|path| owner(path.get("user_id")).or(role("admin")));
 /// # }
