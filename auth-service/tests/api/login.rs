@@ -138,7 +138,7 @@ async fn an_account_that_changed_since_it_was_read_is_not_held() {
 #[actix_web::test]
 async fn more_logins_than_the_queue_takes_are_refused_at_once() {
     let variables = [
-        ("AUTH__PASSWORDS__BCRYPT_COST", "10"),
+        ("AUTH__PASSWORDS__BCRYPT_COST", "8"),
         ("AUTH__HASHING__THREADS", "1"),
         ("AUTH__HASHING__QUEUE", "64"),
     ];

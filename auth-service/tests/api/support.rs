@@ -87,7 +87,7 @@ impl Service {
         let app = app::build(&settings, time.clone()).await.unwrap();
         let handle = app.handle;
         actix_web::rt::spawn(app.run);
-        let client = Client::builder().timeout(Duration::from_secs(20)).build().unwrap();
+        let client = Client::builder().timeout(Duration::from_secs(60)).build().unwrap();
         Self { address: app.address, clock, time, client, variables, handle, folder }
     }
 
