@@ -62,8 +62,11 @@ async fn main() {
     };
     let folder = tempfile::tempdir().unwrap();
     let service = start(folder.path(), scheme);
-    let client =
-        Client::builder().pool_max_idle_per_host(1000).timeout(Duration::from_secs(60)).build().unwrap();
+    let client = Client::builder()
+        .pool_idle_timeout(Duration::from_secs(5))
+        .timeout(Duration::from_secs(60))
+        .build()
+        .unwrap();
     join_all((0..USERS).map(|user| register(&client, &service.url, user))).await;
 
     let capacity = throughput(&client, &service.url, scheme).await;
