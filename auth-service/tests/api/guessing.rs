@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::StreamExt as _;
+use futures_util::future::{join, join_all};
+use futures_util::stream::FuturesUnordered;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -138,6 +140,20 @@ async fn many_right_passwords_at_once_all_log_in() {
         by.try_login("alice", PASSWORD)
     });
     assert!(join_all(logins).await.iter().all(|answer| answer.status == 200));
+}
+
+#[actix_web::test]
+async fn tries_that_wait_for_each_other_keep_nobody_else_waiting() {
+    let service =
+        Service::with(&[("AUTH__PASSWORDS__BCRYPT_COST", "11"), ("AUTH__HASHING__THREADS", "1")]).await;
+    service.register("alice").await;
+    service.register("bob").await;
+    let mut tries: FuturesUnordered<_> = (0..120).map(|_| service.try_login("alice", WRONG)).collect();
+    // The first one that is answered found every waiting place taken.
+    assert_eq!(tries.next().await.unwrap().status, 503);
+    let (bob, ()) =
+        join(service.try_login("bob", PASSWORD), async { while tries.next().await.is_some() {} }).await;
+    assert_eq!(bob.status, 200, "{}", bob.text);
 }
 
 #[actix_web::test]

@@ -6,27 +6,27 @@
 //! so that no number of tries at once gets more answers. Every row that an attacker makes costs the hash of a password,
 //! and is forgotten in time.
 
+mod buckets;
 mod tally;
+mod tries;
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use aws_lc_rs::digest::{Context, SHA256};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::SecretString;
-use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep, timeout_at};
 
+use self::buckets::Buckets;
+pub use self::buckets::{Source, Target};
 pub use self::tally::Rule;
 use self::tally::{Outcome, Turn};
+use self::tries::Try;
 use super::passwords::{HashingError, Verdict};
-use super::{DatabaseClock, Issuer, seconds};
+use super::{Issuer, seconds};
 use crate::store::guesses::{self, Tally};
-use crate::store::{Connection, Store, StoreError};
+use crate::store::{Connection, StoreError};
 
 /// How often to see whether another replica has decided.
 const LOOK: Duration = Duration::from_millis(50);
@@ -50,36 +50,6 @@ pub struct GuessingRules {
     pub waiting: usize,
     /// How long they wait.
     pub patience: Duration,
-}
-
-/// Whose password is tried.
-#[derive(Debug, Clone, Copy)]
-pub enum Target<'a> {
-    /// An account, by its id, whatever it was called.
-    Account(&'a str),
-    /// A name that nobody has.
-    Nobody(&'a str),
-}
-
-/// Where tries come from: an IPv4 address, or the /64 of an IPv6 address, which is one customer's.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Source(Option<IpAddr>);
-
-impl Source {
-    /// By the address that is stored with a session; whoever has none is one source.
-    #[must_use]
-    pub fn of(address: Option<&str>) -> Self {
-        let address = address.and_then(|address| address.parse().ok()).map(|address: IpAddr| {
-            match address.to_canonical() {
-                IpAddr::V6(v6) => {
-                    let [a, b, c, d, ..] = v6.segments();
-                    IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-                }
-                v4 @ IpAddr::V4(_) => v4,
-            }
-        });
-        Self(address)
-    }
 }
 
 /// How many wrong passwords an account takes from one source, for the client to know.
@@ -134,23 +104,6 @@ pub struct Guessing {
     gates: Mutex<HashMap<String, Weak<Semaphore>>>,
 }
 
-/// The tallies of one try.
-#[derive(Debug, Clone)]
-struct Buckets {
-    pair: String,
-    account: String,
-    source: String,
-}
-
-/// A try that has begun. Dropped undecided, because its client has gone, it is a failure.
-struct Try {
-    store: Store,
-    clock: DatabaseClock,
-    rules: GuessingRules,
-    buckets: Option<Buckets>,
-    welcome: bool,
-}
-
 /// What the tallies say about the next try.
 enum Reservation {
     /// It has begun; `true`: from a source that is the user's.
@@ -166,8 +119,22 @@ impl Guessing {
         Self { rules, waiting: Semaphore::new(rules.waiting), gates: Mutex::default() }
     }
 
-    fn wait_in_line(&self) -> Result<SemaphorePermit<'_>, GuessError> {
-        self.waiting.try_acquire().map_err(|_| HashingError::Overloaded.into())
+    /// Only who has to wait takes one of the places: a crowd at one account's gate is nobody else's.
+    fn wait_in_line(&self) -> Result<SemaphorePermit<'_>, HashingError> {
+        self.waiting.try_acquire().map_err(|_| HashingError::Overloaded)
+    }
+
+    async fn take_turn<'a>(
+        &self,
+        gate: &'a Semaphore,
+        latest: Instant,
+    ) -> Result<SemaphorePermit<'a>, HashingError> {
+        if let Ok(turn) = gate.try_acquire() {
+            return Ok(turn);
+        }
+        let _place = self.wait_in_line()?;
+        let turn = timeout_at(latest, gate.acquire()).await;
+        turn.ok().and_then(Result::ok).ok_or(HashingError::Overloaded)
     }
 
     fn gate(&self, pair: &str) -> Arc<Semaphore> {
@@ -182,50 +149,6 @@ impl Guessing {
         gates.insert(pair.to_owned(), Arc::downgrade(&gate));
         gate
     }
-}
-
-impl Buckets {
-    fn of(target: Target<'_>, source: &Source) -> Self {
-        let (kind, whose) = match target {
-            Target::Account(id) => ("account", id),
-            Target::Nobody(name) => ("nobody", name),
-        };
-        let address = source.0.map_or_else(String::new, |address| address.to_string());
-        Self {
-            pair: bucket(&["pair", kind, whose, &address]),
-            account: bucket(&["all", kind, whose]),
-            source: bucket(&["source", &address]),
-        }
-    }
-
-    /// Held in one order by everybody, so that nobody waits in a circle.
-    fn hold(&self, db: &mut Connection) -> Result<[Tally; 3], StoreError> {
-        let mut names = [&self.pair, &self.account, &self.source];
-        names.sort_unstable();
-        for name in names {
-            guesses::hold(db, name)?;
-        }
-        self.read(db)
-    }
-
-    /// The tallies of the pair, the account and the source.
-    fn read(&self, db: &mut Connection) -> Result<[Tally; 3], StoreError> {
-        let [pair, account, source] = [&self.pair, &self.account, &self.source].map(|name| {
-            let found = guesses::find(db, name)?;
-            Ok::<_, StoreError>(found.unwrap_or_else(|| Tally::new(name)))
-        });
-        Ok([pair?, account?, source?])
-    }
-}
-
-/// Names nobody in the clear, and cannot be made to be another's.
-fn bucket(parts: &[&str]) -> String {
-    let mut digest = Context::new(&SHA256);
-    for part in parts {
-        digest.update(&(part.len() as u64).to_be_bytes());
-        digest.update(part.as_bytes());
-    }
-    URL_SAFE_NO_PAD.encode(digest.finish())
 }
 
 impl GuessingRules {
@@ -275,45 +198,6 @@ impl GuessingRules {
     }
 }
 
-impl Try {
-    async fn decide(mut self, outcome: Outcome) -> Result<Option<Budget>, StoreError> {
-        match self.buckets.take() {
-            Some(buckets) => self.settle(buckets, outcome).await.map(Some),
-            None => Ok(None),
-        }
-    }
-
-    fn settle(
-        &self,
-        buckets: Buckets,
-        outcome: Outcome,
-    ) -> impl Future<Output = Result<Budget, StoreError>> + Send + use<> {
-        let (store, rules, welcome, now) = (self.store.clone(), self.rules, self.welcome, self.clock.now());
-        let settle = move |db: &mut Connection| {
-            let mut tallies = buckets.hold(db)?;
-            let budget = rules.decide(&mut tallies, welcome, outcome, now);
-            tallies.iter().try_for_each(|tally| guesses::put(db, tally))?;
-            Ok(budget)
-        };
-        async move { store.write(settle).await }
-    }
-}
-
-impl Drop for Try {
-    fn drop(&mut self) {
-        let Some(buckets) = self.buckets.take() else { return };
-        // Where nothing can be spawned, it counts as a failure when its time is over.
-        if let Ok(runtime) = Handle::try_current() {
-            let settled = self.settle(buckets, Outcome::Wrong);
-            runtime.spawn(async move {
-                if let Err(error) = settled.await {
-                    log::debug!("a try whose client has gone could not be counted: {error}");
-                }
-            });
-        }
-    }
-}
-
 impl Issuer {
     /// Checks a password, and counts it when it is wrong. `stored` is the hash behind it; without one the password is wrong
     /// whatever it is, and that takes as long.
@@ -330,12 +214,9 @@ impl Issuer {
         };
         let buckets = Buckets::of(target, source);
         let latest = Instant::now() + guessing.rules.patience;
-        let waiting = guessing.wait_in_line()?;
         let gate = guessing.gate(&buckets.pair);
-        let turn = timeout_at(latest, gate.acquire()).await;
-        let Ok(Ok(_turn)) = turn else { return Err(HashingError::Overloaded.into()) };
+        let _turn = guessing.take_turn(&gate, latest).await?;
         let begun = self.begin_try(guessing, buckets, latest).await?;
-        drop(waiting);
         let verified = self.judge_password(password, stored, renewal).await;
         let outcome = match &verified {
             Ok(verdict) if verdict.correct => Outcome::Right,
@@ -366,6 +247,7 @@ impl Issuer {
         latest: Instant,
     ) -> Result<Try, GuessError> {
         let rules = guessing.rules;
+        let mut waiting = None;
         loop {
             let now = self.now();
             // Who has to wait is told without a write: a flood of tries costs next to nothing.
@@ -385,11 +267,15 @@ impl Issuer {
             };
             match self.store.write(reserve).await? {
                 Reservation::Begun(welcome) => {
-                    let (store, clock) = (self.store.clone(), self.clock.clone());
-                    return Ok(Try { store, clock, rules, buckets: Some(buckets), welcome });
+                    return Ok(Try::new(self, rules, buckets, welcome));
                 }
                 Reservation::TooMany(budget) => return Err(GuessError::TooMany(budget)),
-                Reservation::Undecided if Instant::now() + LOOK < latest => sleep(LOOK).await,
+                Reservation::Undecided if Instant::now() + LOOK < latest => {
+                    if waiting.is_none() {
+                        waiting = Some(guessing.wait_in_line()?);
+                    }
+                    sleep(LOOK).await;
+                }
                 Reservation::Undecided => return Err(HashingError::Overloaded.into()),
             }
         }
