@@ -1,6 +1,5 @@
 //! Passwords: which ones are accepted, how they are hashed and checked, and on which threads.
 
-mod filter;
 mod hashing;
 mod normal;
 mod pepper;

@@ -1,276 +1,22 @@
-//! The settings as types. `config.default.toml` says what each one means; `service-kit` reads the sources.
+//! Which settings cannot be meant. Each check names its key.
 
-use std::collections::BTreeMap;
-use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
-use secrecy::{ExposeSecret as _, SecretString};
-use serde::Deserialize;
-use service_kit::HttpSettings;
-use service_kit::settings::{SettingsError, Variables, check_ranges, comma_list, load};
+use secrecy::ExposeSecret as _;
+use service_kit::settings::{SettingsError, check_ranges};
 use shared_claims::verifier::Algorithm;
 use url::Url;
 
+use super::Settings;
 use crate::domain::keyring::Sealer;
 use crate::domain::passwords::MIN_PEPPER_BYTES;
 use crate::domain::rights::is_role_name;
 
-/// Every setting with its default and its reason; also the documentation.
-pub const DEFAULTS: &str = include_str!("../config.default.toml");
-
 /// Ten years: what is longer is a slip.
 const LONGEST: Duration = Duration::from_secs(3650 * 24 * 3600);
 
-/// How auth-service is set up.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "config.default.toml documents every key")]
-pub struct Settings {
-    pub listen: SocketAddr,
-    pub issuer: String,
-    #[serde(deserialize_with = "comma_list")]
-    pub audience: Vec<String>,
-    #[serde(deserialize_with = "comma_list")]
-    pub resources: Vec<String>,
-    pub data_dir: PathBuf,
-    #[serde(default)]
-    pub database_url: Option<SecretString>,
-    #[serde(default)]
-    pub master_key: Option<SecretString>,
-    #[serde(default)]
-    pub master_key_previous: Option<SecretString>,
-    pub tokens: Tokens,
-    pub sessions: Sessions,
-    pub passwords: Passwords,
-    pub hashing: Hashing,
-    pub keys: Keys,
-    pub status_lists: StatusLists,
-    pub cleanup: Cleanup,
-    pub limits: Limits,
-    pub registration: Registration,
-    pub import: Import,
-    pub roles: BTreeMap<String, Role>,
-    pub database: Database,
-    pub http: HttpSettings,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "config.default.toml documents every key")]
-pub struct Tokens {
-    pub algorithm: Algorithm,
-    #[serde(default)]
-    pub shared_secret: Option<SecretString>,
-    #[serde(with = "humantime_serde")]
-    pub access_ttl: Duration,
-    #[serde(with = "humantime_serde")]
-    pub refresh_grace: Duration,
-    pub repeat_elsewhere_is_theft: bool,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "config.default.toml documents every key")]
-pub struct Sessions {
-    #[serde(with = "humantime_serde")]
-    pub idle_ttl: Duration,
-    #[serde(with = "humantime_serde")]
-    pub absolute_ttl: Duration,
-    pub max_user_agent_chars: usize,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "config.default.toml documents every key")]
-pub struct Passwords {
-    pub algorithm: PasswordAlgorithm,
-    pub bcrypt_cost: u32,
-    pub min_length: usize,
-    pub max_length: usize,
-    #[serde(deserialize_with = "comma_list")]
-    pub service_names: Vec<String>,
-    #[serde(default)]
-    pub pepper: Option<SecretString>,
-    #[serde(default)]
-    pub pepper_previous: Option<SecretString>,
-    pub argon2id: Argon2id,
-    pub bounds: HashBounds,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "config.default.toml documents every key")]
-pub struct HashBounds {
-    pub bcrypt_cost: u32,
-    pub memory_kib: u32,
-    pub iterations: u32,
-}
-
-/// How new passwords are hashed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[expect(missing_docs, reason = "named after what they are")]
-pub enum PasswordAlgorithm {
-    Bcrypt,
-    Argon2id,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "config.default.toml documents every key")]
-pub struct Argon2id {
-    pub memory_kib: u32,
-    pub iterations: u32,
-    pub parallelism: u32,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "config.default.toml documents every key")]
-pub struct Hashing {
-    pub threads: usize,
-    pub queue: usize,
-    #[serde(with = "humantime_serde")]
-    pub deadline: Duration,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "config.default.toml documents every key")]
-pub struct Keys {
-    #[serde(with = "humantime_serde")]
-    pub rotate_every: Duration,
-    #[serde(with = "humantime_serde")]
-    pub publish_ahead: Duration,
-    #[serde(with = "humantime_serde")]
-    pub max_age: Duration,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "config.default.toml documents every key")]
-pub struct StatusLists {
-    #[serde(with = "humantime_serde")]
-    pub look: Duration,
-    #[serde(with = "humantime_serde")]
-    pub lifetime: Duration,
-    #[serde(with = "humantime_serde")]
-    pub ttl: Duration,
-    #[serde(with = "humantime_serde")]
-    pub heartbeat: Duration,
-    pub max_listeners: usize,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "config.default.toml documents every key")]
-pub struct Cleanup {
-    #[serde(with = "humantime_serde")]
-    pub keep: Duration,
-    pub step: u32,
-    #[serde(with = "humantime_serde")]
-    pub interval: Duration,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "config.default.toml documents every key")]
-pub struct Limits {
-    pub enabled: bool,
-    pub forwarded_header: ForwardedHeader,
-    #[serde(with = "humantime_serde")]
-    pub welcome: Duration,
-    pub account_from_source: WrongPasswords,
-    pub account: WrongPasswords,
-    pub source: WrongPasswords,
-    pub register: Rate,
-    pub refresh: Rate,
-}
-
-/// In which header a trusted proxy says for whom it asks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[expect(missing_docs, reason = "named after what they are")]
-pub enum ForwardedHeader {
-    XForwardedFor,
-    Forwarded,
-}
-
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "config.default.toml documents every key")]
-pub struct WrongPasswords {
-    pub free: u32,
-    #[serde(with = "humantime_serde")]
-    pub window: Duration,
-    #[serde(with = "humantime_serde")]
-    pub first_wait: Duration,
-    #[serde(with = "humantime_serde")]
-    pub longest_wait: Duration,
-}
-
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "config.default.toml documents every key")]
-pub struct Rate {
-    pub at_once: u32,
-    pub per_minute: u32,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "config.default.toml documents every key")]
-pub struct Registration {
-    pub open: bool,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "config.default.toml documents every key")]
-pub struct Import {
-    pub max_body_bytes: usize,
-    pub max_lines: usize,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "config.default.toml documents every key")]
-pub struct Role {
-    #[serde(deserialize_with = "comma_list")]
-    pub scopes: Vec<String>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "config.default.toml documents every key")]
-pub struct Database {
-    pub pool_size: u32,
-    #[serde(with = "humantime_serde")]
-    pub timeout: Duration,
-    pub write_queue: usize,
-    pub write_group: usize,
-}
-
 impl Settings {
-    /// Reads and checks the settings.
-    ///
-    /// # Errors
-    /// The first key that is unknown, has the wrong type, or cannot be meant.
-    pub fn load(env: &Variables) -> Result<Self, SettingsError> {
-        let settings: Self = load("AUTH", DEFAULTS, env)?;
-        settings.check()?;
-        Ok(settings)
-    }
-
-    /// Where the database is: the URL that was given, or SQLite in the data folder.
-    #[must_use]
-    pub fn database_url(&self) -> SecretString {
-        let embedded = || format!("sqlite://{}", self.data_dir.join("auth.db").display()).into();
-        self.database_url.clone().unwrap_or_else(embedded)
-    }
-
-    fn check(&self) -> Result<(), SettingsError> {
+    pub(super) fn check(&self) -> Result<(), SettingsError> {
         self.check_issuer()?;
         self.check_algorithm()?;
         self.http.check()?;
@@ -436,6 +182,8 @@ impl Settings {
 
 #[cfg(test)]
 mod tests {
+    use service_kit::settings::Variables;
+
     use super::*;
 
     fn error_for(name: &str, value: &str) -> String {
