@@ -133,7 +133,8 @@ async fn a_dry_run_says_what_the_import_would_do_however_far_apart_a_name_stands
     // what a line would have brought that was refused is free.
     lines.extend([line(3, HASH, 3), line(4, &other, 4), line(2000, HASH, 5), line(5, HASH, 2005)]);
     lines.push(json!({ "username": "USER-6", "password_hash": other }));
-    lines.push(json!({ "username": "user-2000", "password_hash": HASH, "email": "mailbox-2005@example.com" }));
+    lines
+        .push(json!({ "username": "user-2000", "password_hash": HASH, "email": "mailbox-2005@example.com" }));
     let dry = outcomes(&import(&service, &token, "?dry_run=true", &lines).await);
     let expected = ["present", "username taken", "email taken", "present", "username taken", "created"];
     assert_eq!(dry[1200..], expected);
