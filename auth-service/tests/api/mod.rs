@@ -24,4 +24,6 @@ mod revoke;
 mod status_lists;
 mod store;
 mod support;
+mod timing;
 mod tokens;
+mod tricks;
