@@ -7,6 +7,7 @@ mod admin;
 mod bad_input;
 mod cleanup;
 mod clients;
+mod clock;
 mod discovery;
 mod foreign_hashes;
 mod guessing;
