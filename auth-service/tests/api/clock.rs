@@ -26,23 +26,25 @@ async fn after_the_clock_was_put_back_sessions_go_on_and_tokens_of_the_future_ar
 }
 
 #[actix_web::test]
-async fn after_the_clock_was_put_back_nobody_waits_longer_than_the_longest_wait() {
+async fn after_the_clock_was_put_back_waits_for_passwords_last_no_longer_and_are_not_over() {
     let service = Service::start().await;
     service.register("alice").await;
     for _ in 0..10 {
         service.try_login("alice", "not the right one").await.assert_problem(401, "invalid_credentials");
     }
+    service.try_login("alice", "not the right one").await.assert_problem(429, "too_many_attempts");
     service.clock.set(START - HOUR);
+    // That gives away one try, and not ten.
+    service.try_login("alice", "not the right one").await.assert_problem(401, "invalid_credentials");
     let refused = service.try_login("alice", "not the right one").await;
     refused.assert_problem(429, "too_many_attempts");
     let wait: u64 = refused.header("retry-after").parse().unwrap();
     assert!(wait <= 15 * 60, "{wait}");
     service.clock.advance(Duration::from_secs(wait));
-    // It has not opened either: one try is free after the wait, not ten.
     service.try_login("alice", "not the right one").await.assert_problem(401, "invalid_credentials");
     service.try_login("alice", "not the right one").await.assert_problem(429, "too_many_attempts");
-    // What leaks away in a day does so from now on, not from an hour ahead.
-    service.clock.advance(Duration::from_secs(24 * HOUR));
+    // One leaks away in a tenth of a day, and twelve in 28.8 hours, from now on and not from an hour ahead.
+    service.clock.advance(Duration::from_secs(29 * HOUR));
     for _ in 0..10 {
         service.try_login("alice", "not the right one").await.assert_problem(401, "invalid_credentials");
     }
