@@ -28,3 +28,4 @@ mod support;
 mod timing;
 mod tokens;
 mod tricks;
+mod unwritten;
