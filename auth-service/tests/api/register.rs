@@ -209,6 +209,10 @@ async fn the_longest_password_of_bcrypt_works_to_its_last_byte() {
     for other in ["x".repeat(70), format!("{}y", "x".repeat(70)), "x".repeat(72), "x".repeat(2000)] {
         service.try_login("alice", &other).await.assert_problem(401, "invalid_credentials");
     }
+    // To bcrypt, which goes round and round a password and its closing NUL, this would be the same.
+    service.register("bob").await;
+    let twice = format!("{PASSWORD}\0{PASSWORD}");
+    service.try_login("bob", &twice).await.assert_problem(401, "invalid_credentials");
 }
 
 #[actix_web::test]
