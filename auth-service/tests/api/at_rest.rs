@@ -28,7 +28,7 @@ fn dump(service: &Service) -> Vec<u8> {
         let query = format!("SELECT coalesce(string_agg(t::text, '\n'), '') AS text FROM {table} t");
         diesel::sql_query(query).get_result::<Dump>(&mut connection).unwrap().text
     };
-    TABLES.map(|table| rows(table)).join("\n").into_bytes()
+    TABLES.map(&mut rows).join("\n").into_bytes()
 }
 
 fn holds(dump: &[u8], part: impl AsRef<[u8]>) -> bool {

@@ -114,13 +114,13 @@ async fn measure(path: &str, kinds: &[&Kind<'_>]) -> Vec<Vec<f64>> {
 }
 
 /// By what somebody who measures both would tell them apart; `None` when there is nothing.
-fn difference(these: &[f64], those: &[f64]) -> Option<String> {
-    let pairs = || these.iter().flat_map(|one| those.iter().map(move |other| one.total_cmp(other)));
+fn difference(some: &[f64], others: &[f64]) -> Option<String> {
+    let pairs = || some.iter().flat_map(|one| others.iter().map(move |other| one.total_cmp(other)));
     let count: f64 = pairs().map(|_| 1.0).sum();
     let effect = pairs().map(|order| f64::from(order as i8)).sum::<f64>() / (2.0 * count);
-    let ratio = median(these) / median(those);
-    let same = effect.abs() <= MOST_EFFECT && ratio <= MOST_RATIO && ratio >= MOST_RATIO.recip();
-    (!same).then(|| format!("one is longer with probability {:.3}, medians {ratio:.3}", effect + 0.5))
+    let ratio = median(some) / median(others);
+    let alike = effect.abs() <= MOST_EFFECT && ratio <= MOST_RATIO && ratio >= MOST_RATIO.recip();
+    (!alike).then(|| format!("one is longer with probability {:.3}, medians {ratio:.3}", effect + 0.5))
 }
 
 fn median(times: &[f64]) -> f64 {

@@ -3,6 +3,7 @@
 
 use reqwest::{Method, redirect};
 use serde_json::{Value, json};
+use url::form_urlencoded;
 
 use crate::api::support::{PASSWORD, Service, send};
 
@@ -20,7 +21,7 @@ async fn sql_is_a_text_like_any_other() {
     let variables = [("AUTH__LIMITS__ENABLED", "false"), ("AUTH__PASSWORDS__ALGORITHM", "argon2id")];
     let service = Service::with(&variables).await;
     let alice = service.register_and_login("alice").await;
-    let encode = |sql: &str| sql.bytes().map(|byte| format!("%{byte:02x}")).collect::<String>();
+    let encode = |sql: &str| form_urlencoded::byte_serialize(sql.as_bytes()).collect::<String>();
     for (index, sql) in SQL.into_iter().enumerate() {
         let name = json!({ "username": sql, "password": PASSWORD });
         service.post("/register", &name).await.assert_problem(422, "invalid_fields");

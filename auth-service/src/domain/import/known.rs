@@ -18,7 +18,7 @@ pub(super) enum Earlier {
 
 impl Earlier {
     /// By the hash that its name had, if it was there, and whether its address was.
-    fn of<T: PartialEq>(hash: Option<T>, own: T, has_address: bool) -> Option<Self> {
+    fn of<T: PartialEq>(hash: Option<&T>, own: &T, has_address: bool) -> Option<Self> {
         match hash {
             Some(hash) if hash == own => Some(Self::Same),
             Some(_) => Some(Self::Name),
@@ -65,7 +65,7 @@ impl Rehearsal {
         let (name, hash) = (digest(&user.username), digest(&user.password_hash));
         let address = user.email.as_ref().map(digest);
         let has_address = address.is_some_and(|address| self.addresses.contains(&address));
-        let earlier = Earlier::of(self.hashes.get(&name).copied(), hash, has_address);
+        let earlier = Earlier::of(self.hashes.get(&name), &hash, has_address);
         if earlier.is_none() {
             self.hashes.insert(name, hash);
             self.addresses.extend(address);
