@@ -5,7 +5,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::accounts::{parse_email, parse_username};
 use super::guessing::{Budget, Checked, GuessError, Renewal, Source, Target};
 use super::keyring::KeyringError;
-use super::passwords::HashingError;
+use super::passwords::{Against, HashingError};
 use super::sessions::{Caller, Device, Grant, NO_SESSION};
 use super::{Invalid, Issuer, revocation};
 use crate::store::users::{self, User};
@@ -193,7 +193,8 @@ impl Issuer {
             return Err(ChangeError::WrongPassword(None));
         }
         let from = (Target::Account(&user.id), &Source::of(device.ip.as_deref()));
-        match self.check_password(from, password, Some(user.password_hash.clone()), Renewal::No).await? {
+        let against = Against::Stored(user.password_hash.clone());
+        match self.check_password(from, password, against, Renewal::No).await? {
             Checked::Right(_) => Ok(()),
             Checked::Wrong(budget) => Err(ChangeError::WrongPassword(budget)),
         }

@@ -5,6 +5,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::accounts::{parse_email, parse_username};
 use super::guessing::{Budget, Checked, GuessError, Renewal, Source, Target};
 use super::keyring::KeyringError;
+use super::passwords::Against;
 use super::sessions::{Device, Grant};
 use super::{Issuer, random, seconds};
 use crate::store::sessions::{self, Session};
@@ -45,7 +46,8 @@ pub enum LoginError {
 impl Issuer {
     /// Checks a password and begins a session.
     ///
-    /// An unknown account costs the same hash as a known one, and gets the same answer as a wrong password.
+    /// A name that nobody has gets the answer of a wrong password, and costs what the nearest account in the alphabet does: the
+    /// accounts' hashes may be of many kinds, and no kind tells a name that exists from one that does not.
     ///
     /// # Errors
     /// [`LoginError`].
@@ -56,18 +58,24 @@ impl Issuer {
             return Err(LoginError::InvalidCredentials(None));
         }
         let folded = folded(&login);
-        let found = match folded.clone() {
-            Some(login) => self.store.read(move |db| users::find(db, &login)).await?,
-            None => None,
+        let asked = folded.clone();
+        let look_up = move |db: &mut Connection| -> Result<_, StoreError> {
+            let found = asked.as_ref().map(|login| users::find(db, login)).transpose()?.flatten();
+            Ok((found, users::hash_near(db, asked.as_ref())?))
         };
+        let (found, near) = self.store.read(look_up).await?;
         // Every name of an account is one target; a name that nobody has is counted in the same way.
         let target = match (&found, folded.as_ref().unwrap_or(&login)) {
             (Some(user), _) => Target::Account(&user.id),
             (None, Login::Username(name) | Login::Email(name)) => Target::Nobody(name),
         };
-        let stored = found.as_ref().filter(|user| !user.disabled).map(|user| user.password_hash.clone());
+        let against = match &found {
+            Some(user) if user.disabled => Against::Decoy(Some(user.password_hash.clone())),
+            Some(user) => Against::Stored(user.password_hash.clone()),
+            None => Against::Decoy(near),
+        };
         let source = Source::of(device.ip.as_deref());
-        let checked = self.check_password((target, &source), password, stored, Renewal::Offered).await?;
+        let checked = self.check_password((target, &source), password, against, Renewal::Offered).await?;
         let (user, renewed) = match (checked, found) {
             (Checked::Right(renewed), Some(user)) => (user, renewed),
             (Checked::Wrong(budget), _) => return Err(LoginError::InvalidCredentials(budget)),

@@ -76,6 +76,24 @@ pub fn find(connection: &mut Connection, login: &Login) -> Result<Option<User>, 
     Ok(found.optional()?)
 }
 
+/// The hash of the first account at `login` or behind it in the alphabet; `None` when there are no accounts.
+///
+/// # Errors
+/// The database's.
+pub fn hash_near(connection: &mut Connection, login: Option<&Login>) -> Result<Option<String>, StoreError> {
+    let hashes = dsl::users.select(dsl::password_hash);
+    let (by_name, by_email) = (hashes.order(dsl::username), hashes.order(dsl::email));
+    let behind = match login {
+        Some(Login::Username(username)) => by_name.filter(dsl::username.ge(username)).first(connection),
+        Some(Login::Email(email)) => by_email.filter(dsl::email.ge(email)).first(connection),
+        None => Err(diesel::NotFound),
+    };
+    match behind.optional()? {
+        None => Ok(by_name.first(connection).optional()?),
+        hash => Ok(hash),
+    }
+}
+
 /// The accounts that have one of these names or addresses.
 ///
 /// # Errors

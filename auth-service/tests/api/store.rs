@@ -181,3 +181,29 @@ async fn sqlite_is_built_with_the_flags_that_let_readers_scale() {
     assert!(options.contains(&"DEFAULT_MEMSTATUS=0".to_owned()), "see .cargo/config.toml: {options:?}");
     assert!(!options.contains(&"ENABLE_MEMORY_MANAGEMENT".to_owned()), "see .cargo/config.toml");
 }
+
+#[actix_web::test]
+async fn a_name_that_nobody_has_is_near_the_next_account_in_the_alphabet() {
+    let Fresh { store, _folder } = fresh();
+    let near = async |login: Option<Login>| {
+        store.read(move |db| users::hash_near(db, login.as_ref())).await.unwrap()
+    };
+    assert_eq!(near(Some(Login::Username("alice".to_owned()))).await, None, "there are no accounts");
+    for name in ["bob", "dora", "erik"] {
+        let account = User { password_hash: format!("hash of {name}"), ..user(name) };
+        let nameless = User { email: account.email.clone().filter(|_| name != "dora"), ..account };
+        store.write(move |db| users::insert(db, &nameless)).await.unwrap();
+    }
+    let rows = [
+        (Login::Username("alice".to_owned()), "bob"),
+        (Login::Username("bob".to_owned()), "bob"),
+        (Login::Username("bobby".to_owned()), "dora"),
+        (Login::Username("zoe".to_owned()), "bob"),
+        (Login::Email("carl@example.com".to_owned()), "erik"),
+        (Login::Email("zoe@example.com".to_owned()), "bob"),
+    ];
+    for (login, expected) in rows {
+        assert_eq!(near(Some(login.clone())).await, Some(format!("hash of {expected}")), "{login:?}");
+    }
+    assert_eq!(near(None).await.as_deref(), Some("hash of bob"));
+}

@@ -23,7 +23,7 @@ pub use self::buckets::{Source, Target};
 pub use self::tally::Rule;
 use self::tally::{Outcome, Turn};
 use self::tries::Try;
-use super::passwords::{HashingError, Verdict};
+use super::passwords::{Against, HashingError};
 use super::{Issuer, seconds};
 use crate::store::guesses::{self, Tally};
 use crate::store::{Connection, StoreError};
@@ -199,17 +199,17 @@ impl GuessingRules {
 }
 
 impl Issuer {
-    /// Checks a password, and counts it when it is wrong. `stored` is the hash behind it; without one the password is wrong
-    /// whatever it is, and that takes as long.
+    /// Checks a password, and counts it when it is wrong.
     pub(super) async fn check_password(
         &self,
         (target, source): (Target<'_>, &Source),
         password: SecretString,
-        stored: Option<String>,
+        against: Against,
         renewal: Renewal,
     ) -> Result<Checked, GuessError> {
+        let renew = renewal == Renewal::Offered;
         let Some(guessing) = &self.guessing else {
-            let verdict = self.judge_password(password, stored, renewal).await?;
+            let verdict = self.hasher.verify(password, against, renew).await?;
             return Ok(if verdict.correct { Checked::Right(verdict.renewed) } else { Checked::Wrong(None) });
         };
         let buckets = Buckets::of(target, source);
@@ -217,7 +217,7 @@ impl Issuer {
         let gate = guessing.gate(&buckets.pair);
         let _turn = guessing.take_turn(&gate, latest).await?;
         let begun = self.begin_try(guessing, buckets, latest).await?;
-        let verified = self.judge_password(password, stored, renewal).await;
+        let verified = self.hasher.verify(password, against, renew).await;
         let outcome = match &verified {
             Ok(verdict) if verdict.correct => Outcome::Right,
             Ok(_) => Outcome::Wrong,
@@ -226,18 +226,6 @@ impl Issuer {
         let budget = begun.decide(outcome).await?;
         let verdict = verified?;
         Ok(if verdict.correct { Checked::Right(verdict.renewed) } else { Checked::Wrong(budget) })
-    }
-
-    async fn judge_password(
-        &self,
-        password: SecretString,
-        stored: Option<String>,
-        renewal: Renewal,
-    ) -> Result<Verdict, HashingError> {
-        match (stored, renewal) {
-            (Some(stored), Renewal::No) => self.hasher.verify(password, stored).await,
-            (stored, _) => self.hasher.verify_and_renew(password, stored).await,
-        }
     }
 
     async fn begin_try(

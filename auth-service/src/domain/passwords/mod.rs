@@ -7,7 +7,7 @@ mod policy;
 mod pool;
 mod stored;
 
-pub use hashing::{Hashing, Scheme, Verdict};
+pub use hashing::{Against, Hashing, Scheme, Verdict};
 pub use pepper::{MIN_PEPPER_BYTES, Peppers};
 pub use policy::PasswordPolicy;
 pub use pool::{Hasher, HashingError, HashingLimits};

@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use thread_priority::ThreadPriority;
 use tokio::sync::{Semaphore, oneshot};
 
-use super::hashing::{Hashing, Verdict};
+use super::hashing::{Against, Hashing, Verdict};
 use super::stored::Unusable;
 
 /// Why there is no answer about a password.
@@ -72,25 +72,18 @@ impl Hasher {
         self.run(move || hashing.hash(password.expose_secret())).await?.ok_or(HashingError::Impossible)
     }
 
-    /// Whether `password` is the one behind `stored`.
+    /// Whether `password` is right; with `renew`, what to store instead of an outdated hash as well.
     ///
     /// # Errors
     /// [`HashingError::Overloaded`].
-    pub async fn verify(&self, password: SecretString, stored: String) -> Result<Verdict, HashingError> {
-        self.judge(password, Some(stored), false).await
-    }
-
-    /// Whether `password` is the one behind `stored`, and what to store instead if that is outdated. Without a stored hash
-    /// it is not, and takes as long.
-    ///
-    /// # Errors
-    /// [`HashingError::Overloaded`].
-    pub async fn verify_and_renew(
+    pub async fn verify(
         &self,
         password: SecretString,
-        stored: Option<String>,
+        against: Against,
+        renew: bool,
     ) -> Result<Verdict, HashingError> {
-        self.judge(password, stored, true).await
+        let hashing = Arc::clone(&self.hashing);
+        self.run(move || hashing.verify(password.expose_secret(), &against, renew)).await
     }
 
     /// What a stored hash is called in reports. Nothing is computed.
@@ -99,16 +92,6 @@ impl Hasher {
     /// It could never be checked here, and why.
     pub fn kind_of(&self, stored: &str) -> Result<&'static str, Unusable> {
         self.hashing.kind_of(stored)
-    }
-
-    async fn judge(
-        &self,
-        password: SecretString,
-        stored: Option<String>,
-        renew: bool,
-    ) -> Result<Verdict, HashingError> {
-        let hashing = Arc::clone(&self.hashing);
-        self.run(move || hashing.verify(password.expose_secret(), stored.as_deref(), renew)).await
     }
 
     async fn run<T: Send + 'static>(

@@ -84,6 +84,7 @@ impl Bcrypt {
         self.cost <= bounds.bcrypt_cost
     }
 
+    /// The cost of a bcrypt hash without anything before it.
     pub(super) fn plain_cost(&self) -> Option<u32> {
         matches!(self.before, Before::Nothing).then_some(self.cost)
     }

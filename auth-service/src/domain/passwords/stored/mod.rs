@@ -143,11 +143,6 @@ impl Stored {
             _ => false,
         }
     }
-
-    /// The cost of a bcrypt hash without anything before it.
-    pub(super) fn bcrypt_cost(&self) -> Option<u32> {
-        if let Self::Bcrypt(hash) = self { hash.plain_cost() } else { None }
-    }
 }
 
 /// A salt and a digest of lengths that can be meant.
