@@ -1,4 +1,4 @@
-//! What happens when the machine lets the service down: the database away, the disk full, the process killed.
+//! What happens when the machine lets the service down: the database away, the disk full, the process killed or stopped.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 
@@ -14,6 +14,8 @@ use std::time::Duration;
 use database::Database;
 use database::postgresql::Server;
 use diesel::{Connection as _, RunQueryDsl as _, SqliteConnection};
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use process::{PASSWORD, Running, program};
 use serde_json::{Value, json};
 
@@ -251,4 +253,28 @@ async fn a_full_disk_is_answered_with_503_and_loses_nothing() {
     service.signal("-TERM");
     let (_, log) = service.end();
     assert!(log.contains("disk is full") || log.contains("disk I/O error"), "{log}");
+}
+
+#[actix_web::test]
+async fn requests_in_flight_are_answered_when_the_service_is_told_to_stop() {
+    let data = tempfile::tempdir().unwrap();
+    let variables = [
+        ("AUTH__PASSWORDS__BCRYPT_COST", "10"),
+        ("AUTH__HASHING__THREADS", "1"),
+        ("AUTH__LIMITS__ENABLED", "false"),
+    ];
+    let service = Running::start(program(data.path()).envs(variables));
+    assert_eq!(service.register("alice").await, Some(201));
+    let mut logins: FuturesUnordered<_> = (0..12).map(|_| service.login("alice")).collect();
+    // One thread hashes them one after the other: when the first is answered, the others wait for it.
+    assert_eq!(logins.next().await.unwrap().0, 200);
+    service.signal("-TERM");
+    while let Some((status, _)) = logins.next().await {
+        assert_eq!(status, 200);
+    }
+    drop(logins);
+    let address = service.address.clone();
+    let (code, log) = service.end();
+    assert_eq!(code, Some(0), "{log}");
+    assert!(reqwest::get(format!("{address}/livez")).await.is_err(), "nobody listens any more");
 }

@@ -107,6 +107,7 @@ fn what_prevents_the_start_is_one_sentence_and_exit_code_1() {
         (vec![("AUTH__DATA_DIR", file.to_str().unwrap())], "cannot make the data folder"),
         (vec![("AUTH__DATA_DIR", broken.to_str().unwrap())], "not a database"),
         (vec![("AUTH__LISTEN", "203.0.113.1:80")], "cannot listen on 203.0.113.1:80"),
+        (vec![("AUTH__DATABASE_URL", "postgres://alice:secret@127.0.0.1:1/x")], "Connection refused"),
     ];
     for (variables, reason) in rows {
         let output = program(data.path()).envs(variables).env("RUST_LOG", "off").output().unwrap();

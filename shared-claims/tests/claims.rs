@@ -62,6 +62,25 @@ fn a_missing_claim_is_refused_if_rfc_9068_requires_it() {
 }
 
 #[test]
+fn nothing_that_a_token_says_is_judged_before_its_signature() {
+    let (signer, stranger) = (Signer::es256("es"), Signer::es256("es"));
+    let wrong = [
+        with(claims(), "exp", json!(NOW - 1000)),
+        with(claims(), "nbf", json!(NOW + 1000)),
+        with(claims(), "aud", json!("billing")),
+        with(claims(), "iss", json!("https://evil.example")),
+        with(claims(), "cnf", json!({"jkt": "AAAA"})),
+        with(claims(), "sub", json!(7)),
+        without(claims(), "jti"),
+        json!([]),
+    ];
+    let forged = wrong.iter().map(|claims| (claims.to_string(), stranger.token_of(claims), "signature"));
+    let no_json = stranger.compact(stranger.header().to_string(), "no JSON");
+    let rows: Vec<_> = forged.chain([("no JSON".to_owned(), no_json, "signature")]).collect();
+    check_table(&verifier(&[&signer]), rows);
+}
+
+#[test]
 fn dates_are_judged_with_the_leeway_and_no_further() {
     let signer = Signer::es256("es");
     let table: Vec<(&str, Value, &str)> = vec![

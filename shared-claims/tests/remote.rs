@@ -71,6 +71,28 @@ async fn a_bad_answer_never_replaces_good_keys() {
 }
 
 #[tokio::test]
+async fn nothing_is_fetched_from_where_a_token_says() {
+    let signer = Signer::es256("es");
+    let (server, verifier) = loaded(&signer).await;
+    let (evil, stranger) = (Server::start().await, Signer::es256("stranger"));
+    evil.publish(&evil.url, &jwks(&[&stranger]));
+    evil.route("/certificate", Reply::ok("none"));
+    let metadata = "/.well-known/oauth-authorization-server";
+    for (member, path) in [("jku", KEYS), ("x5u", "/certificate"), ("iss", ""), ("jwks_uri", KEYS)] {
+        let place = json!(format!("{}{path}", evil.url));
+        for kid in ["stranger", "es", place.as_str().unwrap()] {
+            let header = with(with(stranger.header(), "kid", json!(kid)), member, place.clone());
+            assert!(verifier.verify(&stranger.token_under(&header)).await.is_err(), "{member}, {kid}");
+        }
+    }
+    let claims = with(claims(), "iss", json!(evil.url));
+    assert!(verifier.verify(&stranger.token_of(&claims)).await.is_err());
+    assert_eq!([KEYS, "/certificate", metadata, "/"].map(|path| evil.hits(path)), [0; 4]);
+    assert!(server.hits(KEYS) <= 2, "and the issuer once more, for key ids that are not known");
+    verifier.verify(&signer.token()).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_slow_issuer_delays_no_known_key_and_an_unknown_one_by_a_second() {
     let signer = Signer::es256("es");
     let (server, verifier) = loaded(&signer).await;

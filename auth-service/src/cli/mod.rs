@@ -94,7 +94,9 @@ pub async fn run() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
-            eprintln!("auth-service: {message}");
+            // libpq writes its reasons on lines of their own.
+            let sentence: Vec<&str> = message.lines().map(str::trim).collect();
+            eprintln!("auth-service: {}", sentence.join(" "));
             ExitCode::FAILURE
         }
     }

@@ -176,10 +176,14 @@ pub(super) fn parse_username(text: &str) -> Result<String, Invalid> {
     Err(Invalid { field: "username", code: "not_allowed", message })
 }
 
-/// An address (RFC 5321), folded, so that one mailbox has one account.
+/// An address (RFC 5321), folded, so that one mailbox has one account. Letters of other alphabets that are folded into ASCII,
+/// such as the Kelvin sign, are refused: another mailbox would have the same account.
 pub(super) fn parse_email(text: &str) -> Result<String, Invalid> {
     let options = email_address::Options::default().without_display_text().without_domain_literal();
-    let plain = text.len() <= MAX_EMAIL_BYTES && !text.contains(char::is_control);
+    let folds_into_ascii =
+        |char: char| !char.is_ascii() && char.to_lowercase().any(|folded| folded.is_ascii());
+    let odd = |char: char| char.is_control() || folds_into_ascii(char);
+    let plain = text.len() <= MAX_EMAIL_BYTES && !text.contains(odd);
     match EmailAddress::parse_with_options(text, options) {
         Ok(_) if plain => Ok(text.to_lowercase()),
         _ => {

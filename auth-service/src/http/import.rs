@@ -13,7 +13,7 @@ use super::caller::Administrator;
 use super::error::{IntoProblem, field_error};
 use crate::domain::Issuer;
 use crate::domain::import::formats::{self, Format};
-use crate::domain::import::{BATCH, Outcome, Read, Report};
+use crate::domain::import::{BATCH, Outcome, Read, Rehearsal, Report};
 
 /// How much one request may bring.
 #[derive(Debug, Clone, Copy)]
@@ -85,11 +85,12 @@ pub(super) async fn import(
         return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_many_lines", detail));
     }
     let (mut report, mut items) = (Report::default(), Vec::with_capacity(places.len()));
+    let mut rehearsal = dry_run.then(Rehearsal::default);
     let mut places = places.into_iter();
     let mut accounts = accounts.into_iter().peekable();
     while accounts.peek().is_some() {
         let batch: Vec<Read> = accounts.by_ref().take(BATCH).collect();
-        let outcomes = issuer.import(batch, dry_run).await.map_err(IntoProblem::into_problem)?;
+        let outcomes = issuer.import(batch, rehearsal.as_mut()).await.map_err(IntoProblem::into_problem)?;
         for (outcome, line) in outcomes.into_iter().zip(places.by_ref()) {
             report.count(&outcome);
             items.push(Item::new(line, outcome));

@@ -120,6 +120,29 @@ async fn an_import_that_is_sent_again_changes_nothing() {
 }
 
 #[actix_web::test]
+async fn a_dry_run_says_what_the_import_would_do_however_far_apart_a_name_stands_twice() {
+    let service = Service::with(&[("AUTH__IMPORT__MAX_BODY_BYTES", "2000000")]).await;
+    let token = administrator(&service).await;
+    let other = HASH.replace("$04", "$05");
+    let line = |index: usize, hash: &str, mailbox: usize| {
+        let email = format!("mailbox-{mailbox}@example.com");
+        json!({ "username": format!("user-{index}"), "password_hash": hash, "email": email })
+    };
+    let mut lines: Vec<Value> = (0..1200).map(|index| line(index, HASH, index)).collect();
+    // Once more: the same account, its name with another hash, its name in capitals, its address with another name; and
+    // what a line would have brought that was refused is free.
+    lines.extend([line(3, HASH, 3), line(4, &other, 4), line(2000, HASH, 5), line(5, HASH, 2005)]);
+    lines.push(json!({ "username": "USER-6", "password_hash": other }));
+    lines
+        .push(json!({ "username": "user-2000", "password_hash": HASH, "email": "mailbox-2005@example.com" }));
+    let dry = outcomes(&import(&service, &token, "?dry_run=true", &lines).await);
+    let expected = ["present", "username taken", "email taken", "present", "username taken", "created"];
+    assert_eq!(dry[1200..], expected);
+    assert_eq!(service.count("users"), 1, "nothing was stored");
+    assert_eq!(outcomes(&import(&service, &token, "", &lines).await), dry);
+}
+
+#[actix_web::test]
 async fn each_line_that_breaks_a_rule_is_refused_and_the_others_are_taken() {
     let service = Service::start().await;
     let token = administrator(&service).await;

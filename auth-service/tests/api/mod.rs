@@ -4,9 +4,11 @@
 #![allow(unreachable_pub, reason = "a test program has no public items")]
 mod account_changes;
 mod admin;
+mod at_rest;
 mod bad_input;
 mod cleanup;
 mod clients;
+mod clock;
 mod discovery;
 mod foreign_hashes;
 mod guessing;
@@ -24,4 +26,7 @@ mod revoke;
 mod status_lists;
 mod store;
 mod support;
+mod timing;
 mod tokens;
+mod tricks;
+mod unwritten;

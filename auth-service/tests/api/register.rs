@@ -104,6 +104,36 @@ async fn each_rule_for_a_new_account_is_named_when_it_is_broken() {
 }
 
 #[actix_web::test]
+async fn letters_that_look_like_others_or_become_them_are_no_way_to_anothers_account() {
+    let service = Service::start().await;
+    let mike = json!({ "username": "mike-s", "password": PASSWORD, "email": "mike.s@example.com" });
+    assert_eq!(service.post("/register", &mike).await.status, 201);
+    // The Kelvin sign, the dotted and the dotless i, the long s, full width, combining and invisible ones, Cyrillic.
+    let rows = [
+        ("mi\u{212a}e-s", "mi\u{212a}e.s@example.com"),
+        ("m\u{130}ke-s", "m\u{130}ke.s@example.com"),
+        ("m\u{131}ke-s", "m\u{131}ke.s@example.com"),
+        ("mike-\u{17f}", "mike.\u{17f}@example.com"),
+        ("\u{ff4d}ike-s", "\u{ff4d}ike.s@example.com"),
+        ("mi\u{301}ke-s", "mi\u{301}ke.s@example.com"),
+        ("mike\u{200b}-s", "mike\u{200b}.s@example.com"),
+        ("\u{202e}s-ekim", "\u{202e}mike.s@example.com"),
+        ("m\u{456}ke-s", "m\u{456}ke.s@example.com"),
+        ("mike-s ", "mike.s@example.com "),
+    ];
+    for (index, (username, email)) in rows.into_iter().enumerate() {
+        let body = json!({ "username": username, "password": PASSWORD });
+        service.post("/register", &body).await.assert_problem(422, "invalid_fields");
+        service.try_login(username, PASSWORD).await.assert_problem(401, "invalid_credentials");
+        let by_email = json!({ "email": email, "password": PASSWORD });
+        service.post("/login", &by_email).await.assert_problem(401, "invalid_credentials");
+        let body = json!({ "username": format!("user-{index}"), "password": PASSWORD, "email": email });
+        let status = service.post("/register", &body).await.status.as_u16();
+        assert!([201, 422].contains(&status), "{email:?} is another account's or none: {status}");
+    }
+}
+
+#[actix_web::test]
 async fn the_rules_for_passwords_can_be_read_beforehand() {
     let service = Service::start().await;
     let answer = service.get("/password-policy").await;
@@ -179,6 +209,10 @@ async fn the_longest_password_of_bcrypt_works_to_its_last_byte() {
     for other in ["x".repeat(70), format!("{}y", "x".repeat(70)), "x".repeat(72), "x".repeat(2000)] {
         service.try_login("alice", &other).await.assert_problem(401, "invalid_credentials");
     }
+    // To bcrypt, which goes round and round a password and its closing NUL, this would be the same.
+    service.register("bob").await;
+    let twice = format!("{PASSWORD}\0{PASSWORD}");
+    service.try_login("bob", &twice).await.assert_problem(401, "invalid_credentials");
 }
 
 #[actix_web::test]

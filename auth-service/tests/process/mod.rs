@@ -5,7 +5,8 @@
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
-use std::process::{Child, ChildStderr, Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -28,7 +29,8 @@ pub fn program(data: &Path) -> Command {
 pub struct Running {
     child: Child,
     pub address: String,
-    log: BufReader<ChildStderr>,
+    /// Reads its log all the time: a full pipe would stop it.
+    log: Option<JoinHandle<String>>,
     client: reqwest::Client,
 }
 
@@ -36,18 +38,23 @@ impl Running {
     /// Starts it, and waits until it listens.
     pub fn start(command: &mut Command) -> Self {
         let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
-        let log = BufReader::new(child.stderr.take().unwrap());
+        let mut log = BufReader::new(child.stderr.take().unwrap());
         let client = reqwest::Client::builder().timeout(Duration::from_secs(30)).build().unwrap();
-        let mut running = Self { child, address: String::new(), log, client };
+        let mut running = Self { child, address: String::new(), log: None, client };
         let mut seen = String::new();
         while running.address.is_empty() {
             let mut line = String::new();
-            assert_ne!(running.log.read_line(&mut line).unwrap(), 0, "it ended before it listened: {seen}");
+            assert_ne!(log.read_line(&mut line).unwrap(), 0, "it ended before it listened: {seen}");
             if let Some((_, address)) = line.split_once("listens on ") {
                 address.trim().clone_into(&mut running.address);
             }
             seen.push_str(&line);
         }
+        running.log = Some(std::thread::spawn(move || {
+            let mut rest = String::new();
+            log.read_to_string(&mut rest).unwrap();
+            rest
+        }));
         running
     }
 
@@ -58,8 +65,7 @@ impl Running {
 
     /// Waits for its end; gives its exit code and the rest of its log.
     pub fn end(mut self) -> (Option<i32>, String) {
-        let mut rest = String::new();
-        self.log.read_to_string(&mut rest).unwrap();
+        let rest = self.log.take().unwrap().join().unwrap();
         (self.child.wait().unwrap().code(), rest)
     }
 

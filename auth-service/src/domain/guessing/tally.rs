@@ -78,6 +78,12 @@ impl Tally {
     /// Lets leak what has leaked, and counts what nobody will decide any more.
     pub(super) fn bring_up_to(&mut self, now: i64, rule: &Rule) {
         let window = seconds(rule.window).max(1);
+        // When the clock was put back, what lies ahead of it must not last until it is there again: failures leak from now
+        // on, and a wait longer than any is over. That gives away one try.
+        self.counted_at = self.counted_at.min(now);
+        if self.next_at > now.saturating_add(seconds(rule.longest_wait)) {
+            self.next_at = now;
+        }
         let elapsed = (now - self.counted_at).clamp(0, window);
         let leaked = elapsed.saturating_mul(rule.free()) / window;
         if leaked >= self.failures {

@@ -4,9 +4,13 @@
 //! `formats` reads files; [`Issuer::import`] stores what was read, a batch in one transaction.
 
 pub mod formats;
+mod known;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
+
+pub use known::Rehearsal;
+use known::{Earlier, Known};
 
 use super::accounts::{parse_email, parse_username};
 use super::rights::is_role_name;
@@ -88,31 +92,50 @@ impl Report {
 pub type Read = Result<Import, Vec<Invalid>>;
 
 impl Issuer {
-    /// Stores a batch of accounts in one transaction; the outcomes stand in the order of the batch. In a dry run nothing is
-    /// stored, and names that stand twice are found within the batch alone.
+    /// Stores a batch of accounts in one transaction; the outcomes stand in the order of the batch. With a rehearsal, which
+    /// is the same one for every batch of a dry run, nothing is stored.
     ///
     /// # Errors
     /// The store's: then none of the batch was stored, or it is not known whether.
-    pub async fn import(&self, batch: Vec<Read>, dry_run: bool) -> Result<Vec<Outcome>, StoreError> {
+    pub async fn import(
+        &self,
+        batch: Vec<Read>,
+        rehearsal: Option<&mut Rehearsal>,
+    ) -> Result<Vec<Outcome>, StoreError> {
         let checked: Vec<Checked> =
             batch.into_iter().map(|read| read.and_then(|import| self.check_import(import))).collect();
+        if let Some(rehearsal) = rehearsal {
+            return self.rehearse_batch(checked, rehearsal).await;
+        }
         let checked = Arc::new(checked);
         for _ in 1..TRIES {
             // Somebody who registers at the same moment may take a name; the next look sees it.
-            match self.store_batch(Arc::clone(&checked), dry_run).await {
+            match self.store_batch(Arc::clone(&checked)).await {
                 Err(StoreError::Conflict(_)) => {}
                 done => return done,
             }
         }
-        self.store_batch(checked, dry_run).await
+        self.store_batch(checked).await
     }
 
-    async fn store_batch(&self, batch: Arc<Vec<Checked>>, dry_run: bool) -> Result<Vec<Outcome>, StoreError> {
-        if dry_run {
-            self.store.read(move |db| settle(db, &batch, |_, _| Ok(()))).await
-        } else {
-            self.store.write(move |db| settle(db, &batch, users::insert)).await
-        }
+    async fn store_batch(&self, batch: Arc<Vec<Checked>>) -> Result<Vec<Outcome>, StoreError> {
+        let store = |db: &mut Connection, user: &User| users::insert(db, user).map(|()| None);
+        self.store.write(move |db| settle(db, &batch, store)).await
+    }
+
+    async fn rehearse_batch(
+        &self,
+        batch: Vec<Checked>,
+        rehearsal: &mut Rehearsal,
+    ) -> Result<Vec<Outcome>, StoreError> {
+        let mut so_far = std::mem::take(rehearsal);
+        let settled = self.store.read(move |db| {
+            let outcomes = settle(db, &batch, |_, user| Ok(so_far.take(user)))?;
+            Ok::<_, StoreError>((outcomes, so_far))
+        });
+        let (outcomes, so_far) = settled.await?;
+        *rehearsal = so_far;
+        Ok(outcomes)
     }
 
     fn check_import(&self, import: Import) -> Checked {
@@ -147,39 +170,41 @@ impl Issuer {
 
 type Checked = Result<(User, &'static str), Vec<Invalid>>;
 
+/// `store` stores an account that is not there yet, or says why it is not new after all.
 fn settle(
     db: &mut Connection,
     batch: &[Checked],
-    insert: impl Fn(&mut Connection, &User) -> Result<(), StoreError>,
+    mut store: impl FnMut(&mut Connection, &User) -> Result<Option<Earlier>, StoreError>,
 ) -> Result<Vec<Outcome>, StoreError> {
     let users = || batch.iter().flatten().map(|(user, _)| user);
     let names: Vec<&str> = users().map(|user| user.username.as_str()).collect();
     let emails: Vec<&str> = users().filter_map(|user| user.email.as_deref()).collect();
-    let (mut hashes, mut addresses) = (HashMap::new(), HashSet::new());
+    let mut known = Known::default();
     for user in users::named(db, &names, &emails)? {
-        hashes.insert(user.username, user.password_hash);
-        addresses.extend(user.email);
+        known.add(user);
     }
-    let taken = |field: &'static str, message: &str| {
-        Ok(Outcome::Refused(vec![Invalid { field, code: "taken", message: message.to_owned() }]))
-    };
     let one = |checked: &Checked| {
         let (user, kind) = match checked {
             Ok((user, kind)) => (user, *kind),
             Err(mistakes) => return Ok(Outcome::Refused(mistakes.clone())),
         };
-        match hashes.get(&user.username) {
-            Some(hash) if *hash == user.password_hash => return Ok(Outcome::Present(kind)),
-            Some(_) => return taken("username", "There is an account of this name, with another hash."),
-            None => {}
-        }
-        if user.email.as_ref().is_some_and(|email| addresses.contains(email)) {
-            return taken("email", "There is an account with this address.");
-        }
-        insert(db, user)?;
-        hashes.insert(user.username.clone(), user.password_hash.clone());
-        addresses.extend(user.email.clone());
-        Ok(Outcome::Created(kind))
+        let earlier = match known.look(user) {
+            None => store(db, user)?,
+            found => found,
+        };
+        Ok(match earlier {
+            None => {
+                known.add(user.clone());
+                Outcome::Created(kind)
+            }
+            Some(Earlier::Same) => Outcome::Present(kind),
+            Some(Earlier::Name) => taken("username", "There is an account of this name, with another hash."),
+            Some(Earlier::Address) => taken("email", "There is an account with this address."),
+        })
     };
     batch.iter().map(one).collect()
+}
+
+fn taken(field: &'static str, message: &str) -> Outcome {
+    Outcome::Refused(vec![Invalid { field, code: "taken", message: message.to_owned() }])
 }
