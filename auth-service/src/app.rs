@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use actix_web::web::{Data, ServiceConfig};
 use secrecy::{ExposeSecret as _, SecretString};
-use service_kit::App;
 use service_kit::folder::make_private;
+use service_kit::{App, Cors};
 use shared_claims::{
     Verifier,
     error::{KeySetError, SetupError},
+    http::CookieSource,
     verifier::{Algorithm, Clock, KeySet},
 };
 use url::Url;
@@ -23,7 +24,7 @@ use crate::domain::revocation::{StatusListPolicy, StatusLists};
 use crate::domain::rights::Roles;
 use crate::domain::upkeep::Upkeep;
 use crate::domain::{DatabaseClock, Issuer, Policy, recovery};
-use crate::http::{self, Devices, ImportLimits, Listeners, Metadata, Rates};
+use crate::http::{self, CookieMode, Devices, ImportLimits, Listeners, Metadata, Rates};
 use crate::settings::{PasswordAlgorithm, Settings, WrongPasswords};
 use crate::store::{Store, StoreError, StoreLimits};
 
@@ -74,6 +75,9 @@ pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError>
         max_body_bytes: settings.import.max_body_bytes,
         max_lines: settings.import.max_lines,
     });
+    let pages = pages(settings)?;
+    let cookies = Data::new(CookieMode::new(pages));
+    let cors = Cors::new(&settings.cors.allowed_origins, settings.cors.preflight_max_age);
     let issuer_path =
         Url::parse(&settings.issuer).map_or_else(|_| String::new(), |url| url.path().to_owned());
     let upkeep = Upkeep {
@@ -90,7 +94,9 @@ pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError>
             .app_data(devices.clone())
             .app_data(rates.clone())
             .app_data(listeners.clone())
-            .app_data(import.clone());
+            .app_data(import.clone())
+            .app_data(cookies.clone())
+            .app_data(cors.clone());
         http::routes(config, &issuer_path);
     };
     let app = App::listen("auth-service", settings.listen, &settings.http, routes)
@@ -113,7 +119,9 @@ pub async fn build_issuer(settings: &Settings, clock: Clock) -> Result<Issuer, S
     let scheme = scheme(settings)?;
     let policy = policy(settings, &scheme);
     let secret = settings.tokens.shared_secret.as_ref();
-    let verifier = verifier(&policy, &keyring, secret)?.with_clock(clock.clock());
+    let verifier = verifier(&policy, &keyring, secret)?
+        .with_clock(clock.clock())
+        .with_sources(CookieMode::access_sources(pages(settings)?));
     let limits = HashingLimits {
         threads: settings.hashing.threads,
         queue: settings.hashing.queue,
@@ -278,6 +286,14 @@ fn service_names(settings: &Settings) -> Vec<String> {
     let host = issuer.as_ref().and_then(Url::domain).unwrap_or_default();
     let labels = host.rsplit_once('.').map_or(host, |(labels, _)| labels).split('.').map(str::to_owned);
     settings.passwords.service_names.iter().cloned().chain(labels).collect()
+}
+
+/// Which pages may use cookies: those of the issuer's own origin, whatever a proxy makes of `Host`, and of those that are
+/// listed.
+fn pages(settings: &Settings) -> Result<CookieSource, SetupError> {
+    let own = Url::parse(&settings.issuer).ok().map(|url| url.origin().ascii_serialization());
+    CookieSource::default()
+        .allow_origins(own.into_iter().chain(settings.cors.allowed_origins.iter().cloned()))
 }
 
 /// Our own routes take every token that we give, whatever its audience: they look at the store as well.

@@ -44,6 +44,7 @@ pub struct Settings {
     pub cleanup: Cleanup,
     pub limits: Limits,
     pub registration: Registration,
+    pub cors: CorsSettings,
     pub import: Import,
     pub roles: BTreeMap<String, Role>,
     pub database: Database,
@@ -218,6 +219,16 @@ pub struct Rate {
 #[expect(missing_docs, reason = "config.default.toml documents every key")]
 pub struct Registration {
     pub open: bool,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "config.default.toml documents every key")]
+pub struct CorsSettings {
+    #[serde(deserialize_with = "comma_list")]
+    pub allowed_origins: Vec<String>,
+    #[serde(with = "humantime_serde")]
+    pub preflight_max_age: Duration,
 }
 
 #[derive(Debug, Clone, Deserialize)]
