@@ -5,8 +5,12 @@
 mod account_changes;
 mod admin;
 mod bad_input;
+mod browser;
 mod cleanup;
 mod clients;
+mod cookies;
+mod cors;
+mod csrf;
 mod discovery;
 mod foreign_hashes;
 mod guessing;
