@@ -75,8 +75,7 @@ pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError>
         max_body_bytes: settings.import.max_body_bytes,
         max_lines: settings.import.max_lines,
     });
-    let pages = pages(settings)?;
-    let cookies = Data::new(CookieMode::new(pages));
+    let cookies = Data::new(CookieMode::new(&pages(settings)?));
     let cors = Cors::new(&settings.cors.allowed_origins, settings.cors.preflight_max_age);
     let issuer_path =
         Url::parse(&settings.issuer).map_or_else(|_| String::new(), |url| url.path().to_owned());
@@ -288,12 +287,8 @@ fn service_names(settings: &Settings) -> Vec<String> {
     settings.passwords.service_names.iter().cloned().chain(labels).collect()
 }
 
-/// Which pages may use cookies: those of the issuer's own origin, whatever a proxy makes of `Host`, and of those that are
-/// listed.
 fn pages(settings: &Settings) -> Result<CookieSource, SetupError> {
-    let own = Url::parse(&settings.issuer).ok().map(|url| url.origin().ascii_serialization());
-    CookieSource::default()
-        .allow_origins(own.into_iter().chain(settings.cors.allowed_origins.iter().cloned()))
+    CookieMode::pages(&settings.issuer, &settings.cors.allowed_origins)
 }
 
 /// Our own routes take every token that we give, whatever its audience: they look at the store as well.
@@ -319,5 +314,10 @@ fn warn_about(settings: &Settings) {
     }
     if settings.passwords.algorithm == PasswordAlgorithm::Bcrypt && settings.passwords.bcrypt_cost < 10 {
         log::warn!("bcrypt cost {} is below 10: guessing is cheap", settings.passwords.bcrypt_cost);
+    }
+    for origin in settings.cors.plain_origins() {
+        log::warn!(
+            "cors.allowed_origins: whoever is on the way can change pages of {origin}, and use cookies then"
+        );
     }
 }

@@ -1,5 +1,5 @@
 // Checks in a page: one line for each, which scripts/browser-test reads in the page as it is at the end.
-const query = new URLSearchParams(location.search);
+const query = new URLSearchParams(location.hash.slice(1));
 const [auth, resource] = [query.get('auth'), query.get('resource')];
 
 function say(line) {

@@ -9,9 +9,10 @@ use actix_web::cookie::time::Duration;
 use actix_web::cookie::{Cookie, CookieBuilder, SameSite};
 use actix_web::http::header::{HeaderName, HeaderValue, SET_COOKIE};
 use shared_claims::{
-    error::Cause,
+    error::{Cause, SetupError},
     http::{CookieSource, Field, Head as _, Sources, TokenSource},
 };
+use url::Url;
 
 use super::caller::bearer_token;
 use crate::domain::csrf::Carried;
@@ -33,10 +34,19 @@ pub(crate) struct CookieMode {
 }
 
 impl CookieMode {
-    /// `pages` knows the origins that may use cookies.
-    pub(crate) fn new(pages: CookieSource) -> Self {
+    /// Pages that may use cookies: those of the issuer's own origin, whatever a proxy makes of `Host`, and of the origins that
+    /// are listed.
+    ///
+    /// # Errors
+    /// When one of them is not written as browsers write it.
+    pub(crate) fn pages(issuer: &str, listed: &[String]) -> Result<CookieSource, SetupError> {
+        let own = Url::parse(issuer).ok().map(|url| url.origin().ascii_serialization());
+        CookieSource::default().allow_origins(own.into_iter().chain(listed.iter().cloned()))
+    }
+
+    pub(crate) fn new(pages: &CookieSource) -> Self {
         let cookie = |name: &str| Sources::from([TokenSource::Cookie(pages.clone().names(name, CSRF))]);
-        Self { access: cookie(ACCESS), refresh: cookie(REFRESH), csrf: cookie(CSRF), pages }
+        Self { pages: pages.clone(), access: cookie(ACCESS), refresh: cookie(REFRESH), csrf: cookie(CSRF) }
     }
 
     /// Where a protected route looks for an access token: in one of two places, and a request with both is refused

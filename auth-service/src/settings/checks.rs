@@ -258,6 +258,18 @@ mod tests {
     }
 
     #[test]
+    fn origins_without_tls_are_known_but_for_those_of_this_machine() {
+        let safe = "https://a.example,http://localhost:3000,http://127.0.0.1,http://[::1]:1";
+        let origins = format!("{safe},http://a.example,http://localhost.example");
+        let env = Variables::from([("AUTH__CORS__ALLOWED_ORIGINS".to_owned(), origins)]);
+        let cors = Settings::load(&env).unwrap().cors;
+        assert_eq!(
+            cors.plain_origins().collect::<Vec<_>>(),
+            ["http://a.example", "http://localhost.example"]
+        );
+    }
+
+    #[test]
     fn secrets_do_not_show_in_debug_output() {
         let secret = "a secret of more than thirty-two bytes";
         let env = Variables::from([

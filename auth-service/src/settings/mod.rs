@@ -13,6 +13,7 @@ use serde::Deserialize;
 use service_kit::HttpSettings;
 use service_kit::settings::{SettingsError, Variables, comma_list, load};
 use shared_claims::verifier::Algorithm;
+use url::{Host, Url};
 
 /// Every setting with its default and its reason; also the documentation.
 pub const DEFAULTS: &str = include_str!("../../config.default.toml");
@@ -256,6 +257,20 @@ pub struct Database {
     pub timeout: Duration,
     pub write_queue: usize,
     pub write_group: usize,
+}
+
+impl CorsSettings {
+    /// The allowed origins that anybody on the way can write pages of: without TLS, and not on this machine.
+    pub fn plain_origins(&self) -> impl Iterator<Item = &str> {
+        let plain = |origin: &&str| match Url::parse(origin).ok().as_ref().and_then(Url::host) {
+            Some(Host::Domain(name)) => name != "localhost",
+            Some(Host::Ipv4(address)) => !address.is_loopback(),
+            Some(Host::Ipv6(address)) => !address.is_loopback(),
+            None => false,
+        };
+        let origins = self.allowed_origins.iter().map(String::as_str);
+        origins.filter(|origin| origin.starts_with("http://")).filter(plain)
+    }
 }
 
 impl Settings {

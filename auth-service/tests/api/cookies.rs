@@ -232,6 +232,19 @@ async fn a_refresh_that_fails_for_good_takes_the_cookies_back_and_one_that_is_fo
 }
 
 #[actix_web::test]
+async fn two_tabs_that_refresh_at_once_go_on_together() {
+    let service = Service::with(&[LISTED]).await;
+    service.register("alice").await;
+    let mut first = Browser::logged_in(&service, "alice").await;
+    let mut second = first.clone();
+    let csrf = first.value(CSRF).to_owned();
+    assert_eq!((first.refresh().await.status.as_u16(), second.refresh().await.status.as_u16()), (200, 200));
+    assert_eq!(first.value(REFRESH), second.value(REFRESH), "a browser has one of each");
+    assert_eq!((first.value(CSRF), second.value(CSRF)), (csrf.as_str(), csrf.as_str()));
+    assert_eq!(first.refresh().await.status, 200);
+}
+
+#[actix_web::test]
 async fn the_refresh_cookie_counts_at_the_token_endpoint_in_json_alone() {
     let service = Service::with(&[LISTED]).await;
     service.register("alice").await;
