@@ -3,11 +3,10 @@
 //! `__Host-` and `__Secure-` are promises of the browser (RFC 6265bis section 4.1.3): it lets no plain HTTP set such a
 //! cookie, and `__Host-` none but this host.
 
-use actix_web::HttpRequest;
-use actix_web::HttpResponse;
 use actix_web::cookie::time::Duration;
 use actix_web::cookie::{Cookie, CookieBuilder, SameSite};
 use actix_web::http::header::{HeaderName, HeaderValue, SET_COOKIE};
+use actix_web::{HttpRequest, HttpResponse};
 use shared_claims::{
     error::{Cause, SetupError},
     http::{CookieSource, Field, Head as _, Sources, TokenSource},

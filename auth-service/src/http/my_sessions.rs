@@ -97,14 +97,14 @@ pub(super) async fn end(
     id: Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let id = id.into_inner();
-    // What cannot be an id is not looked up: a NUL in it would be the database's error.
     let this_one = id == caller.session.id;
+    // What cannot be an id is not looked up: a NUL in it would be the database's error.
     let ended = is_id(&id) && issuer.end_own_session(&caller, id).await.map_err(IntoProblem::into_problem)?;
-    match HttpResponse::NoContent().finish() {
-        _ if !ended => Err(Problem::not_found("There is no such session.")),
-        answer if this_one => Ok(delivery.take_back(answer)),
-        answer => Ok(answer),
+    if !ended {
+        return Err(Problem::not_found("There is no such session."));
     }
+    let answer = HttpResponse::NoContent().finish();
+    Ok(if this_one { delivery.take_back(answer) } else { answer })
 }
 
 pub(super) async fn end_others(
