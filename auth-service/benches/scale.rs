@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use auth_service::app;
 use auth_service::domain::Issuer;
+use auth_service::domain::csrf::Carried;
 use auth_service::domain::keyring::RefreshToken;
 use auth_service::domain::login::LoginRequest;
 use auth_service::domain::refresh::RefreshRequest;
@@ -106,15 +107,20 @@ impl Filled {
         match case {
             "login" => {
                 let login = Login::Username(name);
-                let request =
-                    LoginRequest { login, password: PASSWORD.to_owned().into(), resource: Vec::new() };
+                let request = LoginRequest {
+                    login,
+                    password: PASSWORD.to_owned().into(),
+                    resource: Vec::new(),
+                    carried: Carried::default(),
+                };
                 self.issuer.login(request, Device::default()).await.unwrap();
             }
             "refresh" => {
                 let token =
                     RefreshToken { session_id: id(2 * number), generation: i64::try_from(round).unwrap() };
                 let refresh_token = self.issuer.keyring.encode_refresh_token(&token, 0).unwrap().into();
-                let request = RefreshRequest { refresh_token, scope: None, resource: Vec::new() };
+                let request =
+                    RefreshRequest { refresh_token, csrf_token: None, scope: None, resource: Vec::new() };
                 self.issuer.refresh(request, Device::default()).await.unwrap();
             }
             "list: first part" => drop(self.issuer.list_users(list("", "")).await.unwrap()),

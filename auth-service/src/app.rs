@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use actix_web::web::{Data, ServiceConfig};
 use secrecy::{ExposeSecret as _, SecretString};
-use service_kit::App;
 use service_kit::folder::make_private;
+use service_kit::{App, Cors};
 use shared_claims::{
     Verifier,
     error::{KeySetError, SetupError},
+    http::CookieSource,
     verifier::{Algorithm, Clock, KeySet},
 };
 use url::Url;
@@ -23,7 +24,7 @@ use crate::domain::revocation::{StatusListPolicy, StatusLists};
 use crate::domain::rights::Roles;
 use crate::domain::upkeep::Upkeep;
 use crate::domain::{DatabaseClock, Issuer, Policy, recovery};
-use crate::http::{self, Devices, ImportLimits, Listeners, Metadata, Rates};
+use crate::http::{self, CookieMode, Devices, ImportLimits, Listeners, Metadata, Rates};
 use crate::settings::{PasswordAlgorithm, Settings, WrongPasswords};
 use crate::store::{Store, StoreError, StoreLimits};
 
@@ -74,6 +75,8 @@ pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError>
         max_body_bytes: settings.import.max_body_bytes,
         max_lines: settings.import.max_lines,
     });
+    let cookies = Data::new(CookieMode::new(&pages(settings)?));
+    let cors = Cors::new(&settings.cors.allowed_origins, settings.cors.preflight_max_age);
     let issuer_path =
         Url::parse(&settings.issuer).map_or_else(|_| String::new(), |url| url.path().to_owned());
     let upkeep = Upkeep {
@@ -90,7 +93,9 @@ pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError>
             .app_data(devices.clone())
             .app_data(rates.clone())
             .app_data(listeners.clone())
-            .app_data(import.clone());
+            .app_data(import.clone())
+            .app_data(cookies.clone())
+            .app_data(cors.clone());
         http::routes(config, &issuer_path);
     };
     let app = App::listen("auth-service", settings.listen, &settings.http, routes)
@@ -113,7 +118,9 @@ pub async fn build_issuer(settings: &Settings, clock: Clock) -> Result<Issuer, S
     let scheme = scheme(settings)?;
     let policy = policy(settings, &scheme);
     let secret = settings.tokens.shared_secret.as_ref();
-    let verifier = verifier(&policy, &keyring, secret)?.with_clock(clock.clock());
+    let verifier = verifier(&policy, &keyring, secret)?
+        .with_clock(clock.clock())
+        .with_sources(CookieMode::access_sources(pages(settings)?));
     let limits = HashingLimits {
         threads: settings.hashing.threads,
         queue: settings.hashing.queue,
@@ -280,6 +287,10 @@ fn service_names(settings: &Settings) -> Vec<String> {
     settings.passwords.service_names.iter().cloned().chain(labels).collect()
 }
 
+fn pages(settings: &Settings) -> Result<CookieSource, SetupError> {
+    CookieMode::pages(&settings.issuer, &settings.cors.allowed_origins)
+}
+
 /// Our own routes take every token that we give, whatever its audience: they look at the store as well.
 fn verifier(
     policy: &Policy,
@@ -303,5 +314,10 @@ fn warn_about(settings: &Settings) {
     }
     if settings.passwords.algorithm == PasswordAlgorithm::Bcrypt && settings.passwords.bcrypt_cost < 10 {
         log::warn!("bcrypt cost {} is below 10: guessing is cheap", settings.passwords.bcrypt_cost);
+    }
+    for origin in settings.cors.plain_origins() {
+        log::warn!(
+            "cors.allowed_origins: whoever is on the way can change pages of {origin}, and use cookies then"
+        );
     }
 }

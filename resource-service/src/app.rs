@@ -4,9 +4,9 @@ use std::io;
 use std::net::SocketAddr;
 
 use actix_web::web::{Data, ServiceConfig};
-use service_kit::App;
 use service_kit::folder::make_private;
 use service_kit::settings::SettingsError;
+use service_kit::{App, Cors};
 use shared_claims::{error::SetupError, verifier::Clock};
 
 use crate::books::Books;
@@ -49,6 +49,7 @@ pub fn build(settings: &Settings, clock: Clock) -> Result<App, StartError> {
     let books = Data::new(open_books(settings)?);
     let store = Data::new(open_store(settings)?);
     let clock = Data::new(clock);
+    let cors = Cors::new(&settings.allowed_origins, settings.preflight_max_age);
     warn_about(settings);
     verifier.start();
     let verifier = Data::new(verifier);
@@ -57,7 +58,8 @@ pub fn build(settings: &Settings, clock: Clock) -> Result<App, StartError> {
             .app_data(verifier.clone()) // what makes `token: AccessToken` work as a parameter
             .app_data(books.clone())
             .app_data(store.clone())
-            .app_data(clock.clone());
+            .app_data(clock.clone())
+            .app_data(cors.clone());
         http::routes(config, &verifier, metadata.clone());
     };
     let app = App::listen("resource-service", settings.listen, &settings.http, routes)

@@ -13,6 +13,9 @@ use service_kit::settings::{SettingsError, Variables, check_ranges, comma_list, 
 /// Every setting with its default and its reason; also the documentation.
 pub const DEFAULTS: &str = include_str!("../config.default.toml");
 
+/// No browser remembers a preflight for longer.
+const LONGEST_PREFLIGHT: Duration = Duration::from_secs(24 * 3600);
+
 /// How resource-service is set up.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -27,6 +30,8 @@ pub struct Settings {
     pub token_sources: Vec<Source>,
     #[serde(deserialize_with = "comma_list")]
     pub allowed_origins: Vec<String>,
+    #[serde(with = "humantime_serde")]
+    pub preflight_max_age: Duration,
     #[serde(default)]
     pub public_url: Option<String>,
     #[serde(with = "humantime_serde")]
@@ -86,6 +91,9 @@ impl Settings {
                 return Err(SettingsError::invalid(key, "must be at least 1s"));
             }
         }
+        if self.preflight_max_age > LONGEST_PREFLIGHT {
+            return Err(SettingsError::invalid("preflight_max_age", "must not be longer than 24h"));
+        }
         if self.token_sources.is_empty() {
             return Err(SettingsError::invalid("token_sources", "at least one source is needed"));
         }
@@ -133,6 +141,7 @@ mod tests {
             ("RESOURCE__LISTEN", "everywhere", "listen"),
             ("RESOURCE__TOKEN_SOURCES", "header,body", "token_sources"),
             ("RESOURCE__TOKEN_SOURCES", ",", "token_sources"),
+            ("RESOURCE__PREFLIGHT_MAX_AGE", "2d", "preflight_max_age"),
             ("RESOURCE__MAX_STALENESS", "0s", "max_staleness"),
             ("RESOURCE__DATABASE__POOL_SIZE", "0", "database.pool_size"),
             ("RESOURCE__HTTP__TRUSTED_PROXIES", "everyone", "http.trusted_proxies"),

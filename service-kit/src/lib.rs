@@ -4,6 +4,7 @@
 //!
 //! Nothing here knows a token, a user or a table. What only one service needs lives in that service.
 
+pub mod cors;
 pub mod envelope;
 pub mod fields;
 pub mod folder;
@@ -13,6 +14,7 @@ pub mod routes;
 pub mod server;
 pub mod settings;
 
+pub use cors::Cors;
 pub use envelope::{Envelope, REQUEST_ID};
 pub use fields::{BodyLimits, Fields, FromFields, Strict};
 pub use problem::{FieldError, Problem};

@@ -4,7 +4,8 @@ use std::future::{Ready, ready};
 
 use actix_web::dev::{AppService, HttpServiceFactory};
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ALLOW, HeaderValue};
+use actix_web::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, HeaderValue};
+use actix_web::middleware::DefaultHeaders;
 use actix_web::{
     FromRequest, Handler, HttpResponse, Resource, Responder, ResponseError as _, Route, guard, web,
 };
@@ -16,11 +17,12 @@ use crate::problem::Problem;
 pub struct Path {
     resource: Resource,
     allow: Vec<&'static str>,
+    for_any_page: bool,
 }
 
 /// A path of the route table, in actix's notation (`/books/{id}`).
 pub fn path(path: impl Into<String>) -> Path {
-    Path { resource: web::resource(path.into()), allow: Vec::new() }
+    Path { resource: web::resource(path.into()), allow: Vec::new(), for_any_page: false }
 }
 
 impl Path {
@@ -80,6 +82,13 @@ impl Path {
         self.route(&["DELETE"], web::delete().to(handler))
     }
 
+    /// Lets pages of any origin read the answers, without cookies (Fetch standard, section 3.3): for what is public. What is
+    /// not marked is for the origins in [`Cors`](crate::Cors) alone.
+    #[must_use]
+    pub fn for_any_page(self) -> Self {
+        Self { for_any_page: true, ..self }
+    }
+
     fn route(mut self, methods: &[&'static str], route: Route) -> Self {
         self.allow.extend(methods);
         Self { resource: self.resource.route(route), ..self }
@@ -90,7 +99,12 @@ impl HttpServiceFactory for Path {
     fn register(self, config: &mut AppService) {
         let allow = self.allow.join(", ");
         let refuse = move || ready(method_not_allowed(&allow));
-        self.resource.default_service(web::route().to(refuse)).register(config);
+        let resource = self.resource.default_service(web::route().to(refuse));
+        if self.for_any_page {
+            resource.wrap(DefaultHeaders::new().add((ACCESS_CONTROL_ALLOW_ORIGIN, "*"))).register(config);
+        } else {
+            resource.register(config);
+        }
     }
 }
 

@@ -16,6 +16,7 @@ use serde::Deserialize;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use crate::cors;
 use crate::envelope::Envelope;
 use crate::fields::BodyLimits;
 use crate::settings::{SettingsError, check_ranges, parsed_list};
@@ -129,6 +130,7 @@ impl App {
                 .app_data(Closing(closed.clone()))
                 .configure(&routes)
                 .wrap(from_fn(move |req, next| envelope.clone().wrap(req, next)))
+                .wrap(from_fn(cors::wrap))
         });
         let server = server
             .workers(workers)

@@ -202,6 +202,30 @@ fn an_own_page_is_known_by_the_host_that_was_asked() {
 }
 
 #[test]
+fn what_shall_be_answered_with_cookies_needs_an_own_or_allowed_origin_and_no_token() {
+    let source = CookieSource::default().allow_origins(["https://app.example.com"]).unwrap();
+    let check = |method, origins: &[&'static str]| {
+        let origins = origins.iter().map(|origin| (Field::Origin, *origin));
+        source.check_origin(&request(method, &[HOST].into_iter().chain(origins).collect::<Vec<_>>()))
+    };
+    for method in ["POST", "GET"] {
+        assert_eq!(check(method, &["https://orders.example.com"]), Ok(()));
+        assert_eq!(check(method, &["https://app.example.com"]), Ok(()));
+        for origins in [
+            &[][..],
+            &["null"],
+            &["https://evil.example"],
+            &["http://app.example.com"],
+            &["https://app.example.com."],
+            &["https://APP.example.com"],
+            &["https://app.example.com", "https://app.example.com"],
+        ] {
+            assert_eq!(check(method, origins), Err(Cause::ForeignOrigin), "{origins:?}");
+        }
+    }
+}
+
+#[test]
 fn a_cookie_opens_unsafe_methods_only_with_the_csrf_token() {
     let token = |text| (Field::CsrfToken, text);
     let refuse = |name, method, mut more: Vec<_>| {

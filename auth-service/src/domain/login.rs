@@ -3,11 +3,12 @@
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::accounts::{parse_email, parse_username};
+use super::csrf::Carried;
 use super::guessing::{Budget, Checked, GuessError, Renewal, Source, Target};
 use super::keyring::KeyringError;
 use super::passwords::Against;
 use super::sessions::{Device, Grant};
-use super::{Issuer, random, seconds};
+use super::{Issuer, random, revocation, seconds};
 use crate::store::sessions::{self, Session};
 use crate::store::users::{self, Login, User};
 use crate::store::{Connection, StoreError};
@@ -21,6 +22,8 @@ pub struct LoginRequest {
     pub password: SecretString,
     /// The audiences asked for (RFC 8707); none for the default.
     pub resource: Vec<String>,
+    /// What the browser has until then, which ends: a session that somebody else planted is never gone on with.
+    pub carried: Carried,
 }
 
 /// Why there is no session.
@@ -52,7 +55,7 @@ impl Issuer {
     /// # Errors
     /// [`LoginError`].
     pub async fn login(&self, request: LoginRequest, device: Device) -> Result<Grant, LoginError> {
-        let LoginRequest { login, password, resource } = request;
+        let LoginRequest { login, password, resource, carried } = request;
         let audience = self.audience_for(resource)?;
         if !self.policy.passwords.is_possible(password.expose_secret()) {
             return Err(LoginError::InvalidCredentials(None));
@@ -81,22 +84,24 @@ impl Issuer {
             (Checked::Wrong(budget), _) => return Err(LoginError::InvalidCredentials(budget)),
             (Checked::Right(_), None) => return Err(LoginError::InvalidCredentials(None)),
         };
-        let session = self.begin_session(&user, renewed, &audience, device).await?;
+        let replaced = self.sessions_of(&carried);
+        let session = self.begin_session(&user, (renewed, replaced), &audience, device).await?;
         let scope = self.policy.roles.scope(user.roles());
         Ok(self.grant(&session, &user, audience, scope)?)
     }
 
-    /// With `renewed`, the password's hash is replaced by that one.
+    /// With `renewed`, the password's hash is replaced by that one; the sessions `replaced` end.
     async fn begin_session(
         &self,
         user: &User,
-        renewed: Option<String>,
+        (renewed, replaced): (Option<String>, Vec<String>),
         audience: &[String],
         device: Device,
     ) -> Result<Session, LoginError> {
         let mut session = self.new_session(user, audience, device);
         session.number = self.take_number().await?;
         let (row, auth_version, outdated) = (session.clone(), user.auth_version, user.password_hash.clone());
+        let (until, news) = (self.revoked_until(), !replaced.is_empty());
         let begin = move |db: &mut Connection| {
             // While the password was being checked it may have been changed, or the account disabled.
             if !users::hold(db, &row.user_id, auth_version)? {
@@ -105,13 +110,25 @@ impl Issuer {
             if let Some(renewed) = renewed {
                 users::renew_hash(db, &row.user_id, &outdated, &renewed)?;
             }
-            Ok(sessions::insert(db, &row)?)
+            sessions::insert(db, &row)?;
+            let mut ended = Vec::new();
+            for id in replaced {
+                ended.extend(sessions::end(db, &id, row.created_at)?);
+            }
+            if !ended.is_empty() {
+                revocation::revoke(db, ended.into_iter().map(|session| session.number), until)?;
+            }
+            Ok(())
         };
         let outcome = self.store.write(begin).await;
         if let (Err(LoginError::InvalidCredentials(_)), Some(number)) = (&outcome, session.number) {
             self.lists.numbers.give_back(number);
         }
-        outcome.map(|()| session)
+        outcome?;
+        if news {
+            self.lists.announce();
+        }
+        Ok(session)
     }
 
     /// A session as it is at its beginning, without a number yet.

@@ -6,6 +6,7 @@ pub mod account_changes;
 pub mod accounts;
 pub mod clients;
 mod clock;
+pub mod csrf;
 pub mod guessing;
 pub mod import;
 pub mod introspection;

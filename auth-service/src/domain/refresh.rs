@@ -1,7 +1,7 @@
 //! Refreshing (RFC 6749 section 6): a token is used once, and a use that is repeated because of a lost answer or a second
 //! tab logs nobody out.
 
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::{ExposeSecret, SecretString};
 
 use super::keyring::{KeyringError, RefreshToken};
 use super::rights::Roles;
@@ -16,6 +16,8 @@ use crate::store::{Connection, StoreError};
 pub struct RefreshRequest {
     /// As the client sent it.
     pub refresh_token: SecretString,
+    /// What one that came in a cookie needs beside it.
+    pub csrf_token: Option<SecretString>,
     /// A part of the scope that the session has; `None` for all of it.
     pub scope: Option<String>,
     /// A part of the session's audience (RFC 8707 section 2.2); none for all of it.
@@ -28,6 +30,9 @@ pub enum RefreshError {
     /// Not one of ours, used before, or its session has ended.
     #[error("invalid refresh token")]
     InvalidGrant,
+    /// It came in a cookie, with a CSRF token that is not the session's.
+    #[error("the CSRF token of another session, or none")]
+    CsrfToken,
     /// More than the session has.
     #[error("the scope is more than was granted")]
     InvalidScope,
@@ -99,9 +104,11 @@ impl Issuer {
     /// # Errors
     /// [`RefreshError`].
     pub async fn refresh(&self, request: RefreshRequest, device: Device) -> Result<Grant, RefreshError> {
-        let RefreshRequest { refresh_token, scope, resource } = request;
+        let RefreshRequest { refresh_token, csrf_token, scope, resource } = request;
         let token = self.keyring.decode_refresh_token(refresh_token.expose_secret());
         let token = token.ok_or(RefreshError::InvalidGrant)?;
+        let csrf_token = csrf_token.as_ref().map(ExposeSecret::expose_secret);
+        self.check_csrf_token(csrf_token, &token.session_id).map_err(|_| RefreshError::CsrfToken)?;
         let spare = self.take_number().await?;
         let attempt = Use {
             token,

@@ -28,6 +28,8 @@ pub struct RefreshGrant {
     pub token: String,
     /// Seconds until the session ends unless it is refreshed.
     pub expires_in: i64,
+    /// What requests of a page repeat when they carry the session's tokens in cookies.
+    pub csrf_token: String,
 }
 
 /// No session has this id: for "all of them, without exception".
@@ -54,6 +56,9 @@ pub enum AuthenticateError {
     /// It is a client's own token, and this is for users.
     #[error("the token of a client, not of a user")]
     NotAUser,
+    /// It came in a cookie, with a CSRF token that is not the session's.
+    #[error("the CSRF token of another session, or none")]
+    CsrfToken,
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -80,13 +85,19 @@ pub struct SessionPage {
 }
 
 impl Issuer {
-    /// Who sends this access token. The session must be alive and the account enabled.
+    /// Who sends this access token. The session must be alive and the account enabled. One that came in a cookie, and is to
+    /// change something, needs the `csrf_token` of its session.
     ///
     /// # Errors
     /// [`AuthenticateError`].
-    pub async fn authenticate(&self, token: &str) -> Result<Caller, AuthenticateError> {
+    pub async fn authenticate(
+        &self,
+        token: &str,
+        csrf_token: Option<&str>,
+    ) -> Result<Caller, AuthenticateError> {
         let token = self.verify(token)?;
         let session_id = token.sid.clone().ok_or(AuthenticateError::NotAUser)?;
+        self.check_csrf_token(csrf_token, &session_id)?;
         let found = self.store.read(move |db| sessions::with_user(db, &session_id)).await?;
         let now = self.now();
         match found {
@@ -108,12 +119,18 @@ impl Issuer {
         claims
     }
 
-    /// Ends the session of an access token, which may have expired.
+    /// Ends the session of an access token, which may have expired. One that came in a cookie needs the `csrf_token` of its
+    /// session.
     ///
     /// # Errors
     /// [`Refusal::Revoked`] when the session had ended before, and whatever else is wrong with the token.
-    pub async fn logout(&self, access_token: &str) -> Result<(), AuthenticateError> {
+    pub async fn logout(
+        &self,
+        access_token: &str,
+        csrf_token: Option<&str>,
+    ) -> Result<(), AuthenticateError> {
         let session_id = self.verify_expired(access_token)?.sid.clone().ok_or(AuthenticateError::NotAUser)?;
+        self.check_csrf_token(csrf_token, &session_id)?;
         if self.end_session(session_id).await? { Ok(()) } else { Err(Refusal::Revoked.into()) }
     }
 
@@ -212,6 +229,7 @@ impl Issuer {
             refresh: Some(RefreshGrant {
                 token: self.keyring.encode_refresh_token(&next, session.rotated_at)?,
                 expires_in: session.expires_at - now,
+                csrf_token: self.keyring.encode_csrf_token(&session.id, session.rotated_at)?,
             }),
             scope,
         })

@@ -8,9 +8,9 @@ use service_kit::{FieldError, Fields, FromFields, Problem, Strict};
 
 use super::accounts::Account;
 use super::caller::CallerOf;
+use super::delivery::Delivery;
 use super::device::DeviceOf;
 use super::error::IntoProblem;
-use super::sessions::token_response;
 use crate::domain::Issuer;
 use crate::domain::account_changes::NewNames;
 
@@ -57,10 +57,11 @@ pub(super) async fn delete(
     issuer: Data<Issuer>,
     CallerOf(caller): CallerOf,
     DeviceOf(device): DeviceOf,
+    delivery: Delivery,
     Strict(DeleteBody(current)): Strict<DeleteBody>,
 ) -> Result<HttpResponse, Problem> {
     issuer.delete_account(&caller, current, &device).await.map_err(IntoProblem::into_problem)?;
-    Ok(HttpResponse::NoContent().finish())
+    Ok(delivery.take_back(HttpResponse::NoContent().finish()))
 }
 
 /// `{current_password, new_password}`.
@@ -79,8 +80,9 @@ pub(super) async fn password(
     issuer: Data<Issuer>,
     CallerOf(caller): CallerOf,
     DeviceOf(device): DeviceOf,
+    delivery: Delivery,
     Strict(PasswordBody { current, new }): Strict<PasswordBody>,
 ) -> Result<HttpResponse, Problem> {
     let changed = issuer.change_password(&caller, current, new, device).await;
-    Ok(token_response(&changed.map_err(IntoProblem::into_problem)?))
+    Ok(delivery.hand_over(&changed.map_err(IntoProblem::into_problem)?))
 }

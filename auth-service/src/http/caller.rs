@@ -8,12 +8,13 @@ use futures_util::future::LocalBoxFuture;
 use shared_claims::guard::role;
 use shared_claims::{error::Cause, http::token_in};
 
+use super::cookies::due_csrf_token;
 use super::error::refusal;
 use crate::domain::Issuer;
 use crate::domain::rights::ADMIN;
 use crate::domain::sessions::Caller;
 
-/// The account and the session behind the bearer token, as the store knows them now.
+/// The account and the session behind the access token, as the store knows them now.
 pub(super) struct CallerOf(pub(super) Caller);
 
 impl FromRequest for CallerOf {
@@ -24,8 +25,9 @@ impl FromRequest for CallerOf {
         let req = req.clone();
         Box::pin(async move {
             let issuer = Data::<Issuer>::extract(&req).await?;
-            let token = bearer_token(&req).map_err(|cause| issuer.verifier.auth_error(cause))?;
-            issuer.authenticate(token).await.map(Self).map_err(|error| refusal(&issuer, error))
+            let token = access_token(&issuer, &req).map_err(|cause| issuer.verifier.auth_error(cause))?;
+            let caller = issuer.authenticate(token, due_csrf_token(&req)).await;
+            caller.map(Self).map_err(|error| refusal(&issuer, error))
         })
     }
 }
@@ -46,6 +48,11 @@ impl FromRequest for Administrator {
             allowed.map(|()| Self).map_err(|denied| issuer.verifier.auth_error(denied).into())
         })
     }
+}
+
+/// The access token in the `Authorization` header or in the cookie, there with what a page must show.
+pub(super) fn access_token<'r>(issuer: &Issuer, req: &'r HttpRequest) -> Result<&'r str, Cause> {
+    issuer.verifier.sources().token_in(req)
 }
 
 /// The token in the `Authorization` header (RFC 6750 section 2.1).

@@ -3,6 +3,7 @@
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use service_kit::{FieldError, Problem};
+use shared_claims::error::Cause;
 
 use super::oauth::OAuthError;
 use crate::domain::account_changes::ChangeError;
@@ -160,6 +161,7 @@ pub(super) fn refusal(issuer: &Issuer, error: AuthenticateError) -> actix_web::E
         AuthenticateError::NotAUser => {
             Problem::new(StatusCode::FORBIDDEN, "user_required", "This is for users, not for clients.").into()
         }
+        AuthenticateError::CsrfToken => issuer.verifier.auth_error(Cause::CsrfToken).into(),
         AuthenticateError::Store(error) => error.into_problem().into(),
     }
 }
@@ -182,12 +184,27 @@ impl From<RefreshError> for OAuthError {
             RefreshError::InvalidGrant => {
                 Self::bad_request("invalid_grant", "The refresh token is not valid.")
             }
+            RefreshError::CsrfToken => Cause::CsrfToken.into(),
             RefreshError::InvalidScope => {
                 Self::bad_request("invalid_scope", "The scope is more than was granted.")
             }
             RefreshError::InvalidTarget => invalid_target(),
             RefreshError::Store(error) => error.into_problem().into(),
             RefreshError::Keyring(error) => error.into_problem().into(),
+        }
+    }
+}
+
+/// What stands in the way of a cookie at the OAuth endpoints, whose errors have no word of their own for it.
+impl From<Cause> for OAuthError {
+    fn from(cause: Cause) -> Self {
+        match cause {
+            Cause::ForeignOrigin => {
+                Self::forbidden("The Origin is missing, or not one that may use cookies here.")
+            }
+            Cause::CsrfToken => Self::forbidden("The header X-CSRF-Token must repeat the CSRF cookie."),
+            Cause::MissingToken => Self::missing("refresh_token"),
+            _ => Self::bad_request("invalid_request", "Send one refresh token, in one place."),
         }
     }
 }

@@ -6,6 +6,8 @@ mod accounts;
 mod admin;
 mod caller;
 mod client;
+mod cookies;
+mod delivery;
 mod device;
 mod discovery;
 mod error;
@@ -24,6 +26,7 @@ mod token;
 use actix_web::web::ServiceConfig;
 use service_kit::routes::{nowhere, path};
 
+pub(crate) use cookies::CookieMode;
 pub(crate) use device::Devices;
 pub(crate) use discovery::Metadata;
 pub(crate) use import::ImportLimits;
@@ -47,12 +50,12 @@ pub(crate) fn routes(config: &mut ServiceConfig, issuer_path: &str) {
         .service(path("/me/sessions/{id}").delete(my_sessions::end))
         .service(path("/admin/users").get(admin::users))
         .service(path("/admin/users/import").post(import::import))
-        .service(path("/.well-known/jwks.json").get(discovery::key_set))
-        .service(path(metadata).get(discovery::metadata))
-        .service(path("/.well-known/openid-configuration").get(discovery::metadata))
-        .service(path("/status-lists").get(status_lists::aggregation))
-        .service(path("/status-lists/events").get(status_lists::events))
-        .service(path("/status-lists/{list}").get(status_lists::list))
+        .service(path("/.well-known/jwks.json").for_any_page().get(discovery::key_set))
+        .service(path(metadata).for_any_page().get(discovery::metadata))
+        .service(path("/.well-known/openid-configuration").for_any_page().get(discovery::metadata))
+        .service(path("/status-lists").for_any_page().get(status_lists::aggregation))
+        .service(path("/status-lists/events").for_any_page().get(status_lists::events))
+        .service(path("/status-lists/{list}").for_any_page().get(status_lists::list))
         .service(path("/livez").get(health::livez))
         .service(path("/readyz").get(health::readyz))
         .default_service(actix_web::web::to(nowhere));

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use service_kit::{FieldError, Problem};
 
 use super::caller::CallerOf;
+use super::delivery::Delivery;
 use super::error::IntoProblem;
 use crate::domain::Issuer;
 use crate::store::sessions::Session;
@@ -92,16 +93,18 @@ pub(super) async fn list(
 pub(super) async fn end(
     issuer: Data<Issuer>,
     CallerOf(caller): CallerOf,
+    delivery: Delivery,
     id: Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let id = id.into_inner();
+    let this_one = id == caller.session.id;
     // What cannot be an id is not looked up: a NUL in it would be the database's error.
     let ended = is_id(&id) && issuer.end_own_session(&caller, id).await.map_err(IntoProblem::into_problem)?;
-    if ended {
-        Ok(HttpResponse::NoContent().finish())
-    } else {
-        Err(Problem::not_found("There is no such session."))
+    if !ended {
+        return Err(Problem::not_found("There is no such session."));
     }
+    let answer = HttpResponse::NoContent().finish();
+    Ok(if this_one { delivery.take_back(answer) } else { answer })
 }
 
 pub(super) async fn end_others(

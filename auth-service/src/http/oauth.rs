@@ -29,6 +29,16 @@ impl OAuthError {
         Self { status: StatusCode::BAD_REQUEST, code, description: description.into(), headers: Vec::new() }
     }
 
+    /// `403`: the request is not one that a browser's cookies may be used for.
+    pub(super) fn forbidden(description: &'static str) -> Self {
+        Self { status: StatusCode::FORBIDDEN, ..Self::bad_request("invalid_request", description) }
+    }
+
+    /// Whether it is `invalid_grant`: there is nothing to go on with.
+    pub(super) fn ends_the_session(&self) -> bool {
+        self.code == "invalid_grant"
+    }
+
     /// A parameter is missing.
     pub(super) fn missing(name: &'static str) -> Self {
         Self::bad_request("invalid_request", format!("The parameter {name} is missing."))
@@ -101,6 +111,8 @@ pub(super) struct Parameters {
     pub(super) resource: Vec<String>,
     /// Whether they came as JSON, which first parties may use.
     pub(super) json: bool,
+    /// Whether a login is to be answered with cookies.
+    pub(super) cookies: bool,
 }
 
 impl Parameters {
@@ -118,7 +130,8 @@ impl Parameters {
     fn from_form(body: &[u8]) -> Result<Self, OAuthError> {
         let malformed = |_| OAuthError::bad_request("invalid_request", "The body is not a form.");
         let pairs: Vec<(String, String)> = serde_urlencoded::from_bytes(body).map_err(malformed)?;
-        let mut parameters = Self { single: BTreeMap::new(), resource: Vec::new(), json: false };
+        let mut parameters =
+            Self { single: BTreeMap::new(), resource: Vec::new(), json: false, cookies: false };
         for (name, value) in pairs.into_iter().filter(|(_, value)| !value.is_empty()) {
             if name == "resource" {
                 parameters.resource.push(value);
@@ -131,14 +144,15 @@ impl Parameters {
 
     fn from_json(body: &[u8]) -> Result<Self, OAuthError> {
         let mut fields = Fields::parse(body)?;
-        let resource = fields.strings("resource");
+        let (resource, cookies) = (fields.strings("resource"), fields.flag("cookies"));
         let mut known = |name: &&'static str| Some(((*name).to_owned(), fields.optional_string(name)?));
         let single = KNOWN.iter().filter_map(&mut known).filter(|(_, value)| !value.is_empty());
         let single = single.map(|(name, value)| (name, value.into())).collect();
         match fields.mistakes() {
-            [] => Ok(Self { single, resource, json: true }),
+            [] => Ok(Self { single, resource, json: true, cookies }),
             [FieldError { field, .. }, ..] => {
-                let description = format!("The parameter {field:?} must be a string.");
+                let kind = if field == "cookies" { "true or false" } else { "a string" };
+                let description = format!("The parameter {field:?} must be {kind}.");
                 Err(OAuthError::bad_request("invalid_request", description.replace(['"', '\\'], "'")))
             }
         }

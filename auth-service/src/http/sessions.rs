@@ -1,23 +1,28 @@
 //! `POST /login` and `POST /logout`: the first-party way into a session and out of it.
 
-use actix_web::http::header::{CACHE_CONTROL, PRAGMA};
+use actix_web::http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use actix_web::web::{self, Data};
 use actix_web::{FromRequest as _, HttpRequest, HttpResponse};
 use secrecy::SecretString;
-use serde::Serialize;
-use service_kit::{FieldError, Fields, FromFields, Problem, Strict};
+use service_kit::{FieldError, Fields, FromFields, Strict};
 use shared_claims::error::Cause;
 
-use super::caller::bearer_token;
+use super::caller::access_token;
+use super::cookies::{CookieMode, due_csrf_token, in_cookie};
+use super::delivery::Delivery;
 use super::device::DeviceOf;
 use super::error::{IntoProblem, refusal};
 use crate::domain::Issuer;
+use crate::domain::csrf::Carried;
 use crate::domain::login::LoginRequest;
-use crate::domain::sessions::Grant;
+use crate::domain::sessions::AuthenticateError;
 use crate::store::users::Login;
 
-/// `{username, password}` or `{email, password}`, and `resource`.
-pub(super) struct LoginBody(LoginRequest);
+/// `{username, password}` or `{email, password}`, `resource`, and `cookies`.
+pub(super) struct LoginBody {
+    request: LoginRequest,
+    delivery: Delivery,
+}
 
 impl FromFields for LoginBody {
     fn from_fields(fields: &mut Fields) -> Self {
@@ -30,28 +35,22 @@ impl FromFields for LoginBody {
                 Login::Username(String::new())
             }
         };
-        if fields.flag("cookies") {
-            fields.refuse(FieldError::new(
-                "cookies",
-                "not_supported",
-                "Tokens in cookies are not built yet.",
-            ));
-        }
-        Self(LoginRequest {
-            login,
-            password: fields.secret("password"),
-            resource: fields.strings("resource"),
-        })
+        let delivery = Delivery::cookies_if(fields.flag("cookies"));
+        let (password, resource) = (fields.secret("password"), fields.strings("resource"));
+        Self { request: LoginRequest { login, password, resource, carried: Carried::default() }, delivery }
     }
 }
 
 pub(super) async fn login(
     issuer: Data<Issuer>,
+    cookies: Data<CookieMode>,
+    req: HttpRequest,
     DeviceOf(device): DeviceOf,
-    Strict(LoginBody(request)): Strict<LoginBody>,
-) -> Result<HttpResponse, Problem> {
+    Strict(LoginBody { mut request, delivery }): Strict<LoginBody>,
+) -> Result<HttpResponse, actix_web::Error> {
+    request.carried = delivery.carried(&cookies, &req).map_err(|cause| issuer.verifier.auth_error(cause))?;
     let grant = issuer.login(request, device).await.map_err(IntoProblem::into_problem)?;
-    Ok(token_response(&grant))
+    Ok(delivery.hand_over(&grant))
 }
 
 /// `{refresh_token}`.
@@ -63,55 +62,60 @@ impl FromFields for LogoutBody {
     }
 }
 
-/// Ends the session of the bearer token or, without one, of the refresh token in the body.
+/// Ends the session of the access token or, without one, of the refresh token in the body. A browser whose access token has
+/// expired has neither, and shows its CSRF token.
 pub(super) async fn logout(
     issuer: Data<Issuer>,
+    cookies: Data<CookieMode>,
     req: HttpRequest,
     body: web::Payload,
 ) -> Result<HttpResponse, actix_web::Error> {
-    match bearer_token(&req) {
-        Ok(token) => issuer.logout(token).await.map_err(|error| refusal(&issuer, error))?,
-        Err(Cause::MissingToken) => {
-            let body = Strict::<LogoutBody>::from_request(&req, &mut body.into_inner()).await;
-            let Strict(LogoutBody(token)) =
-                body.map_err(|problem| no_token_at_all(&issuer, &req, problem))?;
-            issuer.logout_by_refresh_token(&token).await.map_err(IntoProblem::into_problem)?;
+    match access_token(&issuer, &req) {
+        Ok(token) => {
+            let ended = issuer.logout(token, due_csrf_token(&req)).await;
+            Ok(farewell(&issuer, ended, Delivery::cookies_if(in_cookie(&req))))
         }
-        Err(cause) => return Err(issuer.verifier.auth_error(cause).into()),
+        Err(Cause::MissingToken) => {
+            match Strict::<LogoutBody>::from_request(&req, &mut body.into_inner()).await {
+                Ok(Strict(LogoutBody(token))) => logout_by_refresh_token(&issuer, &token).await,
+                Err(_) if has_no_body(&req) => logout_by_csrf_token(&issuer, &cookies, &req).await,
+                Err(problem) => Err(problem.into()),
+            }
+        }
+        Err(cause) => Err(issuer.verifier.auth_error(cause).into()),
     }
+}
+
+async fn logout_by_refresh_token(
+    issuer: &Issuer,
+    token: &SecretString,
+) -> Result<HttpResponse, actix_web::Error> {
+    issuer.logout_by_refresh_token(token).await.map_err(IntoProblem::into_problem)?;
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// Without any body, what is missing is the token.
-fn no_token_at_all(issuer: &Issuer, req: &HttpRequest, problem: Problem) -> actix_web::Error {
-    let length = req.headers().get(actix_web::http::header::CONTENT_LENGTH);
-    let empty = length.is_none_or(|length| length == "0")
-        && !req.headers().contains_key(actix_web::http::header::TRANSFER_ENCODING);
-    if empty { issuer.verifier.auth_error(Cause::MissingToken).into() } else { problem.into() }
+async fn logout_by_csrf_token(
+    issuer: &Issuer,
+    cookies: &CookieMode,
+    req: &HttpRequest,
+) -> Result<HttpResponse, actix_web::Error> {
+    let token = cookies.csrf_token(req).map_err(|cause| issuer.verifier.auth_error(cause))?;
+    Ok(farewell(issuer, issuer.logout_by_csrf_token(token).await, Delivery::Cookies))
 }
 
-#[derive(Serialize)]
-struct TokenResponse<'a> {
-    access_token: &'a str,
-    token_type: &'static str,
-    expires_in: i64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    refresh_token: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    refresh_expires_in: Option<i64>,
-    scope: &'a str,
+/// What a browser has is taken back, also when its session had ended before or its token was none of ours; not when it
+/// could not be told whether its own page asked, or the store was away.
+fn farewell(issuer: &Issuer, ended: Result<(), AuthenticateError>, delivery: Delivery) -> HttpResponse {
+    match ended {
+        Ok(()) => delivery.take_back(HttpResponse::NoContent().finish()),
+        Err(error @ AuthenticateError::Refused(_)) => {
+            delivery.take_back(refusal(issuer, error).error_response())
+        }
+        Err(error) => refusal(issuer, error).error_response(),
+    }
 }
 
-/// RFC 6749 section 5.1.
-pub(super) fn token_response(grant: &Grant) -> HttpResponse {
-    HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).insert_header((PRAGMA, "no-cache")).json(
-        TokenResponse {
-            access_token: &grant.access_token,
-            token_type: "Bearer",
-            expires_in: grant.expires_in,
-            refresh_token: grant.refresh.as_ref().map(|refresh| refresh.token.as_str()),
-            refresh_expires_in: grant.refresh.as_ref().map(|refresh| refresh.expires_in),
-            scope: &grant.scope,
-        },
-    )
+fn has_no_body(req: &HttpRequest) -> bool {
+    let length = req.headers().get(CONTENT_LENGTH);
+    length.is_none_or(|length| length == "0") && !req.headers().contains_key(TRANSFER_ENCODING)
 }

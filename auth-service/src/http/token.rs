@@ -3,14 +3,16 @@
 //! `grant_type=password` does not exist (RFC 9700 section 2.4): those who own the login form use JSON without a
 //! `grant_type`, which does what `POST /login` does.
 
-use actix_web::HttpResponse;
 use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse, ResponseError as _};
+use secrecy::SecretString;
 
 use super::client::{self, Authorization};
+use super::cookies::{CookieMode, sent_csrf_token};
+use super::delivery::Delivery;
 use super::device::DeviceOf;
 use super::oauth::{OAuthError, Parameters};
 use super::rates::Rates;
-use super::sessions::token_response;
 use crate::domain::Issuer;
 use crate::domain::login::LoginRequest;
 use crate::domain::refresh::RefreshRequest;
@@ -20,47 +22,69 @@ use crate::store::users::Login;
 pub(super) async fn token(
     issuer: Data<Issuer>,
     rates: Data<Rates>,
+    cookies: Data<CookieMode>,
+    req: HttpRequest,
     DeviceOf(device): DeviceOf,
     authorization: Authorization,
     mut parameters: Parameters,
 ) -> Result<HttpResponse, OAuthError> {
-    let grant = match parameters.text("grant_type").as_deref() {
+    match parameters.text("grant_type").as_deref() {
         Some("refresh_token") => {
             rates.refresh(&device)?;
-            refresh(&issuer, &authorization, parameters, device).await?
+            refresh(&issuer, &authorization, (parameters, &cookies, &req), device).await
         }
-        Some("client_credentials") => client_credentials(&issuer, &authorization, parameters).await?,
+        Some("client_credentials") => {
+            let grant = client_credentials(&issuer, &authorization, parameters).await?;
+            Ok(Delivery::Body.hand_over(&grant))
+        }
         Some(_) => {
             let description = "This grant_type is not offered here.";
-            return Err(OAuthError::bad_request("unsupported_grant_type", description));
+            Err(OAuthError::bad_request("unsupported_grant_type", description))
         }
-        None if parameters.json => login(&issuer, parameters, device).await?,
-        None => return Err(OAuthError::missing("grant_type")),
-    };
-    Ok(token_response(&grant))
+        None if parameters.json => login(&issuer, (parameters, &cookies, &req), device).await,
+        None => Err(OAuthError::missing("grant_type")),
+    }
 }
 
 /// RFC 6749 section 6. Sessions belong to first parties, which have no secret: a client that proves itself is another one.
+/// After a failure for good a browser is told to forget its cookies.
 async fn refresh(
     issuer: &Issuer,
     authorization: &Authorization,
-    mut parameters: Parameters,
+    (mut parameters, cookies, req): (Parameters, &CookieMode, &HttpRequest),
     device: Device,
-) -> Result<Grant, OAuthError> {
+) -> Result<HttpResponse, OAuthError> {
     if client::authenticate(issuer, authorization, &mut parameters).await?.is_some() {
         return Err(OAuthError::bad_request(
             "invalid_grant",
             "The refresh token was given to somebody else.",
         ));
     }
-    let request = RefreshRequest {
-        refresh_token: parameters
-            .secret("refresh_token")
-            .ok_or_else(|| OAuthError::missing("refresh_token"))?,
-        scope: parameters.text("scope"),
-        resource: parameters.resource,
-    };
-    Ok(issuer.refresh(request, device).await?)
+    let (refresh_token, csrf_token, delivery) = refresh_token(&mut parameters, cookies, req)?;
+    let (scope, resource) = (parameters.text("scope"), parameters.resource);
+    let request = RefreshRequest { refresh_token, csrf_token, scope, resource };
+    match issuer.refresh(request, device).await.map_err(OAuthError::from) {
+        Ok(grant) => Ok(delivery.hand_over(&grant)),
+        Err(error) if error.ends_the_session() => Ok(delivery.take_back(error.error_response())),
+        Err(error) => Err(error),
+    }
+}
+
+/// The refresh token and the CSRF token that it needs: from the body, which needs none, or from the cookie. The cookie counts
+/// for JSON alone, which no form of another site can send.
+fn refresh_token(
+    parameters: &mut Parameters,
+    cookies: &CookieMode,
+    req: &HttpRequest,
+) -> Result<(SecretString, Option<SecretString>, Delivery), OAuthError> {
+    match (parameters.secret("refresh_token"), parameters.json) {
+        (Some(sent), _) => Ok((sent, None, Delivery::Body)),
+        (None, true) => {
+            let token = cookies.refresh_token(req)?;
+            Ok((token.into(), Some(sent_csrf_token(req).into()), Delivery::Cookies))
+        }
+        (None, false) => Err(OAuthError::missing("refresh_token")),
+    }
 }
 
 /// RFC 6749 section 4.4.
@@ -74,7 +98,12 @@ async fn client_credentials(
     Ok(issuer.client_grant(client, scope.as_deref(), &parameters.resource).await?)
 }
 
-async fn login(issuer: &Issuer, mut parameters: Parameters, device: Device) -> Result<Grant, OAuthError> {
+/// What `POST /login` does.
+async fn login(
+    issuer: &Issuer,
+    (mut parameters, cookies, req): (Parameters, &CookieMode, &HttpRequest),
+    device: Device,
+) -> Result<HttpResponse, OAuthError> {
     let login = match (parameters.text("username"), parameters.text("email")) {
         (Some(username), None) => Login::Username(username),
         (None, Some(email)) => Login::Email(email),
@@ -84,5 +113,8 @@ async fn login(issuer: &Issuer, mut parameters: Parameters, device: Device) -> R
         }
     };
     let password = parameters.secret("password").ok_or_else(|| OAuthError::missing("password"))?;
-    Ok(issuer.login(LoginRequest { login, password, resource: parameters.resource }, device).await?)
+    let delivery = Delivery::cookies_if(parameters.cookies);
+    let carried = delivery.carried(cookies, req)?;
+    let request = LoginRequest { login, password, resource: parameters.resource, carried };
+    Ok(delivery.hand_over(&issuer.login(request, device).await?))
 }

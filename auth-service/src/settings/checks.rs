@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
 use service_kit::settings::{SettingsError, check_ranges};
-use shared_claims::verifier::Algorithm;
+use shared_claims::{http::CookieSource, verifier::Algorithm};
 use url::Url;
 
 use super::Settings;
@@ -14,6 +14,8 @@ use crate::domain::rights::is_role_name;
 
 /// Ten years: what is longer is a slip.
 const LONGEST: Duration = Duration::from_secs(3650 * 24 * 3600);
+/// No browser remembers a preflight for longer.
+const LONGEST_PREFLIGHT: Duration = Duration::from_secs(24 * 3600);
 
 impl Settings {
     pub(super) fn check(&self) -> Result<(), SettingsError> {
@@ -72,6 +74,7 @@ impl Settings {
         self.check_database_url()?;
         self.check_roles()?;
         self.check_peppers()?;
+        self.check_cors()?;
         for (key, value) in
             [("master_key", &self.master_key), ("master_key_previous", &self.master_key_previous)]
         {
@@ -167,6 +170,17 @@ impl Settings {
         Ok(())
     }
 
+    /// A browser writes an origin in one way, and it is compared letter by letter.
+    fn check_cors(&self) -> Result<(), SettingsError> {
+        CookieSource::default()
+            .allow_origins(&self.cors.allowed_origins)
+            .map_err(|error| SettingsError::invalid("cors.allowed_origins", error))?;
+        if self.cors.preflight_max_age > LONGEST_PREFLIGHT {
+            return Err(SettingsError::invalid("cors.preflight_max_age", "must not be longer than 24h"));
+        }
+        Ok(())
+    }
+
     fn check_algorithm(&self) -> Result<(), SettingsError> {
         let key = "tokens.shared_secret";
         match (self.tokens.algorithm, &self.tokens.shared_secret) {
@@ -227,12 +241,32 @@ mod tests {
             ("AUTH__KEYS__PUBLISH_AHEAD", "0s", "keys.publish_ahead"),
             ("AUTH__STATUS_LISTS__LOOK", "0s", "status_lists.look"),
             ("AUTH__STATUS_LISTS__TTL", "2d", "status_lists.ttl"),
+            ("AUTH__CORS__ALLOWED_ORIGINS", "*", "cors.allowed_origins"),
+            ("AUTH__CORS__ALLOWED_ORIGINS", "null", "cors.allowed_origins"),
+            ("AUTH__CORS__ALLOWED_ORIGINS", "https://a.example,https://*.a.example", "cors.allowed_origins"),
+            ("AUTH__CORS__ALLOWED_ORIGINS", "https://a.example/", "cors.allowed_origins"),
+            ("AUTH__CORS__ALLOWED_ORIGINS", "https://a.example:443", "cors.allowed_origins"),
+            ("AUTH__CORS__ALLOWED_ORIGINS", "https://A.example", "cors.allowed_origins"),
+            ("AUTH__CORS__ALLOWED_ORIGINS", "a.example", "cors.allowed_origins"),
+            ("AUTH__CORS__PREFLIGHT_MAX_AGE", "2d", "cors.preflight_max_age"),
             ("AUTH__NO_SUCH_THING", "1", "no_such_thing"),
         ];
         for (name, value, key) in rows {
             let error = error_for(name, value);
             assert!(error.contains(key), "{name}={value}: {error}");
         }
+    }
+
+    #[test]
+    fn origins_without_tls_are_known_but_for_those_of_this_machine() {
+        let safe = "https://a.example,http://localhost:3000,http://127.0.0.1,http://[::1]:1";
+        let origins = format!("{safe},http://a.example,http://localhost.example");
+        let env = Variables::from([("AUTH__CORS__ALLOWED_ORIGINS".to_owned(), origins)]);
+        let cors = Settings::load(&env).unwrap().cors;
+        assert_eq!(
+            cors.plain_origins().collect::<Vec<_>>(),
+            ["http://a.example", "http://localhost.example"]
+        );
     }
 
     #[test]

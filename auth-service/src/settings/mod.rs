@@ -13,6 +13,7 @@ use serde::Deserialize;
 use service_kit::HttpSettings;
 use service_kit::settings::{SettingsError, Variables, comma_list, load};
 use shared_claims::verifier::Algorithm;
+use url::{Host, Url};
 
 /// Every setting with its default and its reason; also the documentation.
 pub const DEFAULTS: &str = include_str!("../../config.default.toml");
@@ -44,6 +45,7 @@ pub struct Settings {
     pub cleanup: Cleanup,
     pub limits: Limits,
     pub registration: Registration,
+    pub cors: CorsSettings,
     pub import: Import,
     pub roles: BTreeMap<String, Role>,
     pub database: Database,
@@ -223,6 +225,16 @@ pub struct Registration {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "config.default.toml documents every key")]
+pub struct CorsSettings {
+    #[serde(deserialize_with = "comma_list")]
+    pub allowed_origins: Vec<String>,
+    #[serde(with = "humantime_serde")]
+    pub preflight_max_age: Duration,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "config.default.toml documents every key")]
 pub struct Import {
     pub max_body_bytes: usize,
     pub max_lines: usize,
@@ -245,6 +257,20 @@ pub struct Database {
     pub timeout: Duration,
     pub write_queue: usize,
     pub write_group: usize,
+}
+
+impl CorsSettings {
+    /// The allowed origins that anybody on the way can write pages of: without TLS, and not on this machine.
+    pub fn plain_origins(&self) -> impl Iterator<Item = &str> {
+        let plain = |origin: &&str| match Url::parse(origin).ok().as_ref().and_then(Url::host) {
+            Some(Host::Domain(name)) => name != "localhost",
+            Some(Host::Ipv4(address)) => !address.is_loopback(),
+            Some(Host::Ipv6(address)) => !address.is_loopback(),
+            None => false,
+        };
+        let origins = self.allowed_origins.iter().map(String::as_str);
+        origins.filter(|origin| origin.starts_with("http://")).filter(plain)
+    }
 }
 
 impl Settings {

@@ -109,7 +109,7 @@ async fn the_session_remembers_from_where_and_with_what_it_began() {
     let login = service.request(Method::POST, "/login").header("user-agent", "curl/8.0 (long tail)");
     let answer = send(login.json(&json!({ "username": "alice", "password": PASSWORD }))).await;
     let operator = service.operator().await;
-    let caller = operator.authenticate(&answer.tokens().access).await.unwrap();
+    let caller = operator.authenticate(&answer.tokens().access, None).await.unwrap();
     assert_eq!(caller.session.ip.as_deref(), Some("127.0.0.1"));
     assert_eq!(caller.session.user_agent.as_deref(), Some("curl/8.0"));
     assert_eq!(caller.session.created_at, i64::try_from(START).unwrap());

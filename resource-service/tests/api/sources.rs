@@ -51,6 +51,31 @@ async fn a_cookie_opens_what_the_header_does_for_own_and_listed_pages() {
 }
 
 #[actix_web::test]
+async fn pages_of_a_listed_origin_read_answers_and_no_others_do() {
+    let world = World::with(&[], &[EVERYWHERE, ("RESOURCE__ALLOWED_ORIGINS", APP)]).await;
+    let alice = world.register_and_login("alice").await;
+    let get = |path| world.request(Method::GET, path, alice.token());
+    for (path, status) in [("/protected", 200), ("/admin/report", 403), ("/nowhere", 404)] {
+        let answer = send(get(path).header("origin", APP)).await;
+        assert_eq!(answer.status, status);
+        assert_eq!(answer.header("access-control-allow-origin"), APP);
+        assert_eq!(answer.header("access-control-allow-credentials"), "true");
+        for origin in ["https://evil.example", "null", "https://app.example.com.evil.example"] {
+            let answer = send(get(path).header("origin", origin)).await;
+            assert_eq!((answer.status, answer.header("vary")), (status, "Origin"));
+            assert!(answer.headers.keys().all(|name| !name.as_str().starts_with("access-control-")));
+        }
+    }
+    let preflight = |origin| {
+        let request = world.request(Method::OPTIONS, "/comments", None).header("origin", origin);
+        request.header("access-control-request-method", "POST")
+    };
+    let answer = send(preflight(APP)).await;
+    assert_eq!((answer.status, answer.header("access-control-allow-methods")), (204, "GET, HEAD, POST"));
+    send(preflight("https://evil.example")).await.assert_problem(405, "method_not_allowed");
+}
+
+#[actix_web::test]
 async fn the_answer_to_a_token_in_the_query_stays_out_of_shared_caches() {
     let world = World::with(&[], &[EVERYWHERE]).await;
     let sam = world.register_with_role("sam", "subscriber").await;

@@ -66,13 +66,22 @@ impl CookieSource {
     /// An `Origin` that is sent counts for safe methods too: browsers open web sockets by `GET` from any page.
     pub(crate) fn check_sender<R: Head>(&self, request: &R) -> Result<(), Cause> {
         let safe = matches!(request.method(), "GET" | "HEAD" | "OPTIONS" | "TRACE");
-        let mut origins = request.values(Field::Origin);
-        match (origins.next(), origins.next()) {
-            (None, _) if safe => {}
-            (Some(origin), None) if self.allows(origin, request) => {}
-            _ => return Err(Cause::ForeignOrigin),
+        if !(safe && request.values(Field::Origin).next().is_none()) {
+            self.check_origin(request)?;
         }
         if safe || self.repeats_csrf_token(request) { Ok(()) } else { Err(Cause::CsrfToken) }
+    }
+
+    /// Sees that the request has an `Origin` that may use the cookie, whatever else it carries: for one that shall be
+    /// answered with cookies and has none yet, such as a login (login CSRF).
+    ///
+    /// # Errors
+    /// [`Cause::ForeignOrigin`].
+    pub fn check_origin<R: Head>(&self, request: &R) -> Result<(), Cause> {
+        match one(request.values(Field::Origin)) {
+            Some(origin) if self.allows(origin, request) => Ok(()),
+            _ => Err(Cause::ForeignOrigin),
+        }
     }
 
     fn allows<R: Head>(&self, origin: &[u8], request: &R) -> bool {

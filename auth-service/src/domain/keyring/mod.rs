@@ -1,6 +1,7 @@
 //! Every private key of the service, and all that is done with them: sign access tokens and status lists, make refresh
 //! tokens, publish the public halves. No private key leaves this folder.
 
+mod csrf_token;
 mod refresh_key;
 mod ring;
 mod rotation;
@@ -300,6 +301,24 @@ impl Keyring {
     pub fn decode_refresh_token(&self, token: &str) -> Option<RefreshToken> {
         let (token, ring) = (Encoded::parse(token)?, self.ring.load());
         ring.refresh.iter().find_map(|key| key.decode(&token, ring.epoch))
+    }
+
+    /// The CSRF token of a session, as of the time `made_at`, in unix seconds: the same text at any time, and as long good
+    /// as a refresh token of that time.
+    ///
+    /// # Errors
+    /// [`KeyringError::Crypto`] when it does not name a session.
+    pub fn encode_csrf_token(&self, session_id: &str, made_at: i64) -> Result<String, KeyringError> {
+        let ring = self.ring.load();
+        let token = ring.refresh_key(made_at).and_then(|key| csrf_token::encode(key, session_id, ring.epoch));
+        token.ok_or(KeyringError::Crypto)
+    }
+
+    /// The session of a CSRF token, or `None` when it is not one of ours. The database is not asked.
+    #[must_use]
+    pub fn decode_csrf_token(&self, token: &str) -> Option<String> {
+        let ring = self.ring.load();
+        csrf_token::decode(&ring.refresh, token, ring.epoch)
     }
 }
 

@@ -13,7 +13,7 @@ use super::Times;
 
 const PREFIX: &str = "rt_";
 const VERSION: u8 = 1;
-const KEY_ID_BYTES: usize = 8;
+pub(super) const KEY_ID_BYTES: usize = 8;
 const SIGNED_BYTES: usize = 1 + KEY_ID_BYTES + 16 + 8;
 
 /// What a genuine refresh token says.
@@ -29,8 +29,8 @@ pub struct RefreshToken {
 pub(super) struct RefreshKey {
     pub(super) kid: String,
     pub(super) times: Times,
-    id: [u8; KEY_ID_BYTES],
-    key: hmac::Key,
+    pub(super) id: [u8; KEY_ID_BYTES],
+    pub(super) key: hmac::Key,
 }
 
 impl RefreshKey {

@@ -1,0 +1,67 @@
+//! Sessions in a browser that keeps their tokens in cookies, and so sends them whoever wrote the page: a request that changes
+//! something shows by a CSRF token that it knows the session, and a login takes the place of the session before it.
+
+use secrecy::{ExposeSecret as _, SecretString};
+use shared_claims::error::Refusal;
+
+use super::Issuer;
+use super::sessions::AuthenticateError;
+
+/// The tokens that a browser brings to a login, of the session that it has until then.
+#[derive(Debug, Default)]
+pub struct Carried {
+    /// It may have expired.
+    pub access_token: Option<SecretString>,
+    /// Of any generation.
+    pub refresh_token: Option<SecretString>,
+    /// Outlives the access token.
+    pub csrf_token: Option<SecretString>,
+}
+
+impl Issuer {
+    /// Sees that the CSRF token is this session's, where there must be one.
+    ///
+    /// # Errors
+    /// [`AuthenticateError::CsrfToken`].
+    pub(super) fn check_csrf_token(
+        &self,
+        csrf_token: Option<&str>,
+        session_id: &str,
+    ) -> Result<(), AuthenticateError> {
+        let Some(csrf_token) = csrf_token else { return Ok(()) };
+        let named = self.keyring.decode_csrf_token(csrf_token);
+        if named.is_some_and(|named| named == session_id) {
+            Ok(())
+        } else {
+            Err(AuthenticateError::CsrfToken)
+        }
+    }
+
+    /// Ends the session that a CSRF token names: for a browser whose access token is gone, and which shows its refresh token
+    /// to `/token` alone. Whoever holds a CSRF token may end what it belongs to, and nothing else.
+    ///
+    /// # Errors
+    /// [`AuthenticateError::CsrfToken`] when it is not ours, [`Refusal::Revoked`] when the session had ended before.
+    pub async fn logout_by_csrf_token(&self, csrf_token: &str) -> Result<(), AuthenticateError> {
+        let session_id = self.keyring.decode_csrf_token(csrf_token).ok_or(AuthenticateError::CsrfToken)?;
+        if self.end_session(session_id).await? { Ok(()) } else { Err(Refusal::Revoked.into()) }
+    }
+
+    /// The sessions that a browser has: of each genuine token that it brings, which may be one of somebody else's making.
+    pub(super) fn sessions_of(&self, carried: &Carried) -> Vec<String> {
+        let Carried { access_token, refresh_token, csrf_token } = carried;
+        let by_access = access_token.as_ref().and_then(|token| {
+            let token = self.verify_expired(token.expose_secret()).ok()?;
+            token.sid.clone()
+        });
+        let by_refresh = refresh_token.as_ref().and_then(|token| {
+            self.keyring.decode_refresh_token(token.expose_secret()).map(|token| token.session_id)
+        });
+        let by_csrf =
+            csrf_token.as_ref().and_then(|token| self.keyring.decode_csrf_token(token.expose_secret()));
+        let mut sessions: Vec<String> = [by_access, by_refresh, by_csrf].into_iter().flatten().collect();
+        sessions.sort_unstable(); // the order in which they are held, so that two logins do not wait for each other
+        sessions.dedup();
+        sessions
+    }
+}

@@ -1,0 +1,158 @@
+//! Cookie mode, for browsers: tokens that no script can read, and what a page must show in order to use them.
+//!
+//! `__Host-` and `__Secure-` are promises of the browser (RFC 6265bis section 4.1.3): it lets no plain HTTP set such a
+//! cookie, and `__Host-` none but this host.
+
+use actix_web::cookie::time::Duration;
+use actix_web::cookie::{Cookie, CookieBuilder, SameSite};
+use actix_web::http::header::{HeaderName, HeaderValue, SET_COOKIE};
+use actix_web::{HttpRequest, HttpResponse};
+use shared_claims::{
+    error::{Cause, SetupError},
+    http::{CookieSource, Field, Head as _, Sources, TokenSource},
+};
+use url::Url;
+
+use super::caller::bearer_token;
+use crate::domain::csrf::Carried;
+use crate::domain::sessions::Grant;
+
+const ACCESS: &str = "__Host-access";
+const REFRESH: &str = "__Secure-refresh";
+const CSRF: &str = "__Host-csrf";
+/// Where pages of other origins, which cannot read the cookie, find its value.
+const X_CSRF_TOKEN: HeaderName = HeaderName::from_static(Field::CsrfToken.name());
+
+/// Where tokens stand in the requests of a browser, and from which pages they count. In the app's data.
+#[derive(Debug, Clone)]
+pub(crate) struct CookieMode {
+    pages: CookieSource,
+    access: Sources,
+    refresh: Sources,
+    csrf: Sources,
+}
+
+impl CookieMode {
+    /// Pages that may use cookies: those of the issuer's own origin, whatever a proxy makes of `Host`, and of the origins that
+    /// are listed.
+    ///
+    /// # Errors
+    /// When one of them is not written as browsers write it.
+    pub(crate) fn pages(issuer: &str, listed: &[String]) -> Result<CookieSource, SetupError> {
+        let own = Url::parse(issuer).ok().map(|url| url.origin().ascii_serialization());
+        CookieSource::default().allow_origins(own.into_iter().chain(listed.iter().cloned()))
+    }
+
+    pub(crate) fn new(pages: &CookieSource) -> Self {
+        let cookie = |name: &str| Sources::from([TokenSource::Cookie(pages.clone().names(name, CSRF))]);
+        Self { pages: pages.clone(), access: cookie(ACCESS), refresh: cookie(REFRESH), csrf: cookie(CSRF) }
+    }
+
+    /// Where a protected route looks for an access token: in one of two places, and a request with both is refused
+    /// (RFC 6750 section 2).
+    pub(crate) fn access_sources(pages: CookieSource) -> Sources {
+        Sources::from([TokenSource::Header, TokenSource::Cookie(pages.names(ACCESS, CSRF))])
+    }
+
+    /// The refresh token, from a page that may use it, with the CSRF token repeated.
+    pub(super) fn refresh_token<'r>(&self, req: &'r HttpRequest) -> Result<&'r str, Cause> {
+        self.refresh.token_in(req)
+    }
+
+    /// The CSRF token, from a page that may use it, and repeated.
+    pub(super) fn csrf_token<'r>(&self, req: &'r HttpRequest) -> Result<&'r str, Cause> {
+        self.csrf.token_in(req)
+    }
+
+    /// Every token that a browser brings to a login which is to be answered with cookies, if its page may have them: else a
+    /// stranger's page could log its reader in to the stranger's account. That the CSRF token is repeated is not asked.
+    pub(super) fn carried(&self, req: &HttpRequest) -> Result<Carried, Cause> {
+        self.pages.check_origin(req)?;
+        let find = |sources: &Sources| sources.token_in(&Reading(req)).ok().map(Into::into);
+        Ok(Carried {
+            access_token: find(&self.access),
+            refresh_token: find(&self.refresh),
+            csrf_token: find(&self.csrf),
+        })
+    }
+}
+
+/// A request as if it would only read.
+struct Reading<'r>(&'r HttpRequest);
+
+impl shared_claims::http::Head for Reading<'_> {
+    fn method(&self) -> &'static str {
+        "GET"
+    }
+
+    fn query(&self) -> Option<&str> {
+        self.0.query()
+    }
+
+    fn authority(&self) -> Option<&str> {
+        self.0.authority()
+    }
+
+    fn values(&self, field: Field) -> impl Iterator<Item = &[u8]> {
+        self.0.values(field)
+    }
+}
+
+/// Whether the access token of a request that has one stands in a cookie.
+pub(super) fn in_cookie(req: &HttpRequest) -> bool {
+    matches!(bearer_token(req), Err(Cause::MissingToken))
+}
+
+/// The CSRF token that must be the session's own: of a request that has its access token in a cookie and changes something.
+/// That it repeats the cookie has been [seen](CookieSource) by then.
+pub(super) fn due_csrf_token(req: &HttpRequest) -> Option<&str> {
+    let due = in_cookie(req) && !req.method().is_safe();
+    due.then(|| sent_csrf_token(req))
+}
+
+/// What `X-CSRF-Token` says; nothing, which is no session's, when it is missing.
+pub(super) fn sent_csrf_token(req: &HttpRequest) -> &str {
+    req.values(Field::CsrfToken).next().and_then(|value| str::from_utf8(value).ok()).unwrap_or_default()
+}
+
+/// Hands the tokens over to a browser.
+pub(super) fn set(response: &mut HttpResponse, grant: &Grant) {
+    append(response, &access(&grant.access_token, grant.expires_in));
+    let Some(session) = &grant.refresh else { return };
+    append(response, &refresh(&session.token, session.expires_in));
+    append(response, &csrf(&session.csrf_token, session.expires_in));
+    if let Ok(value) = HeaderValue::from_str(&session.csrf_token) {
+        response.headers_mut().insert(X_CSRF_TOKEN, value);
+    }
+}
+
+/// Takes back whatever a browser has.
+pub(super) fn clear(response: &mut HttpResponse) {
+    for cookie in [access("", 0), refresh("", 0), csrf("", 0)] {
+        append(response, &cookie);
+    }
+}
+
+fn append(response: &mut HttpResponse, cookie: &Cookie<'_>) {
+    // What tokens are made of needs no encoding in a cookie or in a header.
+    if let Ok(value) = HeaderValue::from_str(&cookie.to_string()) {
+        response.headers_mut().append(SET_COOKIE, value);
+    }
+}
+
+fn access(token: &str, max_age: i64) -> Cookie<'_> {
+    of_this_host(ACCESS, token, max_age).path("/").http_only(true).finish()
+}
+
+fn refresh(token: &str, max_age: i64) -> Cookie<'_> {
+    of_this_host(REFRESH, token, max_age).path("/token").http_only(true).finish()
+}
+
+/// The one that scripts may read.
+fn csrf(token: &str, max_age: i64) -> Cookie<'_> {
+    of_this_host(CSRF, token, max_age).path("/").finish()
+}
+
+fn of_this_host<'c>(name: &'static str, value: &'c str, max_age: i64) -> CookieBuilder<'c> {
+    Cookie::build(name, value).secure(true).same_site(SameSite::Lax).max_age(Duration::seconds(max_age))
+}
