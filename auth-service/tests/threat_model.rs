@@ -29,7 +29,7 @@ const ASVS: &str = "\
 /// The attacks and faults.
 const ATTACKS: usize = 74;
 /// What a row says while its test belongs to what is being built.
-const BEING_BUILT: [&str; 3] = ["(wire)", "(cookies)", "(audit)"];
+const BEING_BUILT: [&str; 2] = ["(wire)", "(audit)"];
 /// The shortest sentence that can say why there is no test.
 const MIN_SENTENCE_CHARS: usize = 40;
 
