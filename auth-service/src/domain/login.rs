@@ -49,8 +49,9 @@ pub enum LoginError {
 impl Issuer {
     /// Checks a password and begins a session.
     ///
-    /// A name that nobody has gets the answer of a wrong password, and costs what the nearest account in the alphabet does: the
-    /// accounts' hashes may be of many kinds, and no kind tells a name that exists from one that does not.
+    /// A name that nobody has gets the answer of a wrong password, and costs what a certain account does, of which only the
+    /// holder of the master key can tell which: the accounts' hashes may be of many kinds, and no kind tells a name that
+    /// exists from one that does not.
     ///
     /// # Errors
     /// [`LoginError`].
@@ -61,21 +62,19 @@ impl Issuer {
             return Err(LoginError::InvalidCredentials(None));
         }
         let folded = folded(&login);
-        let asked = folded.clone();
+        let (Login::Username(name) | Login::Email(name)) = folded.as_ref().unwrap_or(&login);
+        let (asked, number) = (folded.clone(), self.keyring.number_of(name));
         let look_up = move |db: &mut Connection| -> Result<_, StoreError> {
             let found = asked.as_ref().map(|login| users::find(db, login)).transpose()?.flatten();
-            Ok((found, users::hash_near(db, asked.as_ref())?))
+            Ok((found, users::hash_at(db, number)?))
         };
-        let (found, near) = self.store.read(look_up).await?;
+        let (found, decoy) = self.store.read(look_up).await?;
         // Every name of an account is one target; a name that nobody has is counted in the same way.
-        let target = match (&found, folded.as_ref().unwrap_or(&login)) {
-            (Some(user), _) => Target::Account(&user.id),
-            (None, Login::Username(name) | Login::Email(name)) => Target::Nobody(name),
-        };
+        let target = found.as_ref().map_or(Target::Nobody(name), |user| Target::Account(&user.id));
         let against = match &found {
             Some(user) if user.disabled => Against::Decoy(Some(user.password_hash.clone())),
             Some(user) => Against::Stored(user.password_hash.clone()),
-            None => Against::Decoy(near),
+            None => Against::Decoy(decoy),
         };
         let source = Source::of(device.ip.as_deref());
         let checked = self.check_password((target, &source), password, against, Renewal::Offered).await?;

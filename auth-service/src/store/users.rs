@@ -2,7 +2,9 @@
 
 use std::fmt;
 
+use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::sql_types::Text;
 
 use super::connection::{Connection, MultiBackend};
 use super::error::StoreError;
@@ -76,22 +78,17 @@ pub fn find(connection: &mut Connection, login: &Login) -> Result<Option<User>, 
     Ok(found.optional()?)
 }
 
-/// The hash of the first account at `login` or behind it in the alphabet; `None` when there are no accounts.
+/// The hash of an account that `number` chooses: the first one whose id ends in it, or in a greater one. `None` when there
+/// are no accounts.
 ///
 /// # Errors
 /// The database's.
-pub fn hash_near(connection: &mut Connection, login: Option<&Login>) -> Result<Option<String>, StoreError> {
-    let hashes = dsl::users.select(dsl::password_hash);
-    let (by_name, by_email) = (hashes.order(dsl::username), hashes.order(dsl::email));
-    let behind = match login {
-        Some(Login::Username(username)) => by_name.filter(dsl::username.ge(username)).first(connection),
-        Some(Login::Email(email)) => by_email.filter(dsl::email.ge(email)).first(connection),
-        None => Err(diesel::NotFound),
-    };
-    match behind.optional()? {
-        None => Ok(by_name.first(connection).optional()?),
-        hash => Ok(hash),
-    }
+pub fn hash_at(connection: &mut Connection, number: u32) -> Result<Option<String>, StoreError> {
+    // The last of the bits that are random in a UUIDv7. As it stands in the index; a parameter would keep PostgreSQL off it.
+    let end = || sql::<Text>("substr(id, 29)");
+    let hashes = || dsl::users.select(dsl::password_hash).order(end());
+    let from = hashes().filter(end().ge(format!("{number:08x}"))).first(connection).optional()?;
+    Ok(if from.is_some() { from } else { hashes().first(connection).optional()? })
 }
 
 /// The accounts that have one of these names or addresses.

@@ -183,27 +183,25 @@ async fn sqlite_is_built_with_the_flags_that_let_readers_scale() {
 }
 
 #[actix_web::test]
-async fn a_name_that_nobody_has_is_near_the_next_account_in_the_alphabet() {
+async fn a_number_chooses_one_account_and_each_as_often_as_the_others() {
     let Fresh { store, _folder } = fresh();
-    let near = async |login: Option<Login>| {
-        store.read(move |db| users::hash_near(db, login.as_ref())).await.unwrap()
-    };
-    assert_eq!(near(Some(Login::Username("alice".to_owned()))).await, None, "there are no accounts");
-    for name in ["bob", "dora", "erik"] {
-        let account = User { password_hash: format!("hash of {name}"), ..user(name) };
-        let nameless = User { email: account.email.clone().filter(|_| name != "dora"), ..account };
-        store.write(move |db| users::insert(db, &nameless)).await.unwrap();
+    let chosen = async |number: u32| store.read(move |db| users::hash_at(db, number)).await.unwrap();
+    assert_eq!(chosen(7).await, None, "there are no accounts");
+    for (name, end) in [("bob", "40000000"), ("dora", "7fffffff"), ("erik", "c0ffee00")] {
+        let id = format!("0198a0c4-0000-7000-8000-0000{end}");
+        let account = User { id, password_hash: format!("hash of {name}"), ..user(name) };
+        store.write(move |db| users::insert(db, &account)).await.unwrap();
     }
     let rows = [
-        (Login::Username("alice".to_owned()), "bob"),
-        (Login::Username("bob".to_owned()), "bob"),
-        (Login::Username("bobby".to_owned()), "dora"),
-        (Login::Username("zoe".to_owned()), "bob"),
-        (Login::Email("carl@example.com".to_owned()), "erik"),
-        (Login::Email("zoe@example.com".to_owned()), "bob"),
+        (0, "bob"),
+        (0x4000_0000, "bob"),
+        (0x4000_0001, "dora"),
+        (0x8000_0000, "erik"),
+        (0xc0ff_ee00, "erik"),
+        (0xc0ff_ee01, "bob"),
+        (u32::MAX, "bob"),
     ];
-    for (login, expected) in rows {
-        assert_eq!(near(Some(login.clone())).await, Some(format!("hash of {expected}")), "{login:?}");
+    for (number, expected) in rows {
+        assert_eq!(chosen(number).await, Some(format!("hash of {expected}")), "{number:x}");
     }
-    assert_eq!(near(None).await.as_deref(), Some("hash of bob"));
 }

@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
+use aws_lc_rs::{hkdf, hmac};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -31,6 +32,8 @@ pub enum MasterKeyError {
 pub struct Sealer {
     current: RandomizedNonceKey,
     previous: Option<RandomizedNonceKey>,
+    /// Derived from the master key.
+    digests: hmac::Key,
 }
 
 impl Sealer {
@@ -39,7 +42,15 @@ impl Sealer {
     /// # Errors
     /// [`MasterKeyError::Form`].
     pub fn new(current: &SecretString, previous: Option<&SecretString>) -> Result<Self, MasterKeyError> {
-        Ok(Self { current: aead_key(current)?, previous: previous.map(aead_key).transpose()? })
+        let bytes = key_bytes(current)?;
+        let previous = previous.map(|previous| aead_key(&key_bytes(previous)?)).transpose()?;
+        Ok(Self { current: aead_key(&bytes)?, previous, digests: digest_key(&bytes)? })
+    }
+
+    /// What stands for a text, as nobody without the master key can tell: HMAC-SHA-256.
+    #[must_use]
+    pub fn digest(&self, text: &str) -> hmac::Tag {
+        hmac::sign(&self.digests, text.as_bytes())
     }
 
     /// Base64 of nonce, ciphertext and tag. `context` is authenticated: it opens under the same one only.
@@ -86,15 +97,23 @@ fn open_with(key: &RandomizedNonceKey, context: &str, sealed: &[u8]) -> Option<Z
     Some(opened)
 }
 
-fn aead_key(base64: &SecretString) -> Result<RandomizedNonceKey, MasterKeyError> {
+fn key_bytes(base64: &SecretString) -> Result<Zeroizing<Vec<u8>>, MasterKeyError> {
     let bytes = STANDARD
         .decode(base64.expose_secret().trim())
         .map(Zeroizing::new)
         .map_err(|_| MasterKeyError::Form)?;
-    if bytes.len() != KEY_BYTES {
-        return Err(MasterKeyError::Form);
-    }
-    RandomizedNonceKey::new(&AES_256_GCM, &bytes).map_err(|_| MasterKeyError::Form)
+    if bytes.len() == KEY_BYTES { Ok(bytes) } else { Err(MasterKeyError::Form) }
+}
+
+fn aead_key(bytes: &[u8]) -> Result<RandomizedNonceKey, MasterKeyError> {
+    RandomizedNonceKey::new(&AES_256_GCM, bytes).map_err(|_| MasterKeyError::Form)
+}
+
+/// HKDF (RFC 5869): no key serves two purposes.
+fn digest_key(bytes: &[u8]) -> Result<hmac::Key, MasterKeyError> {
+    let pseudorandom = hkdf::Salt::new(hkdf::HKDF_SHA256, &[]).extract(bytes);
+    let derived = pseudorandom.expand(&[b"auth-service digests"], hmac::HMAC_SHA256);
+    derived.map(hmac::Key::from).map_err(|_| MasterKeyError::Form)
 }
 
 /// The master key in the file at `path`; makes it, readable by its owner alone, when there is none. Says whether it did.
@@ -144,6 +163,14 @@ mod tests {
         assert!(keeper.open("kid 2", &sealed).is_none());
         assert!(Sealer::new(&key(2), None).unwrap().open("kid 1", &sealed).is_none());
         assert!(keeper.open("kid 1", "").is_none());
+    }
+
+    #[test]
+    fn a_digest_depends_on_the_key_and_the_text() {
+        let digest = |byte, text: &str| Sealer::new(&key(byte), None).unwrap().digest(text).as_ref().to_vec();
+        assert_eq!(digest(1, "alice"), digest(1, "alice"));
+        assert_ne!(digest(1, "alice"), digest(2, "alice"));
+        assert_ne!(digest(1, "alice"), digest(1, "alicf"));
     }
 
     #[test]
