@@ -27,6 +27,7 @@ use service_kit::routes::{nowhere, path};
 pub(crate) use device::Devices;
 pub(crate) use discovery::Metadata;
 pub(crate) use import::ImportLimits;
+pub(crate) use oauth::refusal;
 pub(crate) use rates::Rates;
 pub(crate) use status_lists::Listeners;
 

@@ -20,6 +20,8 @@ impl Settings {
         self.check_issuer()?;
         self.check_algorithm()?;
         self.http.check()?;
+        self.tls.check()?;
+        self.http.check_listen(self.listen, &self.tls)?;
         check_ranges(&[
             ("passwords.bcrypt_cost", self.passwords.bcrypt_cost as usize, 4, 31),
             ("passwords.min_length", self.passwords.min_length, 8, 64),
