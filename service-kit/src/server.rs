@@ -71,10 +71,11 @@ impl HttpSettings {
             ("http.write_timeout", self.write_timeout),
             ("http.close_timeout", self.close_timeout),
         ];
-        let meant = Duration::from_millis(10)..=Duration::from_secs(3600); // 0 would stand for no limit at all
+        // To actix, 0 stands for no limit at all, and its deadlines come up to half a second early.
+        let meant = Duration::from_secs(1)..=Duration::from_secs(3600);
         match durations.iter().find(|(_, value)| !meant.contains(value)) {
             None => Ok(()),
-            Some((key, _)) => Err(SettingsError::invalid(key, "must be between 10ms and 1h")),
+            Some((key, _)) => Err(SettingsError::invalid(key, "must be between 1s and 1h")),
         }
     }
 
