@@ -62,7 +62,8 @@ impl Listener<'_> {
                     let handshakes = handshakes.clone();
                     async move {
                         let peer = io.peer_addr().ok();
-                        let io = handshakes.accept(io).await.inspect_err(|error| log::debug!("TLS: {error}"))?;
+                        let io =
+                            handshakes.accept(io).await.inspect_err(|error| log::debug!("TLS: {error}"))?;
                         Ok::<_, DispatchError>((Paced::new(io, pace), Protocol::Http1, peer))
                     }
                 };

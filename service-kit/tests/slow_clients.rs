@@ -125,7 +125,12 @@ async fn read_until(connection: &mut TcpStream, end: &str) -> String {
     let mut text = Vec::new();
     let reading = async {
         while !String::from_utf8_lossy(&text).ends_with(end) {
-            assert_ne!(connection.read_buf(&mut text).await.unwrap(), 0, "{}", String::from_utf8_lossy(&text));
+            assert_ne!(
+                connection.read_buf(&mut text).await.unwrap(),
+                0,
+                "{}",
+                String::from_utf8_lossy(&text)
+            );
         }
     };
     timeout(PATIENCE, reading).await.unwrap();
@@ -187,7 +192,8 @@ async fn a_connection_that_is_used_stays_open_for_longer_than_any_bound() {
 #[actix_web::test]
 async fn a_body_that_stalls_or_drips_is_answered_with_408() {
     let service = Service::start(&bounds());
-    let head = "POST /hello HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{";
+    let head =
+        "POST /hello HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{";
     let mut stalled = service.connect().await;
     stalled.write_all(head.as_bytes()).await.unwrap();
     let mut said = String::new();
@@ -208,7 +214,10 @@ async fn a_body_that_nobody_reads_does_not_keep_a_connection() {
         let head = format!("GET /hello HTTP/1.1\r\nHost: a\r\n{framing}\r\n\r\n");
         connection.write_all(head.as_bytes()).await.unwrap();
         let said = drip(connection, b"1\r\na\r\n").await;
-        assert!(said.starts_with("HTTP/1.1 200 ") && said.matches("HTTP/1.1").count() == 1, "{framing}: {said}");
+        assert!(
+            said.starts_with("HTTP/1.1 200 ") && said.matches("HTTP/1.1").count() == 1,
+            "{framing}: {said}"
+        );
     }
 }
 

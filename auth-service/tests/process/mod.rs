@@ -63,6 +63,22 @@ impl Running {
         (self.child.wait().unwrap().code(), rest)
     }
 
+    /// Trusts this authority from now on.
+    pub fn trust(&mut self, pem: &str) {
+        let authority = reqwest::Certificate::from_pem(pem.as_bytes()).unwrap();
+        let client = reqwest::Client::builder().tls_certs_only([authority]).tls_info(true);
+        self.client = client.timeout(Duration::from_secs(30)).build().unwrap();
+    }
+
+    /// Waits until the log says this; gives what it said until then.
+    pub fn until_it_says(&mut self, text: &str) -> String {
+        let mut seen = String::new();
+        while !seen.contains(text) {
+            assert_ne!(self.log.read_line(&mut seen).unwrap(), 0, "it ended before it said {text:?}: {seen}");
+        }
+        seen
+    }
+
     pub async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
         self.try_post(path, body).await.expect("an answer")
     }
@@ -91,6 +107,15 @@ impl Running {
         let begin = std::time::Instant::now();
         let response = self.client.get(format!("{}{path}", self.address)).send().await.unwrap();
         (response.status().as_u16(), response.headers().contains_key("retry-after"), begin.elapsed())
+    }
+
+    /// The certificate that the connection of this request was made with, in DER.
+    pub async fn certificate(&self, path: &str) -> Vec<u8> {
+        let response = self.client.get(format!("{}{path}", self.address)).send().await.unwrap();
+        let tls = response.extensions().get::<reqwest::tls::TlsInfo>().unwrap();
+        let certificate = tls.peer_certificate().unwrap().to_vec();
+        response.bytes().await.unwrap(); // then the connection can be used again
+        certificate
     }
 
     /// Asks until `condition` holds, for a bounded time.

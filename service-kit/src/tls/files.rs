@@ -65,9 +65,7 @@ impl Files {
     pub(super) fn read(&self) -> Result<Content, CertificateError> {
         let certificate = fs::read(&self.certificate)
             .map_err(|error| CertificateError::ReadCertificate(self.certificate.clone(), error))?;
-        let key =
-            fs::read(&self.key).map_err(|error| CertificateError::ReadKey(self.key.clone(), error))?;
-        warn_if_others_may_read(&self.key);
+        let key = fs::read(&self.key).map_err(|error| CertificateError::ReadKey(self.key.clone(), error))?;
         Ok(Content { certificate, key: Zeroizing::new(key) })
     }
 
@@ -80,11 +78,16 @@ impl Files {
         let chain: Vec<_> = CertificateDer::pem_slice_iter(&content.certificate)
             .collect::<Result<_, _>>()
             .map_err(|error| CertificateError::Pem(self.certificate.clone(), error))?;
-        chain.first().and_then(expiry).ok_or_else(|| CertificateError::NoCertificate(self.certificate.clone()))?;
+        chain
+            .first()
+            .and_then(expiry)
+            .ok_or_else(|| CertificateError::NoCertificate(self.certificate.clone()))?;
         let key = PrivateKeyDer::from_pem_slice(&content.key)
             .map_err(|_| CertificateError::NoKey(self.key.clone()))?;
-        CertifiedKey::from_der(chain, key, provider)
-            .map_err(|error| CertificateError::Pair(self.key.clone(), error))
+        let certified = CertifiedKey::from_der(chain, key, provider)
+            .map_err(|error| CertificateError::Pair(self.key.clone(), error))?;
+        warn_if_others_may_read(&self.key);
+        Ok(certified)
     }
 }
 
@@ -96,6 +99,10 @@ pub(super) fn expiry(certificate: &CertificateDer<'_>) -> Option<i64> {
 fn warn_if_others_may_read(key: &Path) {
     let mode = fs::metadata(key).map_or(0, |metadata| metadata.permissions().mode());
     if mode & 0o007 != 0 {
-        log::warn!("everybody on this machine may use the key {}: its mode is {:o}", key.display(), mode & 0o777);
+        log::warn!(
+            "everybody on this machine may use the key {}: its mode is {:o}",
+            key.display(),
+            mode & 0o777
+        );
     }
 }

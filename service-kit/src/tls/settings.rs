@@ -37,7 +37,8 @@ impl TlsSettings {
             let reason = "a certificate and its key are given together, or neither";
             return Err(SettingsError::invalid(missing, reason));
         }
-        for (key, value, most) in [("tls.look", self.look, 3600), ("tls.handshake_timeout", self.handshake_timeout, 60)]
+        for (key, value, most) in
+            [("tls.look", self.look, 3600), ("tls.handshake_timeout", self.handshake_timeout, 60)]
         {
             if !(Duration::from_millis(10)..=Duration::from_secs(most)).contains(&value) {
                 return Err(SettingsError::invalid(key, format!("must be between 10ms and {most}s")));
@@ -57,7 +58,8 @@ impl TlsSettings {
     #[must_use]
     pub fn hsts(&self, public_url: Option<&str>) -> Option<HeaderValue> {
         let https = self.files().is_some()
-            || public_url.is_some_and(|url| url.get(..8).is_some_and(|start| start.eq_ignore_ascii_case("https://")));
+            || public_url
+                .is_some_and(|url| url.get(..8).is_some_and(|start| start.eq_ignore_ascii_case("https://")));
         let seconds = self.hsts_max_age.as_secs();
         let subdomains = if self.hsts_include_subdomains { "; includeSubDomains" } else { "" };
         let value = HeaderValue::try_from(format!("max-age={seconds}{subdomains}"));
