@@ -229,12 +229,35 @@ mod tests {
             ("AUTH__KEYS__PUBLISH_AHEAD", "0s", "keys.publish_ahead"),
             ("AUTH__STATUS_LISTS__LOOK", "0s", "status_lists.look"),
             ("AUTH__STATUS_LISTS__TTL", "2d", "status_lists.ttl"),
+            ("AUTH__LISTEN", "192.0.2.1:8080", "`listen`"),
+            ("AUTH__TLS__CERTIFICATE", "certificate.pem", "`tls.key`"),
+            ("AUTH__TLS__KEY", "key.pem", "`tls.certificate`"),
+            ("AUTH__TLS__LOOK", "0s", "`tls.look`"),
+            ("AUTH__HTTP__HEAD_TIMEOUT", "0s", "`http.head_timeout`"),
+            ("AUTH__HTTP__KEEP_ALIVE", "0s", "`http.keep_alive`"),
+            ("AUTH__HTTP__MAX_HEADERS", "1000", "`http.max_headers`"),
             ("AUTH__NO_SUCH_THING", "1", "no_such_thing"),
         ];
         for (name, value, key) in rows {
             let error = error_for(name, value);
             assert!(error.contains(key), "{name}={value}: {error}");
         }
+    }
+
+    #[test]
+    fn plain_text_stays_on_the_loopback_unless_it_is_allowed_by_name() {
+        let load = |variables: &[(&str, &str)]| {
+            Settings::load(
+                &variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+            )
+        };
+        for loopback in ["127.0.0.1:0", "127.8.8.8:80", "[::1]:80", "[::ffff:127.0.0.1]:80"] {
+            load(&[("AUTH__LISTEN", loopback)]).unwrap();
+        }
+        let everywhere = ("AUTH__LISTEN", "[::]:8080");
+        load(&[everywhere]).unwrap_err();
+        load(&[everywhere, ("AUTH__HTTP__ALLOW_PLAIN_TEXT", "true")]).unwrap();
+        load(&[everywhere, ("AUTH__TLS__CERTIFICATE", "c.pem"), ("AUTH__TLS__KEY", "k.pem")]).unwrap();
     }
 
     #[test]

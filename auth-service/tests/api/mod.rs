@@ -25,3 +25,4 @@ mod status_lists;
 mod store;
 mod support;
 mod tokens;
+mod wire;
