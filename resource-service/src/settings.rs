@@ -139,6 +139,8 @@ mod tests {
             ("RESOURCE__MAX_STALENESS", "0s", "max_staleness"),
             ("RESOURCE__DATABASE__POOL_SIZE", "0", "database.pool_size"),
             ("RESOURCE__HTTP__TRUSTED_PROXIES", "everyone", "http.trusted_proxies"),
+            ("RESOURCE__LISTEN", "192.0.2.1:8081", "`listen`"),
+            ("RESOURCE__TLS__CERTIFICATE", "certificate.pem", "`tls.key`"),
             ("RESOURCE__NO_SUCH_THING", "1", "no_such_thing"),
         ];
         for (name, value, key) in rows {
