@@ -193,7 +193,7 @@ async fn a_pair_that_cannot_be_used_never_replaces_one_that_can() {
     let key = fs::read_to_string(files.key()).unwrap();
     let broken: [(&str, &dyn Fn()); 4] = [
         ("is not the key of the certificate", &|| {
-            files.write_key(&KeyPair::generate().unwrap().serialize_pem())
+            files.write_key(&KeyPair::generate().unwrap().serialize_pem());
         }),
         ("has no private key", &|| files.write_key("nothing")),
         ("cannot read the key", &|| fs::remove_file(files.key()).unwrap()),

@@ -1,6 +1,6 @@
 //! Clients that are slow on purpose, at a service with two routes and short bounds: they are cut, and nobody waits for them.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 
 use std::net::SocketAddr;
 use std::sync::Arc;

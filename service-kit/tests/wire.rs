@@ -1,7 +1,7 @@
 //! Bytes that no well-behaved client sends: whatever they are, there is one answer at most, it is a client's mistake, and
 //! nothing that was smuggled behind it is served.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -38,12 +38,11 @@ async fn told(_: Strict<Nothing>) -> &'static str {
 }
 
 async fn own_headers(_: HttpRequest) -> HttpResponse {
-    let response = HttpResponse::Ok()
+    HttpResponse::Ok()
         .insert_header(("cache-control", "public, max-age=60"))
         .insert_header(("content-security-policy", "default-src 'self'"))
         .insert_header(("cross-origin-resource-policy", "cross-origin"))
-        .finish();
-    response
+        .finish()
 }
 
 fn start(served: &Served) -> SocketAddr {
@@ -189,8 +188,8 @@ async fn a_message_whose_end_is_in_doubt_ends_the_connection() {
 
 /// One request that ends its connection.
 async fn request(address: SocketAddr, first_line: &str, fields: &[&str]) -> String {
-    let fields: String = fields.iter().map(|field| format!("{field}\r\n")).collect();
-    let text = format!("{first_line} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{fields}\r\n");
+    let lines = [&["Host: a", "Connection: close"], fields, &["\r\n"]].concat().join("\r\n");
+    let text = format!("{first_line} HTTP/1.1\r\n{lines}");
     answer_to(address, text.into_bytes()).await
 }
 
