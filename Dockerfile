@@ -28,7 +28,8 @@ STOPSIGNAL SIGTERM
 
 FROM runtime AS resource-service
 COPY --from=build /out/resource-service /usr/local/bin/resource-service
-# Plain HTTP inside the container's network: TLS ends at the proxy in front.
+# It starts with RESOURCE__HTTP__ALLOW_PLAIN_TEXT=true, where TLS ends at a proxy in front; or with RESOURCE__TLS__CERTIFICATE
+# and …__KEY, and wants another health check then.
 ENV RESOURCE__LISTEN=0.0.0.0:8081 RESOURCE__DATA_DIR=/data
 EXPOSE 8081
 HEALTHCHECK --interval=3s --timeout=6s --start-period=30s --retries=3 CMD ["healthcheck", "8081", "/readyz"]
@@ -40,6 +41,7 @@ RUN apt-get update && apt-get install -y --no-install-recommends libssl3 \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/*
 USER 10001:10001
 COPY --from=build /out/auth-service /usr/local/bin/auth-service
+# As above.
 ENV AUTH__LISTEN=0.0.0.0:8080 AUTH__DATA_DIR=/data
 EXPOSE 8080
 HEALTHCHECK --interval=3s --timeout=6s --start-period=30s --retries=3 CMD ["healthcheck", "8080", "/readyz"]

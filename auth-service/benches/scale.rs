@@ -213,6 +213,7 @@ fn explain(url: &str) {
     let queries = [
         "SELECT * FROM users WHERE username = 'user-0001234'".to_owned(),
         "SELECT * FROM users WHERE email = 'user-0001234@example.com'".to_owned(),
+        "SELECT password_hash FROM users WHERE substr(id, 29) >= '80000000' ORDER BY substr(id, 29) LIMIT 1".to_owned(),
         format!("SELECT * FROM sessions INNER JOIN users ON users.id = sessions.user_id WHERE sessions.id = '{some}'"),
         format!("UPDATE sessions SET generation = 1 WHERE id = '{some}' AND generation = 0 AND ended_at IS NULL AND expires_at > 1"),
         "SELECT * FROM users WHERE username >= 'user-05' AND username < '\u{10ffff}' ORDER BY username LIMIT 51".to_owned(),

@@ -7,7 +7,8 @@ use std::time::Duration;
 use actix_web::web::{Data, ServiceConfig};
 use secrecy::{ExposeSecret as _, SecretString};
 use service_kit::folder::make_private;
-use service_kit::{App, Cors};
+use service_kit::settings::SettingsError;
+use service_kit::{App, Cors, Endpoint, Tls};
 use shared_claims::{
     Verifier,
     error::{KeySetError, SetupError},
@@ -32,6 +33,8 @@ use crate::store::{Store, StoreError, StoreLimits};
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the texts say it")]
 pub enum StartError {
+    #[error(transparent)]
+    Setting(#[from] SettingsError),
     #[error("cannot make the data folder {0}: {1}")]
     DataDir(String, io::Error),
     #[error(transparent)]
@@ -52,6 +55,8 @@ pub enum StartError {
     Listen(SocketAddr, io::Error),
     #[error("cannot write the metadata: {0}")]
     Metadata(#[from] serde_json::Error),
+    #[error("cannot serve: {0}")]
+    Serve(io::Error),
 }
 
 /// Opens everything that `settings` name, and listens.
@@ -59,6 +64,7 @@ pub enum StartError {
 /// # Errors
 /// [`StartError`], as a sentence for the operator.
 pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError> {
+    let tls = open_tls(settings, clock.clone())?;
     let issuer = Data::new(build_issuer(settings, clock).await?);
     issuer.publish_lists().await?;
     let max_age = settings.keys.max_age.as_secs();
@@ -98,11 +104,22 @@ pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError>
             .app_data(cors.clone());
         http::routes(config, &issuer_path);
     };
-    let app = App::listen("auth-service", settings.listen, &settings.http, routes)
-        .map_err(|error| StartError::Listen(settings.listen, error))?;
+    let endpoint = Endpoint {
+        name: "auth-service",
+        address: settings.listen,
+        http: &settings.http,
+        tls,
+        hsts: settings.tls.hsts(Some(&settings.issuer)),
+        refusal: http::refusal,
+    };
+    let app = App::listen(endpoint, routes).map_err(|error| StartError::Listen(settings.listen, error))?;
     warn_about(settings);
     log::info!("issues tokens as {}", settings.issuer);
     Ok(app.beside(async move { background.keep_up(upkeep).await }))
+}
+
+fn open_tls(settings: &Settings, clock: Clock) -> Result<Option<Tls>, SettingsError> {
+    Tls::open(&settings.tls, Box::new(move || clock.now()))
 }
 
 /// The use cases without HTTP: what `build` serves, and what the command line works with.

@@ -50,6 +50,9 @@ fn a_wrong_setting_is_a_sentence_that_names_the_key_and_exit_code_2() {
         ("AUTH__TOKENS__ACCESS_TTL", "soon", "tokens.access_ttl"),
         ("AUTH__TOKENS__ALGORITHM", "none", "tokens.algorithm"),
         ("AUTH__LISTEN", "everywhere", "listen"),
+        ("AUTH__LISTEN", "0.0.0.0:0", "http.allow_plain_text"),
+        ("AUTH__LISTEN", "[::]:0", "http.allow_plain_text"),
+        ("AUTH__TLS__CERTIFICATE", "/does/not/exist.pem", "tls.key"),
         ("AUTH__MASTER_KEY", "c2hvcnQ=", "`master_key`"),
         ("AUTH__DATABASE_URL", "mysql://user@host", "database_url"),
         ("AUTH__NO_SUCH_KEY", "1", "no_such_key"),
@@ -106,7 +109,10 @@ fn what_prevents_the_start_is_one_sentence_and_exit_code_1() {
     let rows = [
         (vec![("AUTH__DATA_DIR", file.to_str().unwrap())], "cannot make the data folder"),
         (vec![("AUTH__DATA_DIR", broken.to_str().unwrap())], "not a database"),
-        (vec![("AUTH__LISTEN", "203.0.113.1:80")], "cannot listen on 203.0.113.1:80"),
+        (
+            vec![("AUTH__LISTEN", "203.0.113.1:80"), ("AUTH__HTTP__ALLOW_PLAIN_TEXT", "true")],
+            "cannot listen on 203.0.113.1:80",
+        ),
         (vec![("AUTH__DATABASE_URL", "postgres://alice:secret@127.0.0.1:1/x")], "Connection refused"),
     ];
     for (variables, reason) in rows {

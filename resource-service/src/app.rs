@@ -3,10 +3,11 @@
 use std::io;
 use std::net::SocketAddr;
 
+use actix_web::ResponseError as _;
 use actix_web::web::{Data, ServiceConfig};
 use service_kit::folder::make_private;
 use service_kit::settings::SettingsError;
-use service_kit::{App, Cors};
+use service_kit::{App, Cors, Endpoint, Tls};
 use shared_claims::{error::SetupError, verifier::Clock};
 
 use crate::books::Books;
@@ -43,6 +44,7 @@ pub enum StartError {
 /// # Panics
 /// Outside a tokio runtime.
 pub fn build(settings: &Settings, clock: Clock) -> Result<App, StartError> {
+    let tls = open_tls(settings, clock.clone())?;
     let verifier = verifier::from_settings(settings)?.with_clock(clock.clone());
     let metadata = metadata::from_settings(settings, &verifier)?;
     make_data_dir(settings)?;
@@ -62,10 +64,21 @@ pub fn build(settings: &Settings, clock: Clock) -> Result<App, StartError> {
             .app_data(cors.clone());
         http::routes(config, &verifier, metadata.clone());
     };
-    let app = App::listen("resource-service", settings.listen, &settings.http, routes)
-        .map_err(|error| StartError::Listen(settings.listen, error))?;
+    let endpoint = Endpoint {
+        name: "resource-service",
+        address: settings.listen,
+        http: &settings.http,
+        tls,
+        hsts: settings.tls.hsts(settings.public_url.as_deref()),
+        refusal: |_, problem| problem.error_response(),
+    };
+    let app = App::listen(endpoint, routes).map_err(|error| StartError::Listen(settings.listen, error))?;
     log::info!("trusts {}", settings.issuer);
     Ok(app)
+}
+
+fn open_tls(settings: &Settings, clock: Clock) -> Result<Option<Tls>, SettingsError> {
+    Tls::open(&settings.tls, Box::new(move || clock.now()))
 }
 
 fn make_data_dir(settings: &Settings) -> Result<(), StartError> {

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use serde::Deserialize;
-use service_kit::HttpSettings;
 use service_kit::settings::{SettingsError, Variables, check_ranges, comma_list, load, parsed_list};
+use service_kit::{HttpSettings, TlsSettings};
 
 /// Every setting with its default and its reason; also the documentation.
 pub const DEFAULTS: &str = include_str!("../config.default.toml");
@@ -48,6 +48,7 @@ pub struct Settings {
     pub shared_secret: Option<SecretString>,
     pub database: Database,
     pub http: HttpSettings,
+    pub tls: TlsSettings,
 }
 
 /// Where a request may carry its token.
@@ -83,6 +84,8 @@ impl Settings {
 
     fn check(&self) -> Result<(), SettingsError> {
         self.http.check()?;
+        self.tls.check()?;
+        self.http.check_listen(self.listen, &self.tls)?;
         check_ranges(&[("database.pool_size", self.database.pool_size as usize, 1, 1024)])?;
         for (key, value) in
             [("max_staleness", self.max_staleness), ("database.timeout", self.database.timeout)]
@@ -145,6 +148,8 @@ mod tests {
             ("RESOURCE__MAX_STALENESS", "0s", "max_staleness"),
             ("RESOURCE__DATABASE__POOL_SIZE", "0", "database.pool_size"),
             ("RESOURCE__HTTP__TRUSTED_PROXIES", "everyone", "http.trusted_proxies"),
+            ("RESOURCE__LISTEN", "192.0.2.1:8081", "`listen`"),
+            ("RESOURCE__TLS__CERTIFICATE", "certificate.pem", "`tls.key`"),
             ("RESOURCE__NO_SUCH_THING", "1", "no_such_thing"),
         ];
         for (name, value, key) in rows {

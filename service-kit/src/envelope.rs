@@ -1,20 +1,24 @@
-//! What every response carries: a request id and `nosniff`. And what no request may do: take others down by a panic.
+//! What every response carries: a request id and the headers of `protection`. And what no request may do: come with an
+//! ambiguous head, or take others down by a panic.
 
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use actix_web::ResponseError as _;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
-use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
+use actix_web::{HttpResponse, ResponseError as _};
 use futures_util::FutureExt as _;
 use ipnet::IpNet;
 use uuid::Uuid;
 
+use crate::connection::{Activity, Answered};
+use crate::head::{self, HeadLimits};
 use crate::problem::Problem;
+use crate::protection::protect;
 
 tokio::task_local! {
     /// The id of the request that this task handles; every log line shows it.
@@ -24,38 +28,43 @@ tokio::task_local! {
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const MAX_REQUEST_ID_CHARS: usize = 128;
 
+/// How a path answers what no handler has seen: the OAuth endpoints have a form of their own.
+pub type Refusal = fn(path: &str, Problem) -> HttpResponse;
+
 /// Wraps every request: `App::new().wrap(from_fn(move |req, next| envelope.clone().wrap(req, next)))`.
-#[derive(Debug, Clone, Default)]
-pub struct Envelope {
-    trusted_proxies: Arc<[IpNet]>,
+#[derive(Debug, Clone)]
+pub(crate) struct Envelope {
+    /// Only a peer in these networks may say what its request's id is.
+    pub(crate) trusted_proxies: Arc<[IpNet]>,
+    pub(crate) limits: HeadLimits,
+    pub(crate) hsts: Option<HeaderValue>,
+    /// The service's.
+    pub(crate) name: &'static str,
+    pub(crate) refusal: Refusal,
 }
 
 impl Envelope {
-    /// Only a peer in `trusted_proxies` may say what its request's id is.
-    #[must_use]
-    pub fn new(trusted_proxies: &[IpNet]) -> Self {
-        Self { trusted_proxies: trusted_proxies.into() }
-    }
-
     /// Handles one request.
     ///
     /// # Errors
-    /// A panic, or an error of the app itself, as a finished response: it carries the headers as well.
-    pub async fn wrap<B: MessageBody>(
+    /// A panic, a head that is refused, or an error of the app itself, as a finished response: it carries the headers as
+    /// well.
+    pub(crate) async fn wrap<B: MessageBody>(
         self,
         req: ServiceRequest,
         next: Next<B>,
-    ) -> Result<ServiceResponse<B>, actix_web::Error> {
+    ) -> Result<ServiceResponse<Answered<B>>, actix_web::Error> {
+        let answering = req.conn_data::<Activity>().map(Activity::begin);
         let id: Rc<str> = self.request_id(&req).into();
-        let handled = AssertUnwindSafe(async { next.call(req).await }).catch_unwind();
+        let handled = AssertUnwindSafe(self.handle(req, next)).catch_unwind();
         let answer = async {
             let mut failed = match handled.await {
                 Ok(Ok(mut response)) => {
-                    seal(response.headers_mut(), &id);
+                    self.seal(response.headers_mut(), &id);
                     // The route, not the path: a client may have put a secret into that.
                     let route = response.request().match_pattern().unwrap_or_default();
                     log::debug!("{} {route} {}", response.request().method(), response.status());
-                    return Ok(response);
+                    return Ok(response.map_body(|_, body| Answered::new(body, answering)));
                 }
                 Ok(Err(error)) => error.error_response(),
                 Err(_) => {
@@ -63,10 +72,28 @@ impl Envelope {
                     Problem::internal().error_response()
                 }
             };
-            seal(failed.headers_mut(), &id);
-            Err(InternalError::from_response("the response is complete", failed).into())
+            self.seal(failed.headers_mut(), &id);
+            Err(complete(failed))
         };
         REQUEST_ID.scope(id.clone(), answer).await
+    }
+
+    async fn handle<B: MessageBody>(
+        &self,
+        req: ServiceRequest,
+        next: Next<B>,
+    ) -> Result<ServiceResponse<B>, actix_web::Error> {
+        match head::check(&req, self.limits, self.name) {
+            Ok(()) => next.call(req).await,
+            Err(problem) => Err(complete((self.refusal)(req.path(), problem))),
+        }
+    }
+
+    fn seal(&self, headers: &mut HeaderMap, id: &str) {
+        if let Ok(value) = HeaderValue::from_str(id) {
+            headers.insert(X_REQUEST_ID, value);
+        }
+        protect(headers, self.hsts.as_ref());
     }
 
     #[expect(
@@ -88,9 +115,7 @@ impl Envelope {
     }
 }
 
-fn seal(headers: &mut HeaderMap, id: &str) {
-    if let Ok(value) = HeaderValue::from_str(id) {
-        headers.insert(X_REQUEST_ID, value);
-    }
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+/// An error that is answered with this response.
+fn complete(response: HttpResponse) -> actix_web::Error {
+    InternalError::from_response("the response is complete", response).into()
 }

@@ -1,21 +1,27 @@
 //! What both services do the same way, because the contract asks the same of both: typed settings with clear errors,
 //! log lines that carry the request's id, RFC 9457 problem documents, JSON bodies that are read strictly, and a server
-//! whose bounds are all settings.
+//! with TLS whose bounds are all settings.
 //!
 //! Nothing here knows a token, a user or a table. What only one service needs lives in that service.
 
+mod connection;
 pub mod cors;
 pub mod envelope;
 pub mod fields;
 pub mod folder;
+mod head;
+mod listener;
 pub mod logging;
 pub mod problem;
+mod protection;
 pub mod routes;
 pub mod server;
 pub mod settings;
+pub mod tls;
 
 pub use cors::Cors;
-pub use envelope::{Envelope, REQUEST_ID};
+pub use envelope::REQUEST_ID;
 pub use fields::{BodyLimits, Fields, FromFields, Strict};
 pub use problem::{FieldError, Problem};
-pub use server::{App, Closing, Handle, HttpSettings};
+pub use server::{App, Closing, Endpoint, Handle, HttpSettings};
+pub use tls::{Tls, TlsSettings};

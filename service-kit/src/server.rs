@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::{Payload, Server, ServerHandle};
+use actix_web::http::header::HeaderValue;
 use actix_web::middleware::from_fn;
 use actix_web::web::{PayloadConfig, ServiceConfig};
-use actix_web::{App as Actix, FromRequest, HttpRequest, HttpServer};
+use actix_web::{App as Actix, FromRequest, HttpRequest};
 use futures_util::future::LocalBoxFuture;
 use ipnet::IpNet;
 use serde::Deserialize;
@@ -17,9 +18,12 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::cors;
-use crate::envelope::Envelope;
+use crate::envelope::{Envelope, Refusal};
 use crate::fields::BodyLimits;
+use crate::head::HeadLimits;
+use crate::listener::Listener;
 use crate::settings::{SettingsError, check_ranges, parsed_list};
+use crate::tls::{Tls, TlsSettings};
 
 /// The `[http]` part of the settings; `config.default.toml` says what each one means.
 #[derive(Debug, Clone, Deserialize)]
@@ -36,7 +40,15 @@ pub struct HttpSettings {
     #[serde(with = "humantime_serde")]
     pub keep_alive: Duration,
     #[serde(with = "humantime_serde")]
+    pub write_timeout: Duration,
+    #[serde(with = "humantime_serde")]
+    pub close_timeout: Duration,
+    #[serde(with = "humantime_serde")]
     pub shutdown_timeout: Duration,
+    pub max_target_bytes: usize,
+    pub max_header_bytes: usize,
+    pub max_headers: usize,
+    pub allow_plain_text: bool,
     #[serde(deserialize_with = "parsed_list")]
     pub trusted_proxies: Vec<IpNet>,
 }
@@ -49,8 +61,62 @@ impl HttpSettings {
             ("http.workers", self.workers, 0, 1024),
             ("http.max_connections", self.max_connections, 1, 1_000_000),
             ("http.max_body_bytes", self.max_body_bytes, 1024, 16 << 20),
-        ])
+            ("http.max_target_bytes", self.max_target_bytes, 1024, 64 << 10),
+            ("http.max_header_bytes", self.max_header_bytes, 1024, 120 << 10), // actix-http's own end is 128 KiB
+            ("http.max_headers", self.max_headers, 16, 96),
+        ])?;
+        let durations = [
+            ("http.body_timeout", self.body_timeout),
+            ("http.head_timeout", self.head_timeout),
+            ("http.keep_alive", self.keep_alive),
+            ("http.write_timeout", self.write_timeout),
+            ("http.close_timeout", self.close_timeout),
+        ];
+        // To actix, 0 stands for no limit at all, and its deadlines come up to half a second early.
+        let meant = Duration::from_secs(1)..=Duration::from_secs(3600);
+        match durations.iter().find(|(_, value)| !meant.contains(value)) {
+            None => Ok(()),
+            Some((key, _)) => Err(SettingsError::invalid(key, "must be between 1s and 1h")),
+        }
     }
+
+    /// Tokens and passwords cross no network in plain text unless the operator says so by name.
+    ///
+    /// # Errors
+    /// `listen` is not a loopback address, there is no TLS, and plain text is not allowed.
+    pub fn check_listen(&self, listen: SocketAddr, tls: &TlsSettings) -> Result<(), SettingsError> {
+        let safe = listen.ip().to_canonical().is_loopback() || tls.files().is_some();
+        if safe || self.allow_plain_text {
+            return Ok(());
+        }
+        let reason = "is not a loopback address, and tokens would cross the network in plain text: set tls.certificate \
+                      and tls.key, or http.allow_plain_text = true where TLS ends at a proxy in front";
+        Err(SettingsError::invalid("listen", reason))
+    }
+
+    fn head_limits(&self) -> HeadLimits {
+        HeadLimits {
+            target_bytes: self.max_target_bytes,
+            header_bytes: self.max_header_bytes,
+            header_lines: self.max_headers,
+        }
+    }
+}
+
+/// Where a service listens, and how.
+pub struct Endpoint<'a> {
+    /// As the log calls it, and the realm of its challenges.
+    pub name: &'static str,
+    /// Port 0 takes a free one.
+    pub address: SocketAddr,
+    /// Bounds.
+    pub http: &'a HttpSettings,
+    /// Plain text without it.
+    pub tls: Option<Tls>,
+    /// `Strict-Transport-Security`, as [`TlsSettings::hsts`] has it.
+    pub hsts: Option<HeaderValue>,
+    /// How a request is answered that is refused before any handler.
+    pub refusal: Refusal,
 }
 
 /// A service that listens, and serves while `run` is awaited.
@@ -103,26 +169,27 @@ impl FromRequest for Closing {
 }
 
 impl App {
-    /// Listens on `address` for what `routes` register; the log calls it `name`.
+    /// Listens at `endpoint` for what `routes` register.
     ///
     /// # Errors
     /// The address is taken or not ours.
     pub fn listen(
-        name: &'static str,
-        address: SocketAddr,
-        http: &HttpSettings,
+        endpoint: Endpoint<'_>,
         routes: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
     ) -> io::Result<Self> {
-        let listener = TcpListener::bind(address)?;
-        let address = listener.local_addr()?;
-        let workers = match http.workers {
-            0 => std::thread::available_parallelism()?.get(),
-            workers => workers,
-        };
-        let envelope = Envelope::new(&http.trusted_proxies);
-        let (body_bytes, body_limits) = (http.max_body_bytes, BodyLimits { timeout: http.body_timeout });
+        let Endpoint { name, address, http, tls, .. } = endpoint;
+        let socket = TcpListener::bind(address)?;
+        let address = socket.local_addr()?;
         let (closing, closed) = watch::channel(false);
-        let server = HttpServer::new(move || {
+        let envelope = Envelope {
+            trusted_proxies: http.trusted_proxies.as_slice().into(),
+            limits: http.head_limits(),
+            hsts: endpoint.hsts,
+            name,
+            refusal: endpoint.refusal,
+        };
+        let (body_bytes, body_limits) = (http.max_body_bytes, BodyLimits { timeout: http.body_timeout });
+        let app = move || {
             let envelope = envelope.clone();
             Actix::new()
                 .app_data(PayloadConfig::new(body_bytes))
@@ -131,18 +198,17 @@ impl App {
                 .configure(&routes)
                 .wrap(from_fn(move |req, next| envelope.clone().wrap(req, next)))
                 .wrap(from_fn(cors::wrap))
-        });
-        let server = server
-            .workers(workers)
-            .max_connections(http.max_connections)
-            .client_request_timeout(http.head_timeout)
-            .keep_alive(http.keep_alive)
-            .shutdown_timeout(http.shutdown_timeout.as_secs())
-            .disable_signals() // they end the streams of events as well, so they are handled below
-            .listen(listener)?
-            .run();
+        };
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let (acceptor, refresher) = tls.map(Tls::into_parts).unzip();
+        let server = Listener { socket, http, acceptor }.serve(app)?;
         let handle = Handle { server: server.handle(), closing: Arc::new(closing) };
-        Ok(Self { address, handle: handle.clone(), run: Box::pin(serve(name, server, handle, address)) })
+        let run = Box::pin(serve(name, server, handle.clone(), format!("{scheme}://{address}")));
+        let app = Self { address, handle, run };
+        Ok(match refresher {
+            Some(refresher) => app.beside(refresher.run()),
+            None => app,
+        })
     }
 
     /// Runs `work` in the background for as long as the service runs.
@@ -158,10 +224,10 @@ impl App {
     }
 }
 
-async fn serve(name: &str, mut server: Server, handle: Handle, address: SocketAddr) -> io::Result<()> {
+async fn serve(name: &str, mut server: Server, handle: Handle, url: String) -> io::Result<()> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     // Whoever waits for this line may send a signal.
-    log::info!("{name} listens on http://{address}");
+    log::info!("{name} listens on {url}");
     let graceful = tokio::select! {
         ended = &mut server => return ended,
         _ = terminate.recv() => true,

@@ -16,7 +16,7 @@ use clap::{Parser, Subcommand};
 use service_kit::settings::process_environment;
 use shared_claims::verifier::Clock;
 
-use crate::app;
+use crate::app::{self, StartError};
 use crate::settings::Settings;
 use crate::store::Store;
 
@@ -83,7 +83,13 @@ pub async fn run() -> ExitCode {
         }
     };
     let done = match cli.command {
-        None | Some(Command::Serve | Command::Settings) => serve(&settings).await,
+        None | Some(Command::Serve | Command::Settings) => match serve(&settings).await {
+            Err(StartError::Setting(error)) => {
+                eprintln!("auth-service: {error}");
+                return ExitCode::from(EXIT_SETTINGS);
+            }
+            served => served.map_err(|error| error.to_string()),
+        },
         Some(Command::Migrate { revert }) => migrate(&settings, revert),
         Some(Command::User(command)) => user::run(&settings, command).await,
         Some(Command::Key(command)) => key::run(&settings, command).await,
@@ -125,7 +131,7 @@ async fn recover(settings: &Settings) -> Result<(), String> {
     Ok(())
 }
 
-async fn serve(settings: &Settings) -> Result<(), String> {
-    let app = app::build(settings, Clock::system()).await.map_err(|error| error.to_string())?;
-    app.run.await.map_err(|error| error.to_string())
+async fn serve(settings: &Settings) -> Result<(), StartError> {
+    let app = app::build(settings, Clock::system()).await?;
+    app.run.await.map_err(StartError::Serve)
 }

@@ -30,6 +30,7 @@ pub(crate) use cookies::CookieMode;
 pub(crate) use device::Devices;
 pub(crate) use discovery::Metadata;
 pub(crate) use import::ImportLimits;
+pub(crate) use oauth::refusal;
 pub(crate) use rates::Rates;
 pub(crate) use status_lists::Listeners;
 

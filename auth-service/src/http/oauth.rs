@@ -88,6 +88,18 @@ impl ResponseError for OAuthError {
     }
 }
 
+/// The paths whose failures have the form of RFC 6749.
+const PATHS: [&str; 3] = ["/token", "/revoke", "/introspect"];
+
+/// How a request is answered that is refused before any handler.
+pub(crate) fn refusal(path: &str, problem: Problem) -> HttpResponse {
+    if !PATHS.contains(&path) {
+        return problem.error_response();
+    }
+    // A challenge for a bearer is not for those who ask here.
+    OAuthError::from(Problem { headers: Vec::new(), ..problem }).error_response()
+}
+
 /// The members that are read from JSON; in a form every parameter is a string, so there is nothing to choose.
 const KNOWN: [&str; 10] = [
     "grant_type",

@@ -22,6 +22,8 @@ impl Settings {
         self.check_issuer()?;
         self.check_algorithm()?;
         self.http.check()?;
+        self.tls.check()?;
+        self.http.check_listen(self.listen, &self.tls)?;
         check_ranges(&[
             ("passwords.bcrypt_cost", self.passwords.bcrypt_cost as usize, 4, 31),
             ("passwords.min_length", self.passwords.min_length, 8, 64),
@@ -249,6 +251,13 @@ mod tests {
             ("AUTH__CORS__ALLOWED_ORIGINS", "https://A.example", "cors.allowed_origins"),
             ("AUTH__CORS__ALLOWED_ORIGINS", "a.example", "cors.allowed_origins"),
             ("AUTH__CORS__PREFLIGHT_MAX_AGE", "2d", "cors.preflight_max_age"),
+            ("AUTH__LISTEN", "192.0.2.1:8080", "`listen`"),
+            ("AUTH__TLS__CERTIFICATE", "certificate.pem", "`tls.key`"),
+            ("AUTH__TLS__KEY", "key.pem", "`tls.certificate`"),
+            ("AUTH__TLS__LOOK", "0s", "`tls.look`"),
+            ("AUTH__HTTP__HEAD_TIMEOUT", "0s", "`http.head_timeout`"),
+            ("AUTH__HTTP__KEEP_ALIVE", "0s", "`http.keep_alive`"),
+            ("AUTH__HTTP__MAX_HEADERS", "1000", "`http.max_headers`"),
             ("AUTH__NO_SUCH_THING", "1", "no_such_thing"),
         ];
         for (name, value, key) in rows {
@@ -267,6 +276,22 @@ mod tests {
             cors.plain_origins().collect::<Vec<_>>(),
             ["http://a.example", "http://localhost.example"]
         );
+    }
+
+    #[test]
+    fn plain_text_stays_on_the_loopback_unless_it_is_allowed_by_name() {
+        let load = |variables: &[(&str, &str)]| {
+            Settings::load(
+                &variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+            )
+        };
+        for loopback in ["127.0.0.1:0", "127.8.8.8:80", "[::1]:80", "[::ffff:127.0.0.1]:80"] {
+            load(&[("AUTH__LISTEN", loopback)]).unwrap();
+        }
+        let everywhere = ("AUTH__LISTEN", "[::]:8080");
+        load(&[everywhere]).unwrap_err();
+        load(&[everywhere, ("AUTH__HTTP__ALLOW_PLAIN_TEXT", "true")]).unwrap();
+        load(&[everywhere, ("AUTH__TLS__CERTIFICATE", "c.pem"), ("AUTH__TLS__KEY", "k.pem")]).unwrap();
     }
 
     #[test]

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use serde::Deserialize;
-use service_kit::HttpSettings;
 use service_kit::settings::{SettingsError, Variables, comma_list, load};
+use service_kit::{HttpSettings, TlsSettings};
 use shared_claims::verifier::Algorithm;
 use url::{Host, Url};
 
@@ -50,6 +50,7 @@ pub struct Settings {
     pub roles: BTreeMap<String, Role>,
     pub database: Database,
     pub http: HttpSettings,
+    pub tls: TlsSettings,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -34,3 +34,4 @@ mod timing;
 mod tokens;
 mod tricks;
 mod unwritten;
+mod wire;

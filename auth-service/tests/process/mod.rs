@@ -3,10 +3,10 @@
 #![allow(unreachable_pub, reason = "a test program has no public items")]
 #![allow(dead_code, reason = "each test program uses a part of this")]
 
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::thread::JoinHandle;
+use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -29,8 +29,8 @@ pub fn program(data: &Path) -> Command {
 pub struct Running {
     child: Child,
     pub address: String,
-    /// Reads its log all the time: a full pipe would stop it.
-    log: Option<JoinHandle<String>>,
+    /// Lines of its log. They are read all the time: a full pipe would stop it.
+    log: Receiver<String>,
     client: reqwest::Client,
 }
 
@@ -38,23 +38,14 @@ impl Running {
     /// Starts it, and waits until it listens.
     pub fn start(command: &mut Command) -> Self {
         let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
-        let mut log = BufReader::new(child.stderr.take().unwrap());
+        let (lines, log) = channel();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        std::thread::spawn(move || stderr.lines().try_for_each(|line| lines.send(line.unwrap())));
         let client = reqwest::Client::builder().timeout(Duration::from_secs(30)).build().unwrap();
-        let mut running = Self { child, address: String::new(), log: None, client };
-        let mut seen = String::new();
-        while running.address.is_empty() {
-            let mut line = String::new();
-            assert_ne!(log.read_line(&mut line).unwrap(), 0, "it ended before it listened: {seen}");
-            if let Some((_, address)) = line.split_once("listens on ") {
-                address.trim().clone_into(&mut running.address);
-            }
-            seen.push_str(&line);
-        }
-        running.log = Some(std::thread::spawn(move || {
-            let mut rest = String::new();
-            log.read_to_string(&mut rest).unwrap();
-            rest
-        }));
+        let mut running = Self { child, address: String::new(), log, client };
+        let said = running.until_it_says("listens on ");
+        let (_, address) = said.rsplit_once("listens on ").unwrap();
+        address.trim().clone_into(&mut running.address);
         running
     }
 
@@ -65,8 +56,26 @@ impl Running {
 
     /// Waits for its end; gives its exit code and the rest of its log.
     pub fn end(mut self) -> (Option<i32>, String) {
-        let rest = self.log.take().unwrap().join().unwrap();
+        let rest: String = self.log.iter().map(|line| line + "\n").collect();
         (self.child.wait().unwrap().code(), rest)
+    }
+
+    /// Trusts this authority from now on.
+    pub fn trust(&mut self, pem: &str) {
+        let authority = reqwest::Certificate::from_pem(pem.as_bytes()).unwrap();
+        let client = reqwest::Client::builder().tls_certs_only([authority]).tls_info(true);
+        self.client = client.timeout(Duration::from_secs(30)).build().unwrap();
+    }
+
+    /// Waits until the log says this; gives what it said until then.
+    pub fn until_it_says(&self, text: &str) -> String {
+        let mut seen = String::new();
+        while !seen.contains(text) {
+            let line = self.log.recv();
+            seen += &line.unwrap_or_else(|_| panic!("it ended before it said {text:?}: {seen}"));
+            seen.push('\n');
+        }
+        seen
     }
 
     pub async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
@@ -97,6 +106,15 @@ impl Running {
         let begin = std::time::Instant::now();
         let response = self.client.get(format!("{}{path}", self.address)).send().await.unwrap();
         (response.status().as_u16(), response.headers().contains_key("retry-after"), begin.elapsed())
+    }
+
+    /// The certificate that the connection of this request was made with, in DER.
+    pub async fn certificate(&self, path: &str) -> Vec<u8> {
+        let response = self.client.get(format!("{}{path}", self.address)).send().await.unwrap();
+        let tls = response.extensions().get::<reqwest::tls::TlsInfo>().unwrap();
+        let certificate = tls.peer_certificate().unwrap().to_vec();
+        response.bytes().await.unwrap(); // then the connection can be used again
+        certificate
     }
 
     /// Asks until `condition` holds, for a bounded time.

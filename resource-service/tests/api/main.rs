@@ -18,3 +18,4 @@ mod start;
 mod support;
 mod tokens;
 mod whole_path;
+mod wire;

@@ -32,6 +32,8 @@ fn a_wrong_setting_is_named_and_the_exit_code_is_2() {
     std::fs::write(&not_pem, "no certificate").unwrap();
     let rows = [
         ("RESOURCE__LISTEN", "everywhere", "`listen`"),
+        ("RESOURCE__LISTEN", "0.0.0.0:0", "http.allow_plain_text"),
+        ("RESOURCE__TLS__KEY", "/does/not/exist.pem", "tls.certificate"),
         ("RESOURCE__ISSUER", "auth", "`issuer`"),
         ("RESOURCE__ISSUER", "http://auth.example.com", "`issuer`"),
         ("RESOURCE__ISSUER_INTERNAL_URL", "http://auth.internal", "`issuer_internal_url`"),

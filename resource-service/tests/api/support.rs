@@ -352,7 +352,7 @@ fn variables(defaults: &[(&str, &str)], others: &[(&str, &str)], issuer_url: &st
 }
 
 /// A port below those that the system itself gives out, so that nobody takes it before the issuer does.
-fn free_address() -> SocketAddr {
+pub fn free_address() -> SocketAddr {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     loop {
         let offset = std::process::id().wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % 12_000;

@@ -1,0 +1,191 @@
+//! One connection: how long it may stay open without a request, and how long its client may leave an answer unread.
+//!
+//! actix bounds the first head of a connection and the idle time after an answer. A client that sends the second head byte
+//! by byte, that drips the rest of a body which nobody reads, or that takes nothing of an answer, is bounded here.
+
+use std::cell::Cell;
+use std::io::{self, ErrorKind, IoSlice};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use actix_web::body::{BodySize, MessageBody};
+use actix_web::web::Bytes;
+use pin_project_lite::pin_project;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep, sleep};
+
+/// How slow a client may be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pace {
+    /// The longest time from one answer's end to the next request's beginning, however busily the client sends.
+    pub(crate) between: Duration,
+    /// The longest time in which nothing of an answer is taken.
+    pub(crate) unread: Duration,
+}
+
+/// Whether a request is being answered; shared by a connection and the requests that come over it.
+#[derive(Debug, Clone)]
+pub(crate) struct Activity(Rc<State>);
+
+#[derive(Debug)]
+struct State {
+    /// actix answers the requests of a connection one after the other, so this is 0 or 1.
+    answering: Cell<usize>,
+    quiet_since: Cell<Instant>,
+}
+
+impl Activity {
+    fn new() -> Self {
+        Self(Rc::new(State { answering: Cell::new(0), quiet_since: Cell::new(Instant::now()) }))
+    }
+
+    /// A request is being answered for as long as this is kept.
+    pub(crate) fn begin(&self) -> Answering {
+        self.0.answering.set(self.0.answering.get() + 1);
+        Answering(self.clone())
+    }
+
+    fn quiet_since(&self) -> Option<Instant> {
+        (self.0.answering.get() == 0).then(|| self.0.quiet_since.get())
+    }
+}
+
+/// A request that is being answered.
+#[derive(Debug)]
+pub(crate) struct Answering(Activity);
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        let Self(Activity(state)) = self;
+        state.answering.set(state.answering.get() - 1);
+        state.quiet_since.set(Instant::now());
+    }
+}
+
+pin_project! {
+    /// The body of an answer: the request counts as being answered until all of it has been taken.
+    pub struct Answered<B> {
+        #[pin]
+        body: B,
+        answering: Option<Answering>,
+    }
+}
+
+impl<B> Answered<B> {
+    pub(crate) fn new(body: B, answering: Option<Answering>) -> Self {
+        Self { body, answering }
+    }
+}
+
+impl<B: MessageBody> MessageBody for Answered<B> {
+    type Error = B::Error;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        self.project().body.poll_next(context)
+    }
+}
+
+/// A connection whose slow client is cut: reading or writing fails with [`ErrorKind::TimedOut`], and the server drops it.
+pub(crate) struct Paced<T> {
+    io: T,
+    activity: Activity,
+    pace: Pace,
+    silence: Pin<Box<Sleep>>,
+    unread: Option<Pin<Box<Sleep>>>,
+}
+
+impl<T> Paced<T> {
+    pub(crate) fn new(io: T, pace: Pace) -> Self {
+        let silence = Box::pin(sleep(pace.between));
+        Self { io, activity: Activity::new(), pace, silence, unread: None }
+    }
+
+    pub(crate) fn activity(&self) -> Activity {
+        self.activity.clone()
+    }
+
+    /// Ready when the next request is overdue. The timer is moved on only when it fires, so that a request costs nothing.
+    fn poll_overdue(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        loop {
+            ready!(self.silence.as_mut().poll(context));
+            let now = Instant::now();
+            let due = self.activity.quiet_since().unwrap_or(now) + self.pace.between;
+            if due <= now {
+                return Poll::Ready(());
+            }
+            self.silence.as_mut().reset(due);
+        }
+    }
+
+    /// Passes on how writing went, and fails when it has been waiting for the client for too long.
+    fn watch_unread<R>(
+        &mut self,
+        context: &mut Context<'_>,
+        polled: Poll<io::Result<R>>,
+    ) -> Poll<io::Result<R>> {
+        if polled.is_ready() {
+            self.unread = None;
+            return polled;
+        }
+        let longest = self.pace.unread;
+        let unread = self.unread.get_or_insert_with(|| Box::pin(sleep(longest)));
+        unread.as_mut().poll(context).map(|()| Err(ErrorKind::TimedOut.into()))
+    }
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for Paced<T> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.poll_overdue(context).is_ready() {
+            return Poll::Ready(Err(ErrorKind::TimedOut.into()));
+        }
+        Pin::new(&mut this.io).poll_read(context, buffer)
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for Paced<T> {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let polled = Pin::new(&mut this.io).poll_write(context, buffer);
+        this.watch_unread(context, polled)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffers: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let polled = Pin::new(&mut this.io).poll_write_vectored(context, buffers);
+        this.watch_unread(context, polled)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let polled = Pin::new(&mut this.io).poll_flush(context);
+        this.watch_unread(context, polled)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let polled = Pin::new(&mut this.io).poll_shutdown(context);
+        this.watch_unread(context, polled)
+    }
+}

@@ -1,0 +1,87 @@
+//! Looks at the files of the certificate again, at intervals and at `SIGHUP`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::crypto::CryptoProvider;
+use tokio::signal::unix::Signal;
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::files::{Content, Files, expiry};
+use super::{Current, Now};
+
+const DAY: i64 = 24 * 3600;
+
+/// The task that replaces the certificate while the service runs.
+pub(crate) struct Refresher {
+    pub(super) current: Arc<Current>,
+    pub(super) files: Arc<Files>,
+    pub(super) provider: Arc<CryptoProvider>,
+    /// What was read last, or why it was not: a failure is told once, not with every look.
+    pub(super) seen: Result<Content, String>,
+    pub(super) look: Duration,
+    pub(super) hangup: Signal,
+    pub(super) now: Now,
+    pub(super) expiry_warning: Duration,
+    /// When to tell again that the certificate expires, in unix seconds.
+    pub(super) remind_at: i64,
+}
+
+impl Refresher {
+    /// Goes on for as long as the service runs.
+    pub(crate) async fn run(mut self) {
+        let mut looks = interval(self.look);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = looks.tick() => {}
+                _ = self.hangup.recv() => log::info!("SIGHUP: looks at the certificate"),
+            }
+            self.refresh().await;
+            self.remind();
+        }
+    }
+
+    async fn refresh(&mut self) {
+        let files = Arc::clone(&self.files);
+        let read = tokio::task::spawn_blocking(move || files.read()).await;
+        let read = match read {
+            Ok(read) => read.map_err(|error| error.to_string()),
+            Err(_) => return, // the service stops
+        };
+        if read != self.seen {
+            self.take_over(&read);
+            self.seen = read;
+        }
+    }
+
+    fn take_over(&mut self, read: &Result<Content, String>) {
+        let certified = read.as_ref().map_err(Clone::clone).and_then(|content| {
+            self.files.certified(content, &self.provider).map_err(|error| error.to_string())
+        });
+        match certified {
+            Ok(certified) => {
+                self.current.0.store(Arc::new(certified));
+                self.remind_at = 0;
+                log::info!("took over the certificate in {}", self.files.certificate.display());
+            }
+            Err(reason) => log::error!("goes on with the certificate it has: {reason}"),
+        }
+    }
+
+    /// Once a day, when the certificate is about to expire.
+    fn remind(&mut self) {
+        let now = i64::try_from((self.now)()).unwrap_or(i64::MAX);
+        let warning = i64::try_from(self.expiry_warning.as_secs()).unwrap_or(i64::MAX);
+        let Some(expiry) = self.current.0.load().cert.first().and_then(expiry) else { return };
+        if now < self.remind_at || expiry - now > warning {
+            return;
+        }
+        self.remind_at = now + DAY;
+        let name = self.files.certificate.display();
+        match expiry - now {
+            left if left > 0 => log::warn!("the certificate in {name} expires in {} days", left / DAY),
+            _ => log::error!("the certificate in {name} has expired"),
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! The `[tls]` part of the settings.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use actix_web::http::header::HeaderValue;
+use serde::{Deserialize, Deserializer, de::Error as _};
+
+use crate::settings::SettingsError;
+
+/// The `[tls]` part of the settings; `config.default.toml` says what each one means.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "config.default.toml documents every key")]
+pub struct TlsSettings {
+    #[serde(default, deserialize_with = "path_of_a_file")]
+    pub certificate: Option<PathBuf>,
+    #[serde(default, deserialize_with = "path_of_a_file")]
+    pub key: Option<PathBuf>,
+    #[serde(with = "humantime_serde")]
+    pub look: Duration,
+    #[serde(with = "humantime_serde")]
+    pub handshake_timeout: Duration,
+    #[serde(with = "humantime_serde")]
+    pub expiry_warning: Duration,
+    #[serde(with = "humantime_serde")]
+    pub hsts_max_age: Duration,
+    pub hsts_include_subdomains: bool,
+}
+
+impl TlsSettings {
+    /// # Errors
+    /// The first key whose value cannot be meant.
+    pub fn check(&self) -> Result<(), SettingsError> {
+        if self.certificate.is_some() != self.key.is_some() {
+            let missing = if self.key.is_none() { "tls.key" } else { "tls.certificate" };
+            let reason = "a certificate and its key are given together, or neither";
+            return Err(SettingsError::invalid(missing, reason));
+        }
+        for (key, value, most) in
+            [("tls.look", self.look, 3600), ("tls.handshake_timeout", self.handshake_timeout, 60)]
+        {
+            if !(Duration::from_millis(10)..=Duration::from_secs(most)).contains(&value) {
+                return Err(SettingsError::invalid(key, format!("must be between 10ms and {most}s")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Where the certificate and the key are, if this service speaks TLS itself.
+    #[must_use]
+    pub fn files(&self) -> Option<(&Path, &Path)> {
+        self.certificate.as_deref().zip(self.key.as_deref())
+    }
+
+    /// What `Strict-Transport-Security` says (RFC 6797 section 6.1) where clients come by HTTPS: to this service itself,
+    /// or to `public_url`, behind which it stands. Nothing with a `hsts_max_age` of 0.
+    #[must_use]
+    pub fn hsts(&self, public_url: Option<&str>) -> Option<HeaderValue> {
+        let https = self.files().is_some()
+            || public_url
+                .is_some_and(|url| url.get(..8).is_some_and(|start| start.eq_ignore_ascii_case("https://")));
+        let seconds = self.hsts_max_age.as_secs();
+        let subdomains = if self.hsts_include_subdomains { "; includeSubDomains" } else { "" };
+        let value = HeaderValue::try_from(format!("max-age={seconds}{subdomains}"));
+        value.ok().filter(|_| https && seconds > 0)
+    }
+}
+
+/// Whoever gives the content by mistake does not find a private key in an error message.
+fn path_of_a_file<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {
+    let path = Option::<String>::deserialize(deserializer)?.filter(|path| !path.is_empty());
+    if path.as_ref().is_some_and(|path| path.contains("-----BEGIN") || path.contains('\n')) {
+        return Err(D::Error::custom("this is the path of a file (without _FILE), not its content"));
+    }
+    Ok(path.map(PathBuf::from))
+}

@@ -1,0 +1,41 @@
+//! A server with short patience around a few routes, on a port of its own.
+
+#![allow(unreachable_pub, reason = "a test program has no public items")]
+
+use std::time::Duration;
+
+use actix_web::ResponseError as _;
+use actix_web::web::ServiceConfig;
+use service_kit::{App, Endpoint, HttpSettings};
+
+pub fn bounds() -> HttpSettings {
+    let (millis, second) = (Duration::from_millis, Duration::from_secs(1));
+    HttpSettings {
+        workers: 1,
+        max_connections: 1000,
+        max_body_bytes: 1024,
+        body_timeout: millis(400),
+        head_timeout: second,
+        keep_alive: second,
+        write_timeout: millis(400),
+        close_timeout: second,
+        shutdown_timeout: second,
+        max_target_bytes: 8192,
+        max_header_bytes: 16384,
+        max_headers: 64,
+        allow_plain_text: false,
+        trusted_proxies: Vec::new(),
+    }
+}
+
+pub fn listen(http: &HttpSettings, routes: impl Fn(&mut ServiceConfig) + Clone + Send + 'static) -> App {
+    let endpoint = Endpoint {
+        name: "test",
+        address: ([127, 0, 0, 1], 0).into(),
+        http,
+        tls: None,
+        hsts: None,
+        refusal: |_, problem| problem.error_response(),
+    };
+    App::listen(endpoint, routes).unwrap()
+}
