@@ -177,7 +177,7 @@ async fn a_new_certificate_serves_new_handshakes_and_open_connections_go_on() {
 #[actix_web::test]
 async fn sighup_looks_at_once() {
     let files = Files::new();
-    let mut service = files.start(&[("AUTH__TLS__LOOK", "1h")]);
+    let service = files.start(&[("AUTH__TLS__LOOK", "1h")]);
     let new = files.renew(365);
     service.signal("-HUP");
     service.until_it_says("took over the certificate");
