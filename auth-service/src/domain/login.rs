@@ -3,6 +3,7 @@
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::accounts::{parse_email, parse_username};
+use super::audit::{Event, EventKind, Origin, Reason};
 use super::guessing::{Budget, Checked, GuessError, Renewal, Source, Target};
 use super::keyring::KeyringError;
 use super::sessions::{Device, Grant};
@@ -53,6 +54,7 @@ impl Issuer {
         let LoginRequest { login, password, resource } = request;
         let audience = self.audience_for(resource)?;
         if !self.policy.passwords.is_possible(password.expose_secret()) {
+            self.record(Event::refused(EventKind::Login, Reason::ImpossiblePassword)).await;
             return Err(LoginError::InvalidCredentials(None));
         }
         let folded = folded(&login);
@@ -67,12 +69,17 @@ impl Issuer {
         };
         let stored = found.as_ref().filter(|user| !user.disabled).map(|user| user.password_hash.clone());
         let source = Source::of(device.ip.as_deref());
-        let checked = self.check_password((target, &source), password, stored, Renewal::Offered).await?;
-        let (user, renewed) = match (checked, found) {
+        let checked = self.check_password((target, &source), password, stored, Renewal::Offered).await;
+        if let Some(reason) = why_not(&checked, found.as_ref()) {
+            let refused = Event::refused(EventKind::Login, reason);
+            self.record(refused.to_known(found.as_ref().map(|user| user.id.as_str()))).await;
+        }
+        let (user, renewed) = match (checked?, found) {
             (Checked::Right(renewed), Some(user)) => (user, renewed),
             (Checked::Wrong(budget), _) => return Err(LoginError::InvalidCredentials(budget)),
             (Checked::Right(_), None) => return Err(LoginError::InvalidCredentials(None)),
         };
+        Origin::proven(&user.id);
         let session = self.begin_session(&user, renewed, &audience, device).await?;
         let scope = self.policy.roles.scope(user.roles());
         Ok(self.grant(&session, &user, audience, scope)?)
@@ -99,7 +106,15 @@ impl Issuer {
             }
             Ok(sessions::insert(db, &row)?)
         };
-        let outcome = self.store.write(begin).await;
+        let event = (user.id.clone(), session.id.clone());
+        let describe = move |outcome: &Result<(), LoginError>| match outcome {
+            Ok(()) => Some(Event::of(EventKind::Login).to(event.0).in_session(event.1)),
+            Err(LoginError::InvalidCredentials(_)) => {
+                Some(Event::refused(EventKind::Login, Reason::Overtaken).to(event.0))
+            }
+            Err(_) => None,
+        };
+        let outcome = self.write_recorded(begin, describe).await;
         if let (Err(LoginError::InvalidCredentials(_)), Some(number)) = (&outcome, session.number) {
             self.lists.numbers.give_back(number);
         }
@@ -141,6 +156,17 @@ impl Issuer {
             }
         }
         Ok(audience)
+    }
+}
+
+/// What the audit trail says about a password that opens nothing. `None` when it is right, and when the store failed.
+fn why_not(checked: &Result<Checked, GuessError>, found: Option<&User>) -> Option<Reason> {
+    match (checked, found) {
+        (Ok(Checked::Right(_)), Some(_)) => None,
+        (Ok(_), None) => Some(Reason::UnknownUser),
+        (Ok(_), Some(user)) if user.disabled => Some(Reason::Disabled),
+        (Ok(_), Some(_)) => Some(Reason::WrongPassword),
+        (Err(error), _) => error.reason(),
     }
 }
 

@@ -27,6 +27,7 @@ use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 use service_kit::routes::{nowhere, path};
 
+pub(crate) use audit::Item as AuditItem;
 pub(crate) use device::Devices;
 pub(crate) use discovery::Metadata;
 pub(crate) use import::ImportLimits;

@@ -4,6 +4,8 @@
 #![allow(unreachable_pub, reason = "a test program has no public items")]
 mod account_changes;
 mod admin;
+mod audit;
+mod audit_proof;
 mod bad_input;
 mod cleanup;
 mod clients;

@@ -198,10 +198,22 @@ impl Event {
         Self { reason: Some(reason), ..Self::of(kind) }
     }
 
+    /// The same, tried and refused.
+    #[must_use]
+    pub fn but(self, reason: Reason) -> Self {
+        Self { reason: Some(reason), ..self }
+    }
+
     /// To this user or client.
     #[must_use]
     pub fn to(self, subject: impl Into<String>) -> Self {
         Self { subject: Some(subject.into()), ..self }
+    }
+
+    /// To this user or client, if there is one.
+    #[must_use]
+    pub fn to_known(self, subject: Option<&str>) -> Self {
+        Self { subject: subject.map(str::to_owned), ..self }
     }
 
     /// About this session.

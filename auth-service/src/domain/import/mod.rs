@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::accounts::{parse_email, parse_username};
+use super::audit::{Event, EventKind};
 use super::rights::is_role_name;
 use super::{Invalid, Issuer, random, rights};
 use crate::store::users::{self, User};
@@ -111,7 +112,7 @@ impl Issuer {
         if dry_run {
             self.store.read(move |db| settle(db, &batch, |_, _| Ok(()))).await
         } else {
-            self.store.write(move |db| settle(db, &batch, users::insert)).await
+            self.write_recorded(move |db| settle(db, &batch, users::insert), imported).await
         }
     }
 
@@ -143,6 +144,14 @@ impl Issuer {
         };
         Ok((user, kind))
     }
+}
+
+/// What the audit trail says about a batch: how many, not who; there may be millions.
+fn imported(outcomes: &Result<Vec<Outcome>, StoreError>) -> Option<Event> {
+    let mut report = Report::default();
+    outcomes.as_ref().ok()?.iter().for_each(|outcome| report.count(outcome));
+    let event = Event::of(EventKind::UsersImported).with("created", report.created);
+    Some(event.with("present", report.present).with("refused", report.refused))
 }
 
 type Checked = Result<(User, &'static str), Vec<Invalid>>;
