@@ -76,6 +76,8 @@ pub(super) async fn run(settings: &Settings, command: AuditCommand) -> Result<()
 }
 
 async fn check(issuer: &Issuer, anchors: Vec<Anchor>) -> Result<(), String> {
+    // On the first start ever the key is made right now, and the trail begins with that.
+    issuer.audit.flush().await;
     let verdict = verify(&issuer.store, &issuer.keyring.audit_keys(), anchors).await;
     let verdict = verdict.map_err(|error| error.to_string())?;
     for remark in &verdict.remarks {

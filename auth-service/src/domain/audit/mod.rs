@@ -85,10 +85,10 @@ impl Audit {
         Self { queue, missed, refusals, clock, patience: rules.patience }
     }
 
-    /// Begins the chain now, whether anything happens or not.
+    /// Begins the chain now, whether anything happens or not: however a process ends, it is then known that it was there.
     pub async fn begin(&self) {
-        // An error means that the writer has ended, which is logged with the first event.
-        let _ = self.queue.send(Message::Begin).await;
+        // With the database away it begins later.
+        let _ = timeout(self.patience, self.ask(Message::Begin)).await;
     }
 
     /// Puts an event into the queue. Only when that is full, because the database has been away for long, the caller waits,
@@ -112,11 +112,20 @@ impl Audit {
         }
     }
 
+    /// Waits until what is queued is written.
+    pub async fn flush(&self) {
+        self.ask(Message::Flush).await;
+    }
+
     /// Writes what is queued, and ends the chain. Events that come after it are lost.
     pub async fn close(&self) {
-        let (done, closed) = oneshot::channel();
-        if self.queue.send(Message::Close(done)).await.is_ok() {
-            let _ = closed.await;
+        self.ask(Message::Close).await;
+    }
+
+    async fn ask(&self, message: impl FnOnce(oneshot::Sender<()>) -> Message) {
+        let (told, done) = oneshot::channel();
+        if self.queue.send(message(told)).await.is_ok() {
+            let _ = done.await;
         }
     }
 }

@@ -21,11 +21,13 @@ const RETRY: Duration = Duration::from_millis(250);
 /// What a process tells its writer.
 #[derive(Debug)]
 pub(super) enum Message {
-    /// Begin the chain.
-    Begin,
+    /// Begin the chain, and say so.
+    Begin(oneshot::Sender<()>),
     /// A row but for its place.
     Event(AuditEvent),
-    /// Write everything, end the chain, and say so.
+    /// Write everything that came before, and say so.
+    Flush(oneshot::Sender<()>),
+    /// The same, and end the chain.
     Close(oneshot::Sender<()>),
 }
 
@@ -58,6 +60,17 @@ impl Stand {
     }
 }
 
+/// What came within a short while.
+#[derive(Default)]
+struct Gathered {
+    rows: Vec<AuditEvent>,
+    /// The chain is to begin, whether there are rows or not.
+    begin: bool,
+    /// Who waits until it is written.
+    told: Option<oneshot::Sender<()>>,
+    close: bool,
+}
+
 /// What became of a batch.
 enum Appended {
     /// It is in the database, and the chain stands here.
@@ -83,10 +96,14 @@ impl Writer {
     /// Writes until it is told to close, or nobody is left who could tell it anything.
     pub(super) async fn run(mut self) {
         while let Some(first) = self.waiting.recv().await {
-            let (rows, close) = self.gather(first).await;
-            self.append(rows, close.is_some()).await;
-            if let Some(close) = close {
-                let _ = close.send(());
+            let Gathered { rows, begin, told, close } = self.gather(first).await;
+            if begin || close || !rows.is_empty() {
+                self.append(rows, close).await;
+            }
+            if let Some(told) = told {
+                let _ = told.send(());
+            }
+            if close {
                 return;
             }
         }
@@ -94,21 +111,22 @@ impl Writer {
     }
 
     /// What comes within a short while is written together.
-    async fn gather(&mut self, first: Message) -> (Vec<AuditEvent>, Option<oneshot::Sender<()>>) {
-        let (mut rows, mut next) = (Vec::new(), Some(first));
+    async fn gather(&mut self, first: Message) -> Gathered {
+        let (mut gathered, mut next) = (Gathered::default(), Some(first));
         let until = Instant::now() + self.rules.linger;
         while let Some(message) = next {
             match message {
-                Message::Begin => {}
-                Message::Event(row) => rows.push(row),
-                Message::Close(done) => return (rows, Some(done)),
+                Message::Begin(told) => return Gathered { told: Some(told), begin: true, ..gathered },
+                Message::Event(row) => gathered.rows.push(row),
+                Message::Flush(told) => return Gathered { told: Some(told), ..gathered },
+                Message::Close(told) => return Gathered { told: Some(told), close: true, ..gathered },
             }
-            if rows.len() >= self.rules.batch {
+            if gathered.rows.len() >= self.rules.batch {
                 break;
             }
             next = timeout_at(until, self.waiting.recv()).await.ok().flatten();
         }
-        (rows, None)
+        gathered
     }
 
     /// Writes rows behind the chain's last one, however long that takes.
