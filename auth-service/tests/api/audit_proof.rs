@@ -49,7 +49,7 @@ async fn a_change_of_any_column_is_found_where_it_is() {
     let texts = texts.iter().map(|column| (*column, "'x'", "changed, moved"));
     let others = [("mac", "'x'", "changed, moved"), ("occurred_at", "occurred_at + 1", "changed, moved")];
     for (column, value, what) in texts.chain(others) {
-        service.run_sql(&format!("CREATE TABLE kept AS SELECT * FROM audit_events WHERE position = 4"));
+        service.run_sql("CREATE TABLE kept AS SELECT * FROM audit_events WHERE position = 4");
         service.run_sql(&format!("UPDATE audit_events SET {column} = {value} WHERE position = 4"));
         let found = findings(&service).await;
         assert_eq!(found.len(), 1, "{column}: {found:?}");
@@ -69,7 +69,7 @@ async fn a_change_of_any_column_is_found_where_it_is() {
         service.run_sql(&back);
     }
     for column in ["mac", "first_mac", "kid", "signature", "chain"] {
-        service.run_sql(&format!("CREATE TABLE kept AS SELECT * FROM audit_heads"));
+        service.run_sql("CREATE TABLE kept AS SELECT * FROM audit_heads");
         service.run_sql(&format!("UPDATE audit_heads SET {column} = 'x'"));
         assert!(!findings(&service).await.is_empty(), "{column}");
         service

@@ -99,7 +99,7 @@ impl Audit {
             return;
         }
         let row = row_of(event, self.clock.now());
-        let full = match self.queue.try_send(Message::Event(row)) {
+        let full = match self.queue.try_send(Message::Event(Box::new(row))) {
             Ok(()) => return,
             Err(mpsc::error::TrySendError::Full(message) | mpsc::error::TrySendError::Closed(message)) => {
                 message

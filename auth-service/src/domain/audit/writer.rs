@@ -24,7 +24,7 @@ pub(super) enum Message {
     /// Begin the chain, and say so.
     Begin(oneshot::Sender<()>),
     /// A row but for its place.
-    Event(AuditEvent),
+    Event(Box<AuditEvent>),
     /// Write everything that came before, and say so.
     Flush(oneshot::Sender<()>),
     /// The same, and end the chain.
@@ -117,7 +117,7 @@ impl Writer {
         while let Some(message) = next {
             match message {
                 Message::Begin(told) => return Gathered { told: Some(told), begin: true, ..gathered },
-                Message::Event(row) => gathered.rows.push(row),
+                Message::Event(row) => gathered.rows.push(*row),
                 Message::Flush(told) => return Gathered { told: Some(told), ..gathered },
                 Message::Close(told) => return Gathered { told: Some(told), close: true, ..gathered },
             }
@@ -217,8 +217,7 @@ struct Batch {
 impl Batch {
     /// May run twice, also at the same time, when nobody knows how the first run ended: one of them appends.
     fn append(&self, db: &mut Connection) -> Result<Appended, StoreError> {
-        let held = audit_heads::hold(db, &self.stand.chain)?;
-        let head = match held {
+        let head = match audit_heads::hold(db, &self.stand.chain)? {
             None if self.stand.number == 0 => return self.open(db),
             None => return self.where_is_it(db),
             Some(head) => head,
