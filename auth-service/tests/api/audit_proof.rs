@@ -254,6 +254,26 @@ async fn a_running_process_notices_that_somebody_writes_to_its_chain() {
 }
 
 #[actix_web::test]
+async fn a_row_that_was_put_where_the_next_one_belongs_does_not_keep_that_from_being_written() {
+    let service = Service::start().await;
+    service.register("alice").await;
+    let rows = trail(&service, "account_registered").await;
+    service.run_sql(&format!(
+        "INSERT INTO audit_events (chain, position, occurred_at, event, outcome, mac)
+         VALUES ('{}', {}, 1, 'login', 'success', 'x')",
+        rows[0].chain,
+        rows.last().unwrap().position + 1
+    ));
+    let found = findings(&service).await;
+    assert!(found.len() == 1 && found[0].contains("stands behind the end of the chain"), "{found:?}");
+    let tokens = service.login("alice").await;
+    service.logout(&tokens.access).await;
+    let rows = trail(&service, "logout").await;
+    assert!(rows.iter().any(|row| row.event == "audit_disturbed"), "{rows:?}");
+    assert!(rows.iter().any(|row| row.event == "login" && row.mac != "x"), "{rows:?}");
+}
+
+#[actix_web::test]
 async fn what_is_old_is_deleted_and_the_rest_can_still_be_proven() {
     let service = Service::with(&[("AUTH__CLEANUP__INTERVAL", "24h")]).await;
     service.register("alice").await;

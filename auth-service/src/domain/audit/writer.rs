@@ -150,23 +150,29 @@ impl Writer {
             match outcome {
                 Ok(Appended::At(stand)) => return self.stands_at(stand, closing),
                 Ok(Appended::Pruned) => self.chain = None,
-                Ok(Appended::Disturbed) => {
-                    log::error!("somebody else wrote to the audit chain that stood at {}", stand.anchor());
-                    self.chain = None;
-                    let disturbed = Event::of(EventKind::AuditDisturbed).with("stood", stand.anchor());
-                    rows.insert(0, self.row(disturbed));
-                }
-                // Another process began a chain at the same moment; ours gets the next number.
-                Err(StoreError::Conflict(_)) => self.chain = Some(stand),
+                Ok(Appended::Disturbed) => self.give_up(&stand, &mut rows),
+                // Somebody put a row where ours belongs.
+                Err(StoreError::Conflict(_)) if stand.number != 0 => self.give_up(&stand, &mut rows),
                 Err(error) => {
-                    if !complained {
+                    // Of processes that begin their chains at the same moment, one gets the number.
+                    let race = matches!(error, StoreError::Conflict(_));
+                    if !complained && !race {
                         log::warn!("{} audit events wait for the database: {error}", rows.len());
                     }
-                    (complained, self.chain) = (true, Some(stand));
+                    complained |= !race;
+                    self.chain = Some(stand);
                     sleep(RETRY).await;
                 }
             }
         }
+    }
+
+    /// Leaves a chain that somebody else wrote to, as evidence; the next one says so.
+    fn give_up(&mut self, stand: &Stand, rows: &mut Vec<AuditEvent>) {
+        log::error!("somebody else wrote to the audit chain that stood at {}", stand.anchor());
+        let disturbed = Event::of(EventKind::AuditDisturbed).with("stood", stand.anchor());
+        rows.insert(0, self.row(disturbed));
+        self.chain = None;
     }
 
     /// A chain with a name of its own, whose first row says so.
@@ -237,7 +243,7 @@ impl Batch {
     fn open(&self, db: &mut Connection) -> Result<Appended, StoreError> {
         let before = audit_heads::newest(db)?;
         let previous = before.as_ref().map(|head| stand_of(head).anchor());
-        let number = before.map_or(0, |head| head.number) + 1;
+        let number = before.map_or(0, |head| head.number).saturating_add(1);
         let mut head = AuditHead {
             chain: self.stand.chain.clone(),
             number,

@@ -15,6 +15,7 @@ pub use news::KeyNews;
 pub use refresh_key::RefreshToken;
 pub use rotation::{Rotated, RotationError};
 pub use sealing::Sealer;
+pub use stored::lost_audit_keys;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -326,15 +327,6 @@ impl Keyring {
         let (token, ring) = (Encoded::parse(token)?, self.ring.load());
         ring.refresh.iter().find_map(|key| key.decode(&token, ring.epoch))
     }
-}
-
-/// The kids of the audit keys that the master key does not open: what they prove cannot be proven any more.
-///
-/// # Errors
-/// The store's.
-pub async fn lost_audit_keys(store: &Store, sealer: &Sealer) -> Result<Vec<String>, StoreError> {
-    let rows = store.read(|db| keys::of_purpose(db, Purpose::Audit.as_str())).await?;
-    Ok(stored::closed(sealer, &rows))
 }
 
 /// A new key for each purpose that has changing ones, in force since ever: for a database that begins anew. Takes a second

@@ -166,10 +166,14 @@ pub(super) async fn reseal(store: &Store, stale: Vec<Resealed>) -> Result<(), St
     Ok(())
 }
 
-/// The kids of those of these rows that do not open.
-pub(super) fn closed(sealer: &Sealer, rows: &[SealedKey]) -> Vec<String> {
-    let closed = rows.iter().filter(|row| sealer.open(&context(row), &row.sealed).is_none());
-    closed.map(|row| row.kid.clone()).collect()
+/// The kids of the audit keys that the master key does not open: what they prove cannot be proven any more.
+///
+/// # Errors
+/// The store's.
+pub async fn lost_audit_keys(store: &Store, sealer: &Sealer) -> Result<Vec<String>, StoreError> {
+    let rows = store.read(|db| keys::of_purpose(db, Purpose::Audit.as_str())).await?;
+    let lost = rows.iter().filter(|row| sealer.open(&context(row), &row.sealed).is_none());
+    Ok(lost.map(|row| row.kid.clone()).collect())
 }
 
 /// A new key as a row. Making an RSA key takes a second: not for a thread that serves requests.

@@ -26,6 +26,8 @@ pub struct Anchor {
     chain: String,
     position: i64,
     mac: String,
+    /// The number of its chain, if that is known.
+    number: Option<i64>,
 }
 
 impl FromStr for Anchor {
@@ -40,7 +42,7 @@ impl FromStr for Anchor {
             return Err(form);
         };
         let position = position.parse().map_err(|_| form)?;
-        Ok(Self { chain: chain.to_owned(), position, mac: mac.to_owned() })
+        Ok(Self { chain: chain.to_owned(), position, mac: mac.to_owned(), number: None })
     }
 }
 
@@ -111,6 +113,8 @@ struct Check<'a> {
 struct Seen {
     /// Chains that were deleted because their time was over.
     pruned: BTreeSet<String>,
+    /// Chains with lower numbers were deleted as well.
+    front: i64,
     /// Keys that a recovery found lost, and the number of the newest chain at that time.
     lost_keys: BTreeMap<String, i64>,
     /// The heads of chains that nobody can check, because their key is not there.
@@ -171,7 +175,7 @@ impl Check<'_> {
                 let Some(end) = rows.last().map(|row| row.position) else { break };
                 for row in &rows {
                     if walk.step(row) {
-                        self.learn_from(row);
+                        self.learn_from(row, head.number);
                     }
                 }
                 after = end;
@@ -208,8 +212,8 @@ impl Check<'_> {
         self.store.read(move |db| audit_heads::find(db, &chain)).await
     }
 
-    /// A genuine row may say something about other chains.
-    fn learn_from(&mut self, row: &AuditEvent) {
+    /// A genuine row may say something about other chains. `number` is that of its own.
+    fn learn_from(&mut self, row: &AuditEvent, number: i64) {
         let kind = EventKind::named(&row.event);
         let Some(details) = row.details.as_deref().and_then(|text| serde_json::from_str::<Value>(text).ok())
         else {
@@ -217,11 +221,14 @@ impl Check<'_> {
         };
         let text = |name: &str| details[name].as_str();
         let anchor = match kind {
-            Some(EventKind::ProcessStarted) => text("previous"),
-            Some(EventKind::AuditDisturbed) => text("stood"),
+            Some(EventKind::ProcessStarted) => {
+                text("previous").map(|text| (text, Some(number.saturating_sub(1))))
+            }
+            Some(EventKind::AuditDisturbed) => text("stood").map(|text| (text, None)),
             _ => None,
         };
-        self.anchors.extend(anchor.and_then(|anchor| anchor.parse().ok()));
+        let anchor = anchor.and_then(|(text, number)| Some(Anchor { number, ..text.parse().ok()? }));
+        self.anchors.extend(anchor);
         match kind {
             Some(EventKind::AuditPruned) => self.seen.pruned.extend(text("chain").map(str::to_owned)),
             Some(EventKind::Recovered) => {
@@ -253,6 +260,7 @@ impl Check<'_> {
         let genuine = || heads.iter().filter(|head| head_is_genuine(self.keys, head));
         let front = genuine().filter(|head| head.front).map(|head| head.number).max().unwrap_or(1);
         let newest = genuine().map(|head| head.newest.max(head.number)).max().unwrap_or(1);
+        self.seen.front = front;
         let there: BTreeSet<i64> = heads.iter().map(|head| head.number).collect();
         let gone: Vec<i64> = (front..=newest).filter(|number| !there.contains(number)).collect();
         for number in gone {
@@ -263,7 +271,7 @@ impl Check<'_> {
     /// What was so once must be so now.
     async fn anchors(&mut self) -> Result<(), StoreError> {
         for anchor in std::mem::take(&mut self.anchors) {
-            let Anchor { chain, position, mac } = &anchor;
+            let Anchor { chain, position, mac, number } = &anchor;
             let (of, before) = (chain.clone(), position.saturating_sub(1));
             let rows = self.store.read(move |db| audit_events::of_chain(db, &of, before, 1)).await?;
             let there = rows.first().filter(|row| row.position == *position);
@@ -271,8 +279,8 @@ impl Check<'_> {
             let kept = match (kept, self.head_of(chain).await?) {
                 (Some(kept), _) => Some(kept),
                 (None, Some(head)) if *position < head.first_position => None,
+                (None, None) if number.is_some_and(|number| number < self.seen.front) => None,
                 (None, None) if self.seen.pruned.contains(chain) => None,
-                // Whoever pruned it has said so in a row that is pruned by now, or nobody has.
                 (None, _) => Some(false),
             };
             match kept {
