@@ -9,6 +9,8 @@ use super::schema::audit_events::dsl;
 
 /// How many columns a row has.
 const COLUMNS: usize = 13;
+/// How many rows one statement inserts: SQLite looks each parameter up among those before it, which grows with the square.
+const ROWS: usize = 16;
 
 /// An event as it is stored.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Queryable, Selectable)]
@@ -42,11 +44,15 @@ pub struct AuditEvent {
     pub mac: String,
 }
 
-/// Inserts rows in one statement, which costs little more than one row.
+/// Inserts rows, several in one statement, which costs little more than one row.
 ///
 /// # Errors
 /// The database's; [`StoreError::Conflict`] when one of the places is taken.
 pub fn insert(connection: &mut Connection, rows: &[AuditEvent]) -> Result<(), StoreError> {
+    rows.chunks(ROWS).try_for_each(|rows| insert_at_once(connection, rows))
+}
+
+fn insert_at_once(connection: &mut Connection, rows: &[AuditEvent]) -> Result<(), StoreError> {
     let row = |index: usize| {
         let columns: Vec<String> =
             (1..=COLUMNS).map(|column| format!("${}", index * COLUMNS + column)).collect();
