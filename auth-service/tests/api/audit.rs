@@ -151,8 +151,13 @@ async fn tour(service: &Service) -> Vec<String> {
     operator.change_roles("alice", vec!["subscriber".to_owned()], vec![]).await.unwrap();
     operator.set_disabled("alice", true).await.unwrap();
     operator.set_disabled("alice", false).await.unwrap();
+    let keys = async || service.get("/.well-known/jwks.json").await.json()["keys"].clone();
+    let first = keys().await[0]["kid"].clone();
     operator.rotate_signing_key().await.unwrap();
     operator.withdraw_signing_keys().await.unwrap();
+    // What the service signed before it heard of that is refused after.
+    let heard = async || keys().await.as_array().unwrap().iter().all(|key| key["kid"] != first);
+    service.wait_until("it has heard of the withdrawal", heard).await;
     let client = service.create_client("billing", &["a:read"], &[]).await;
     secrets.push(client.secret.clone());
     let granted = service.post_form_by(&client, "/token", "grant_type=client_credentials").await.json();
