@@ -17,6 +17,7 @@ use shared_claims::{
 };
 use url::Url;
 
+use crate::domain::audit::{Audit, AuditRules, Event, EventKind};
 use crate::domain::guessing::{Guessing, GuessingRules, Rule};
 use crate::domain::keyring::sealing::{self, MasterKeyError};
 use crate::domain::keyring::{Keyring, KeyringError, Lifetimes, Plan, Sealer};
@@ -90,8 +91,9 @@ pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError>
         clean_up: settings.cleanup.interval,
         keep_ended: settings.cleanup.keep,
         step: settings.cleanup.step,
+        keep_audit: settings.audit.keep,
     };
-    let background = issuer.clone();
+    let (background, audit) = (issuer.clone(), issuer.audit.clone());
     let routes = move |config: &mut ServiceConfig| {
         config
             .app_data(issuer.clone())
@@ -115,7 +117,10 @@ pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError>
     let app = App::listen(endpoint, routes).map_err(|error| StartError::Listen(settings.listen, error))?;
     warn_about(settings);
     log::info!("issues tokens as {}", settings.issuer);
-    Ok(app.beside(async move { background.keep_up(upkeep).await }))
+    audit.begin().await;
+    Ok(app
+        .beside(async move { background.keep_up(upkeep).await })
+        .afterwards(async move { audit.close().await }))
 }
 
 fn open_tls(settings: &Settings, clock: Clock) -> Result<Option<Tls>, SettingsError> {
@@ -132,6 +137,7 @@ pub async fn build_issuer(settings: &Settings, clock: Clock) -> Result<Issuer, S
     let store = Store::open(&settings.database_url(), store_limits(settings))?;
     let clock = database_clock(&store, clock).await?;
     let keyring = Keyring::open(&store, sealer, clock.now(), plan(settings)).await?;
+    let audit = Audit::start(store.clone(), keyring.audit_keys(), clock.clone(), audit_rules(settings));
     let scheme = scheme(settings)?;
     let policy = policy(settings, &scheme);
     let secret = settings.tokens.shared_secret.as_ref();
@@ -150,10 +156,12 @@ pub async fn build_issuer(settings: &Settings, clock: Clock) -> Result<Issuer, S
         ttl: settings.status_lists.ttl,
     });
     let guessing = settings.limits.enabled.then(|| Guessing::new(guessing_rules(settings)));
-    Ok(Issuer { store, clock, keyring, hasher, guessing, lists, verifier, policy })
+    let issuer = Issuer { store, clock, keyring, hasher, guessing, audit, lists, verifier, policy };
+    issuer.record_key_news().await;
+    Ok(issuer)
 }
 
-/// Puts a restored database into service; says how many sessions were ended.
+/// Puts a restored database into service, and writes so into the audit trail; says how many sessions were ended.
 ///
 /// # Errors
 /// [`StartError`].
@@ -162,7 +170,26 @@ pub async fn recover(settings: &Settings, clock: Clock) -> Result<usize, StartEr
     let sealer = sealer(settings)?;
     let store = Store::open(&settings.database_url(), store_limits(settings))?;
     let clock = database_clock(&store, clock).await?;
-    Ok(recovery::recover(&store, &sealer, &plan(settings), clock.now()).await?)
+    let recovered = recovery::recover(&store, &sealer, &plan(settings), clock.now()).await?;
+    let keyring = Keyring::open(&store, sealer, clock.now(), plan(settings)).await?;
+    let audit = Audit::start(store, keyring.audit_keys(), clock, audit_rules(settings));
+    let event = Event::of(EventKind::Recovered).with("ended", recovered.ended);
+    let event =
+        event.with("lost_keys", recovered.lost_audit_keys).with("newest_chain", recovered.newest_chain);
+    audit.record(event).await;
+    audit.close().await;
+    Ok(recovered.ended)
+}
+
+fn audit_rules(settings: &Settings) -> AuditRules {
+    AuditRules {
+        queue: settings.audit.queue,
+        patience: settings.database.timeout,
+        linger: settings.audit.linger,
+        batch: settings.audit.batch,
+        anchor: settings.audit.anchor,
+        refusals_per_second: settings.audit.refusals_per_second,
+    }
 }
 
 /// The clock of the database, which all replicas share.

@@ -6,5 +6,5 @@ use auth_service::cli;
 
 #[actix_web::main]
 async fn main() -> ExitCode {
-    cli::run().await
+    Box::pin(cli::run()).await
 }

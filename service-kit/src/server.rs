@@ -3,8 +3,8 @@
 use std::future::{Ready, ready};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use actix_web::dev::{Payload, Server, ServerHandle};
 use actix_web::http::header::HeaderValue;
@@ -134,12 +134,16 @@ pub struct App {
 pub struct Handle {
     server: ServerHandle,
     closing: Arc<watch::Sender<bool>>,
+    /// When it was asked to stop.
+    asked: Arc<OnceLock<Instant>>,
+    shutdown_timeout: Duration,
 }
 
 impl Handle {
     /// Takes no more requests, and ends endless answers at once. With `graceful`, requests in flight may go on for as long
     /// as the settings say. Returns when the server has ended.
     pub async fn stop(&self, graceful: bool) {
+        self.asked.get_or_init(Instant::now);
         self.closing.send_replace(true);
         self.server.stop(graceful).await;
     }
@@ -202,7 +206,12 @@ impl App {
         let scheme = if tls.is_some() { "https" } else { "http" };
         let (acceptor, refresher) = tls.map(Tls::into_parts).unzip();
         let server = Listener { socket, http, acceptor }.serve(app)?;
-        let handle = Handle { server: server.handle(), closing: Arc::new(closing) };
+        let handle = Handle {
+            server: server.handle(),
+            closing: Arc::new(closing),
+            asked: Arc::default(),
+            shutdown_timeout: http.shutdown_timeout,
+        };
         let run = Box::pin(serve(name, server, handle.clone(), format!("{scheme}://{address}")));
         let app = Self { address, handle, run };
         Ok(match refresher {
@@ -222,7 +231,27 @@ impl App {
         };
         Self { run: Box::pin(run), ..self }
     }
+
+    /// Does `work` when the service has ended, before `run` returns: in what is left of the shutdown time-out, and in a second
+    /// if there is less.
+    #[must_use]
+    pub fn afterwards(self, work: impl Future<Output = ()> + 'static) -> Self {
+        let Handle { asked, shutdown_timeout, .. } = self.handle.clone();
+        let run = async move {
+            let ended = self.run.await;
+            let gone = asked.get().map_or(Duration::ZERO, Instant::elapsed);
+            let left = shutdown_timeout.saturating_sub(gone).max(LAST_WORK);
+            if tokio::time::timeout(left, work).await.is_err() {
+                log::warn!("what had to be done after the last request was not done in {left:?}");
+            }
+            ended
+        };
+        Self { run: Box::pin(run), ..self }
+    }
 }
+
+/// However long the requests in flight took, work that comes after them has this long.
+const LAST_WORK: Duration = Duration::from_secs(1);
 
 async fn serve(name: &str, mut server: Server, handle: Handle, url: String) -> io::Result<()> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);

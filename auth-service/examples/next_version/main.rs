@@ -15,7 +15,7 @@ const NEXT: EmbeddedMigrations = embed_migrations!("examples/next_version/migrat
 #[actix_web::main]
 async fn main() -> ExitCode {
     match migrate() {
-        Ok(()) => cli::run().await,
+        Ok(()) => Box::pin(cli::run()).await,
         Err(error) => {
             log::error!("{error}");
             ExitCode::FAILURE

@@ -2,9 +2,8 @@
 
 use clap::Subcommand;
 use secrecy::ExposeSecret as _;
-use shared_claims::verifier::Clock;
 
-use crate::app;
+use crate::domain::Issuer;
 use crate::domain::clients::{NewClient, client_id, is_client_name, name_of};
 use crate::settings::Settings;
 
@@ -66,7 +65,10 @@ fn word(text: &str) -> Result<String, String> {
 }
 
 pub(super) async fn run(settings: &Settings, command: ClientCommand) -> Result<(), String> {
-    let issuer = app::build_issuer(settings, Clock::system()).await.map_err(|error| error.to_string())?;
+    super::as_operator(settings, async |issuer| act(issuer, command).await).await
+}
+
+async fn act(issuer: &Issuer, command: ClientCommand) -> Result<(), String> {
     let failed = |error: &dyn std::fmt::Display| error.to_string();
     match command {
         ClientCommand::Create { name, scopes, audience } => {

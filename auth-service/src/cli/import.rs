@@ -7,11 +7,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
-use shared_claims::verifier::Clock;
 use tokio::sync::mpsc;
 
 use super::user::warn_about_unknown_roles;
-use crate::app;
 use crate::domain::Issuer;
 use crate::domain::import::formats::{self, Format, ReadError};
 use crate::domain::import::{BATCH, Outcome, Read, Rehearsal, Report};
@@ -58,10 +56,18 @@ pub(super) async fn run(settings: &Settings, command: ImportCommand) -> Result<(
         Source::Supabase => Format::Supabase,
     };
     let reader = open(&file)?;
-    let issuer = app::build_issuer(settings, Clock::system()).await.map_err(|error| error.to_string())?;
+    super::as_operator(settings, async |issuer| act(issuer, format, reader, dry_run).await).await
+}
+
+async fn act(
+    issuer: &Issuer,
+    format: Format,
+    reader: Box<dyn BufRead + Send>,
+    dry_run: bool,
+) -> Result<(), String> {
     let (sender, batches) = mpsc::channel(AHEAD);
     let reading = std::thread::spawn(move || read(format, reader, &sender));
-    let (report, failed) = store(&issuer, batches, dry_run).await;
+    let (report, failed) = store(issuer, batches, dry_run).await;
     // When storing failed, nobody listens to the reader any more, and it ends.
     let read = reading.join().unwrap_or_else(|_| Err("the reader panicked".to_owned()));
     print(&report, dry_run);

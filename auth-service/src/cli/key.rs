@@ -1,9 +1,8 @@
 //! `auth-service key …`: signing keys, beside a running server.
 
 use clap::Subcommand;
-use shared_claims::verifier::Clock;
 
-use crate::app;
+use crate::domain::Issuer;
 use crate::domain::keyring::Rotated;
 use crate::settings::Settings;
 
@@ -21,7 +20,10 @@ pub(super) enum KeyCommand {
 }
 
 pub(super) async fn run(settings: &Settings, command: KeyCommand) -> Result<(), String> {
-    let issuer = app::build_issuer(settings, Clock::system()).await.map_err(|error| error.to_string())?;
+    super::as_operator(settings, async |issuer| act(issuer, command).await).await
+}
+
+async fn act(issuer: &Issuer, command: KeyCommand) -> Result<(), String> {
     match command {
         KeyCommand::List => {
             for key in issuer.keyring.list(issuer.clock.now()) {

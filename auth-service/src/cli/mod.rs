@@ -5,6 +5,7 @@
     reason = "this is where the program talks to a terminal"
 )]
 
+mod audit;
 mod client;
 mod import;
 mod key;
@@ -13,10 +14,13 @@ mod user;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use nix::unistd::{Uid, User};
 use service_kit::settings::process_environment;
 use shared_claims::verifier::Clock;
 
 use crate::app::{self, StartError};
+use crate::domain::Issuer;
+use crate::domain::audit::Origin;
 use crate::settings::Settings;
 use crate::store::Store;
 
@@ -54,6 +58,9 @@ enum Command {
     /// Nothing is hashed, and nothing that is there is changed: what is there already with the same hash is counted, so that
     /// an import that broke off is started again in the same way.
     Import(import::ImportCommand),
+    /// Check the audit trail, and read it.
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// After a restore from a backup: make everything that was ever given worthless, and begin anew with new keys.
     ///
     /// Ends every session and revokes every token, so that nothing that was used or ended after the backup comes back to
@@ -95,6 +102,7 @@ pub async fn run() -> ExitCode {
         Some(Command::Key(command)) => key::run(&settings, command).await,
         Some(Command::Client(command)) => client::run(&settings, command).await,
         Some(Command::Import(command)) => import::run(&settings, command).await,
+        Some(Command::Audit(command)) => audit::run(&settings, command).await,
         Some(Command::Recover) => recover(&settings).await,
     };
     match done {
@@ -106,6 +114,30 @@ pub async fn run() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Who runs the command, as the system knows them: by name or, where they have none, by number.
+fn operator() -> Origin {
+    let uid = Uid::current();
+    let user = User::from_uid(uid).ok().flatten();
+    Origin::operator(&user.map_or_else(|| uid.to_string(), |user| user.name))
+}
+
+/// Does what an operator wants on the use cases. When this returns, it stands in the audit trail.
+async fn as_operator<T>(
+    settings: &Settings,
+    work: impl AsyncFnOnce(&Issuer) -> Result<T, String>,
+) -> Result<T, String> {
+    let work = async {
+        let issuer = Box::pin(app::build_issuer(settings, Clock::system())).await;
+        let issuer = issuer.map_err(|error| error.to_string())?;
+        let done = work(&issuer).await;
+        if tokio::time::timeout(settings.database.timeout, issuer.audit.close()).await.is_err() {
+            eprintln!("auth-service: the database did not take what this command adds to the audit trail");
+        }
+        done
+    };
+    operator().scope(work).await
 }
 
 fn migrate(settings: &Settings, revert: Option<usize>) -> Result<(), String> {
@@ -126,7 +158,8 @@ fn migrate(settings: &Settings, revert: Option<usize>) -> Result<(), String> {
 }
 
 async fn recover(settings: &Settings) -> Result<(), String> {
-    let ended = app::recover(settings, Clock::system()).await.map_err(|error| error.to_string())?;
+    let recovery = operator().scope(app::recover(settings, Clock::system()));
+    let ended = recovery.await.map_err(|error| error.to_string())?;
     println!("ended {ended} sessions, and made new keys; everybody logs in again");
     Ok(())
 }

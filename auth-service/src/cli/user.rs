@@ -4,9 +4,7 @@ use std::io::Read as _;
 
 use clap::Subcommand;
 use secrecy::SecretString;
-use shared_claims::verifier::Clock;
 
-use crate::app;
 use crate::domain::Issuer;
 use crate::domain::accounts::{RegisterError, Registration};
 use crate::domain::rights::is_role_name;
@@ -61,18 +59,21 @@ fn role(name: &str) -> Result<String, String> {
 }
 
 pub(super) async fn run(settings: &Settings, command: UserCommand) -> Result<(), String> {
-    let issuer = app::build_issuer(settings, Clock::system()).await.map_err(|error| error.to_string())?;
+    super::as_operator(settings, async |issuer| act(issuer, command).await).await
+}
+
+async fn act(issuer: &Issuer, command: UserCommand) -> Result<(), String> {
     match command {
         UserCommand::Create { username, email, roles, password_stdin: _ } => {
-            warn_about_unknown_roles(&issuer, &roles);
+            warn_about_unknown_roles(issuer, &roles);
             let registration = Registration { username, password: read_password()?, email, roles };
             let user = issuer.create_account(registration).await.map_err(|error| explain(&error))?;
             println!("created {} ({}), roles: {}", user.username, user.id, shown(&user));
         }
-        UserCommand::Disable { username } => set_disabled(&issuer, &username, true).await?,
-        UserCommand::Enable { username } => set_disabled(&issuer, &username, false).await?,
+        UserCommand::Disable { username } => set_disabled(issuer, &username, true).await?,
+        UserCommand::Enable { username } => set_disabled(issuer, &username, false).await?,
         UserCommand::Roles { username, add, remove } => {
-            warn_about_unknown_roles(&issuer, &add);
+            warn_about_unknown_roles(issuer, &add);
             let changed =
                 issuer.change_roles(&username, add, remove).await.map_err(|error| error.to_string())?;
             let user = changed.ok_or_else(|| nobody(&username))?;

@@ -3,6 +3,7 @@
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::accounts::{parse_email, parse_username};
+use super::audit::{Event, EventKind, Reason};
 use super::guessing::{Budget, Checked, GuessError, Renewal, Source, Target};
 use super::keyring::KeyringError;
 use super::passwords::{Against, HashingError};
@@ -73,7 +74,7 @@ impl Issuer {
         let user = &caller.user;
         let rules = self.policy.passwords.check(new.expose_secret(), &user.username, user.email.as_deref());
         rules.map_err(|invalid| ChangeError::Invalid(vec![Invalid { field: "new_password", ..invalid }]))?;
-        self.demand_password(user, current, &device).await?;
+        self.demand_password(EventKind::PasswordChanged, user, current, &device).await?;
         let hash = self.hasher.hash(new).await?;
         let audience: Vec<String> =
             caller.session.audience.split_ascii_whitespace().map(str::to_owned).collect();
@@ -88,7 +89,8 @@ impl Issuer {
             sessions::insert(db, &row)?;
             Ok(revocation::revoke(db, ended, until)?)
         };
-        let changed = self.store.write(change).await;
+        let event = Event::of(EventKind::PasswordChanged).to(&user.id).in_session(&session.id);
+        let changed = self.write_recorded(change, |done| described(done, event)).await;
         if let (Err(ChangeError::Overtaken), Some(number)) = (&changed, session.number) {
             self.lists.numbers.give_back(number);
         }
@@ -130,7 +132,7 @@ impl Issuer {
         }
         let names_it =
             self.policy.passwords.names(current.expose_secret(), &user.username, user.email.as_deref());
-        self.demand_password(&caller.user, current, device).await?;
+        self.demand_password(EventKind::AccountChanged, &caller.user, current, device).await?;
         if names_it {
             let message = "The password is more than a name or an address.".to_owned();
             return Err(ChangeError::Invalid(vec![Invalid {
@@ -143,13 +145,19 @@ impl Issuer {
             return Ok(user);
         }
         let until = self.revoked_until();
+        let changed = [
+            (user.username != caller.user.username).then_some("username"),
+            (user.email != caller.user.email).then_some("email"),
+        ];
+        let changed: Vec<&str> = changed.into_iter().flatten().collect();
+        let event = Event::of(EventKind::AccountChanged).to(&user.id).with("changed", changed);
         let change = move |db: &mut Connection| {
             let Some(user) = users::set_names(db, &user)? else { return Err(ChangeError::Overtaken) };
             let numbers = sessions::drop_numbers(db, &user.id)?;
             revocation::revoke(db, numbers, until)?;
             Ok(user)
         };
-        let user = self.store.write(change).await?;
+        let user = self.write_recorded(change, |done| described(done, event)).await?;
         self.lists.announce();
         log::info!("{} is the name of {} now", user.username, user.id);
         Ok(user)
@@ -165,7 +173,8 @@ impl Issuer {
         current: SecretString,
         device: &Device,
     ) -> Result<(), ChangeError> {
-        self.demand_password(&caller.user, current, device).await?;
+        self.demand_password(EventKind::AccountDeleted, &caller.user, current, device).await?;
+        let event = Event::of(EventKind::AccountDeleted).to(&caller.user.id);
         let (id, auth_version) = (caller.user.id.clone(), caller.user.auth_version);
         let (now, until) = (self.now(), self.revoked_until());
         let change = move |db: &mut Connection| {
@@ -177,26 +186,48 @@ impl Issuer {
             users::delete(db, &id, auth_version)?;
             Ok(revocation::revoke(db, ended, until)?)
         };
-        self.store.write(change).await?;
+        self.write_recorded(change, |done| described(done, event)).await?;
         self.lists.announce();
         log::info!("{} ({}) deleted the account", caller.user.username, caller.user.id);
         Ok(())
     }
 
+    /// `kind` is what the audit trail calls that for which it is demanded.
     async fn demand_password(
         &self,
+        kind: EventKind,
         user: &User,
         password: SecretString,
         device: &Device,
     ) -> Result<(), ChangeError> {
+        let refused = |reason| Event::refused(kind, reason).to(&user.id);
         if !self.policy.passwords.is_possible(password.expose_secret()) {
+            self.record(refused(Reason::ImpossiblePassword)).await;
             return Err(ChangeError::WrongPassword(None));
         }
         let from = (Target::Account(&user.id), &Source::of(device.ip.as_deref()));
         let against = Against::Stored(user.password_hash.clone());
-        match self.check_password(from, password, against, Renewal::No).await? {
+        let checked = self.check_password(from, password, against, Renewal::No).await;
+        let reason = match &checked {
+            Ok(Checked::Right(_)) => None,
+            Ok(Checked::Wrong(_)) => Some(Reason::WrongPassword),
+            Err(error) => error.reason(),
+        };
+        if let Some(reason) = reason {
+            self.record(refused(reason)).await;
+        }
+        match checked? {
             Checked::Right(_) => Ok(()),
             Checked::Wrong(budget) => Err(ChangeError::WrongPassword(budget)),
         }
+    }
+}
+
+/// What the audit trail says when a change was made, or somebody else was faster.
+fn described<T>(done: &Result<T, ChangeError>, event: Event) -> Option<Event> {
+    match done {
+        Ok(_) => Some(event),
+        Err(ChangeError::Overtaken) => Some(event.but(Reason::Overtaken)),
+        Err(_) => None,
     }
 }

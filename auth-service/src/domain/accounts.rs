@@ -3,6 +3,7 @@
 use email_address::EmailAddress;
 use secrecy::{ExposeSecret as _, SecretString};
 
+use super::audit::{Event, EventKind, Reason};
 use super::passwords::HashingError;
 use super::sessions::NO_SESSION;
 use super::{Invalid, Issuer, random, revocation, rights};
@@ -60,10 +61,22 @@ impl Issuer {
     /// # Errors
     /// [`RegisterError`].
     pub async fn register(&self, registration: Registration) -> Result<User, RegisterError> {
-        if !self.policy.registration_open {
-            return Err(RegisterError::Closed);
+        let made = if self.policy.registration_open {
+            self.make_account(registration, EventKind::AccountRegistered).await
+        } else {
+            Err(RegisterError::Closed)
+        };
+        let reason = match &made {
+            Err(RegisterError::Closed) => Some(Reason::Closed),
+            Err(RegisterError::Taken(Unique::Email)) => Some(Reason::EmailTaken),
+            Err(RegisterError::Taken(_)) => Some(Reason::UsernameTaken),
+            Err(RegisterError::Hashing(HashingError::Overloaded)) => Some(Reason::Overloaded),
+            _ => None,
+        };
+        if let Some(reason) = reason {
+            self.record(Event::refused(EventKind::AccountRegistered, reason)).await;
         }
-        self.create_account(registration).await
+        made
     }
 
     /// Takes a new account from an operator, whether registration is open or not.
@@ -71,6 +84,10 @@ impl Issuer {
     /// # Errors
     /// [`RegisterError`], but never [`RegisterError::Closed`].
     pub async fn create_account(&self, registration: Registration) -> Result<User, RegisterError> {
+        self.make_account(registration, EventKind::AccountCreated).await
+    }
+
+    async fn make_account(&self, registration: Registration, kind: EventKind) -> Result<User, RegisterError> {
         let Registration { username, password, email, roles } = registration;
         let checked = (parse_username(&username), email.as_deref().map(parse_email).transpose());
         let checked_password =
@@ -97,7 +114,9 @@ impl Issuer {
             created_at: self.now(),
         };
         let row = user.clone();
-        self.store.write(move |db| Ok::<_, RegisterError>(users::insert(db, &row)?)).await?;
+        let event = Event::of(kind).to(&user.id).with("roles", user.roles.as_str());
+        let insert = move |db: &mut Connection| Ok::<_, RegisterError>(users::insert(db, &row)?);
+        self.write_recorded(insert, |done| done.is_ok().then_some(event)).await?;
         log::info!("registered {} ({})", user.username, user.id);
         Ok(user)
     }
@@ -116,7 +135,11 @@ impl Issuer {
             }
             Ok::<_, StoreError>(user)
         };
-        let changed = self.store.write(change).await?;
+        let kind = if disabled { EventKind::AccountDisabled } else { EventKind::AccountEnabled };
+        let describe = move |changed: &Result<Option<User>, StoreError>| {
+            Some(Event::of(kind).to(&changed.as_ref().ok()?.as_ref()?.id))
+        };
+        let changed = self.write_recorded(change, describe).await?;
         self.lists.announce();
         Ok(changed)
     }
@@ -135,9 +158,9 @@ impl Issuer {
         let (username, until) = (username.to_lowercase(), self.revoked_until());
         let change = move |db: &mut Connection| {
             let Some(mut user) = users::hold_by_name(db, &username)? else { return Ok(None) };
-            let roles = rights::changed(&user.roles, &add, &remove);
-            if roles == user.roles {
-                return Ok(Some(user));
+            let (roles, before) = (rights::changed(&user.roles, &add, &remove), user.roles.clone());
+            if roles == before {
+                return Ok(Some((user, before)));
             }
             let fewer = user.roles().any(|role| !roles.split(' ').any(|kept| kept == role));
             users::set_roles(db, &user.id, &roles, fewer)?;
@@ -146,11 +169,16 @@ impl Issuer {
                 revocation::revoke(db, numbers, until)?;
             }
             user.roles = roles;
-            Ok::<_, StoreError>(Some(user))
+            Ok::<_, StoreError>(Some((user, before)))
         };
-        let changed = self.store.write(change).await?;
+        let describe = |changed: &Result<Option<(User, String)>, StoreError>| {
+            let (user, before) = changed.as_ref().ok()?.as_ref()?;
+            let event = Event::of(EventKind::RoleChanged).to(&user.id).with("roles", user.roles.as_str());
+            (*before != user.roles).then(|| event.with("before", before.as_str()))
+        };
+        let changed = self.write_recorded(change, describe).await?;
         self.lists.announce();
-        Ok(changed)
+        Ok(changed.map(|(user, _)| user))
     }
 }
 

@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::{ExposeSecret as _, SecretString};
 
+use super::audit::{Event, EventKind, Origin, Reason};
 use super::keyring::KeyringError;
 use super::refresh::narrowed;
 use super::sessions::Grant;
@@ -108,7 +109,10 @@ impl Issuer {
             created_at: self.now(),
         };
         let row = client.clone();
-        match self.store.write(move |db| clients::insert(db, &row)).await {
+        let event = Event::of(EventKind::ClientCreated).to(client_id(&client.name));
+        let event = event.with("scopes", client.scopes.as_str()).with("audience", client.audience.as_str());
+        let describe = |done: &Result<(), StoreError>| done.is_ok().then_some(event);
+        match self.write_recorded(move |db| clients::insert(db, &row), describe).await {
             Ok(()) => Ok((client, secret)),
             Err(StoreError::Conflict(_)) => Err(CreateClientError::Taken),
             Err(error) => Err(error.into()),
@@ -140,7 +144,8 @@ impl Issuer {
             }
             Ok(client)
         };
-        self.changed(self.store.write(change).await)
+        let kind = if disabled { EventKind::ClientDisabled } else { EventKind::ClientEnabled };
+        self.changed(self.write_recorded(change, move |changed| to_client(changed, kind)).await)
     }
 
     /// Gives a client another secret; the one before is worth nothing any more, and neither are the client's tokens. `None`
@@ -158,13 +163,16 @@ impl Issuer {
             }
             Ok(client)
         };
-        Ok(self.changed(self.store.write(change).await)?.map(|_| secret))
+        let describe = |changed: &_| to_client(changed, EventKind::ClientSecretChanged);
+        Ok(self.changed(self.write_recorded(change, describe).await)?.map(|_| secret))
     }
 
     /// Revokes every token of a client.
     pub(super) async fn revoke_client_tokens(&self, client: Client) -> Result<(), StoreError> {
         let until = self.revoked_until();
-        self.changed(self.store.write(move |db| revoke_tokens(db, &client, until)).await)
+        let event = Event::of(EventKind::TokenRevoked).to(client_id(&client.name));
+        let describe = |done: &Result<(), StoreError>| done.is_ok().then_some(event);
+        self.changed(self.write_recorded(move |db| revoke_tokens(db, &client, until), describe).await)
     }
 
     /// The client with this id and secret (RFC 6749 section 2.3); `None` when there is none, or it is disabled.
@@ -177,19 +185,28 @@ impl Issuer {
         secret: &SecretString,
     ) -> Result<Option<Client>, StoreError> {
         let name = name_of(client_id).to_owned();
-        if !is_client_name(&name) {
-            return Ok(None);
-        }
-        let found = self.store.read(move |db| clients::find(db, &name)).await?;
+        let found = if is_client_name(&name) {
+            self.store.read(move |db| clients::find(db, &name)).await?
+        } else {
+            None
+        };
         let shown = digest_of(secret);
         let right = |client: &Client| {
             verify_slices_are_equal(client.secret_digest.as_bytes(), shown.as_bytes()).is_ok()
         };
-        let proven = found.filter(|client| right(client) && !client.disabled);
-        if proven.is_none() {
-            log::warn!("somebody failed to prove to be the client {client_id:?}");
-        }
-        Ok(proven)
+        let reason = match &found {
+            None => Reason::UnknownClient,
+            Some(client) if !right(client) => Reason::WrongSecret,
+            Some(client) if client.disabled => Reason::Disabled,
+            Some(client) => {
+                Origin::proven(&self::client_id(&client.name));
+                return Ok(found);
+            }
+        };
+        log::warn!("somebody failed to prove to be the client {client_id:?}");
+        let known = found.map(|client| self::client_id(&client.name));
+        self.record(Event::refused(EventKind::ClientAuthenticated, reason).to_known(known.as_deref())).await;
+        Ok(None)
     }
 
     /// A token of a client's own (RFC 6749 section 4.4).
@@ -207,12 +224,9 @@ impl Issuer {
         let scope = narrowed(&client.scopes, &asked).ok_or(ClientGrantError::InvalidScope)?.join(" ");
         let audience = narrowed(&client.audience, resource).ok_or(ClientGrantError::InvalidTarget)?;
         let client = self.numbered_client(client).await?;
-        Ok(Grant {
-            access_token: self.mint_for_client(&client, audience, scope.clone())?,
-            expires_in: seconds(self.policy.access_ttl),
-            refresh: None,
-            scope,
-        })
+        let access_token = self.mint_for_client(&client, audience, scope.clone())?;
+        self.record(Event::of(EventKind::ClientTokenGranted).to(client_id(&client.name))).await;
+        Ok(Grant { access_token, expires_in: seconds(self.policy.access_ttl), refresh: None, scope })
     }
 
     async fn numbered_client(&self, client: Client) -> Result<Client, ClientGrantError> {
@@ -234,6 +248,11 @@ impl Issuer {
         self.lists.announce();
         outcome
     }
+}
+
+/// What the audit trail says about a client that was changed.
+fn to_client(changed: &Result<Option<Client>, StoreError>, kind: EventKind) -> Option<Event> {
+    Some(Event::of(kind).to(client_id(&changed.as_ref().ok()?.as_ref()?.name)))
 }
 
 /// The client's next token gets another number.

@@ -5,6 +5,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use shared_claims::error::Refusal;
 
 use super::Issuer;
+use super::audit::EventKind;
 use super::sessions::AuthenticateError;
 
 /// The tokens that a browser brings to a login, of the session that it has until then.
@@ -44,7 +45,11 @@ impl Issuer {
     /// [`AuthenticateError::CsrfToken`] when it is not ours, [`Refusal::Revoked`] when the session had ended before.
     pub async fn logout_by_csrf_token(&self, csrf_token: &str) -> Result<(), AuthenticateError> {
         let session_id = self.keyring.decode_csrf_token(csrf_token).ok_or(AuthenticateError::CsrfToken)?;
-        if self.end_session(session_id).await? { Ok(()) } else { Err(Refusal::Revoked.into()) }
+        if self.end_session(session_id, EventKind::Logout).await? {
+            Ok(())
+        } else {
+            Err(Refusal::Revoked.into())
+        }
     }
 
     /// The sessions that a browser has: of each genuine token that it brings, which may be one of somebody else's making.

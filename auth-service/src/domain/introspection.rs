@@ -5,6 +5,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use shared_claims::{AccessToken, claims::Claims};
 
 use super::Issuer;
+use super::audit::EventKind;
 use super::clients::{client_id, name_of};
 use super::keyring::RefreshToken;
 use super::revocation::LIST_SIZE;
@@ -74,11 +75,11 @@ impl Issuer {
     /// The store's.
     pub async fn revoke_token(&self, client: Option<Client>, token: &SecretString) -> Result<(), StoreError> {
         if self.keyring.decode_refresh_token(token.expose_secret()).is_some() {
-            return if client.is_none() { self.logout_by_refresh_token(token).await } else { Ok(()) };
+            return if client.is_none() { self.revoke_by_refresh_token(token).await } else { Ok(()) };
         }
         let Ok(token) = self.verify_expired(token.expose_secret()) else { return Ok(()) };
         match (client, token.sid.clone()) {
-            (None, Some(session)) => self.end_session(session).await.map(|_| ()),
+            (None, Some(session)) => self.end_session(session, EventKind::TokenRevoked).await.map(|_| ()),
             (Some(client), None)
                 if token.client_id == client_id(&client.name) && self.is_number_of(&token, client.number) =>
             {

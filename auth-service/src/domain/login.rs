@@ -3,6 +3,7 @@
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::accounts::{parse_email, parse_username};
+use super::audit::{Event, EventKind, Origin, Reason};
 use super::csrf::Carried;
 use super::guessing::{Budget, Checked, GuessError, Renewal, Source, Target};
 use super::keyring::KeyringError;
@@ -59,6 +60,7 @@ impl Issuer {
         let LoginRequest { login, password, resource, carried } = request;
         let audience = self.audience_for(resource)?;
         if !self.policy.passwords.is_possible(password.expose_secret()) {
+            self.record(Event::refused(EventKind::Login, Reason::ImpossiblePassword)).await;
             return Err(LoginError::InvalidCredentials(None));
         }
         let folded = folded(&login);
@@ -77,12 +79,17 @@ impl Issuer {
             None => Against::Decoy(decoy),
         };
         let source = Source::of(device.ip.as_deref());
-        let checked = self.check_password((target, &source), password, against, Renewal::Offered).await?;
-        let (user, renewed) = match (checked, found) {
+        let checked = self.check_password((target, &source), password, against, Renewal::Offered).await;
+        if let Some(reason) = why_not(&checked, found.as_ref()) {
+            let refused = Event::refused(EventKind::Login, reason);
+            self.record(refused.to_known(found.as_ref().map(|user| user.id.as_str()))).await;
+        }
+        let (user, renewed) = match (checked?, found) {
             (Checked::Right(renewed), Some(user)) => (user, renewed),
             (Checked::Wrong(budget), _) => return Err(LoginError::InvalidCredentials(budget)),
             (Checked::Right(_), None) => return Err(LoginError::InvalidCredentials(None)),
         };
+        Origin::proven(&user.id);
         let replaced = self.sessions_of(&carried);
         let session = self.begin_session(&user, (renewed, replaced), &audience, device).await?;
         let scope = self.policy.roles.scope(user.roles());
@@ -100,7 +107,7 @@ impl Issuer {
         let mut session = self.new_session(user, audience, device);
         session.number = self.take_number().await?;
         let (row, auth_version, outdated) = (session.clone(), user.auth_version, user.password_hash.clone());
-        let (until, news) = (self.revoked_until(), !replaced.is_empty());
+        let (until, news, user_id) = (self.revoked_until(), !replaced.is_empty(), user.id.clone());
         let begin = move |db: &mut Connection| {
             // While the password was being checked it may have been changed, or the account disabled.
             if !users::hold(db, &row.user_id, auth_version)? {
@@ -115,11 +122,24 @@ impl Issuer {
                 ended.extend(sessions::end(db, &id, row.created_at)?);
             }
             if !ended.is_empty() {
-                revocation::revoke(db, ended.into_iter().map(|session| session.number), until)?;
+                revocation::revoke(db, ended.iter().map(|session| session.number), until)?;
             }
-            Ok(())
+            Ok(ended)
         };
-        let outcome = self.store.write(begin).await;
+        let login = Event::of(EventKind::Login).to(&user.id).in_session(&session.id);
+        let describe = move |outcome: &Result<Vec<Session>, LoginError>| match outcome {
+            Ok(ended) => {
+                let one = |ended: &Session| {
+                    Event::of(EventKind::SessionEnded).to(&ended.user_id).in_session(&ended.id)
+                };
+                [login].into_iter().chain(ended.iter().map(one)).collect()
+            }
+            Err(LoginError::InvalidCredentials(_)) => {
+                vec![Event::refused(EventKind::Login, Reason::Overtaken).to(&user_id)]
+            }
+            Err(_) => Vec::new(),
+        };
+        let outcome = self.write_recorded(begin, describe).await;
         if let (Err(LoginError::InvalidCredentials(_)), Some(number)) = (&outcome, session.number) {
             self.lists.numbers.give_back(number);
         }
@@ -165,6 +185,17 @@ impl Issuer {
             }
         }
         Ok(audience)
+    }
+}
+
+/// What the audit trail says about a password that opens nothing. `None` when it is right, and when the store failed.
+fn why_not(checked: &Result<Checked, GuessError>, found: Option<&User>) -> Option<Reason> {
+    match (checked, found) {
+        (Ok(Checked::Right(_)), Some(_)) => None,
+        (Ok(_), None) => Some(Reason::UnknownUser),
+        (Ok(_), Some(user)) if user.disabled => Some(Reason::Disabled),
+        (Ok(_), Some(_)) => Some(Reason::WrongPassword),
+        (Err(error), _) => error.reason(),
     }
 }
 

@@ -4,6 +4,7 @@
 mod access_token;
 pub mod account_changes;
 pub mod accounts;
+pub mod audit;
 pub mod clients;
 mod clock;
 pub mod csrf;
@@ -30,6 +31,7 @@ use std::time::Duration;
 use shared_claims::Verifier;
 
 use crate::store::Store;
+use audit::Audit;
 use guessing::Guessing;
 use keyring::Keyring;
 use passwords::{Hasher, PasswordPolicy};
@@ -48,6 +50,8 @@ pub struct Issuer {
     pub hasher: Hasher,
     /// How often passwords were wrong; `None` when nobody counts.
     pub guessing: Option<Guessing>,
+    /// What is remembered about all that happens.
+    pub audit: Audit,
     /// What verifiers learn about ended sessions.
     pub lists: StatusLists,
     /// Knows the tokens of this issuer again.

@@ -7,19 +7,37 @@
 use super::keyring::{self, KeyringError, Plan, Sealer};
 use super::revocation::LIST_SIZE;
 use crate::store::{
-    Connection, Store, StoreError, clients, issuance, keys, revocations, sessions, status_lists,
+    Connection, Store, StoreError, audit_heads, clients, issuance, keys, revocations, sessions, status_lists,
 };
 
 /// How far numbers and revisions skip: more than could have been given between a copy and its restoration.
 const SKIP: i64 = 1 << 32;
 
-/// Ends every session and begins anew, with new keys. Accounts, passwords, clients and their secrets stay. Says how many
-/// sessions were alive. The keys in the database need not open.
+/// What a recovery did.
+#[derive(Debug)]
+pub struct Recovered {
+    /// How many sessions were alive.
+    pub ended: usize,
+    /// The audit keys that the master key does not open: they are gone, and what they prove cannot be proven any more.
+    pub lost_audit_keys: Vec<String>,
+    /// The number of the newest chain of the audit trail; 0 when there was none.
+    pub newest_chain: i64,
+}
+
+/// Ends every session and begins anew, with new keys. Accounts, passwords, clients and their secrets stay, and so does the
+/// audit trail. The keys in the database need not open.
 ///
 /// # Errors
 /// The store's, or a key could not be made: nothing has changed.
-pub async fn recover(store: &Store, sealer: &Sealer, plan: &Plan, now: i64) -> Result<usize, KeyringError> {
+pub async fn recover(
+    store: &Store,
+    sealer: &Sealer,
+    plan: &Plan,
+    now: i64,
+) -> Result<Recovered, KeyringError> {
     let fresh = keyring::first_keys(sealer, plan, now)?;
+    let lost_audit_keys = keyring::lost_audit_keys(store, sealer).await?;
+    let lost = lost_audit_keys.clone();
     let begin_anew = move |db: &mut Connection| {
         let before = issuance::read(db)?;
         let next_number = (before.next_number.saturating_add(SKIP) / LIST_SIZE + 1) * LIST_SIZE;
@@ -31,8 +49,10 @@ pub async fn recover(store: &Store, sealer: &Sealer, plan: &Plan, now: i64) -> R
         for purpose in ["access", "refresh"] {
             keys::delete_all(db, purpose)?;
         }
+        keys::delete(db, &lost)?;
         fresh.iter().try_for_each(|key| keys::insert(db, key))?;
-        Ok::<_, StoreError>(ended)
+        Ok::<_, StoreError>((ended, audit_heads::newest(db)?.map_or(0, |head| head.number)))
     };
-    Ok(store.write(begin_anew).await?)
+    let (ended, newest_chain) = store.write(begin_anew).await?;
+    Ok(Recovered { ended, lost_audit_keys, newest_chain })
 }

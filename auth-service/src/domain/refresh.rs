@@ -3,6 +3,7 @@
 
 use secrecy::{ExposeSecret, SecretString};
 
+use super::audit::{Event, EventKind, Origin, Reason};
 use super::keyring::{KeyringError, RefreshToken};
 use super::rights::Roles;
 use super::sessions::{Device, Grant};
@@ -123,7 +124,9 @@ impl Issuer {
             spare,
             until: self.revoked_until(),
         };
-        let outcome = self.store.write(move |db| attempt.run(db)).await;
+        let session = attempt.token.session_id.clone();
+        let describe = move |outcome: &Result<Outcome, RefreshError>| event_of(session, outcome);
+        let outcome = self.write_recorded(move |db| attempt.run(db), describe).await;
         self.give_back(spare, &outcome);
         match outcome? {
             Outcome::Granted(granted) => {
@@ -221,6 +224,27 @@ impl Use {
         let asked: Vec<String> = asked.split_ascii_whitespace().map(str::to_owned).collect();
         Ok(narrowed(&all, &asked).ok_or(RefreshError::InvalidScope)?.join(" "))
     }
+}
+
+/// What the audit trail says about the use of a genuine token.
+fn event_of(session: String, outcome: &Result<Outcome, RefreshError>) -> Option<Event> {
+    let event = match outcome {
+        Ok(Outcome::Granted(granted)) => {
+            Origin::proven(&granted.user.id);
+            Event::of(EventKind::TokenRefreshed).to(&granted.user.id)
+        }
+        Ok(Outcome::Refused) => Event::refused(EventKind::TokenRefreshed, Reason::SessionEnded),
+        Ok(Outcome::Ended(session, why)) => {
+            let reason = match why {
+                Reuse::Replayed => Reason::Replayed,
+                Reuse::Elsewhere => Reason::Elsewhere,
+                Reuse::Future => Reason::FromTheFuture,
+            };
+            Event::refused(EventKind::RefreshReused, reason).to(&session.user_id)
+        }
+        Err(_) => return None,
+    };
+    Some(event.in_session(session))
 }
 
 /// The part of a list, separated by spaces, that was asked for: all of it when nothing was; `None` when it is no part.

@@ -4,6 +4,7 @@
 use secrecy::{ExposeSecret as _, SecretString};
 use shared_claims::{AccessToken, claims::Claims, error::Refusal};
 
+use super::audit::{Event, EventKind, Origin};
 use super::keyring::{KeyringError, RefreshToken};
 use super::{Issuer, revocation};
 use crate::store::sessions::{self, Session};
@@ -102,6 +103,7 @@ impl Issuer {
         let now = self.now();
         match found {
             Some((session, user)) if session.is_alive(now) && !user.disabled && user.id == token.sub => {
+                Origin::proven(&user.id);
                 Ok(Caller { user, session, token })
             }
             _ => Err(Refusal::Revoked.into()),
@@ -131,7 +133,11 @@ impl Issuer {
     ) -> Result<(), AuthenticateError> {
         let session_id = self.verify_expired(access_token)?.sid.clone().ok_or(AuthenticateError::NotAUser)?;
         self.check_csrf_token(csrf_token, &session_id)?;
-        if self.end_session(session_id).await? { Ok(()) } else { Err(Refusal::Revoked.into()) }
+        if self.end_session(session_id, EventKind::Logout).await? {
+            Ok(())
+        } else {
+            Err(Refusal::Revoked.into())
+        }
     }
 
     /// Ends the session of a refresh token, whatever its generation: whoever holds one may end what it could continue.
@@ -140,23 +146,37 @@ impl Issuer {
     /// # Errors
     /// The store's.
     pub async fn logout_by_refresh_token(&self, refresh_token: &SecretString) -> Result<(), StoreError> {
-        if let Some(token) = self.keyring.decode_refresh_token(refresh_token.expose_secret()) {
-            self.end_session(token.session_id).await?;
+        self.end_by_refresh_token(refresh_token, EventKind::Logout).await
+    }
+
+    /// The same under another name.
+    pub(super) async fn revoke_by_refresh_token(&self, token: &SecretString) -> Result<(), StoreError> {
+        self.end_by_refresh_token(token, EventKind::TokenRevoked).await
+    }
+
+    async fn end_by_refresh_token(&self, token: &SecretString, kind: EventKind) -> Result<(), StoreError> {
+        if let Some(token) = self.keyring.decode_refresh_token(token.expose_secret()) {
+            self.end_session(token.session_id, kind).await?;
         }
         Ok(())
     }
 
-    /// Ends a session, with its access tokens; `false` when it had ended before.
-    pub(super) async fn end_session(&self, id: String) -> Result<bool, StoreError> {
+    /// Ends a session, with its access tokens; `false` when it had ended before. `kind` is what the audit trail calls it.
+    pub(super) async fn end_session(&self, id: String, kind: EventKind) -> Result<bool, StoreError> {
         let (now, until) = (self.now(), self.revoked_until());
         let end = move |db: &mut Connection| {
-            let Some(session) = sessions::end(db, &id, now)? else { return Ok(false) };
+            let Some(session) = sessions::end(db, &id, now)? else { return Ok(None) };
             revocation::revoke(db, [session.number], until)?;
-            Ok::<_, StoreError>(true)
+            Ok::<_, StoreError>(Some(session))
         };
-        let ended = self.store.write(end).await?;
+        let describe = move |ended: &Result<Option<Session>, StoreError>| {
+            let session = ended.as_ref().ok()?.as_ref()?;
+            Origin::proven(&session.user_id); // by a token of the session, if by nothing else
+            Some(Event::of(kind).to(&session.user_id).in_session(&session.id))
+        };
+        let ended = self.write_recorded(end, describe).await?;
         self.lists.announce();
-        Ok(ended)
+        Ok(ended.is_some())
     }
 
     /// Living sessions of the caller's account, the newest first; `cursor` is what the part before gave as `next`, and empty
@@ -190,7 +210,7 @@ impl Issuer {
         let found = self.store.read(move |db| sessions::with_user(db, &wanted)).await?;
         match found {
             Some((session, user)) if user.id == user_id && session.is_alive(now) => {
-                self.end_session(id).await
+                self.end_session(id, EventKind::SessionEnded).await
             }
             _ => Ok(false),
         }
@@ -203,12 +223,13 @@ impl Issuer {
     pub async fn end_other_sessions(&self, caller: &Caller) -> Result<(), StoreError> {
         let (user_id, kept) = (caller.user.id.clone(), caller.session.id.clone());
         let (now, until) = (self.now(), self.revoked_until());
+        let event = Event::of(EventKind::SessionsEnded).to(&user_id).in_session(&kept);
         let end = move |db: &mut Connection| {
             users::hold_as_it_is(db, &user_id)?;
             let ended = sessions::end_all(db, &user_id, &kept, now)?;
             revocation::revoke(db, ended, until)
         };
-        self.store.write(end).await?;
+        self.write_recorded(end, |done: &Result<(), StoreError>| done.is_ok().then_some(event)).await?;
         self.lists.announce();
         Ok(())
     }

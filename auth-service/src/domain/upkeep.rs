@@ -21,6 +21,8 @@ pub struct Upkeep {
     pub keep_ended: Duration,
     /// How many sessions are looked at, and at the most deleted, at once.
     pub step: u32,
+    /// How long events of the audit trail are kept.
+    pub keep_audit: Duration,
 }
 
 /// Between two steps of a clean-up requests get their turn.
@@ -67,6 +69,7 @@ impl Issuer {
                 Ok(false) => Ok(()),
                 Err(error) => Err(error),
             };
+            self.record_key_news().await;
             if let Err(error) = rotated {
                 log::warn!("a key that is due could not be made: {error}");
             }
@@ -114,6 +117,7 @@ impl Issuer {
     /// [`RotationError`].
     pub async fn rotate_signing_key(&self) -> Result<Rotated, RotationError> {
         let rotated = self.keyring.rotate(&self.store, self.now()).await?;
+        self.record_key_news().await;
         self.reload_keys().await?;
         Ok(rotated)
     }
@@ -124,6 +128,7 @@ impl Issuer {
     /// [`RotationError`].
     pub async fn withdraw_signing_keys(&self) -> Result<(), RotationError> {
         self.keyring.rotate_emergency(&self.store, self.now()).await?;
+        self.record_key_news().await;
         Ok(self.reload_keys().await?)
     }
 
@@ -142,6 +147,8 @@ impl Issuer {
         }
         self.drop_lists(now).await?;
         self.keyring.delete_retired(&self.store, walk.oldest_rotation).await?;
+        self.record_key_news().await;
+        self.prune_audit(now.saturating_sub(seconds(upkeep.keep_audit)), upkeep.step).await?;
         Ok(walk.deleted)
     }
 

@@ -1,6 +1,7 @@
 //! The list of users, as administrators see it.
 
 use super::Issuer;
+use super::audit::{Event, EventKind};
 use crate::store::StoreError;
 use crate::store::users::{self, User};
 
@@ -36,6 +37,7 @@ impl Issuer {
         // One more than is shown tells whether there is a next part.
         let most = i64::from(limit) + 1;
         let mut users = self.store.read(move |db| users::page(db, &search, &cursor, most)).await?;
+        self.record(Event::of(EventKind::UsersListed)).await;
         let more = users.len() > wanted;
         users.truncate(wanted);
         let last = users.last().filter(|_| more);

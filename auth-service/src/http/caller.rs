@@ -11,6 +11,7 @@ use shared_claims::{error::Cause, http::token_in};
 use super::cookies::due_csrf_token;
 use super::error::refusal;
 use crate::domain::Issuer;
+use crate::domain::audit::{Event, EventKind, Reason};
 use crate::domain::rights::ADMIN;
 use crate::domain::sessions::Caller;
 
@@ -45,6 +46,9 @@ impl FromRequest for Administrator {
             let issuer = Data::<Issuer>::extract(&req).await?;
             let CallerOf(caller) = caller.await?;
             let allowed = role(ADMIN).check(&issuer.claims_here(&caller));
+            if allowed.is_err() {
+                issuer.record(Event::refused(EventKind::AdminRefused, Reason::InsufficientRights)).await;
+            }
             allowed.map(|()| Self).map_err(|denied| issuer.verifier.auth_error(denied).into())
         })
     }

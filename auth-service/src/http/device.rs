@@ -36,7 +36,7 @@ impl Devices {
 
     /// The first address on the way from us to the client that is not one of ours: what stands behind it in the header
     /// is what a stranger claims.
-    fn address(&self, peer: Option<SocketAddr>, headers: &HeaderMap) -> Option<IpAddr> {
+    pub(super) fn address(&self, peer: Option<SocketAddr>, headers: &HeaderMap) -> Option<IpAddr> {
         let mut address = peer?.ip().to_canonical();
         let mut claimed = match self.header {
             ForwardedHeader::XForwardedFor => listed(headers, &X_FORWARDED_FOR),

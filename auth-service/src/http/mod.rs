@@ -4,6 +4,7 @@
 mod account_changes;
 mod accounts;
 mod admin;
+mod audit;
 mod caller;
 mod client;
 mod cookies;
@@ -16,6 +17,7 @@ mod import;
 mod introspection;
 mod my_sessions;
 mod oauth;
+mod origin;
 mod password_policy;
 mod rates;
 mod revocation;
@@ -23,9 +25,11 @@ mod sessions;
 mod status_lists;
 mod token;
 
-use actix_web::web::ServiceConfig;
+use actix_web::middleware::from_fn;
+use actix_web::web::{self, ServiceConfig};
 use service_kit::routes::{nowhere, path};
 
+pub(crate) use audit::Item as AuditItem;
 pub(crate) use cookies::CookieMode;
 pub(crate) use device::Devices;
 pub(crate) use discovery::Metadata;
@@ -37,7 +41,9 @@ pub(crate) use status_lists::Listeners;
 /// Registers every route. `issuer_path` is the path of the issuer's URL, which RFC 8414 puts behind the well-known name.
 pub(crate) fn routes(config: &mut ServiceConfig, issuer_path: &str) {
     let metadata = format!("/.well-known/oauth-authorization-server{}", issuer_path.trim_end_matches('/'));
-    config
+    // Around every route: what happens in a request is remembered with where that came from.
+    let all = web::scope("").wrap(from_fn(origin::remember));
+    let all = all
         .service(path("/register").post(accounts::register))
         .service(path("/password-policy").get(password_policy::password_policy))
         .service(path("/login").post(sessions::login))
@@ -50,6 +56,7 @@ pub(crate) fn routes(config: &mut ServiceConfig, issuer_path: &str) {
         .service(path("/me/sessions").get(my_sessions::list).delete(my_sessions::end_others))
         .service(path("/me/sessions/{id}").delete(my_sessions::end))
         .service(path("/admin/users").get(admin::users))
+        .service(path("/admin/audit").get(audit::list))
         .service(path("/admin/users/import").post(import::import))
         .service(path("/.well-known/jwks.json").for_any_page().get(discovery::key_set))
         .service(path(metadata).for_any_page().get(discovery::metadata))
@@ -59,5 +66,6 @@ pub(crate) fn routes(config: &mut ServiceConfig, issuer_path: &str) {
         .service(path("/status-lists/{list}").for_any_page().get(status_lists::list))
         .service(path("/livez").get(health::livez))
         .service(path("/readyz").get(health::readyz))
-        .default_service(actix_web::web::to(nowhere));
+        .default_service(web::to(nowhere));
+    config.service(all);
 }

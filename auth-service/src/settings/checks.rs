@@ -43,6 +43,9 @@ impl Settings {
             ("limits.register.per_minute", self.limits.register.per_minute as usize, 1, 1_000_000),
             ("limits.refresh.at_once", self.limits.refresh.at_once as usize, 1, 1_000_000),
             ("limits.refresh.per_minute", self.limits.refresh.per_minute as usize, 1, 1_000_000),
+            ("audit.queue", self.audit.queue, 16, 1_000_000),
+            ("audit.batch", self.audit.batch, 1, 1000),
+            ("audit.refusals_per_second", self.audit.refusals_per_second as usize, 1, 1_000_000),
             ("status_lists.max_listeners", self.status_lists.max_listeners, 0, 1_000_000),
         ])?;
         let durations = [
@@ -55,6 +58,8 @@ impl Settings {
             ("status_lists.ttl", self.status_lists.ttl),
             ("status_lists.heartbeat", self.status_lists.heartbeat),
             ("cleanup.interval", self.cleanup.interval),
+            ("audit.keep", self.audit.keep),
+            ("audit.anchor", self.audit.anchor),
             ("database.timeout", self.database.timeout),
             ("limits.welcome", self.limits.welcome),
             ("limits.account_from_source.window", self.limits.account_from_source.window),
@@ -71,6 +76,9 @@ impl Settings {
             if !(Duration::from_secs(1)..=LONGEST).contains(&value) {
                 return Err(SettingsError::invalid(key, "must be between 1s and 3650d"));
             }
+        }
+        if self.audit.linger > Duration::from_secs(5) {
+            return Err(SettingsError::invalid("audit.linger", "must not be longer than 5s"));
         }
         self.check_keys()?;
         self.check_database_url()?;
@@ -258,6 +266,9 @@ mod tests {
             ("AUTH__HTTP__HEAD_TIMEOUT", "0s", "`http.head_timeout`"),
             ("AUTH__HTTP__KEEP_ALIVE", "0s", "`http.keep_alive`"),
             ("AUTH__HTTP__MAX_HEADERS", "1000", "`http.max_headers`"),
+            ("AUTH__AUDIT__KEEP", "0s", "audit.keep"),
+            ("AUTH__AUDIT__BATCH", "1001", "audit.batch"),
+            ("AUTH__AUDIT__LINGER", "6s", "audit.linger"),
             ("AUTH__NO_SUCH_THING", "1", "no_such_thing"),
         ];
         for (name, value, key) in rows {

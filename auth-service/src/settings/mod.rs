@@ -43,6 +43,7 @@ pub struct Settings {
     pub keys: Keys,
     pub status_lists: StatusLists,
     pub cleanup: Cleanup,
+    pub audit: Audit,
     pub limits: Limits,
     pub registration: Registration,
     pub cors: CorsSettings,
@@ -169,6 +170,21 @@ pub struct Cleanup {
     pub step: u32,
     #[serde(with = "humantime_serde")]
     pub interval: Duration,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "config.default.toml documents every key")]
+pub struct Audit {
+    #[serde(with = "humantime_serde")]
+    pub keep: Duration,
+    pub queue: usize,
+    #[serde(with = "humantime_serde")]
+    pub linger: Duration,
+    pub batch: usize,
+    #[serde(with = "humantime_serde")]
+    pub anchor: Duration,
+    pub refusals_per_second: u32,
 }
 
 #[derive(Debug, Clone, Deserialize)]

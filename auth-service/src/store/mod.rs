@@ -1,6 +1,8 @@
 //! What is kept: one file for each table, and `connection` for which database it is. The same queries serve SQLite and
 //! PostgreSQL. Nothing here knows a rule of the domain or a status of HTTP.
 
+pub mod audit_events;
+pub mod audit_heads;
 pub mod clients;
 mod connection;
 mod error;

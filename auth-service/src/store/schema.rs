@@ -93,4 +93,39 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    audit_events (chain, position) {
+        chain -> Text,
+        position -> BigInt,
+        occurred_at -> BigInt,
+        event -> Text,
+        outcome -> Text,
+        reason -> Nullable<Text>,
+        actor -> Nullable<Text>,
+        subject -> Nullable<Text>,
+        session -> Nullable<Text>,
+        address -> Nullable<Text>,
+        request_id -> Nullable<Text>,
+        details -> Nullable<Text>,
+        mac -> Text,
+    }
+}
+
+diesel::table! {
+    audit_heads (chain) {
+        chain -> Text,
+        number -> BigInt,
+        kid -> Text,
+        position -> BigInt,
+        mac -> Text,
+        first_position -> BigInt,
+        first_mac -> Text,
+        newest -> BigInt,
+        front -> Bool,
+        started_at -> BigInt,
+        closed_at -> Nullable<BigInt>,
+        signature -> Text,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(users, sessions);

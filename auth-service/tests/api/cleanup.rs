@@ -17,7 +17,7 @@ async fn ended_sessions_are_deleted_after_a_while_and_living_ones_are_not() {
     service.login("alice").await; // is never used again
     let operator = service.operator().await;
     let hour = Duration::from_secs(3600);
-    let upkeep = Upkeep { look: hour, clean_up: hour, keep_ended: hour, step: 2 };
+    let upkeep = Upkeep { look: hour, clean_up: hour, keep_ended: hour, step: 2, keep_audit: 24 * hour };
     assert_eq!(operator.clean_up(upkeep).await.unwrap(), 0, "kept for an hour");
     service.clock.advance(hour + Duration::from_secs(1));
     let living = service.refresh(&living.refresh).await;

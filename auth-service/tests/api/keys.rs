@@ -213,7 +213,13 @@ async fn refresh_keys_rotate_and_every_token_that_may_still_be_used_is_known() {
     let next = service.refresh(&at_the_end.refresh).await;
     assert_ne!(key_id(&next.refresh), key_id(&busy.refresh));
     let operator = service.operator().await;
-    let upkeep = Upkeep { look: HOUR, clean_up: HOUR, keep_ended: HOUR, step: 10 };
+    let upkeep = Upkeep {
+        look: HOUR,
+        clean_up: HOUR,
+        keep_ended: HOUR,
+        step: 10,
+        keep_audit: Duration::from_secs(400 * 24 * 3600),
+    };
     operator.clean_up(upkeep).await.unwrap();
     let resting = service.refresh(&resting.refresh).await;
     assert_eq!(key_id(&resting.refresh), key_id(&next.refresh));

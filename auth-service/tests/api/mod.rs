@@ -5,6 +5,8 @@
 mod account_changes;
 mod admin;
 mod at_rest;
+mod audit;
+mod audit_proof;
 mod bad_input;
 mod browser;
 mod cleanup;

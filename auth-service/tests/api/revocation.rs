@@ -191,7 +191,13 @@ async fn a_revocation_outlives_session_and_account_until_the_last_token_has_expi
     let service = service.restart(&[("AUTH__TOKENS__ACCESS_TTL", "1m")]).await;
     let operator = service.operator().await;
     let second = Duration::from_secs(1);
-    let upkeep = Upkeep { look: second, clean_up: second, keep_ended: Duration::ZERO, step: 10 };
+    let upkeep = Upkeep {
+        look: second,
+        clean_up: second,
+        keep_ended: Duration::ZERO,
+        step: 10,
+        keep_audit: Duration::from_secs(400 * 24 * 3600),
+    };
     service.clock.advance(Duration::from_secs(3600 + 299));
     operator.clean_up(upkeep).await.unwrap();
     assert!(service.revokes(&gone).await);

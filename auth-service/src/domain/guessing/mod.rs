@@ -23,6 +23,7 @@ pub use self::buckets::{Source, Target};
 pub use self::tally::Rule;
 use self::tally::{Outcome, Turn};
 use self::tries::Try;
+use super::audit::Reason;
 use super::passwords::{Against, HashingError};
 use super::{Issuer, seconds};
 use crate::store::guesses::{self, Tally};
@@ -93,6 +94,17 @@ pub enum GuessError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl GuessError {
+    /// What the audit trail says about it; nothing about a failure of ours.
+    pub(super) fn reason(&self) -> Option<Reason> {
+        match self {
+            Self::TooMany(_) => Some(Reason::TooManyAttempts),
+            Self::Hashing(HashingError::Overloaded) => Some(Reason::Overloaded),
+            Self::Hashing(HashingError::Impossible) | Self::Store(_) => None,
+        }
+    }
 }
 
 /// What is counted, and where tries wait for each other.

@@ -13,6 +13,7 @@ pub use known::Rehearsal;
 use known::{Earlier, Known};
 
 use super::accounts::{parse_email, parse_username};
+use super::audit::{Event, EventKind};
 use super::rights::is_role_name;
 use super::{Invalid, Issuer, random, rights};
 use crate::store::users::{self, User};
@@ -120,7 +121,7 @@ impl Issuer {
 
     async fn store_batch(&self, batch: Arc<Vec<Checked>>) -> Result<Vec<Outcome>, StoreError> {
         let store = |db: &mut Connection, user: &User| users::insert(db, user).map(|()| None);
-        self.store.write(move |db| settle(db, &batch, store)).await
+        self.write_recorded(move |db| settle(db, &batch, store), imported).await
     }
 
     async fn rehearse_batch(
@@ -166,6 +167,14 @@ impl Issuer {
         };
         Ok((user, kind))
     }
+}
+
+/// What the audit trail says about a batch: how many, not who; there may be millions.
+fn imported(outcomes: &Result<Vec<Outcome>, StoreError>) -> Option<Event> {
+    let mut report = Report::default();
+    outcomes.as_ref().ok()?.iter().for_each(|outcome| report.count(outcome));
+    let event = Event::of(EventKind::UsersImported).with("created", report.created);
+    Some(event.with("present", report.present).with("refused", report.refused))
 }
 
 type Checked = Result<(User, &'static str), Vec<Invalid>>;

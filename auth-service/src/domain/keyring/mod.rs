@@ -1,7 +1,9 @@
 //! Every private key of the service, and all that is done with them: sign access tokens and status lists, make refresh
 //! tokens, publish the public halves. No private key leaves this folder.
 
+mod audit_key;
 mod csrf_token;
+mod news;
 mod refresh_key;
 mod ring;
 mod rotation;
@@ -9,9 +11,12 @@ pub mod sealing;
 mod signing_key;
 mod stored;
 
+pub use audit_key::{AuditKey, AuditKeys};
+pub use news::KeyNews;
 pub use refresh_key::RefreshToken;
 pub use rotation::{Rotated, RotationError};
 pub use sealing::Sealer;
+pub use stored::lost_audit_keys;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -24,6 +29,7 @@ use shared_claims::{claims::Claims, verifier::Algorithm};
 use crate::domain::seconds;
 use crate::store::keys::{self, SealedKey};
 use crate::store::{Connection, Store, StoreError, issuance};
+use news::News;
 use refresh_key::Encoded;
 use ring::Ring;
 use signing_key::{Kind, SigningKey};
@@ -108,6 +114,9 @@ pub struct Keyring {
     plan: Plan,
     shared: Option<SigningKey>,
     ring: ArcSwap<Ring>,
+    /// As they were when the process started: they do not change.
+    audit: AuditKeys,
+    news: News,
 }
 
 /// A signing key as operators see it.
@@ -135,13 +144,15 @@ impl Keyring {
         if stored.issuance.longest_access_ttl < ttl {
             store.write(move |db| issuance::remember_access_ttl(db, ttl)).await?;
         }
-        for purpose in Purpose::BOTH {
+        let mut made = Vec::new();
+        for purpose in Purpose::ALL {
             if stored.newest(purpose).is_none()
                 && (purpose, plan.algorithm) != (Purpose::Access, Algorithm::HS256)
             {
                 // The first key is active since ever, so that replicas which start at once agree on it: one insert wins.
                 let times = Times { created_at: now, active_from: 0 };
                 let row = new_row(&sealer, purpose, plan.algorithm, times)?;
+                let news = KeyNews::made(&row, "first");
                 let insert = move |db: &mut Connection| {
                     // From the time on, so that the keys of a database made anew do not look older to verifiers.
                     issuance::begin_keys_revision(db, now)?;
@@ -149,16 +160,17 @@ impl Keyring {
                 };
                 match store.write(insert).await {
                     Err(StoreError::Conflict(_)) => {}
-                    inserted => inserted?,
+                    inserted => made.push(inserted.map(|()| news)?),
                 }
             }
         }
         stored = Stored::read(store).await?;
-        let opened = stored.open(&sealer)?;
+        let mut opened = stored.open(&sealer)?;
+        let audit = AuditKeys::new(std::mem::take(&mut opened.audit)).ok_or(KeyringError::Crypto)?;
         let secret = plan.shared_secret.as_ref();
         let shared = secret.map(|secret| SigningKey::shared_secret(secret.expose_secret().as_bytes()));
         let ring = ArcSwap::from_pointee(Ring::new(&stored, opened, &plan.lifetimes, now)?);
-        let keyring = Self { sealer, plan, shared, ring };
+        let keyring = Self { sealer, plan, shared, ring, audit, news: News::new(made) };
         keyring.reload(store, now).await?; // seals anew what must be
         keyring.follow_algorithm(store, now).await?;
         Ok(keyring)
@@ -171,7 +183,7 @@ impl Keyring {
         if let Some(newest) = newest.filter(|newest| *newest != wanted && wanted != Algorithm::HS256) {
             let active_from = now.saturating_add(seconds(self.plan.publish_ahead));
             log::warn!("signing with {newest} for another {}s, then with {wanted}", active_from - now);
-            self.add_signing_key(store, wanted, now, active_from).await?;
+            self.add_signing_key(store, wanted, now, active_from, "algorithm").await?;
             self.reload(store, now).await?;
         }
         Ok(())
@@ -192,7 +204,9 @@ impl Keyring {
         }
         self.ring.store(Arc::new(ring));
         if !stale.is_empty() {
+            let count = stale.len();
             reseal(store, stale).await?;
+            self.news.add(KeyNews::Resealed { count });
         }
         Ok(news)
     }
@@ -271,6 +285,18 @@ impl Keyring {
         ring.signing.iter().map(info).collect()
     }
 
+    /// The keys that prove the audit trail.
+    #[must_use]
+    pub fn audit_keys(&self) -> AuditKeys {
+        self.audit.clone()
+    }
+
+    /// What this process has done about keys since the last time that somebody asked.
+    #[must_use]
+    pub fn take_news(&self) -> Vec<KeyNews> {
+        self.news.take()
+    }
+
     /// The public keys.
     #[must_use]
     pub fn published(&self) -> Arc<PublishedKeys> {
@@ -329,13 +355,14 @@ impl Keyring {
     }
 }
 
-/// A new key for each purpose, in force since ever: for a database that begins anew. Takes a second for RSA.
+/// A new key for each purpose that has changing ones, in force since ever: for a database that begins anew. Takes a second
+/// for RSA.
 ///
 /// # Errors
 /// [`KeyringError::Crypto`].
 pub fn first_keys(sealer: &Sealer, plan: &Plan, now: i64) -> Result<Vec<SealedKey>, KeyringError> {
     let times = Times { created_at: now, active_from: 0 };
-    let wanted = Purpose::BOTH
+    let wanted = Purpose::ROTATED
         .into_iter()
         .filter(|purpose| (*purpose, plan.algorithm) != (Purpose::Access, Algorithm::HS256));
     wanted.map(|purpose| new_row(sealer, purpose, plan.algorithm, times)).collect()

@@ -32,7 +32,7 @@ pub(super) struct Ring {
     pub(super) retired: Vec<String>,
     /// When the next signing key retires; far in the future when none does.
     pub(super) next_retirement: i64,
-    /// When the newest row of each purpose becomes active, in the order of [`Purpose::BOTH`].
+    /// When the newest row of each purpose becomes active, in the order of [`Purpose::ROTATED`].
     newest_rows: [Option<i64>; 2],
 }
 
@@ -80,7 +80,7 @@ impl Ring {
             published: Arc::new(PublishedKeys { json, etag }),
             retired,
             next_retirement,
-            newest_rows: Purpose::BOTH.map(|purpose| stored.newest(purpose)),
+            newest_rows: Purpose::ROTATED.map(|purpose| stored.newest(purpose)),
         })
     }
 
@@ -100,6 +100,7 @@ impl Ring {
         match purpose {
             Purpose::Access => self.signing.last().map(|key| key.times),
             Purpose::Refresh => self.refresh.last().map(|key| key.times),
+            Purpose::Audit => None,
         }
     }
 
@@ -109,6 +110,7 @@ impl Ring {
         match purpose {
             Purpose::Access => access,
             Purpose::Refresh => refresh,
+            Purpose::Audit => None,
         }
     }
 }

@@ -3,7 +3,7 @@
 use shared_claims::verifier::Algorithm;
 
 use super::stored::{Purpose, Stored, new_row};
-use super::{Keyring, KeyringError, Times};
+use super::{KeyNews, Keyring, KeyringError, Times};
 use crate::domain::seconds;
 use crate::store::keys::SealedKey;
 use crate::store::{Connection, Store, StoreError, issuance, keys};
@@ -43,7 +43,7 @@ impl Keyring {
     /// [`KeyringError`]: the next turn tries again.
     pub async fn rotate_if_due(&self, store: &Store, now: i64) -> Result<bool, KeyringError> {
         let mut made = false;
-        for purpose in Purpose::BOTH {
+        for purpose in Purpose::ROTATED {
             let Some(due) = self.due(purpose) else { continue };
             let ahead = seconds(self.plan.publish_ahead);
             let full = purpose == Purpose::Access && self.ring.load().signing.len() >= MOST_KEYS;
@@ -75,7 +75,7 @@ impl Keyring {
             return Err(RotationError::TooMany);
         }
         let active_from = now.saturating_add(seconds(self.plan.publish_ahead));
-        if self.add_signing_key(store, algorithm, now, active_from).await? {
+        if self.add_signing_key(store, algorithm, now, active_from, "command").await? {
             return Ok(Rotated::From(active_from));
         }
         // Another process has just made one.
@@ -91,12 +91,15 @@ impl Keyring {
     pub async fn rotate_emergency(&self, store: &Store, now: i64) -> Result<(), RotationError> {
         let algorithm = self.rotatable()?;
         let row = self.make(Purpose::Access, algorithm, Times { created_at: now, active_from: now }).await?;
+        let news = KeyNews::made(&row, "emergency");
         let replace = move |db: &mut Connection| {
             issuance::raise_keys_revision(db)?;
             keys::delete_all(db, Purpose::Access.as_str())?;
             keys::insert(db, &row)
         };
-        Ok(store.write(replace).await.map_err(KeyringError::from)?)
+        store.write(replace).await.map_err(KeyringError::from)?;
+        self.news.add(news);
+        Ok(())
     }
 
     fn rotatable(&self) -> Result<Algorithm, RotationError> {
@@ -125,11 +128,16 @@ impl Keyring {
             return Ok(());
         }
         log::info!("{} keys are retired: nothing that they signed is alive", kids.len());
+        let news = KeyNews::Retired { kids: kids.clone() };
         let delete = move |db: &mut Connection| {
             issuance::raise_keys_revision(db)?;
             keys::delete(db, &kids)
         };
-        store.write::<_, StoreError>(delete).await.map(|_| ())
+        // Of several replicas that do it one is first.
+        if store.write::<_, StoreError>(delete).await? > 0 {
+            self.news.add(news);
+        }
+        Ok(())
     }
 
     async fn add(
@@ -140,11 +148,13 @@ impl Keyring {
         active_from: i64,
     ) -> Result<bool, KeyringError> {
         match purpose {
-            Purpose::Access => self.add_signing_key(store, self.plan.algorithm, now, active_from).await,
-            Purpose::Refresh => {
+            Purpose::Access => {
+                self.add_signing_key(store, self.plan.algorithm, now, active_from, "schedule").await
+            }
+            Purpose::Refresh | Purpose::Audit => {
                 let times = Times { created_at: now, active_from };
                 let row = self.make(purpose, Algorithm::HS256, times).await?;
-                self.insert(store, purpose, row).await
+                self.insert(store, purpose, row, "schedule").await
             }
         }
     }
@@ -155,14 +165,22 @@ impl Keyring {
         algorithm: Algorithm,
         now: i64,
         active_from: i64,
+        why: &'static str,
     ) -> Result<bool, KeyringError> {
         let times = Times { created_at: now, active_from };
         let row = self.make(Purpose::Access, algorithm, times).await?;
-        self.insert(store, Purpose::Access, row).await
+        self.insert(store, Purpose::Access, row, why).await
     }
 
     /// Inserts a key behind the newest one that this process knows; `false` when another process was faster.
-    async fn insert(&self, store: &Store, purpose: Purpose, row: SealedKey) -> Result<bool, KeyringError> {
+    async fn insert(
+        &self,
+        store: &Store,
+        purpose: Purpose,
+        row: SealedKey,
+        why: &'static str,
+    ) -> Result<bool, KeyringError> {
+        let news = KeyNews::made(&row, why);
         let seen = self.ring.load().newest_row(purpose);
         let active_from = row.active_from;
         let insert = move |db: &mut Connection| {
@@ -175,6 +193,7 @@ impl Keyring {
         match store.write(insert).await {
             Ok(()) => {
                 log::info!("made a new {} key, in force from {active_from} on", purpose.as_str());
+                self.news.add(news);
                 Ok(true)
             }
             Err(Insert::Overtaken | Insert::Store(StoreError::Conflict(_))) => Ok(false),

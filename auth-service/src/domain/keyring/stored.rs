@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use shared_claims::verifier::Algorithm;
 
+use super::audit_key::AuditKey;
 use super::refresh_key::RefreshKey;
 use super::signing_key::SigningKey;
 use super::{KeyringError, Sealer, Times};
@@ -19,15 +20,20 @@ pub(super) enum Purpose {
     Access,
     /// Makes refresh tokens.
     Refresh,
+    /// Proves the audit trail. It is never succeeded by another one.
+    Audit,
 }
 
 impl Purpose {
-    pub(super) const BOTH: [Self; 2] = [Self::Access, Self::Refresh];
+    pub(super) const ALL: [Self; 3] = [Self::Access, Self::Refresh, Self::Audit];
+    /// Those whose keys come and go.
+    pub(super) const ROTATED: [Self; 2] = [Self::Access, Self::Refresh];
 
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Access => "access",
             Self::Refresh => "refresh",
+            Self::Audit => "audit",
         }
     }
 }
@@ -39,6 +45,8 @@ pub(super) struct Stored {
     access: Vec<SealedKey>,
     /// Oldest first.
     refresh: Vec<SealedKey>,
+    /// Oldest first.
+    audit: Vec<SealedKey>,
 }
 
 /// What opened of it. A row that does not open was not made by us: it is neither used nor published.
@@ -47,6 +55,8 @@ pub(super) struct Opened {
     pub(super) signing: Vec<SigningKey>,
     /// Oldest first.
     pub(super) refresh: Vec<RefreshKey>,
+    /// Oldest first.
+    pub(super) audit: Vec<AuditKey>,
     /// What was sealed with the master key before, and how it should be stored now.
     pub(super) stale: Vec<Resealed>,
 }
@@ -64,7 +74,8 @@ impl Stored {
             // The revision first: a change in between is then seen at the next look.
             let issuance = issuance::read(db)?;
             let access = keys::of_purpose(db, Purpose::Access.as_str())?;
-            Ok(Self { issuance, access, refresh: keys::of_purpose(db, Purpose::Refresh.as_str())? })
+            let refresh = keys::of_purpose(db, Purpose::Refresh.as_str())?;
+            Ok(Self { issuance, access, refresh, audit: keys::of_purpose(db, Purpose::Audit.as_str())? })
         };
         store.read(read).await
     }
@@ -78,6 +89,7 @@ impl Stored {
         match purpose {
             Purpose::Access => &self.access,
             Purpose::Refresh => &self.refresh,
+            Purpose::Audit => &self.audit,
         }
     }
 
@@ -85,7 +97,8 @@ impl Stored {
     ///
     /// When there are rows and none of them opens, it is the master key that is wrong: [`KeyringError::Sealed`].
     pub(super) fn open(&self, sealer: &Sealer) -> Result<Opened, KeyringError> {
-        let mut opened = Opened { signing: Vec::new(), refresh: Vec::new(), stale: Vec::new() };
+        let mut opened =
+            Opened { signing: Vec::new(), refresh: Vec::new(), audit: Vec::new(), stale: Vec::new() };
         for row in &self.access {
             opened.take(sealer, row, |opened, secret| {
                 let key = SigningKey::from_pkcs8(row.algorithm.parse().ok()?, secret, Times::of(row));
@@ -99,10 +112,19 @@ impl Stored {
                 Some(())
             });
         }
+        for row in &self.audit {
+            opened.take(sealer, row, |opened, secret| {
+                opened.audit.push(AuditKey::new(&row.kid, secret));
+                Some(())
+            });
+        }
         let none_opens = |purpose, opened: usize| opened == 0 && !self.rows(purpose).is_empty();
-        for (purpose, count) in
-            [(Purpose::Access, opened.signing.len()), (Purpose::Refresh, opened.refresh.len())]
-        {
+        let counts = [
+            (Purpose::Access, opened.signing.len()),
+            (Purpose::Refresh, opened.refresh.len()),
+            (Purpose::Audit, opened.audit.len()),
+        ];
+        for (purpose, count) in counts {
             if none_opens(purpose, count) {
                 return Err(KeyringError::Sealed { purpose: purpose.as_str() });
             }
@@ -144,6 +166,16 @@ pub(super) async fn reseal(store: &Store, stale: Vec<Resealed>) -> Result<(), St
     Ok(())
 }
 
+/// The kids of the audit keys that the master key does not open: what they prove cannot be proven any more.
+///
+/// # Errors
+/// The store's.
+pub async fn lost_audit_keys(store: &Store, sealer: &Sealer) -> Result<Vec<String>, StoreError> {
+    let rows = store.read(|db| keys::of_purpose(db, Purpose::Audit.as_str())).await?;
+    let lost = rows.iter().filter(|row| sealer.open(&context(row), &row.sealed).is_none());
+    Ok(lost.map(|row| row.kid.clone()).collect())
+}
+
 /// A new key as a row. Making an RSA key takes a second: not for a thread that serves requests.
 pub(super) fn new_row(
     sealer: &Sealer,
@@ -157,7 +189,7 @@ pub(super) fn new_row(
             let key = SigningKey::from_pkcs8(algorithm, &pkcs8, times).ok_or(KeyringError::Crypto)?;
             (key.kid, algorithm, pkcs8)
         }
-        Purpose::Refresh => {
+        Purpose::Refresh | Purpose::Audit => {
             let kid = URL_SAFE_NO_PAD.encode(random::bytes::<8>().as_slice());
             (kid, Algorithm::HS256, random::bytes::<32>().to_vec().into())
         }

@@ -1,0 +1,203 @@
+//! The audit trail: every security event in a table that is only ever added to, such that a row that was changed, left out,
+//! put in or made again is found.
+//!
+//! Use cases call [`Issuer::record`], which puts the event into a queue and is done. One task of the process (`writer.rs`)
+//! writes what is queued, a batch in one transaction, into a chain of its own: no process waits for another. Each row is
+//! proven by a key that the database holds only sealed, together with the row before it; the head of the chain, which says
+//! where it stands, is written along with each batch and proven as well. `verify` checks all of it, `pruning.rs` deletes
+//! what is old and leaves the rest provable, `trail.rs` reads. Why it is so: docs/decisions/0011-audit.md.
+
+mod chain;
+mod event;
+mod origin;
+mod pruning;
+mod trail;
+pub mod verify;
+mod writer;
+
+pub use event::{Event, EventKind, Reason};
+pub use origin::Origin;
+pub use trail::{TrailPage, TrailQuery, cursor, parse_cursor};
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use serde_json::Value;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+
+use self::writer::{Message, Writer};
+use super::keyring::{AuditKeys, KeyNews};
+use super::{DatabaseClock, Issuer};
+use crate::store::audit_events::AuditEvent;
+use crate::store::{Connection, Store, StoreError};
+
+const SUCCESS: &str = "success";
+const FAILURE: &str = "failure";
+
+/// How the trail is written.
+#[derive(Debug, Clone, Copy)]
+pub struct AuditRules {
+    /// Events that may wait to be written.
+    pub queue: usize,
+    /// How long a request waits for a place among them.
+    pub patience: Duration,
+    /// How long events are collected before they are written together.
+    pub linger: Duration,
+    /// How many are written together at the most.
+    pub batch: usize,
+    /// How often the log says where the chain stands.
+    pub anchor: Duration,
+    /// How many refusals that cost the sender nothing are stored in a second.
+    pub refusals_per_second: u32,
+}
+
+/// What could not be stored, and is counted instead.
+#[derive(Debug, Default)]
+struct Missed {
+    lost: AtomicU64,
+    omitted: AtomicU64,
+}
+
+/// Takes events, for as long as the process runs. Cloning it is cheap.
+#[derive(Debug, Clone)]
+pub struct Audit {
+    queue: mpsc::Sender<Message>,
+    missed: Arc<Missed>,
+    refusals: Arc<DefaultDirectRateLimiter>,
+    clock: DatabaseClock,
+    patience: Duration,
+}
+
+impl Audit {
+    /// Starts the task that writes. The chain begins with the first event.
+    #[must_use]
+    pub fn start(store: Store, keys: AuditKeys, clock: DatabaseClock, rules: AuditRules) -> Self {
+        let (queue, waiting) = mpsc::channel(rules.queue);
+        let missed = Arc::new(Missed::default());
+        let at_least_one = NonZeroU32::new(rules.refusals_per_second).unwrap_or(NonZeroU32::MIN);
+        let refusals = Arc::new(RateLimiter::direct(Quota::per_second(at_least_one)));
+        let writer = Writer::new(store, keys, clock.clone(), rules, waiting, Arc::clone(&missed));
+        tokio::spawn(writer.run());
+        Self { queue, missed, refusals, clock, patience: rules.patience }
+    }
+
+    /// Begins the chain now, whether anything happens or not: however a process ends, it is then known that it was there.
+    pub async fn begin(&self) {
+        // With the database away it begins later.
+        let _ = timeout(self.patience, self.ask(Message::Begin)).await;
+    }
+
+    /// Puts an event into the queue. Only when that is full, because the database has been away for long, the caller waits,
+    /// and not for ever: the event is then in the log, and counted.
+    pub async fn record(&self, event: Event) {
+        if event.reason.is_some_and(Reason::is_cheap) && self.refusals.check().is_err() {
+            self.missed.omitted.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        let row = row_of(event, self.clock.now());
+        let full = match self.queue.try_send(Message::Event(Box::new(row))) {
+            Ok(()) => return,
+            Err(mpsc::error::TrySendError::Full(message) | mpsc::error::TrySendError::Closed(message)) => {
+                message
+            }
+        };
+        let told = format!("{full:?}");
+        if !matches!(timeout(self.patience, self.queue.send(full)).await, Ok(Ok(()))) {
+            self.missed.lost.fetch_add(1, Ordering::Relaxed);
+            log::error!("the audit trail takes no events; this one is lost to it: {told}");
+        }
+    }
+
+    /// Waits until what is queued is written.
+    pub async fn flush(&self) {
+        self.ask(Message::Flush).await;
+    }
+
+    /// Writes what is queued, and ends the chain. Events that come after it are lost.
+    pub async fn close(&self) {
+        self.ask(Message::Close).await;
+    }
+
+    async fn ask(&self, message: impl FnOnce(oneshot::Sender<()>) -> Message) {
+        let (told, done) = oneshot::channel();
+        if self.queue.send(message(told)).await.is_ok() {
+            let _ = done.await;
+        }
+    }
+}
+
+/// An event as a row, but for its place in the chain.
+fn row_of(event: Event, now: i64) -> AuditEvent {
+    let Event { kind, reason, subject, session, details } = event;
+    let origin = Origin::current();
+    AuditEvent {
+        occurred_at: now,
+        event: kind.as_str().to_owned(),
+        outcome: if reason.is_some() { FAILURE } else { SUCCESS }.to_owned(),
+        reason: reason.map(|reason| reason.as_str().to_owned()),
+        actor: origin.actor(),
+        subject,
+        session,
+        address: origin.address.clone(),
+        request_id: origin.request_id.clone(),
+        details: (!details.is_empty()).then(|| Value::Object(details).to_string()),
+        ..AuditEvent::default()
+    }
+}
+
+impl Issuer {
+    /// Puts an event into the audit trail.
+    pub async fn record(&self, event: Event) {
+        self.audit.record(event).await;
+    }
+
+    /// Runs a transaction, and records what `describe` makes of its outcome: also when the client that asked for it has gone
+    /// meanwhile, so that nobody gets round the trail by hanging up.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    pub(super) async fn write_recorded<T, E, Events>(
+        &self,
+        job: impl FnOnce(&mut Connection) -> Result<T, E> + Send + 'static,
+        describe: impl FnOnce(&Result<T, E>) -> Events + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + Sync + 'static,
+        E: From<StoreError> + Send + Sync + 'static,
+        Events: IntoIterator<Item = Event, IntoIter: Send>,
+    {
+        let (store, audit) = (self.store.clone(), self.audit.clone());
+        let work = async move {
+            let done = store.write(job).await;
+            for event in describe(&done) {
+                audit.record(event).await;
+            }
+            done
+        };
+        let done = tokio::spawn(Origin::current().resume(work)).await;
+        done.unwrap_or_else(|_| Err(StoreError::Query("a write panicked".to_owned()).into()))
+    }
+
+    /// Records what was done about keys.
+    pub async fn record_key_news(&self) {
+        for news in self.keyring.take_news() {
+            self.record(event_of(news)).await;
+        }
+    }
+}
+
+fn event_of(news: KeyNews) -> Event {
+    match news {
+        KeyNews::Made { kid, purpose, active_from, why } => Event::of(EventKind::KeyRotated)
+            .with("kid", kid)
+            .with("purpose", purpose)
+            .with("active_from", active_from)
+            .with("why", why),
+        KeyNews::Resealed { count } => Event::of(EventKind::KeysResealed).with("count", count),
+        KeyNews::Retired { kids } => Event::of(EventKind::KeyRetired).with("kids", kids),
+    }
+}

@@ -1,0 +1,83 @@
+//! Reading the audit trail.
+
+use super::{Event, EventKind};
+use crate::domain::Issuer;
+use crate::store::StoreError;
+use crate::store::audit_events::{self, AuditEvent, Filter, Place};
+use crate::store::users::{self, Login};
+
+/// A part of the list.
+#[derive(Debug, Clone, Default)]
+pub struct TrailQuery {
+    /// Which rows, and behind which one.
+    pub filter: Filter,
+    /// How many at the most.
+    pub limit: u32,
+}
+
+/// One part of the list.
+#[derive(Debug, Clone)]
+pub struct TrailPage {
+    /// The newest first.
+    pub events: Vec<AuditEvent>,
+    /// Where the next part begins, if there is one.
+    pub next: Option<Place>,
+}
+
+/// A place as text, for clients to give back.
+#[must_use]
+pub fn cursor(place: &Place) -> String {
+    format!("{}.{}.{}", place.occurred_at, place.position, place.chain)
+}
+
+/// The place that [`cursor`] wrote; `None` for anything else.
+#[must_use]
+pub fn parse_cursor(text: &str) -> Option<Place> {
+    let mut parts = text.splitn(3, '.');
+    let (occurred_at, position) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    let chain = parts.next()?;
+    let plain = !chain.is_empty() && chain.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
+    plain.then(|| Place { occurred_at, chain: chain.to_owned(), position })
+}
+
+impl Issuer {
+    /// What happened, the newest first.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn list_audit(&self, query: TrailQuery) -> Result<TrailPage, StoreError> {
+        let TrailQuery { filter, limit } = query;
+        // One more than is shown tells whether there is a next part.
+        let most = i64::from(limit) + 1;
+        let mut events = self.store.read(move |db| audit_events::page(db, &filter, most)).await?;
+        let more = events.len() > limit as usize;
+        events.truncate(limit as usize);
+        let place = |row: &AuditEvent| Place {
+            occurred_at: row.occurred_at,
+            chain: row.chain.clone(),
+            position: row.position,
+        };
+        let next = events.last().filter(|_| more).map(place);
+        Ok(TrailPage { events, next })
+    }
+
+    /// The same for an administrator: that it was read is an event as well.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn read_audit(&self, query: TrailQuery) -> Result<TrailPage, StoreError> {
+        let page = self.list_audit(query).await?;
+        self.record(Event::of(EventKind::AuditRead)).await;
+        Ok(page)
+    }
+
+    /// The id under which the trail knows what an operator calls by a user name; anything else is an id already.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn audit_subject(&self, called: &str) -> Result<String, StoreError> {
+        let login = Login::Username(called.to_lowercase());
+        let found = self.store.read(move |db| users::find(db, &login)).await?;
+        Ok(found.map_or_else(|| called.to_owned(), |user| user.id))
+    }
+}

@@ -1,0 +1,95 @@
+//! The `audit_heads` table: where the chain of each process stands.
+
+use diesel::prelude::*;
+
+use super::connection::{Connection, MultiBackend};
+use super::error::StoreError;
+use super::schema::audit_heads::dsl;
+
+/// Where a chain stands.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = super::schema::audit_heads, check_for_backend(MultiBackend), treat_none_as_null = true)]
+pub struct AuditHead {
+    /// The chain.
+    pub chain: String,
+    /// Chains are numbered from 1 on, without gaps.
+    pub number: i64,
+    /// The key that proves its rows and this head.
+    pub kid: String,
+    /// Of its last row; 0 before the first one.
+    pub position: i64,
+    /// Of its last row.
+    pub mac: String,
+    /// Of the first row that is kept.
+    pub first_position: i64,
+    /// Of the row before that; empty when it never had one.
+    pub first_mac: String,
+    /// The highest number of a chain that was there when this one was last written to.
+    pub newest: i64,
+    /// Whether the chain with the number before was deleted because its time was over.
+    pub front: bool,
+    /// Unix seconds.
+    pub started_at: i64,
+    /// When its process said that nothing would follow; `None` while it runs, and when it was killed.
+    pub closed_at: Option<i64>,
+    /// A keyed digest of all of it.
+    pub signature: String,
+}
+
+/// # Errors
+/// [`StoreError::Conflict`] when another process took the number.
+pub fn insert(connection: &mut Connection, head: &AuditHead) -> Result<(), StoreError> {
+    diesel::insert_into(dsl::audit_heads).values(head).execute(connection)?;
+    Ok(())
+}
+
+/// # Errors
+/// The database's.
+pub fn find(connection: &mut Connection, chain: &str) -> Result<Option<AuditHead>, StoreError> {
+    Ok(dsl::audit_heads.find(chain).select(AuditHead::as_select()).first(connection).optional()?)
+}
+
+/// Holds the head of a chain until the transaction ends, and gives it.
+///
+/// # Errors
+/// The database's.
+pub fn hold(connection: &mut Connection, chain: &str) -> Result<Option<AuditHead>, StoreError> {
+    // An update that changes nothing, not a read, so that it holds on PostgreSQL as well.
+    let held = diesel::update(dsl::audit_heads.find(chain)).set(dsl::number.eq(dsl::number));
+    let returning = <AuditHead as Selectable<MultiBackend>>::construct_selection();
+    Ok(held.returning(returning).get_result(connection).optional()?)
+}
+
+/// Stores a head that is held.
+///
+/// # Errors
+/// The database's.
+pub fn put(connection: &mut Connection, head: &AuditHead) -> Result<(), StoreError> {
+    diesel::update(dsl::audit_heads.find(&head.chain)).set(head).execute(connection)?;
+    Ok(())
+}
+
+/// # Errors
+/// The database's.
+pub fn delete(connection: &mut Connection, chain: &str) -> Result<(), StoreError> {
+    diesel::delete(dsl::audit_heads.find(chain)).execute(connection)?;
+    Ok(())
+}
+
+/// The newest chain.
+///
+/// # Errors
+/// The database's.
+pub fn newest(connection: &mut Connection) -> Result<Option<AuditHead>, StoreError> {
+    let heads = dsl::audit_heads.order(dsl::number.desc());
+    Ok(heads.select(AuditHead::as_select()).first(connection).optional()?)
+}
+
+/// The next `most` heads behind the chain with the number `after`, in the order of their numbers.
+///
+/// # Errors
+/// The database's.
+pub fn behind(connection: &mut Connection, after: i64, most: i64) -> Result<Vec<AuditHead>, StoreError> {
+    let heads = dsl::audit_heads.filter(dsl::number.gt(after)).order(dsl::number).limit(most);
+    Ok(heads.select(AuditHead::as_select()).load(connection)?)
+}
