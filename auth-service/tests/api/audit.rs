@@ -6,7 +6,7 @@ use auth_service::store::audit_events::AuditEvent;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::api::browser::Browser;
+use crate::api::browser::{Browser, LISTED};
 use crate::api::support::{PASSWORD, START, Service, Tokens, send};
 
 const ISSUER: &str = "http://127.0.0.1:8080";
@@ -198,7 +198,7 @@ const HASH: &str = "$2b$04$abcdefghijklmnopqrstuuqN4AfgTYAjLkDpiEMLDX7/n5r1q7m5W
 
 #[actix_web::test]
 async fn a_login_that_takes_the_place_of_a_browsers_session_says_that_it_ended() {
-    let service = Service::start().await;
+    let service = Service::with(&[LISTED]).await;
     let account = service.register("alice").await;
     let mut browser = Browser::new(&service);
     for _ in 0..2 {
