@@ -7,7 +7,7 @@ use super::audit::{Event, EventKind, Origin, Reason};
 use super::csrf::Carried;
 use super::guessing::{Budget, Checked, GuessError, Renewal, Source, Target};
 use super::keyring::KeyringError;
-use super::passwords::Against;
+use super::passwords::{Against, HashingError};
 use super::sessions::{Device, Grant};
 use super::{Issuer, random, revocation, seconds};
 use crate::store::sessions::{self, Session};
@@ -62,6 +62,11 @@ impl Issuer {
         if !self.policy.passwords.is_possible(password.expose_secret()) {
             self.record(Event::refused(EventKind::Login, Reason::ImpossiblePassword)).await;
             return Err(LoginError::InvalidCredentials(None));
+        }
+        if self.hasher.is_full() {
+            // A flood is refused before it costs the database anything.
+            self.record(Event::refused(EventKind::Login, Reason::Overloaded)).await;
+            return Err(GuessError::from(HashingError::Overloaded).into());
         }
         let folded = folded(&login);
         let (Login::Username(name) | Login::Email(name)) = folded.as_ref().unwrap_or(&login);

@@ -63,6 +63,12 @@ impl Hasher {
         })
     }
 
+    /// Whether a password that comes now would be refused. It may be otherwise a moment later: this only spares work.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.places.available_permits() == 0
+    }
+
     /// The hash of a new password.
     ///
     /// # Errors

@@ -1,8 +1,9 @@
-//! Builds the service from its settings: what `main` starts, and what tests start.
+//! Builds the service from its settings: what `main` starts, and what tests start. `rules` says what the settings mean.
+
+mod rules;
 
 use std::io;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use actix_web::web::{Data, ServiceConfig};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -12,23 +13,22 @@ use service_kit::{App, Cors, Endpoint, Tls};
 use shared_claims::{
     Verifier,
     error::{KeySetError, SetupError},
-    http::CookieSource,
     verifier::{Algorithm, Clock, KeySet},
 };
 use url::Url;
 
-use crate::domain::audit::{Audit, AuditRules, Event, EventKind};
-use crate::domain::guessing::{Guessing, GuessingRules, Rule};
+use crate::domain::audit::{Audit, Event, EventKind};
+use crate::domain::guessing::Guessing;
 use crate::domain::keyring::sealing::{self, MasterKeyError};
-use crate::domain::keyring::{Keyring, KeyringError, Lifetimes, Plan, Sealer};
-use crate::domain::passwords::{Bounds, Hasher, Hashing, HashingLimits, PasswordPolicy, Peppers, Scheme};
+use crate::domain::keyring::{Keyring, KeyringError, Sealer};
+use crate::domain::passwords::Hasher;
 use crate::domain::revocation::{StatusListPolicy, StatusLists};
-use crate::domain::rights::Roles;
-use crate::domain::upkeep::Upkeep;
 use crate::domain::{DatabaseClock, Issuer, Policy, recovery};
 use crate::http::{self, CookieMode, Devices, ImportLimits, Listeners, Metadata, Rates};
-use crate::settings::{PasswordAlgorithm, Settings, WrongPasswords};
-use crate::store::{Store, StoreError, StoreLimits};
+use crate::settings::{PasswordAlgorithm, Settings};
+use crate::store::{Store, StoreError};
+
+pub use rules::store_limits;
 
 /// Why the service does not start.
 #[derive(Debug, thiserror::Error)]
@@ -82,17 +82,11 @@ pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError>
         max_body_bytes: settings.import.max_body_bytes,
         max_lines: settings.import.max_lines,
     });
-    let cookies = Data::new(CookieMode::new(&pages(settings)?));
+    let cookies = Data::new(CookieMode::new(&rules::pages(settings)?));
     let cors = Cors::new(&settings.cors.allowed_origins, settings.cors.preflight_max_age);
     let issuer_path =
         Url::parse(&settings.issuer).map_or_else(|_| String::new(), |url| url.path().to_owned());
-    let upkeep = Upkeep {
-        look: settings.status_lists.look,
-        clean_up: settings.cleanup.interval,
-        keep_ended: settings.cleanup.keep,
-        step: settings.cleanup.step,
-        keep_audit: settings.audit.keep,
-    };
+    let upkeep = rules::upkeep(settings);
     let (background, audit) = (issuer.clone(), issuer.audit.clone());
     let routes = move |config: &mut ServiceConfig| {
         config
@@ -136,26 +130,22 @@ pub async fn build_issuer(settings: &Settings, clock: Clock) -> Result<Issuer, S
     let sealer = sealer(settings)?;
     let store = Store::open(&settings.database_url(), store_limits(settings))?;
     let clock = database_clock(&store, clock).await?;
-    let keyring = Keyring::open(&store, sealer, clock.now(), plan(settings)).await?;
-    let audit = Audit::start(store.clone(), keyring.audit_keys(), clock.clone(), audit_rules(settings));
-    let scheme = scheme(settings)?;
-    let policy = policy(settings, &scheme);
+    let keyring = Keyring::open(&store, sealer, clock.now(), rules::plan(settings)).await?;
+    let audit =
+        Audit::start(store.clone(), keyring.audit_keys(), clock.clone(), rules::audit_rules(settings));
+    let scheme = rules::scheme(settings)?;
+    let policy = rules::policy(settings, &scheme);
     let secret = settings.tokens.shared_secret.as_ref();
     let verifier = verifier(&policy, &keyring, secret)?
         .with_clock(clock.clock())
-        .with_sources(CookieMode::access_sources(pages(settings)?));
-    let limits = HashingLimits {
-        threads: settings.hashing.threads,
-        queue: settings.hashing.queue,
-        deadline: settings.hashing.deadline,
-    };
-    let hashing = hashing(settings, scheme);
-    let hasher = Hasher::start(hashing, limits).map_err(|error| StartError::Threads(error.to_string()))?;
+        .with_sources(CookieMode::access_sources(rules::pages(settings)?));
+    let hasher = Hasher::start(rules::hashing(settings, scheme), rules::hashing_limits(settings))
+        .map_err(|error| StartError::Threads(error.to_string()))?;
     let lists = StatusLists::new(StatusListPolicy {
         lifetime: settings.status_lists.lifetime,
         ttl: settings.status_lists.ttl,
     });
-    let guessing = settings.limits.enabled.then(|| Guessing::new(guessing_rules(settings)));
+    let guessing = settings.limits.enabled.then(|| Guessing::new(rules::guessing_rules(settings)));
     let issuer = Issuer { store, clock, keyring, hasher, guessing, audit, lists, verifier, policy };
     issuer.record_key_news().await;
     Ok(issuer)
@@ -170,26 +160,15 @@ pub async fn recover(settings: &Settings, clock: Clock) -> Result<usize, StartEr
     let sealer = sealer(settings)?;
     let store = Store::open(&settings.database_url(), store_limits(settings))?;
     let clock = database_clock(&store, clock).await?;
-    let recovered = recovery::recover(&store, &sealer, &plan(settings), clock.now()).await?;
-    let keyring = Keyring::open(&store, sealer, clock.now(), plan(settings)).await?;
-    let audit = Audit::start(store, keyring.audit_keys(), clock, audit_rules(settings));
+    let recovered = recovery::recover(&store, &sealer, &rules::plan(settings), clock.now()).await?;
+    let keyring = Keyring::open(&store, sealer, clock.now(), rules::plan(settings)).await?;
+    let audit = Audit::start(store, keyring.audit_keys(), clock, rules::audit_rules(settings));
     let event = Event::of(EventKind::Recovered).with("ended", recovered.ended);
     let event =
         event.with("lost_keys", recovered.lost_audit_keys).with("newest_chain", recovered.newest_chain);
     audit.record(event).await;
     audit.close().await;
     Ok(recovered.ended)
-}
-
-fn audit_rules(settings: &Settings) -> AuditRules {
-    AuditRules {
-        queue: settings.audit.queue,
-        patience: settings.database.timeout,
-        linger: settings.audit.linger,
-        batch: settings.audit.batch,
-        anchor: settings.audit.anchor,
-        refusals_per_second: settings.audit.refusals_per_second,
-    }
 }
 
 /// The clock of the database, which all replicas share.
@@ -199,35 +178,6 @@ async fn database_clock(store: &Store, local: Clock) -> Result<DatabaseClock, St
         clock.observe(now);
     }
     Ok(clock)
-}
-
-fn plan(settings: &Settings) -> Plan {
-    Plan {
-        algorithm: settings.tokens.algorithm,
-        shared_secret: settings.tokens.shared_secret.clone(),
-        rotate_every: settings.keys.rotate_every,
-        publish_ahead: settings.keys.publish_ahead,
-        max_age: settings.keys.max_age,
-        lifetimes: Lifetimes {
-            access_token: seconds(settings.tokens.access_ttl),
-            status_list: seconds(settings.status_lists.lifetime),
-        },
-    }
-}
-
-fn seconds(duration: Duration) -> i64 {
-    i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)
-}
-
-/// How much the store may do, by the settings.
-#[must_use]
-pub fn store_limits(settings: &Settings) -> StoreLimits {
-    StoreLimits {
-        pool_size: settings.database.pool_size,
-        timeout: settings.database.timeout,
-        write_queue: settings.database.write_queue,
-        write_group: settings.database.write_group,
-    }
 }
 
 /// Makes the folder for everything that the service keeps.
@@ -256,83 +206,6 @@ fn sealer(settings: &Settings) -> Result<Sealer, StartError> {
         &generated
     };
     Ok(Sealer::new(current, settings.master_key_previous.as_ref())?)
-}
-
-fn scheme(settings: &Settings) -> Result<Scheme, StartError> {
-    let argon2id = &settings.passwords.argon2id;
-    match settings.passwords.algorithm {
-        PasswordAlgorithm::Bcrypt => Ok(Scheme::Bcrypt { cost: settings.passwords.bcrypt_cost }),
-        PasswordAlgorithm::Argon2id => {
-            Scheme::argon2id(argon2id.memory_kib, argon2id.iterations, argon2id.parallelism)
-                .map_err(StartError::Argon2id)
-        }
-    }
-}
-
-fn guessing_rules(settings: &Settings) -> GuessingRules {
-    let rule = |setting: &WrongPasswords| Rule {
-        free: setting.free,
-        window: setting.window,
-        first_wait: setting.first_wait,
-        longest_wait: setting.longest_wait,
-    };
-    let limits = &settings.limits;
-    GuessingRules {
-        account_from_source: rule(&limits.account_from_source),
-        account: rule(&limits.account),
-        source: rule(&limits.source),
-        welcome: limits.welcome,
-        waiting: settings.hashing.queue,
-        patience: settings.hashing.deadline,
-    }
-}
-
-fn hashing(settings: &Settings, scheme: Scheme) -> Hashing {
-    let passwords = &settings.passwords;
-    let bounds = Bounds {
-        bcrypt_cost: passwords.bounds.bcrypt_cost,
-        memory_kib: passwords.bounds.memory_kib.into(),
-        iterations: passwords.bounds.iterations.into(),
-    };
-    Hashing::new(scheme, bounds, Peppers::new(passwords.pepper.as_ref(), passwords.pepper_previous.as_ref()))
-}
-
-fn policy(settings: &Settings, scheme: &Scheme) -> Policy {
-    let mut allowed_audiences = settings.audience.clone();
-    allowed_audiences.extend(settings.resources.iter().cloned());
-    allowed_audiences.push(settings.issuer.clone());
-    Policy {
-        issuer: settings.issuer.clone(),
-        default_audience: settings.audience.clone(),
-        allowed_audiences,
-        access_ttl: settings.tokens.access_ttl,
-        refresh_grace: settings.tokens.refresh_grace,
-        repeat_elsewhere_is_theft: settings.tokens.repeat_elsewhere_is_theft,
-        statuses: settings.tokens.algorithm != Algorithm::HS256,
-        idle_ttl: settings.sessions.idle_ttl,
-        absolute_ttl: settings.sessions.absolute_ttl,
-        registration_open: settings.registration.open,
-        passwords: PasswordPolicy::new(
-            settings.passwords.min_length,
-            settings.passwords.max_length,
-            scheme,
-            settings.passwords.pepper.is_some(),
-        )
-        .of_service(service_names(settings)),
-        roles: Roles(settings.roles.iter().map(|(name, role)| (name.clone(), role.scopes.clone())).collect()),
-    }
-}
-
-/// What the settings say, and the parts of the issuer's name but for the last one.
-fn service_names(settings: &Settings) -> Vec<String> {
-    let issuer = Url::parse(&settings.issuer).ok();
-    let host = issuer.as_ref().and_then(Url::domain).unwrap_or_default();
-    let labels = host.rsplit_once('.').map_or(host, |(labels, _)| labels).split('.').map(str::to_owned);
-    settings.passwords.service_names.iter().cloned().chain(labels).collect()
-}
-
-fn pages(settings: &Settings) -> Result<CookieSource, SetupError> {
-    CookieMode::pages(&settings.issuer, &settings.cors.allowed_origins)
 }
 
 /// Our own routes take every token that we give, whatever its audience: they look at the store as well.
