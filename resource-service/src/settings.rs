@@ -14,6 +14,8 @@ use service_kit::{HttpSettings, TlsSettings};
 pub const DEFAULTS: &str = include_str!("../config.default.toml");
 
 /// No browser remembers a preflight for longer.
+/// A month: what is longer is a slip.
+const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
 const LONGEST_PREFLIGHT: Duration = Duration::from_secs(24 * 3600);
 
 /// How resource-service is set up.
@@ -90,8 +92,8 @@ impl Settings {
         for (key, value) in
             [("max_staleness", self.max_staleness), ("database.timeout", self.database.timeout)]
         {
-            if value < Duration::from_secs(1) {
-                return Err(SettingsError::invalid(key, "must be at least 1s"));
+            if !(Duration::from_secs(1)..=LONGEST).contains(&value) {
+                return Err(SettingsError::invalid(key, "must be between 1s and 30d"));
             }
         }
         if self.preflight_max_age > LONGEST_PREFLIGHT {

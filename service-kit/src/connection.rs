@@ -68,14 +68,20 @@ pin_project! {
     /// The body of an answer: the request counts as being answered until all of it has been taken.
     pub struct Answered<B> {
         #[pin]
-        body: B,
+        body: Option<B>,
         answering: Option<Answering>,
     }
 }
 
 impl<B> Answered<B> {
     pub(crate) fn new(body: B, answering: Option<Answering>) -> Self {
-        Self { body, answering }
+        Self { body: Some(body), answering }
+    }
+
+    /// An answer that ends with its head. actix would poll a body without an end for ever, and write nothing of it: nobody
+    /// would notice that the client has gone.
+    pub(crate) fn without_body() -> Self {
+        Self { body: None, answering: None }
     }
 }
 
@@ -83,14 +89,14 @@ impl<B: MessageBody> MessageBody for Answered<B> {
     type Error = B::Error;
 
     fn size(&self) -> BodySize {
-        self.body.size()
+        self.body.as_ref().map_or(BodySize::None, MessageBody::size)
     }
 
     fn poll_next(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        self.project().body.poll_next(context)
+        self.project().body.as_pin_mut().map_or(Poll::Ready(None), |body| body.poll_next(context))
     }
 }
 

@@ -5,9 +5,10 @@ use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use actix_web::body::MessageBody;
+use actix_web::body::{BodySize, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
+use actix_web::http::Method;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{HttpResponse, ResponseError as _};
@@ -64,7 +65,11 @@ impl Envelope {
                     // The route, not the path: a client may have put a secret into that.
                     let route = response.request().match_pattern().unwrap_or_default();
                     log::debug!("{} {route} {}", response.request().method(), response.status());
-                    return Ok(response.map_body(|_, body| Answered::new(body, answering)));
+                    let head_alone = response.request().method() == Method::HEAD;
+                    return Ok(response.map_body(|_, body| match body.size() {
+                        BodySize::Stream if head_alone => Answered::without_body(),
+                        _ => Answered::new(body, answering),
+                    }));
                 }
                 Ok(Err(error)) => error.error_response(),
                 Err(_) => {

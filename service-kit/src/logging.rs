@@ -8,13 +8,18 @@ use crate::envelope::REQUEST_ID;
 
 /// actix tells of each worker it starts; that is of no use to an operator.
 const DEFAULT_FILTER: &str = "info,actix_server=warn";
+/// Whatever the level: anybody could write an error into the log with each malformed request. `RUST_LOG=actix_http=error`
+/// shows them.
+const UNLESS_NAMED: &str = "actix_http=off";
 
 /// Sends the `log` crate's records to standard error, filtered by `RUST_LOG` (default `info`).
 ///
 /// A line that was written while a request was handled carries its id. Control characters are escaped, so that no
 /// input can forge a line (OWASP ASVS 5, 16.4.1).
 pub fn init() {
-    Builder::from_env(Env::default().default_filter_or(DEFAULT_FILTER))
+    Builder::new()
+        .parse_filters(UNLESS_NAMED)
+        .parse_env(Env::default().default_filter_or(DEFAULT_FILTER))
         .format(|out, record| {
             let message = escape_controls(&record.args().to_string());
             let (time, level) = (out.timestamp_millis(), record.level());

@@ -72,6 +72,15 @@ impl HttpSettings {
             ("http.write_timeout", self.write_timeout),
             ("http.close_timeout", self.close_timeout),
         ];
+        if self.max_target_bytes + self.max_header_bytes > 124 << 10 {
+            let reason = "must not be more than 124 KiB together with http.max_target_bytes";
+            return Err(SettingsError::invalid("http.max_header_bytes", reason));
+        }
+        let whole_seconds = self.shutdown_timeout.subsec_nanos() == 0;
+        if !whole_seconds || !(1..=3600).contains(&self.shutdown_timeout.as_secs()) {
+            let reason = "must be between 1s and 1h, in whole seconds";
+            return Err(SettingsError::invalid("http.shutdown_timeout", reason));
+        }
         // To actix, 0 stands for no limit at all, and its deadlines come up to half a second early.
         let meant = Duration::from_secs(1)..=Duration::from_secs(3600);
         match durations.iter().find(|(_, value)| !meant.contains(value)) {

@@ -167,7 +167,9 @@ pub async fn recover(settings: &Settings, clock: Clock) -> Result<usize, StartEr
     let event =
         event.with("lost_keys", recovered.lost_audit_keys).with("newest_chain", recovered.newest_chain);
     audit.record(event).await;
-    audit.close().await;
+    if tokio::time::timeout(settings.database.timeout, audit.close()).await.is_err() {
+        log::error!("the database did not take what this adds to the audit trail");
+    }
     Ok(recovered.ended)
 }
 
@@ -231,6 +233,12 @@ fn warn_about(settings: &Settings) {
     }
     if settings.passwords.algorithm == PasswordAlgorithm::Bcrypt && settings.passwords.bcrypt_cost < 10 {
         log::warn!("bcrypt cost {} is below 10: guessing is cheap", settings.passwords.bcrypt_cost);
+    }
+    if !http::browsers_can_refresh(&settings.issuer) {
+        log::warn!(
+            "the issuer has a path: browsers that keep tokens in cookies cannot refresh, as the cookie is for /token \
+             alone"
+        );
     }
     for origin in settings.cors.plain_origins() {
         log::warn!(

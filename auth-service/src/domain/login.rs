@@ -1,5 +1,7 @@
 //! Logging in: a password is checked, and a session begins.
 
+use std::collections::BTreeSet;
+
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::accounts::{parse_email, parse_username};
@@ -115,21 +117,14 @@ impl Issuer {
         let (until, news, user_id) = (self.revoked_until(), !replaced.is_empty(), user.id.clone());
         let begin = move |db: &mut Connection| {
             // While the password was being checked it may have been changed, or the account disabled.
-            if !users::hold(db, &row.user_id, auth_version)? {
+            if !hold_accounts(db, (&row.user_id, auth_version), &replaced)? {
                 return Err(LoginError::InvalidCredentials(None));
             }
             if let Some(renewed) = renewed {
                 users::renew_hash(db, &row.user_id, &outdated, &renewed)?;
             }
             sessions::insert(db, &row)?;
-            let mut ended = Vec::new();
-            for id in replaced {
-                ended.extend(sessions::end(db, &id, row.created_at)?);
-            }
-            if !ended.is_empty() {
-                revocation::revoke(db, ended.iter().map(|session| session.number), until)?;
-            }
-            Ok(ended)
+            Ok(end_replaced(db, &replaced, row.created_at, until)?)
         };
         let login = Event::of(EventKind::Login).to(&user.id).in_session(&session.id);
         let describe = move |outcome: &Result<Vec<Session>, LoginError>| match outcome {
@@ -202,6 +197,44 @@ fn why_not(checked: &Result<Checked, GuessError>, found: Option<&User>) -> Optio
         (Ok(_), Some(_)) => Some(Reason::WrongPassword),
         (Err(error), _) => error.reason(),
     }
+}
+
+/// Holds the account, and the owners of sessions that are to end, in one order: two that take the sessions of an account in
+/// different orders would wait for each other for ever. `false` when the account itself has changed.
+fn hold_accounts(
+    db: &mut Connection,
+    (user_id, auth_version): (&str, i64),
+    replaced: &[String],
+) -> Result<bool, StoreError> {
+    let mut owners = BTreeSet::from([user_id.to_owned()]);
+    for session in replaced {
+        owners.extend(sessions::with_user(db, session)?.map(|(_, owner)| owner.id));
+    }
+    for owner in &owners {
+        if owner != user_id {
+            users::hold_as_it_is(db, owner)?;
+        } else if !users::hold(db, user_id, auth_version)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Ends the sessions that the browser had, and gives those that had not ended.
+fn end_replaced(
+    db: &mut Connection,
+    replaced: &[String],
+    now: i64,
+    until: i64,
+) -> Result<Vec<Session>, StoreError> {
+    let mut ended = Vec::new();
+    for id in replaced {
+        ended.extend(sessions::end(db, id, now)?);
+    }
+    if !ended.is_empty() {
+        revocation::revoke(db, ended.iter().map(|session| session.number), until)?;
+    }
+    Ok(ended)
 }
 
 /// The account's key as it is stored; `None` for what no account can be called, so that the store is not asked for it.

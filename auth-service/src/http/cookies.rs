@@ -133,6 +133,11 @@ pub(super) fn clear(response: &mut HttpResponse) {
     }
 }
 
+/// Whether `/token`, which the refresh cookie is for, is where browsers find it.
+pub(crate) fn browsers_can_refresh(issuer: &str) -> bool {
+    Url::parse(issuer).is_ok_and(|issuer| issuer.path() == "/")
+}
+
 fn append(response: &mut HttpResponse, cookie: &Cookie<'_>) {
     // What tokens are made of needs no encoding in a cookie or in a header.
     if let Ok(value) = HeaderValue::from_str(&cookie.to_string()) {

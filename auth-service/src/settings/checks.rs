@@ -14,6 +14,8 @@ use crate::domain::rights::is_role_name;
 
 /// Ten years: what is longer is a slip.
 const LONGEST: Duration = Duration::from_secs(3650 * 24 * 3600);
+/// Within the grace period a thief may ride along; a lost answer is asked for again much sooner.
+const LONGEST_GRACE: Duration = Duration::from_secs(5 * 60);
 /// No browser remembers a preflight for longer.
 const LONGEST_PREFLIGHT: Duration = Duration::from_secs(24 * 3600);
 
@@ -31,6 +33,8 @@ impl Settings {
             ("passwords.bounds.bcrypt_cost", self.passwords.bounds.bcrypt_cost as usize, 4, 31),
             ("import.max_body_bytes", self.import.max_body_bytes, 1024, 64 * 1024 * 1024),
             ("import.max_lines", self.import.max_lines, 1, 100_000),
+            ("sessions.max_user_agent_chars", self.sessions.max_user_agent_chars, 0, 4096),
+            ("hashing.threads", self.hashing.threads, 0, 1024),
             ("hashing.queue", self.hashing.queue, 64, 1_000_000),
             ("database.pool_size", self.database.pool_size as usize, 1, 1024),
             ("database.write_queue", self.database.write_queue, 1, 1_000_000),
@@ -57,6 +61,8 @@ impl Settings {
             ("status_lists.lifetime", self.status_lists.lifetime),
             ("status_lists.ttl", self.status_lists.ttl),
             ("status_lists.heartbeat", self.status_lists.heartbeat),
+            ("keys.max_age", self.keys.max_age),
+            ("cleanup.keep", self.cleanup.keep),
             ("cleanup.interval", self.cleanup.interval),
             ("audit.keep", self.audit.keep),
             ("audit.anchor", self.audit.anchor),
@@ -76,6 +82,12 @@ impl Settings {
             if !(Duration::from_secs(1)..=LONGEST).contains(&value) {
                 return Err(SettingsError::invalid(key, "must be between 1s and 3650d"));
             }
+        }
+        if self.tokens.refresh_grace > LONGEST_GRACE {
+            return Err(SettingsError::invalid("tokens.refresh_grace", "must not be longer than 5m"));
+        }
+        if !(Duration::from_secs(1)..=Duration::from_secs(300)).contains(&self.hashing.deadline) {
+            return Err(SettingsError::invalid("hashing.deadline", "must be between 1s and 5m"));
         }
         if self.audit.linger > Duration::from_secs(5) {
             return Err(SettingsError::invalid("audit.linger", "must not be longer than 5s"));
@@ -235,6 +247,12 @@ mod tests {
             ),
             ("AUTH__TOKENS__ACCESS_TTL", "10 parsecs", "tokens.access_ttl"),
             ("AUTH__TOKENS__ACCESS_TTL", "0s", "tokens.access_ttl"),
+            ("AUTH__TOKENS__REFRESH_GRACE", "1h", "tokens.refresh_grace"),
+            ("AUTH__HASHING__DEADLINE", "0s", "hashing.deadline"),
+            ("AUTH__HTTP__SHUTDOWN_TIMEOUT", "0s", "http.shutdown_timeout"),
+            ("AUTH__HTTP__SHUTDOWN_TIMEOUT", "1500ms", "http.shutdown_timeout"),
+            ("AUTH__HTTP__MAX_HEADER_BYTES", "122880", "http.max_header_bytes"),
+            ("AUTH__CLEANUP__KEEP", "0s", "cleanup.keep"),
             ("AUTH__PASSWORDS__BCRYPT_COST", "32", "passwords.bcrypt_cost"),
             ("AUTH__PASSWORDS__ALGORITHM", "md5", "passwords.algorithm"),
             ("AUTH__PASSWORDS__PEPPER", "short", "`passwords.pepper`"),

@@ -214,6 +214,18 @@ async fn streams_of_events_have_a_bound_of_their_own() {
 }
 
 #[actix_web::test]
+async fn whoever_asks_for_the_head_of_the_stream_alone_takes_no_place_in_it() {
+    let service = Service::with(&[("AUTH__STATUS_LISTS__MAX_LISTENERS", "1")]).await;
+    for _ in 0..3 {
+        let answer = send(service.request(Method::HEAD, "/status-lists/events")).await;
+        assert_eq!((answer.status.as_u16(), answer.header("content-type")), (200, "text/event-stream"));
+    }
+    let mut stream = service.request(Method::GET, "/status-lists/events").send().await.unwrap();
+    assert_eq!(stream.status(), 200);
+    assert!(stream.chunk().await.unwrap().is_some());
+}
+
+#[actix_web::test]
 async fn a_stream_of_events_outlives_every_bound_on_silence() {
     let bounds = [
         ("AUTH__HTTP__HEAD_TIMEOUT", "1s"),
