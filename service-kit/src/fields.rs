@@ -127,6 +127,11 @@ impl Fields {
         }
     }
 
+    /// Whatever stands there, for a member that does not count everywhere.
+    pub fn any(&mut self, name: &str) -> Option<Value> {
+        self.members.remove(name)
+    }
+
     /// What was wrong so far.
     #[must_use]
     pub fn mistakes(&self) -> &[FieldError] {

@@ -10,6 +10,7 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, ResponseErr
 use futures_util::future::LocalBoxFuture;
 use secrecy::SecretString;
 use serde::Serialize;
+use serde_json::Value;
 use service_kit::fields::{Fields, read_body, require_json};
 use service_kit::{FieldError, Problem};
 
@@ -123,14 +124,26 @@ pub(super) struct Parameters {
     pub(super) resource: Vec<String>,
     /// Whether they came as JSON, which first parties may use.
     pub(super) json: bool,
-    /// Whether a login is to be answered with cookies.
-    pub(super) cookies: bool,
+    /// What JSON says about cookies, which counts for logins alone.
+    cookies: Option<Value>,
 }
 
 impl Parameters {
     /// Takes a parameter that says something secret.
     pub(super) fn secret(&mut self, name: &str) -> Option<SecretString> {
         self.single.remove(name)
+    }
+
+    /// Whether a login is to be answered with cookies.
+    pub(super) fn cookies(&self) -> Result<bool, OAuthError> {
+        match &self.cookies {
+            None | Some(Value::Null) => Ok(false),
+            Some(Value::Bool(cookies)) => Ok(*cookies),
+            Some(_) => {
+                let description = "The parameter 'cookies' must be true or false.";
+                Err(OAuthError::bad_request("invalid_request", description))
+            }
+        }
     }
 
     /// Takes a parameter.
@@ -143,7 +156,7 @@ impl Parameters {
         let malformed = |_| OAuthError::bad_request("invalid_request", "The body is not a form.");
         let pairs: Vec<(String, String)> = serde_urlencoded::from_bytes(body).map_err(malformed)?;
         let mut parameters =
-            Self { single: BTreeMap::new(), resource: Vec::new(), json: false, cookies: false };
+            Self { single: BTreeMap::new(), resource: Vec::new(), json: false, cookies: None };
         for (name, value) in pairs.into_iter().filter(|(_, value)| !value.is_empty()) {
             if name == "resource" {
                 parameters.resource.push(value);
@@ -156,15 +169,14 @@ impl Parameters {
 
     fn from_json(body: &[u8]) -> Result<Self, OAuthError> {
         let mut fields = Fields::parse(body)?;
-        let (resource, cookies) = (fields.strings("resource"), fields.flag("cookies"));
+        let (resource, cookies) = (fields.strings("resource"), fields.any("cookies"));
         let mut known = |name: &&'static str| Some(((*name).to_owned(), fields.optional_string(name)?));
         let single = KNOWN.iter().filter_map(&mut known).filter(|(_, value)| !value.is_empty());
         let single = single.map(|(name, value)| (name, value.into())).collect();
         match fields.mistakes() {
             [] => Ok(Self { single, resource, json: true, cookies }),
             [FieldError { field, .. }, ..] => {
-                let kind = if field == "cookies" { "true or false" } else { "a string" };
-                let description = format!("The parameter {field:?} must be {kind}.");
+                let description = format!("The parameter {field:?} must be a string.");
                 Err(OAuthError::bad_request("invalid_request", description.replace(['"', '\\'], "'")))
             }
         }

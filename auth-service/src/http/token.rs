@@ -113,7 +113,7 @@ async fn login(
         }
     };
     let password = parameters.secret("password").ok_or_else(|| OAuthError::missing("password"))?;
-    let delivery = Delivery::cookies_if(parameters.cookies);
+    let delivery = Delivery::cookies_if(parameters.cookies()?);
     let carried = delivery.carried(cookies, req)?;
     let request = LoginRequest { login, password, resource: parameters.resource, carried };
     Ok(delivery.hand_over(&issuer.login(request, device).await?))

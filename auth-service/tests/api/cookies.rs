@@ -321,3 +321,14 @@ async fn a_browser_that_ends_its_own_session_or_account_has_no_cookies_left() {
     assert_eq!(answer.status, 204);
     assert_taken_back(&answer);
 }
+
+#[actix_web::test]
+async fn whether_there_are_to_be_cookies_counts_for_logins_alone() {
+    let service = Service::with(&[LISTED]).await;
+    service.register("alice").await;
+    let login = json!({ "username": "alice", "password": PASSWORD, "cookies": "yes" });
+    service.post("/login", &login).await.assert_problem(422, "invalid_fields");
+    service.post("/token", &login).await.assert_oauth_error(400, "invalid_request");
+    let unknown = json!({ "token": "unknown", "cookies": "yes" });
+    assert_eq!(service.post("/revoke", &unknown).await.status, 200);
+}
