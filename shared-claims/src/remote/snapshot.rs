@@ -32,6 +32,8 @@ use crate::{
 const VERSION: u32 = 1;
 /// It is not written more often.
 const SHORTEST: Duration = Duration::from_secs(1);
+/// After a failure it is tried again.
+const AGAIN: Duration = Duration::from_secs(4);
 /// How often it is written when nothing has changed but that it was confirmed.
 const CONFIRMED: Duration = Duration::from_secs(60);
 /// A machine's clock may have been put back by so much since it was written, in seconds.
@@ -79,6 +81,9 @@ impl Snapshot {
             return;
         }
         let path = self.path.display();
+        if let Err(error) = private_file::tidy(&self.path, clock.now()) {
+            log::debug!("what lies beside {path} is left there: {error}");
+        }
         match self.read().and_then(|saved| self.apply(saved, clock)) {
             Ok((age, lists)) => {
                 log::info!("{path}: keys from {} s ago, status lists: {lists}", age.as_secs());
@@ -160,6 +165,8 @@ impl Snapshot {
                     let level = if failed { log::Level::Debug } else { log::Level::Warn };
                     log::log!(level, "{} cannot be written: {error}", self.path.display());
                     failed = true;
+                    sleep(AGAIN).await;
+                    self.state.unsaved.notify_one();
                 }
             }
             sleep(SHORTEST).await;
