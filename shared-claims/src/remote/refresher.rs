@@ -75,11 +75,10 @@ impl Refresher {
         }
     }
 
-    /// Waits until a fetch of the keys is over, a second at most, and not at all when there will be none.
-    pub(crate) async fn wait_for_keys(&self, patience: Patience) {
-        if !self.alive.is_closed() {
-            self.state.wait_for_keys(patience.0).await;
-        }
+    /// Waits until a fetch of the keys is over, a second at most, and not at all when there will be none; `false` when it is
+    /// not over by then.
+    pub(crate) async fn wait_for_keys(&self, patience: Patience) -> bool {
+        self.alive.is_closed() || self.state.wait_for_keys(patience.0).await
     }
 
     /// The same for the status list that a token names.

@@ -112,10 +112,12 @@ impl State {
         }
     }
 
-    /// Waits until a fetch of the keys is over, and not at all when there will be none. What came of it is in the store.
-    pub(super) async fn wait_for_keys(&self, deadline: Instant) {
-        if let Some(mut fetched) = self.key_asks.ask() {
-            let _ = timeout_at(deadline, fetched.changed()).await;
+    /// Waits until a fetch of the keys is over, and not at all when there will be none. What came of it is in the store;
+    /// `false` when it is not over in time.
+    pub(super) async fn wait_for_keys(&self, deadline: Instant) -> bool {
+        match self.key_asks.ask() {
+            Some(mut fetched) => timeout_at(deadline, fetched.changed()).await.is_ok(),
+            None => true,
         }
     }
 

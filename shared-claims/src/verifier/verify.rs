@@ -53,15 +53,16 @@ impl Verifier {
     #[cfg(feature = "remote")]
     async fn verify_patiently(&self, text: &str, refresher: &Refresher) -> Result<AccessToken, Refusal> {
         let mut judged = self.examine(text, Expiry::Checked);
-        let mut patience = None;
+        let (mut patience, mut fetched) = (None, true);
         if let Err(Refusal::UnknownKey | Refusal::Unavailable) = judged {
-            refresher.wait_for_keys(*patience.insert(Patience::begin())).await;
+            fetched = refresher.wait_for_keys(*patience.insert(Patience::begin())).await;
             // Also when nothing was fetched: another request's fetch may have ended in between.
             judged = self.examine(text, Expiry::Checked);
         }
         let token = judged.map_err(|refusal| match refusal {
-            // The key may be a new one that the issuer, out of reach, cannot tell us of: that is not the token's fault.
-            Refusal::UnknownKey if refresher.trouble().is_some() => Refusal::Unavailable,
+            // The key may be a new one that the issuer, slow or out of reach, cannot tell us of: that is not the token's
+            // fault.
+            Refusal::UnknownKey if !fetched || refresher.trouble().is_some() => Refusal::Unavailable,
             other => other,
         })?;
         let mut status = self.check_status(&token);
