@@ -51,7 +51,10 @@ pub async fn recover(
         }
         keys::delete(db, &lost)?;
         fresh.iter().try_for_each(|key| keys::insert(db, key))?;
-        Ok::<_, StoreError>((ended, audit_heads::newest(db)?.map_or(0, |head| head.number)))
+        Ok::<_, StoreError>((
+            ended,
+            audit_heads::down_from(db, None, 1)?.first().map_or(0, |head| head.number),
+        ))
     };
     let (ended, newest_chain) = store.write(begin_anew).await?;
     Ok(Recovered { ended, lost_audit_keys, newest_chain })

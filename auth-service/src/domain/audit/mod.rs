@@ -7,8 +7,10 @@
 //! where it stands, is written along with each batch and proven as well. `verify` checks all of it, `pruning.rs` deletes
 //! what is old and leaves the rest provable, `trail.rs` reads. Why it is so: docs/decisions/0011-audit.md.
 
+mod batch;
 mod chain;
 mod event;
+mod heads;
 mod origin;
 mod pruning;
 mod trail;
@@ -49,7 +51,7 @@ pub struct AuditRules {
     pub linger: Duration,
     /// How many are written together at the most.
     pub batch: usize,
-    /// How often the log says where the chain stands.
+    /// How often the log says where the chain stands, and the chain where the others do.
     pub anchor: Duration,
     /// How many refusals that cost the sender nothing are stored in a second.
     pub refusals_per_second: u32,

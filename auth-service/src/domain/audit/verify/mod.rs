@@ -102,7 +102,7 @@ pub async fn verify(store: &Store, keys: &AuditKeys, anchors: Vec<Anchor>) -> Re
 struct Check<'a> {
     store: &'a Store,
     keys: &'a AuditKeys,
-    /// Those that were given, and those that stand in the trail itself.
+    /// Those that were given.
     anchors: Vec<Anchor>,
     verdict: Verdict,
     seen: Seen,
@@ -111,6 +111,8 @@ struct Check<'a> {
 /// What rows that are genuine say about other chains.
 #[derive(Debug, Default)]
 struct Seen {
+    /// Where each chain stood when it was last told: each row proves those before it.
+    told: BTreeMap<String, Anchor>,
     /// Chains that were deleted because their time was over.
     pruned: BTreeSet<String>,
     /// Chains with lower numbers were deleted as well.
@@ -142,7 +144,7 @@ impl Check<'_> {
     async fn heads(&self) -> Result<Vec<AuditHead>, StoreError> {
         let mut heads: Vec<AuditHead> = Vec::new();
         loop {
-            let after = heads.last().map_or(i64::MIN, |head| head.number);
+            let after = heads.last().map(|head| head.number);
             let more = self.store.read(move |db| audit_heads::behind(db, after, STEP)).await?;
             if more.is_empty() {
                 return Ok(heads);
@@ -168,7 +170,7 @@ impl Check<'_> {
             let last = last.await?;
             let Some(head) = self.head_of(&chain).await? else { return Ok(()) }; // looked up with the missing ones
             let mut walk = Walk::new(key, &head);
-            let mut after = i64::MIN;
+            let mut after = None;
             loop {
                 let (of, from) = (chain.clone(), after);
                 let rows = self.store.read(move |db| audit_events::of_chain(db, &of, from, STEP)).await?;
@@ -178,7 +180,7 @@ impl Check<'_> {
                         self.learn_from(row, head.number);
                     }
                 }
-                after = end;
+                after = Some(end);
                 if end >= head.position {
                     break;
                 }
@@ -220,16 +222,13 @@ impl Check<'_> {
             return;
         };
         let text = |name: &str| details[name].as_str();
-        let anchor = match kind {
-            Some(EventKind::ProcessStarted) => {
-                text("previous").map(|text| (text, Some(number.saturating_sub(1))))
-            }
-            Some(EventKind::AuditDisturbed) => text("stood").map(|text| (text, None)),
-            _ => None,
-        };
-        let anchor = anchor.and_then(|(text, number)| Some(Anchor { number, ..text.parse().ok()? }));
-        self.anchors.extend(anchor);
         match kind {
+            Some(EventKind::ProcessStarted) => {
+                self.told(text("previous"), Some(number.saturating_sub(1)));
+                self.told_of_all(&details["heads"]);
+            }
+            Some(EventKind::HeadsSeen) => self.told_of_all(&details["heads"]),
+            Some(EventKind::AuditDisturbed) => self.told(text("stood"), None),
             Some(EventKind::AuditPruned) => self.seen.pruned.extend(text("chain").map(str::to_owned)),
             Some(EventKind::Recovered) => {
                 let lost = details["lost_keys"].as_array().into_iter().flatten();
@@ -242,13 +241,29 @@ impl Check<'_> {
         }
     }
 
+    fn told_of_all(&mut self, heads: &Value) {
+        for head in heads.as_array().into_iter().flatten() {
+            self.told(head["stood"].as_str(), head["number"].as_i64());
+        }
+    }
+
+    fn told(&mut self, anchor: Option<&str>, number: Option<i64>) {
+        let Some(anchor) = anchor.and_then(|text| text.parse::<Anchor>().ok()) else { return };
+        let told = self.seen.told.entry(anchor.chain.clone()).or_insert_with(|| anchor.clone());
+        let number = told.number.or(number);
+        if anchor.position > told.position {
+            *told = anchor;
+        }
+        told.number = number;
+    }
+
     /// Chains that have rows and no head.
     async fn headless(&mut self, chains: &[String], heads: &[AuditHead]) -> Result<(), StoreError> {
         let known: BTreeSet<&String> = heads.iter().map(|head| &head.chain).collect();
         for chain in chains.iter().filter(|chain| !known.contains(chain)) {
             let of = chain.clone();
             let last = self.store.read(move |db| audit_events::last_position(db, &of)).await?;
-            if last.is_some() && self.head_of(chain).await?.is_none() {
+            if last.is_some() {
                 self.find(chain, None, "its head is missing");
             }
         }
@@ -261,39 +276,52 @@ impl Check<'_> {
         let front = genuine().filter(|head| head.front).map(|head| head.number).max().unwrap_or(1);
         let newest = genuine().map(|head| head.newest.max(head.number)).max().unwrap_or(1);
         self.seen.front = front;
-        let there: BTreeSet<i64> = heads.iter().map(|head| head.number).collect();
-        let gone: Vec<i64> = (front..=newest).filter(|number| !there.contains(number)).collect();
-        for number in gone {
-            self.find(&format!("number {number}"), None, "the whole chain is missing");
+        for gap in gaps(heads, front, newest) {
+            match gap {
+                (first, last) if first == last => {
+                    self.find(&format!("number {first}"), None, "the whole chain is missing");
+                }
+                (first, last) => {
+                    self.find(&format!("numbers {first} to {last}"), None, "the whole chains are missing");
+                }
+            }
         }
     }
 
     /// What was so once must be so now.
     async fn anchors(&mut self) -> Result<(), StoreError> {
         for anchor in std::mem::take(&mut self.anchors) {
-            let Anchor { chain, position, mac, number } = &anchor;
-            let (of, before) = (chain.clone(), position.saturating_sub(1));
-            let rows = self.store.read(move |db| audit_events::of_chain(db, &of, before, 1)).await?;
-            let there = rows.first().filter(|row| row.position == *position);
-            let kept = there.map(|row| row.mac == *mac);
-            let kept = match (kept, self.head_of(chain).await?) {
-                (Some(kept), _) => Some(kept),
-                (None, Some(head)) if *position < head.first_position => None,
-                (None, None) if number.is_some_and(|number| number < self.seen.front) => None,
-                (None, None) if self.seen.pruned.contains(chain) => None,
-                (None, _) => Some(false),
-            };
-            match kept {
-                Some(true) => {}
-                Some(false) => self.find(chain, Some((*position, *position)), "the anchor does not hold"),
-                None => {
-                    let remark =
-                        format!("chain {chain}, position {position}: the anchor is older than what is kept");
-                    self.verdict.remarks.push(remark);
-                }
+            if self.anchor(&anchor).await?.is_none() {
+                let Anchor { chain, position, .. } = anchor;
+                let remark =
+                    format!("chain {chain}, position {position}: the anchor is older than what is kept");
+                self.verdict.remarks.push(remark);
             }
         }
+        for anchor in std::mem::take(&mut self.seen.told).into_values() {
+            self.anchor(&anchor).await?;
+        }
         Ok(())
+    }
+
+    /// Whether an anchor holds; `None` when it is older than what is kept.
+    async fn anchor(&mut self, anchor: &Anchor) -> Result<Option<bool>, StoreError> {
+        let Anchor { chain, position, mac, number } = anchor;
+        let (of, before) = (chain.clone(), position.checked_sub(1));
+        let rows = self.store.read(move |db| audit_events::of_chain(db, &of, before, 1)).await?;
+        let there = rows.first().filter(|row| row.position == *position);
+        let kept = there.map(|row| row.mac == *mac);
+        let kept = match (kept, self.head_of(chain).await?) {
+            (Some(kept), _) => Some(kept),
+            (None, Some(head)) if *position < head.first_position => None,
+            (None, None) if number.is_some_and(|number| number < self.seen.front) => None,
+            (None, None) if self.seen.pruned.contains(chain) => None,
+            (None, _) => Some(false),
+        };
+        if kept == Some(false) {
+            self.find(chain, Some((*position, *position)), "the anchor does not hold");
+        }
+        Ok(kept)
     }
 
     /// Without its key nothing can be said about a chain. That is a finding, unless a recovery says why the key is gone.
@@ -307,4 +335,20 @@ impl Check<'_> {
             }
         }
     }
+}
+
+/// The numbers from `front` to `newest` that no head has: the first and the last of each gap.
+fn gaps(heads: &[AuditHead], front: i64, newest: i64) -> Vec<(i64, i64)> {
+    let there: BTreeSet<i64> = heads.iter().map(|head| head.number).collect();
+    let (mut gaps, mut next) = (Vec::new(), front);
+    for number in there.into_iter().filter(|number| (front..=newest).contains(number)) {
+        if number > next {
+            gaps.push((next, number - 1));
+        }
+        next = number.saturating_add(1);
+    }
+    if next <= newest {
+        gaps.push((next, newest));
+    }
+    gaps
 }
