@@ -166,6 +166,7 @@ pub async fn recover(settings: &Settings, clock: Clock) -> Result<usize, StartEr
     let event = Event::of(EventKind::Recovered).with("ended", recovered.ended);
     let event =
         event.with("lost_keys", recovered.lost_audit_keys).with("newest_chain", recovered.newest_chain);
+    let event = event.with("tampered_keys", recovered.tampered_audit_keys);
     audit.record(event).await;
     audit.close().await;
     Ok(recovered.ended)

@@ -85,10 +85,11 @@ pub fn down_from(
     before: Option<i64>,
     most: i64,
 ) -> Result<Vec<AuditHead>, StoreError> {
-    let heads = dsl::audit_heads.order(dsl::number.desc()).limit(most).select(AuditHead::as_select());
+    // In SQLite a text is more than any number, and would be read as 0.
+    let heads = dsl::audit_heads.filter(dsl::number.le(i64::MAX)).order(dsl::number.desc()).limit(most);
     Ok(match before {
-        Some(before) => heads.filter(dsl::number.lt(before)).load(connection),
-        None => heads.load(connection),
+        Some(before) => heads.filter(dsl::number.lt(before)).select(AuditHead::as_select()).load(connection),
+        None => heads.select(AuditHead::as_select()).load(connection),
     }?)
 }
 

@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
+use auth_service::app;
 use auth_service::domain::audit::verify::{Anchor, Verdict, verify};
 use auth_service::domain::upkeep::Upkeep;
+use auth_service::settings::Settings;
 use auth_service::store::audit_events::AuditEvent;
 
+use crate::DATABASE;
 use crate::api::audit::trail;
 use crate::api::support::Service;
+use crate::database::Database;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -75,6 +79,9 @@ async fn a_change_of_any_column_is_found_where_it_is() {
         service
             .run_sql("DELETE FROM audit_heads; INSERT INTO audit_heads SELECT * FROM kept; DROP TABLE kept;");
     }
+    service.run_sql("UPDATE audit_heads SET front = NOT front");
+    assert!(!findings(&service).await.is_empty(), "front");
+    service.run_sql("UPDATE audit_heads SET front = NOT front");
     for column in ["number", "position", "first_position", "newest", "started_at", "closed_at"] {
         service.run_sql(&format!("UPDATE audit_heads SET {column} = {column} + 1"));
         assert!(!findings(&service).await.is_empty(), "{column}");
@@ -454,4 +461,56 @@ async fn making_a_row_look_old_does_not_get_it_deleted() {
     assert_eq!(operator.prune_audit(1_000_000, 10).await.unwrap(), 0);
     assert_eq!(usize::try_from(service.count("audit_events")).unwrap(), rows.len());
     assert!(findings(&service).await[0].contains("positions 1 to 4: changed"));
+}
+
+#[actix_web::test]
+async fn a_key_of_the_trail_that_somebody_changed_does_not_pass_for_one_that_was_lost() {
+    let (service, rows) = finished().await;
+    service.run_sql("UPDATE keys SET created_at = created_at + 1 WHERE purpose = 'audit'");
+    let settings = Settings::load(&service.variables).unwrap();
+    app::recover(&settings, service.clock.clock()).await.unwrap();
+    let found = findings(&service).await;
+    assert!(found.contains(&format!("chain {}: its key is not there", rows[0].chain)), "{found:?}");
+    assert!(
+        found.iter().any(|line| line.contains("a recovery found keys of the trail changed")),
+        "{found:?}"
+    );
+    assert_eq!(found.len(), 2, "{found:?}");
+    // What it proves can be proven when the key is itself again.
+    service
+        .run_sql("UPDATE keys SET created_at = created_at - 1 WHERE purpose = 'audit' AND active_from = 0");
+    let found = findings(&service).await;
+    assert!(found.len() == 1 && found[0].contains("a recovery found keys of the trail changed"), "{found:?}");
+}
+
+#[actix_web::test]
+async fn a_value_of_another_type_is_found_where_the_database_takes_it() {
+    if DATABASE != Database::Sqlite {
+        return; // a column holds what it says
+    }
+    let events = ["chain", "event", "subject", "session", "address", "mac"];
+    let heads = ["chain", "kid", "signature"];
+    let columns = events.iter().map(|column| ("audit_events", column, "a row has values of wrong types"));
+    let columns = columns.chain(heads.iter().map(|column| ("audit_heads", column, "its head has values")));
+    let (service, _) = finished().await;
+    for (table, column, what) in columns {
+        service.run_sql(&format!("CREATE TABLE kept AS SELECT * FROM {table}"));
+        let somewhere = format!(
+            "{column} IS NOT NULL AND rowid = (SELECT max(rowid) FROM {table} WHERE {column} IS NOT NULL)"
+        );
+        service.run_sql(&format!("UPDATE {table} SET {column} = CAST({column} AS BLOB) WHERE {somewhere}"));
+        let found = findings(&service).await;
+        assert!(found.iter().any(|line| line.contains(what)), "{table}.{column}: {found:?}");
+        service.run_sql(&format!(
+            "DELETE FROM {table}; INSERT INTO {table} SELECT * FROM kept; DROP TABLE kept"
+        ));
+        assert_eq!(findings(&service).await, Vec::<String>::new(), "{table}.{column}");
+    }
+    for sql in
+        ["UPDATE audit_heads SET number = 'x'", "UPDATE audit_events SET position = 1.5 WHERE position = 1"]
+    {
+        service.run_sql(sql);
+        let found = findings(&service).await;
+        assert!(found[0].contains("of wrong types"), "{sql}: {found:?}");
+    }
 }

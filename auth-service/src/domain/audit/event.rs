@@ -79,7 +79,7 @@ names! {
         KeyRetired = "key_retired",
         /// Keys were sealed with another master key; `details.count`.
         KeysResealed = "keys_resealed",
-        /// A restored database was put into service; `details.ended`, `details.lost_keys`.
+        /// A restored database was put into service; `details.ended`, `lost_keys`, `tampered_keys`.
         Recovered = "recovered",
         /// Somebody without the right to it asked for the administration.
         AdminRefused = "admin_refused",

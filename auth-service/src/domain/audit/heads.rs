@@ -45,8 +45,10 @@ impl Stand {
 fn all(db: &mut Connection) -> Result<Vec<AuditHead>, StoreError> {
     let mut heads: Vec<AuditHead> = Vec::new();
     loop {
-        let more = audit_heads::behind(db, heads.last().map(|head| head.number), STEP)?;
-        if more.is_empty() {
+        let after = heads.last().map(|head| head.number);
+        let more = audit_heads::behind(db, after, STEP)?;
+        // Numbers that do not rise are none.
+        if more.last().map(|head| head.number) <= after {
             return Ok(heads);
         }
         heads.extend(more);

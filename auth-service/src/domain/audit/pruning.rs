@@ -1,6 +1,10 @@
 //! Deletes rows whose time is over, the oldest first, and leaves the rest provable: the head of a chain says, signed, where
 //! it begins now. Whoever deletes rows without the key cannot say that.
 
+use std::time::Duration;
+
+use tokio::time::sleep;
+
 use super::chain::{head_is_genuine, row_is_genuine, sign};
 use super::{Event, EventKind};
 use crate::domain::Issuer;
@@ -8,6 +12,9 @@ use crate::domain::keyring::AuditKeys;
 use crate::store::audit_events;
 use crate::store::audit_heads::{self, AuditHead};
 use crate::store::{Connection, StoreError};
+
+/// Between two steps requests get their turn.
+const PAUSE: Duration = Duration::from_millis(100);
 
 impl Issuer {
     /// Deletes events from before the time `before`, in unix seconds, at most `step` in one transaction, and chains of which
@@ -41,6 +48,7 @@ impl Issuer {
             if count < step as usize {
                 return Ok(pruned);
             }
+            sleep(PAUSE).await;
         }
     }
 

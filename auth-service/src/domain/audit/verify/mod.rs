@@ -15,6 +15,7 @@ use super::chain::head_is_genuine;
 use crate::domain::keyring::AuditKeys;
 use crate::store::audit_events::{self, AuditEvent};
 use crate::store::audit_heads::{self, AuditHead};
+use crate::store::audit_types::{self, Table};
 use crate::store::{Connection, Store, StoreError};
 
 /// How many heads, and how many rows, are read at once.
@@ -87,15 +88,14 @@ impl fmt::Display for Finding {
 /// The store's.
 pub async fn verify(store: &Store, keys: &AuditKeys, anchors: Vec<Anchor>) -> Result<Verdict, StoreError> {
     let mut check = Check { store, keys, anchors, verdict: Verdict::default(), seen: Seen::default() };
-    let chains = check.chains_with_rows().await?;
-    let heads = check.heads().await?;
-    for head in &heads {
-        check.chain(head).await?;
+    check.types().await?;
+    match check.everything().await {
+        // What has the wrong type may be impossible to read.
+        Err(StoreError::Query(error)) if !check.verdict.findings.is_empty() => {
+            check.verdict.remarks.push(format!("the rest could not be read: {error}"));
+        }
+        done => done?,
     }
-    check.headless(&chains, &heads).await?;
-    check.missing(&heads);
-    check.anchors().await?;
-    check.lost_keys();
     Ok(check.verdict)
 }
 
@@ -119,24 +119,60 @@ struct Seen {
     front: i64,
     /// Keys that a recovery found lost, and the number of the newest chain at that time.
     lost_keys: BTreeMap<String, i64>,
+    /// Rows that say that keys were changed: chain and position.
+    tampered_keys: BTreeSet<(String, i64)>,
     /// The heads of chains that nobody can check, because their key is not there.
     unproven: Vec<AuditHead>,
 }
 
 impl Check<'_> {
+    async fn everything(&mut self) -> Result<(), StoreError> {
+        let chains = self.chains_with_rows().await?;
+        let heads = self.heads().await?;
+        for head in &heads {
+            self.chain(head).await?;
+        }
+        self.headless(&chains, &heads).await?;
+        self.missing(&heads);
+        self.anchors().await?;
+        self.lost_keys();
+        Ok(())
+    }
+
+    /// In SQLite any value may have any type: read as it should be it passes, and comparisons miss it.
+    async fn types(&mut self) -> Result<(), StoreError> {
+        for (table, what) in [
+            (Table::Events, "a row has values of wrong types"),
+            (Table::Heads, "its head has values of wrong types"),
+        ] {
+            let mut after = None;
+            while let Some(part) =
+                self.store.read(move |db| audit_types::check(db, table, after, STEP)).await?
+            {
+                for (chain, position) in part.wrong {
+                    self.find(&chain, Some((position, position)), what);
+                }
+                after = Some(part.last);
+            }
+        }
+        Ok(())
+    }
+
     fn find(&mut self, chain: &str, positions: Option<(i64, i64)>, what: &'static str) {
         self.verdict.findings.push(Finding { chain: chain.to_owned(), positions, what });
     }
 
     /// Read before the heads: a chain is stored with its head, and deleted before it.
     async fn chains_with_rows(&self) -> Result<Vec<String>, StoreError> {
-        let (mut chains, mut last) = (Vec::new(), None::<String>);
+        let mut chains: Vec<String> = Vec::new();
         loop {
-            let after = last.take();
+            let after = chains.last().cloned();
             let next = move |db: &mut Connection| audit_events::next_chain(db, after.as_deref());
-            let Some(chain) = self.store.read(next).await? else { return Ok(chains) };
-            last = Some(chain.clone());
-            chains.push(chain);
+            match self.store.read(next).await? {
+                // A name that is no text comes again and again; names that are come before it.
+                Some(chain) if chains.last() != Some(&chain) => chains.push(chain),
+                _ => return Ok(chains),
+            }
         }
     }
 
@@ -146,7 +182,7 @@ impl Check<'_> {
         loop {
             let after = heads.last().map(|head| head.number);
             let more = self.store.read(move |db| audit_heads::behind(db, after, STEP)).await?;
-            if more.is_empty() {
+            if more.last().map(|head| head.number) <= after {
                 return Ok(heads);
             }
             heads.extend(more);
@@ -174,7 +210,8 @@ impl Check<'_> {
             loop {
                 let (of, from) = (chain.clone(), after);
                 let rows = self.store.read(move |db| audit_events::of_chain(db, &of, from, STEP)).await?;
-                let Some(end) = rows.last().map(|row| row.position) else { break };
+                let last = rows.last().map(|row| row.position).filter(|last| Some(*last) > after);
+                let Some(end) = last else { break };
                 for row in &rows {
                     if walk.step(row) {
                         self.learn_from(row, head.number);
@@ -232,6 +269,9 @@ impl Check<'_> {
             Some(EventKind::AuditPruned) => self.seen.pruned.extend(text("chain").map(str::to_owned)),
             Some(EventKind::Recovered) => {
                 let lost = details["lost_keys"].as_array().into_iter().flatten();
+                if details["tampered_keys"].as_array().is_some_and(|keys| !keys.is_empty()) {
+                    self.seen.tampered_keys.insert((row.chain.clone(), row.position));
+                }
                 let newest = details["newest_chain"].as_i64().unwrap_or_default();
                 self.seen
                     .lost_keys
@@ -273,7 +313,13 @@ impl Check<'_> {
     /// Chains that are not there any more, by the gaps in their numbers and by what others have seen.
     fn missing(&mut self, heads: &[AuditHead]) {
         let genuine = || heads.iter().filter(|head| head_is_genuine(self.keys, head));
-        let front = genuine().filter(|head| head.front).map(|head| head.number).max().unwrap_or(1);
+        // What nobody can prove any more is believed as far as a recovery says so.
+        let lost = |head: &AuditHead| {
+            self.seen.lost_keys.get(&head.kid).is_some_and(|newest| head.number <= *newest)
+        };
+        let fronts = heads.iter().filter(|head| head.front);
+        let fronts = fronts.filter(|head| lost(head) || head_is_genuine(self.keys, head));
+        let front = fronts.map(|head| head.number).max().unwrap_or(1);
         let newest = genuine().map(|head| head.newest.max(head.number)).max().unwrap_or(1);
         self.seen.front = front;
         for gap in gaps(heads, front, newest) {
@@ -326,6 +372,9 @@ impl Check<'_> {
 
     /// Without its key nothing can be said about a chain. That is a finding, unless a recovery says why the key is gone.
     fn lost_keys(&mut self) {
+        for (chain, position) in std::mem::take(&mut self.seen.tampered_keys) {
+            self.find(&chain, Some((position, position)), "a recovery found keys of the trail changed");
+        }
         for AuditHead { chain, number, kid, .. } in std::mem::take(&mut self.seen.unproven) {
             if self.seen.lost_keys.get(&kid).is_some_and(|newest| number <= *newest) {
                 let remark = format!("chain {chain} cannot be checked: its key was lost with the master key");
