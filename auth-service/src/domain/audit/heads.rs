@@ -78,7 +78,7 @@ pub(super) fn free_number(db: &mut Connection, keys: &AuditKeys) -> Result<i64, 
     let unproven = || heads.iter().map(|head| head.number).filter(|number| *number < PLAUSIBLE).max();
     let highest = highest.or_else(unproven).unwrap_or(0).max(0);
     let taken: BTreeSet<i64> = heads.iter().map(|head| head.number).collect();
-    Ok((highest.saturating_add(1)..).find(|number| !taken.contains(number)).unwrap_or(i64::MAX))
+    Ok((highest.saturating_add(1)..=i64::MAX).find(|number| !taken.contains(number)).unwrap_or(i64::MAX))
 }
 
 /// What one process has told of the chains of others: up to which position.
@@ -99,11 +99,11 @@ impl Told {
         let since = self.0.is_empty().then(|| begun.saturating_sub(MARGIN));
         let mut moved = Vec::new();
         for head in heads.iter().filter(|head| self.0.get(&head.chain) != Some(&head.position)) {
-            let moves = match since {
+            let is_news = match since {
                 Some(since) => moved_since(db, head, since)?,
                 None => true,
             };
-            if moves {
+            if is_news {
                 moved.push(Stand::of(head));
             }
         }
