@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 use database::Database;
 use database::postgresql::Server;
 use diesel::connection::SimpleConnection as _;
-use diesel::{Connection as _, SqliteConnection};
+use diesel::{Connection as _, PgConnection, QueryableByName, RunQueryDsl as _, SqliteConnection};
 use process::{PASSWORD, Running, program};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -247,5 +247,39 @@ async fn events_wait_for_a_database_that_is_away_and_those_that_find_no_place_ar
     assert!(stored >= 16 && lost > 0, "{stored} stored, {lost} lost, {omitted} omitted");
     assert_eq!(log.matches("this one is lost to it").count() as u64, lost, "{log}");
     assert!(names(&events).contains(&"account_registered"));
+    place.assert_whole(0);
+}
+
+#[derive(QueryableByName)]
+struct Count {
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    count: i64,
+}
+
+fn count(url: &str, what: &str) -> i64 {
+    let query = diesel::sql_query(format!("SELECT count(*) AS count FROM {what}"));
+    query.get_result::<Count>(&mut PgConnection::establish(url).unwrap()).unwrap().count
+}
+
+#[actix_web::test]
+async fn what_is_committed_while_the_service_is_forced_to_stop_is_in_the_trail() {
+    let place = Place::on(Database::Postgresql);
+    let service = place.serve();
+    let mut holder = PgConnection::establish(&place.url).unwrap();
+    holder.batch_execute("BEGIN; LOCK TABLE users IN SHARE MODE").unwrap();
+    let stop = async {
+        let waits = "pg_locks WHERE NOT granted AND relation = 'users'::regclass";
+        service.wait_until("the account waits", async || count(&place.url, waits) == 1).await;
+        service.signal("-INT");
+        let address = service.address.strip_prefix("http://").unwrap();
+        let refuses = async || std::net::TcpStream::connect(address).is_err();
+        service.wait_until("nobody listens", refuses).await;
+    };
+    let (answer, ()) = futures_util::future::join(service.register("alice"), stop).await;
+    assert_eq!(answer, None, "the worker has gone");
+    holder.batch_execute("COMMIT").unwrap();
+    service.end();
+    assert_eq!(count(&place.url, "users"), 1);
+    assert!(names(&place.list(&[])).contains(&"account_registered"));
     place.assert_whole(0);
 }

@@ -166,6 +166,7 @@ pub async fn recover(settings: &Settings, clock: Clock) -> Result<usize, StartEr
     let event = Event::of(EventKind::Recovered).with("ended", recovered.ended);
     let event =
         event.with("lost_keys", recovered.lost_audit_keys).with("newest_chain", recovered.newest_chain);
+    let event = event.with("tampered_keys", recovered.tampered_audit_keys);
     audit.record(event).await;
     if tokio::time::timeout(settings.database.timeout, audit.close()).await.is_err() {
         log::error!("the database did not take what this adds to the audit trail");

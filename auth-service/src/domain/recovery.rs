@@ -4,7 +4,7 @@
 //! ended go on. So everything that was ever given is made worthless: refresh tokens by a new epoch, access tokens by new
 //! keys, and the numbers that were given since by not giving them again.
 
-use super::keyring::{self, KeyringError, Plan, Sealer};
+use super::keyring::{self, KeyringError, Plan, Sealer, UnopenedAuditKeys};
 use super::revocation::LIST_SIZE;
 use crate::store::{
     Connection, Store, StoreError, audit_heads, clients, issuance, keys, revocations, sessions, status_lists,
@@ -18,8 +18,10 @@ const SKIP: i64 = 1 << 32;
 pub struct Recovered {
     /// How many sessions were alive.
     pub ended: usize,
-    /// The audit keys that the master key does not open: they are gone, and what they prove cannot be proven any more.
+    /// The audit keys that were lost with the master key: they are gone, and what they prove cannot be proven any more.
     pub lost_audit_keys: Vec<String>,
+    /// The audit keys that do not open although others do: somebody changed them. They stay, as evidence.
+    pub tampered_audit_keys: Vec<String>,
     /// The number of the newest chain of the audit trail; 0 when there was none.
     pub newest_chain: i64,
 }
@@ -36,7 +38,11 @@ pub async fn recover(
     now: i64,
 ) -> Result<Recovered, KeyringError> {
     let fresh = keyring::first_keys(sealer, plan, now)?;
-    let lost_audit_keys = keyring::lost_audit_keys(store, sealer).await?;
+    let UnopenedAuditKeys { lost: lost_audit_keys, tampered: tampered_audit_keys, successor } =
+        keyring::unopened_audit_keys(store, sealer, now).await?;
+    if !tampered_audit_keys.is_empty() {
+        log::error!("somebody changed keys of the audit trail in the database: {tampered_audit_keys:?}");
+    }
     let lost = lost_audit_keys.clone();
     let begin_anew = move |db: &mut Connection| {
         let before = issuance::read(db)?;
@@ -50,9 +56,12 @@ pub async fn recover(
             keys::delete_all(db, purpose)?;
         }
         keys::delete(db, &lost)?;
-        fresh.iter().try_for_each(|key| keys::insert(db, key))?;
-        Ok::<_, StoreError>((ended, audit_heads::newest(db)?.map_or(0, |head| head.number)))
+        fresh.iter().chain(&successor).try_for_each(|key| keys::insert(db, key))?;
+        Ok::<_, StoreError>((
+            ended,
+            audit_heads::down_from(db, None, 1)?.first().map_or(0, |head| head.number),
+        ))
     };
     let (ended, newest_chain) = store.write(begin_anew).await?;
-    Ok(Recovered { ended, lost_audit_keys, newest_chain })
+    Ok(Recovered { ended, lost_audit_keys, tampered_audit_keys, newest_chain })
 }

@@ -86,18 +86,21 @@ fn insert_at_once(connection: &mut Connection, rows: &[AuditEvent]) -> Result<()
     Ok(())
 }
 
-/// The next `most` rows of a chain behind the position `after`.
+/// The next `most` rows of a chain behind the position `after`, or the first ones.
 ///
 /// # Errors
 /// The database's.
 pub fn of_chain(
     connection: &mut Connection,
     chain: &str,
-    after: i64,
+    after: Option<i64>,
     most: i64,
 ) -> Result<Vec<AuditEvent>, StoreError> {
-    let behind = dsl::audit_events.filter(dsl::chain.eq(chain)).filter(dsl::position.gt(after));
-    Ok(behind.order(dsl::position).limit(most).select(AuditEvent::as_select()).load(connection)?)
+    let rows = dsl::audit_events.filter(dsl::chain.eq(chain)).order(dsl::position).limit(most);
+    Ok(match after {
+        Some(after) => rows.filter(dsl::position.gt(after)).select(AuditEvent::as_select()).load(connection),
+        None => rows.select(AuditEvent::as_select()).load(connection),
+    }?)
 }
 
 /// The last position that a chain has.

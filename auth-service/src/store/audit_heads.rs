@@ -76,20 +76,35 @@ pub fn delete(connection: &mut Connection, chain: &str) -> Result<(), StoreError
     Ok(())
 }
 
-/// The newest chain.
+/// The next `most` heads with numbers below `before`, or the highest ones: the newest chain first.
 ///
 /// # Errors
 /// The database's.
-pub fn newest(connection: &mut Connection) -> Result<Option<AuditHead>, StoreError> {
-    let heads = dsl::audit_heads.order(dsl::number.desc());
-    Ok(heads.select(AuditHead::as_select()).first(connection).optional()?)
+pub fn down_from(
+    connection: &mut Connection,
+    before: Option<i64>,
+    most: i64,
+) -> Result<Vec<AuditHead>, StoreError> {
+    // In SQLite a text is more than any number, and would be read as 0.
+    let heads = dsl::audit_heads.filter(dsl::number.le(i64::MAX)).order(dsl::number.desc()).limit(most);
+    Ok(match before {
+        Some(before) => heads.filter(dsl::number.lt(before)).select(AuditHead::as_select()).load(connection),
+        None => heads.select(AuditHead::as_select()).load(connection),
+    }?)
 }
 
-/// The next `most` heads behind the chain with the number `after`, in the order of their numbers.
+/// The next `most` heads behind the chain with the number `after`, or the first ones, in the order of their numbers.
 ///
 /// # Errors
 /// The database's.
-pub fn behind(connection: &mut Connection, after: i64, most: i64) -> Result<Vec<AuditHead>, StoreError> {
-    let heads = dsl::audit_heads.filter(dsl::number.gt(after)).order(dsl::number).limit(most);
-    Ok(heads.select(AuditHead::as_select()).load(connection)?)
+pub fn behind(
+    connection: &mut Connection,
+    after: Option<i64>,
+    most: i64,
+) -> Result<Vec<AuditHead>, StoreError> {
+    let heads = dsl::audit_heads.order(dsl::number).limit(most).select(AuditHead::as_select());
+    Ok(match after {
+        Some(after) => heads.filter(dsl::number.gt(after)).load(connection),
+        None => heads.load(connection),
+    }?)
 }

@@ -3,6 +3,7 @@
 
 pub mod audit_events;
 pub mod audit_heads;
+pub mod audit_types;
 pub mod clients;
 mod connection;
 mod error;

@@ -17,12 +17,12 @@ async fn check_with(service: &Service, anchors: &[String]) -> Verdict {
     verify(&operator.store, &operator.keyring.audit_keys(), anchors).await.unwrap()
 }
 
-async fn findings(service: &Service) -> Vec<String> {
+pub async fn findings(service: &Service) -> Vec<String> {
     check_with(service, &[]).await.findings.iter().map(ToString::to_string).collect()
 }
 
 /// A service that is stopped, with nine rows in one chain.
-async fn finished() -> (Service, Vec<AuditEvent>) {
+pub async fn finished() -> (Service, Vec<AuditEvent>) {
     let service = Service::start().await;
     for name in ["alice", "bob"] {
         let tokens = service.register_and_login(name).await;
@@ -75,6 +75,9 @@ async fn a_change_of_any_column_is_found_where_it_is() {
         service
             .run_sql("DELETE FROM audit_heads; INSERT INTO audit_heads SELECT * FROM kept; DROP TABLE kept;");
     }
+    service.run_sql("UPDATE audit_heads SET front = NOT front");
+    assert!(!findings(&service).await.is_empty(), "front");
+    service.run_sql("UPDATE audit_heads SET front = NOT front");
     for column in ["number", "position", "first_position", "newest", "started_at", "closed_at"] {
         service.run_sql(&format!("UPDATE audit_heads SET {column} = {column} + 1"));
         assert!(!findings(&service).await.is_empty(), "{column}");
@@ -155,22 +158,6 @@ async fn a_chain_that_is_set_back_or_deleted_is_found() {
     assert_eq!(check_with(&service, &anchors).await.findings, vec![]);
     service.run_sql("DELETE FROM audit_heads; DELETE FROM audit_events");
     assert_eq!(check_with(&service, &anchors).await.findings.len(), 2);
-}
-
-#[actix_web::test]
-async fn the_newest_chain_is_missed_by_the_others() {
-    let service = Service::start().await;
-    let replica = service.replica().await;
-    replica.register("alice").await;
-    replica.stop().await;
-    trail(&service, &["process_stopped"]).await;
-    service.login("alice").await;
-    trail(&service, &["login"]).await;
-    service.run_sql(
-        "DELETE FROM audit_events WHERE chain = (SELECT chain FROM audit_heads WHERE number = 2);
-         DELETE FROM audit_heads WHERE number = 2",
-    );
-    assert_eq!(findings(&service).await, ["chain number 2: the whole chain is missing"]);
 }
 
 #[actix_web::test]

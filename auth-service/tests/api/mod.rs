@@ -6,6 +6,7 @@ mod account_changes;
 mod admin;
 mod at_rest;
 mod audit;
+mod audit_attacks;
 mod audit_proof;
 mod bad_input;
 mod browser;

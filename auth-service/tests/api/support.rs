@@ -137,7 +137,7 @@ impl Service {
     pub fn run_sql(&self, sql: &str) {
         let url = &self.variables["AUTH__DATABASE_URL"];
         match url.strip_prefix("sqlite://") {
-            Some(path) => SqliteConnection::establish(path).unwrap().batch_execute(sql).unwrap(),
+            Some(path) => open_sqlite(path).batch_execute(sql).unwrap(),
             None => PgConnection::establish(url).unwrap().batch_execute(sql).unwrap(),
         }
     }
@@ -147,7 +147,7 @@ impl Service {
         let url = &self.variables["AUTH__DATABASE_URL"];
         let count = diesel::sql_query(format!("SELECT count(*) AS count FROM {table}"));
         match url.strip_prefix("sqlite://") {
-            Some(path) => count.get_result::<Count>(&mut SqliteConnection::establish(path).unwrap()),
+            Some(path) => count.get_result::<Count>(&mut open_sqlite(path)),
             None => count.get_result::<Count>(&mut PgConnection::establish(url).unwrap()),
         }
         .unwrap()
@@ -289,6 +289,13 @@ impl Service {
         ZlibDecoder::new(compressed.as_slice()).read_to_end(&mut bits).unwrap();
         bits[idx / 8] >> (idx % 8) & 1 == 1
     }
+}
+
+/// A connection that waits for the service's writes and for a WAL that is cleared away.
+fn open_sqlite(path: &str) -> SqliteConnection {
+    let mut connection = SqliteConnection::establish(path).unwrap();
+    connection.batch_execute("PRAGMA busy_timeout = 10000").unwrap();
+    connection
 }
 
 #[derive(QueryableByName)]

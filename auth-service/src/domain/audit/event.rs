@@ -79,7 +79,7 @@ names! {
         KeyRetired = "key_retired",
         /// Keys were sealed with another master key; `details.count`.
         KeysResealed = "keys_resealed",
-        /// A restored database was put into service; `details.ended`, `details.lost_keys`.
+        /// A restored database was put into service; `details.ended`, `lost_keys`, `tampered_keys`.
         Recovered = "recovered",
         /// Somebody without the right to it asked for the administration.
         AdminRefused = "admin_refused",
@@ -87,8 +87,10 @@ names! {
         UsersListed = "users_listed",
         /// An administrator read the audit trail.
         AuditRead = "audit_read",
-        /// A chain begins; `details.previous` is where the one before it stood.
+        /// A chain begins; `details.previous` is where the one before it stood, `details.heads` where the others stand.
         ProcessStarted = "process_started",
+        /// Other chains have moved; `details.heads` is where they stand.
+        HeadsSeen = "heads_seen",
         /// A chain ends.
         ProcessStopped = "process_stopped",
         /// A chain whose time is over was deleted; `details.chain`, `number`, `position`, `mac`.

@@ -7,8 +7,10 @@
 //! where it stands, is written along with each batch and proven as well. `verify` checks all of it, `pruning.rs` deletes
 //! what is old and leaves the rest provable, `trail.rs` reads. Why it is so: docs/decisions/0011-audit.md.
 
+mod batch;
 mod chain;
 mod event;
+mod heads;
 mod origin;
 mod pruning;
 mod trail;
@@ -26,7 +28,8 @@ use std::time::Duration;
 
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use serde_json::Value;
-use tokio::sync::{mpsc, oneshot};
+use tokio::runtime::Handle;
+use tokio::sync::{RwLock, mpsc, oneshot};
 use tokio::time::timeout;
 
 use self::writer::{Message, Writer};
@@ -49,7 +52,7 @@ pub struct AuditRules {
     pub linger: Duration,
     /// How many are written together at the most.
     pub batch: usize,
-    /// How often the log says where the chain stands.
+    /// How often the log says where the chain stands, and the chain where the others do.
     pub anchor: Duration,
     /// How many refusals that cost the sender nothing are stored in a second.
     pub refusals_per_second: u32,
@@ -70,10 +73,14 @@ pub struct Audit {
     refusals: Arc<DefaultDirectRateLimiter>,
     clock: DatabaseClock,
     patience: Duration,
+    /// Where writes go on when the request that began them has gone, also with the worker that it came to.
+    runtime: Handle,
+    /// Held for reading by each of these writes, and for writing before the chain ends.
+    under_way: Arc<RwLock<()>>,
 }
 
 impl Audit {
-    /// Starts the task that writes. The chain begins with the first event.
+    /// Starts the task that writes. The chain begins with the first event. To be called on the runtime that ends last.
     #[must_use]
     pub fn start(store: Store, keys: AuditKeys, clock: DatabaseClock, rules: AuditRules) -> Self {
         let (queue, waiting) = mpsc::channel(rules.queue);
@@ -81,8 +88,10 @@ impl Audit {
         let at_least_one = NonZeroU32::new(rules.refusals_per_second).unwrap_or(NonZeroU32::MIN);
         let refusals = Arc::new(RateLimiter::direct(Quota::per_second(at_least_one)));
         let writer = Writer::new(store, keys, clock.clone(), rules, waiting, Arc::clone(&missed));
-        tokio::spawn(writer.run());
-        Self { queue, missed, refusals, clock, patience: rules.patience }
+        let runtime = Handle::current();
+        runtime.spawn(writer.run());
+        let under_way = Arc::default();
+        Self { queue, missed, refusals, clock, patience: rules.patience, runtime, under_way }
     }
 
     /// Begins the chain now, whether anything happens or not: however a process ends, it is then known that it was there.
@@ -117,8 +126,10 @@ impl Audit {
         self.ask(Message::Flush).await;
     }
 
-    /// Writes what is queued, and ends the chain. Events that come after it are lost.
+    /// Waits for the writes that are under way, writes what is queued, and ends the chain. Events that come after it are
+    /// lost.
     pub async fn close(&self) {
+        let _nothing_is_under_way = self.under_way.write().await;
         self.ask(Message::Close).await;
     }
 
@@ -171,14 +182,17 @@ impl Issuer {
         Events: IntoIterator<Item = Event, IntoIter: Send>,
     {
         let (store, audit) = (self.store.clone(), self.audit.clone());
+        let under_way = Arc::clone(&audit.under_way).read_owned().await;
+        let runtime = audit.runtime.clone();
         let work = async move {
+            let _under_way = under_way;
             let done = store.write(job).await;
             for event in describe(&done) {
                 audit.record(event).await;
             }
             done
         };
-        let done = tokio::spawn(Origin::current().resume(work)).await;
+        let done = runtime.spawn(Origin::current().resume(work)).await;
         done.unwrap_or_else(|_| Err(StoreError::Query("a write panicked".to_owned()).into()))
     }
 

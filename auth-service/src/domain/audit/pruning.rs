@@ -1,6 +1,10 @@
 //! Deletes rows whose time is over, the oldest first, and leaves the rest provable: the head of a chain says, signed, where
 //! it begins now. Whoever deletes rows without the key cannot say that.
 
+use std::time::Duration;
+
+use tokio::time::sleep;
+
 use super::chain::{head_is_genuine, row_is_genuine, sign};
 use super::{Event, EventKind};
 use crate::domain::Issuer;
@@ -8,6 +12,9 @@ use crate::domain::keyring::AuditKeys;
 use crate::store::audit_events;
 use crate::store::audit_heads::{self, AuditHead};
 use crate::store::{Connection, StoreError};
+
+/// Between two steps requests get their turn.
+const PAUSE: Duration = Duration::from_millis(100);
 
 impl Issuer {
     /// Deletes events from before the time `before`, in unix seconds, at most `step` in one transaction, and chains of which
@@ -41,13 +48,14 @@ impl Issuer {
             if count < step as usize {
                 return Ok(pruned);
             }
+            sleep(PAUSE).await;
         }
     }
 
     /// The oldest chains go as a whole, one after the other, when nothing is left of them.
     async fn drop_empty_chains(&self, before: i64) -> Result<(), StoreError> {
         loop {
-            let oldest = self.store.read(|db| audit_heads::behind(db, 0, 1)).await?;
+            let oldest = self.store.read(|db| audit_heads::behind(db, Some(0), 1)).await?;
             if oldest.iter().all(|head| head.first_position <= head.position) {
                 return Ok(());
             }
@@ -72,7 +80,7 @@ fn shorten(
 ) -> Result<usize, StoreError> {
     let Some(mut head) = audit_heads::hold(db, chain)? else { return Ok(0) };
     let Some(key) = keys.find(&head.kid) else { return Ok(0) };
-    let rows = audit_events::of_chain(db, chain, head.first_position.saturating_sub(1), most)?;
+    let rows = audit_events::of_chain(db, chain, Some(head.first_position.saturating_sub(1)), most)?;
     let old = rows.iter().take_while(|row| row.occurred_at < before);
     if !head_is_genuine(keys, &head) {
         return Ok(0);
@@ -98,7 +106,7 @@ fn shorten(
 
 /// Deletes the head of the oldest chain, if nothing is left of it and there is another one; gives what it was.
 fn drop_oldest(db: &mut Connection, keys: &AuditKeys, before: i64) -> Result<Option<AuditHead>, StoreError> {
-    let oldest = audit_heads::behind(db, 0, 2)?;
+    let oldest = audit_heads::behind(db, Some(0), 2)?;
     let [old, next] = oldest.as_slice() else { return Ok(None) };
     // Held in the order of their numbers by everybody, so that nobody waits in a circle.
     let (Some(old), Some(mut next)) =

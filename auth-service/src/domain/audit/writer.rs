@@ -1,22 +1,25 @@
 //! The one task of a process that writes its chain.
 
+use std::iter;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use super::chain::{head_is_genuine, row_mac, sign};
+use super::batch::{Appended, Batch};
+use super::heads::{self, Stand, Told};
 use super::{AuditRules, Event, EventKind, Missed, row_of};
 use crate::domain::keyring::AuditKeys;
 use crate::domain::{DatabaseClock, random};
-use crate::store::audit_events::{self, AuditEvent};
-use crate::store::audit_heads::{self, AuditHead};
-use crate::store::{Connection, Store, StoreError};
+use crate::store::audit_events::AuditEvent;
+use crate::store::{Store, StoreError};
 
 /// Between two tries while the database is away.
 const RETRY: Duration = Duration::from_millis(250);
+/// So many processes do not begin at the same moment: whoever loses more races says so.
+const RACES: u32 = 20;
 
 /// What a process tells its writer.
 #[derive(Debug)]
@@ -42,22 +45,10 @@ pub(super) struct Writer {
     chain: Option<Stand>,
     /// When the log last said where it stands.
     anchored: Option<Instant>,
-}
-
-/// Where a chain stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Stand {
-    chain: String,
-    /// 0 until its head is stored.
-    number: i64,
-    position: i64,
-    mac: String,
-}
-
-impl Stand {
-    fn anchor(&self) -> String {
-        format!("{}:{}:{}", self.chain, self.position, self.mac)
-    }
+    /// Where the other chains stood when it was last told.
+    told: Told,
+    /// When that was.
+    looked: Instant,
 }
 
 /// What came within a short while.
@@ -71,16 +62,6 @@ struct Gathered {
     close: bool,
 }
 
-/// What became of a batch.
-enum Appended {
-    /// It is in the database, and the chain stands here.
-    At(Stand),
-    /// The head is not as we left it. Nothing was written.
-    Disturbed,
-    /// The chain was deleted because its time was over. Nothing was written.
-    Pruned,
-}
-
 impl Writer {
     pub(super) fn new(
         store: Store,
@@ -90,12 +71,32 @@ impl Writer {
         waiting: mpsc::Receiver<Message>,
         missed: Arc<Missed>,
     ) -> Self {
-        Self { store, keys, clock, rules, waiting, missed, chain: None, anchored: None }
+        Self {
+            store,
+            keys,
+            clock,
+            rules,
+            waiting,
+            missed,
+            chain: None,
+            anchored: None,
+            told: Told::default(),
+            looked: Instant::now(),
+        }
     }
 
     /// Writes until it is told to close, or nobody is left who could tell it anything.
     pub(super) async fn run(mut self) {
-        while let Some(first) = self.waiting.recv().await {
+        loop {
+            let rest = self.rules.anchor.saturating_sub(self.looked.elapsed());
+            let first = match timeout(rest, self.waiting.recv()).await {
+                Ok(Some(first)) => first,
+                Ok(None) => break,
+                Err(_) => {
+                    self.tell_of_others().await;
+                    continue;
+                }
+            };
             let Gathered { rows, begin, told, close } = self.gather(first).await;
             if begin || close || !rows.is_empty() {
                 self.append(rows, close).await;
@@ -106,8 +107,36 @@ impl Writer {
             if close {
                 return;
             }
+            // With events at every moment nobody ever waits for one.
+            if self.looked.elapsed() >= self.rules.anchor {
+                self.tell_of_others().await;
+            }
         }
         self.append(Vec::new(), true).await;
+    }
+
+    /// Writes where the other chains stand, if they have moved: what is cut off of them later is missed then.
+    async fn tell_of_others(&mut self) {
+        self.looked = Instant::now();
+        let Some(own) = self.chain.as_ref().map(|stand| stand.chain.clone()) else { return };
+        match self.look().await {
+            Ok(mut moved) => {
+                moved.retain(|stand| stand.chain != own);
+                let rows: Vec<_> = heads::seen(heads::parts(&moved)).map(|event| self.row(event)).collect();
+                if !rows.is_empty() {
+                    self.append(rows, false).await;
+                }
+            }
+            Err(error) => log::debug!("no look at the other audit chains: {error}"),
+        }
+    }
+
+    /// Which chains have moved.
+    async fn look(&mut self) -> Result<Vec<Stand>, StoreError> {
+        let (told, keys) = (self.told.clone(), self.keys.clone());
+        let (told, moved) = self.store.read(move |db| told.look(db, &keys)).await?;
+        self.told = told;
+        Ok(moved)
     }
 
     /// What comes within a short while is written together.
@@ -138,9 +167,12 @@ impl Writer {
         if closing {
             rows.push(self.row(Event::of(EventKind::ProcessStopped)));
         }
-        let mut complained = false;
+        let (mut complained, mut races) = (false, 0);
         loop {
-            let stand = self.chain.clone().unwrap_or_else(|| self.begin(&mut rows));
+            let stand = match self.chain.clone() {
+                Some(stand) => stand,
+                None => self.begin(&mut rows).await,
+            };
             let batch =
                 Batch { stand: stand.clone(), rows, keys: self.keys.clone(), closing, now: self.clock.now() };
             let batch = Arc::new(batch);
@@ -160,6 +192,10 @@ impl Writer {
                         log::warn!("{} audit events wait for the database: {error}", rows.len());
                     }
                     complained |= !race;
+                    races += u32::from(race);
+                    if races == RACES {
+                        log::warn!("others took the number of a new audit chain {races} times; trying on");
+                    }
                     self.chain = Some(stand);
                     sleep(RETRY).await;
                 }
@@ -176,10 +212,32 @@ impl Writer {
     }
 
     /// A chain with a name of its own, whose first row says so.
-    fn begin(&self, rows: &mut Vec<AuditEvent>) -> Stand {
-        let started = Event::of(EventKind::ProcessStarted).with("version", env!("CARGO_PKG_VERSION"));
-        rows.insert(0, self.row(started));
+    async fn begin(&mut self, rows: &mut Vec<AuditEvent>) -> Stand {
+        let moved = self.look_at_all().await;
+        self.looked = Instant::now();
+        let mut started = Event::of(EventKind::ProcessStarted).with("version", env!("CARGO_PKG_VERSION"));
+        let mut parts = heads::parts(&moved);
+        if let Some(part) = parts.next() {
+            started = started.with("heads", part);
+        }
+        let first = iter::once(started).chain(heads::seen(parts)).map(|event| self.row(event));
+        rows.splice(0..0, first.collect::<Vec<_>>());
         Stand { chain: random::id(), number: 0, position: 0, mac: String::new() }
+    }
+
+    /// However long that takes: a chain does not begin without it.
+    async fn look_at_all(&mut self) -> Vec<Stand> {
+        self.told = Told::default();
+        let mut complained = false;
+        loop {
+            match self.look().await {
+                Ok(moved) => return moved,
+                Err(error) if !complained => log::warn!("the audit trail waits for the database: {error}"),
+                Err(_) => {}
+            }
+            complained = true;
+            sleep(RETRY).await;
+        }
     }
 
     /// Says how many events are missing.
@@ -206,102 +264,4 @@ impl Writer {
         }
         self.chain = Some(stand);
     }
-}
-
-/// Rows that are written together.
-#[derive(Clone)]
-struct Batch {
-    /// Where the chain stood before.
-    stand: Stand,
-    rows: Vec<AuditEvent>,
-    keys: AuditKeys,
-    closing: bool,
-    /// Unix seconds.
-    now: i64,
-}
-
-impl Batch {
-    /// May run twice, also at the same time, when nobody knows how the first run ended: one of them appends.
-    fn append(&self, db: &mut Connection) -> Result<Appended, StoreError> {
-        let head = match audit_heads::hold(db, &self.stand.chain)? {
-            None if self.stand.number == 0 => return self.open(db),
-            None => return self.where_is_it(db),
-            Some(head) => head,
-        };
-        if !head_is_genuine(&self.keys, &head) {
-            return Ok(Appended::Disturbed);
-        }
-        if head.position == self.stand.position.saturating_add_unsigned(self.rows.len() as u64) {
-            return Ok(Appended::At(stand_of(&head))); // an earlier run has done it
-        }
-        if (head.position, &head.mac) != (self.stand.position, &self.stand.mac) {
-            return Ok(Appended::Disturbed);
-        }
-        self.link(db, head, None)
-    }
-
-    fn open(&self, db: &mut Connection) -> Result<Appended, StoreError> {
-        let before = audit_heads::newest(db)?;
-        let previous = before.as_ref().map(|head| stand_of(head).anchor());
-        let number = before.map_or(0, |head| head.number).saturating_add(1);
-        let mut head = AuditHead {
-            chain: self.stand.chain.clone(),
-            number,
-            kid: String::new(),
-            position: 0,
-            mac: String::new(),
-            first_position: 1,
-            first_mac: String::new(),
-            newest: number,
-            front: false,
-            started_at: self.now,
-            closed_at: None,
-            signature: String::new(),
-        };
-        sign(self.keys.newest(), &mut head);
-        audit_heads::insert(db, &head)?;
-        self.link(db, head, previous)
-    }
-
-    /// Gives each row its place and its proof, behind where the head stands.
-    fn link(
-        &self,
-        db: &mut Connection,
-        mut head: AuditHead,
-        previous: Option<String>,
-    ) -> Result<Appended, StoreError> {
-        // A chain keeps the key that it began with.
-        let Some(key) = self.keys.find(&head.kid).cloned() else { return Ok(Appended::Disturbed) };
-        let mut rows = self.rows.clone();
-        if let (Some(first), Some(previous)) = (rows.first_mut(), previous) {
-            let started = serde_json::json!({ "version": env!("CARGO_PKG_VERSION"), "previous": previous });
-            first.details = Some(started.to_string());
-        }
-        for row in &mut rows {
-            head.position += 1;
-            head.chain.clone_into(&mut row.chain);
-            row.position = head.position;
-            row.mac = row_mac(&key, &head.mac, row);
-            row.mac.clone_into(&mut head.mac);
-        }
-        audit_events::insert(db, &rows)?;
-        head.newest = audit_heads::newest(db)?.map_or(head.number, |newest| newest.number);
-        head.closed_at = self.closing.then_some(self.now);
-        sign(&key, &mut head);
-        audit_heads::put(db, &head)?;
-        Ok(Appended::At(stand_of(&head)))
-    }
-
-    /// A process that did nothing for longer than rows are kept finds its chain gone, and rightly.
-    fn where_is_it(&self, db: &mut Connection) -> Result<Appended, StoreError> {
-        let oldest = audit_heads::behind(db, 0, 1)?;
-        let pruned = oldest.first().is_some_and(|head| {
-            head.front && head.number > self.stand.number && head_is_genuine(&self.keys, head)
-        });
-        Ok(if pruned { Appended::Pruned } else { Appended::Disturbed })
-    }
-}
-
-fn stand_of(head: &AuditHead) -> Stand {
-    Stand { chain: head.chain.clone(), number: head.number, position: head.position, mac: head.mac.clone() }
 }

@@ -18,7 +18,7 @@ pub use opening::first_keys;
 pub use refresh_key::RefreshToken;
 pub use rotation::{Rotated, RotationError};
 pub use sealing::Sealer;
-pub use stored::lost_audit_keys;
+pub use stored::{UnopenedAuditKeys, unopened_audit_keys};
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -51,7 +51,7 @@ pub enum KeyringError {
          session; accounts and passwords stay"
     )]
     Sealed {
-        /// `access` or `refresh`.
+        /// `access`, `refresh` or `audit`.
         purpose: &'static str,
     },
     /// A key could not be made or used.

@@ -166,14 +166,38 @@ pub(super) async fn reseal(store: &Store, stale: Vec<Resealed>) -> Result<(), St
     Ok(())
 }
 
-/// The kids of the audit keys that the master key does not open: what they prove cannot be proven any more.
+/// Audit keys that the master key does not open: what they prove cannot be proven any more.
+#[derive(Debug, Default)]
+pub struct UnopenedAuditKeys {
+    /// No key of any purpose opens: it is the master key that was lost.
+    pub lost: Vec<String>,
+    /// Other keys open: these were changed in the database.
+    pub tampered: Vec<String>,
+    /// Takes their place, where no audit key opens and none is deleted.
+    pub successor: Option<SealedKey>,
+}
+
+/// What is wrong with the audit keys.
 ///
 /// # Errors
-/// The store's.
-pub async fn lost_audit_keys(store: &Store, sealer: &Sealer) -> Result<Vec<String>, StoreError> {
-    let rows = store.read(|db| keys::of_purpose(db, Purpose::Audit.as_str())).await?;
-    let lost = rows.iter().filter(|row| sealer.open(&context(row), &row.sealed).is_none());
-    Ok(lost.map(|row| row.kid.clone()).collect())
+/// The store's, or a key could not be made.
+pub async fn unopened_audit_keys(
+    store: &Store,
+    sealer: &Sealer,
+    now: i64,
+) -> Result<UnopenedAuditKeys, KeyringError> {
+    let stored = Stored::read(store).await?;
+    let opens = |row: &SealedKey| sealer.open(&context(row), &row.sealed).is_some();
+    let unopened = stored.audit.iter().filter(|row| !opens(row)).map(|row| row.kid.clone()).collect();
+    if !Purpose::ALL.iter().flat_map(|purpose| stored.rows(*purpose)).any(opens) {
+        return Ok(UnopenedAuditKeys { lost: unopened, ..UnopenedAuditKeys::default() });
+    }
+    let mut keys = UnopenedAuditKeys { tampered: unopened, ..UnopenedAuditKeys::default() };
+    if !keys.tampered.is_empty() && !stored.audit.iter().any(opens) {
+        let times = Times { created_at: now, active_from: now };
+        keys.successor = Some(new_row(sealer, Purpose::Audit, Algorithm::HS256, times)?);
+    }
+    Ok(keys)
 }
 
 /// A new key as a row. Making an RSA key takes a second: not for a thread that serves requests.

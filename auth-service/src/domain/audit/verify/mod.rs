@@ -1,20 +1,19 @@
 //! Checks the whole audit trail: every row, every head, and that no chain is missing. Beside running services, and in
 //! memory that does not grow with the rows.
 
+mod others;
 mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
-use serde_json::Value;
-
 use self::walk::Walk;
-use super::EventKind;
 use super::chain::head_is_genuine;
 use crate::domain::keyring::AuditKeys;
-use crate::store::audit_events::{self, AuditEvent};
+use crate::store::audit_events;
 use crate::store::audit_heads::{self, AuditHead};
+use crate::store::audit_types::{self, Table};
 use crate::store::{Connection, Store, StoreError};
 
 /// How many heads, and how many rows, are read at once.
@@ -87,22 +86,21 @@ impl fmt::Display for Finding {
 /// The store's.
 pub async fn verify(store: &Store, keys: &AuditKeys, anchors: Vec<Anchor>) -> Result<Verdict, StoreError> {
     let mut check = Check { store, keys, anchors, verdict: Verdict::default(), seen: Seen::default() };
-    let chains = check.chains_with_rows().await?;
-    let heads = check.heads().await?;
-    for head in &heads {
-        check.chain(head).await?;
+    check.types().await?;
+    match check.everything().await {
+        // What has the wrong type may be impossible to read.
+        Err(StoreError::Query(error)) if !check.verdict.findings.is_empty() => {
+            check.verdict.remarks.push(format!("the rest could not be read: {error}"));
+        }
+        done => done?,
     }
-    check.headless(&chains, &heads).await?;
-    check.missing(&heads);
-    check.anchors().await?;
-    check.lost_keys();
     Ok(check.verdict)
 }
 
 struct Check<'a> {
     store: &'a Store,
     keys: &'a AuditKeys,
-    /// Those that were given, and those that stand in the trail itself.
+    /// Those that were given.
     anchors: Vec<Anchor>,
     verdict: Verdict,
     seen: Seen,
@@ -111,30 +109,68 @@ struct Check<'a> {
 /// What rows that are genuine say about other chains.
 #[derive(Debug, Default)]
 struct Seen {
+    /// Where each chain stood when it was last told: each row proves those before it.
+    told: BTreeMap<String, Anchor>,
     /// Chains that were deleted because their time was over.
     pruned: BTreeSet<String>,
     /// Chains with lower numbers were deleted as well.
     front: i64,
     /// Keys that a recovery found lost, and the number of the newest chain at that time.
     lost_keys: BTreeMap<String, i64>,
+    /// Rows that say that keys were changed: chain and position.
+    tampered_keys: BTreeSet<(String, i64)>,
     /// The heads of chains that nobody can check, because their key is not there.
     unproven: Vec<AuditHead>,
 }
 
 impl Check<'_> {
+    async fn everything(&mut self) -> Result<(), StoreError> {
+        let chains = self.chains_with_rows().await?;
+        let heads = self.heads().await?;
+        for head in &heads {
+            self.chain(head).await?;
+        }
+        self.headless(&chains, &heads).await?;
+        self.missing(&heads);
+        self.anchors().await?;
+        self.lost_keys();
+        Ok(())
+    }
+
+    /// In SQLite any value may have any type: read as it should be it passes, and comparisons miss it.
+    async fn types(&mut self) -> Result<(), StoreError> {
+        for (table, what) in [
+            (Table::Events, "a row has values of wrong types"),
+            (Table::Heads, "its head has values of wrong types"),
+        ] {
+            let mut after = None;
+            while let Some(part) =
+                self.store.read(move |db| audit_types::check(db, table, after, STEP)).await?
+            {
+                for (chain, position) in part.wrong {
+                    self.find(&chain, Some((position, position)), what);
+                }
+                after = Some(part.last);
+            }
+        }
+        Ok(())
+    }
+
     fn find(&mut self, chain: &str, positions: Option<(i64, i64)>, what: &'static str) {
         self.verdict.findings.push(Finding { chain: chain.to_owned(), positions, what });
     }
 
     /// Read before the heads: a chain is stored with its head, and deleted before it.
     async fn chains_with_rows(&self) -> Result<Vec<String>, StoreError> {
-        let (mut chains, mut last) = (Vec::new(), None::<String>);
+        let mut chains: Vec<String> = Vec::new();
         loop {
-            let after = last.take();
+            let after = chains.last().cloned();
             let next = move |db: &mut Connection| audit_events::next_chain(db, after.as_deref());
-            let Some(chain) = self.store.read(next).await? else { return Ok(chains) };
-            last = Some(chain.clone());
-            chains.push(chain);
+            match self.store.read(next).await? {
+                // A name that is no text comes again and again; names that are come before it.
+                Some(chain) if chains.last() != Some(&chain) => chains.push(chain),
+                _ => return Ok(chains),
+            }
         }
     }
 
@@ -142,9 +178,9 @@ impl Check<'_> {
     async fn heads(&self) -> Result<Vec<AuditHead>, StoreError> {
         let mut heads: Vec<AuditHead> = Vec::new();
         loop {
-            let after = heads.last().map_or(i64::MIN, |head| head.number);
+            let after = heads.last().map(|head| head.number);
             let more = self.store.read(move |db| audit_heads::behind(db, after, STEP)).await?;
-            if more.is_empty() {
+            if more.last().map(|head| head.number) <= after {
                 return Ok(heads);
             }
             heads.extend(more);
@@ -168,17 +204,18 @@ impl Check<'_> {
             let last = last.await?;
             let Some(head) = self.head_of(&chain).await? else { return Ok(()) }; // looked up with the missing ones
             let mut walk = Walk::new(key, &head);
-            let mut after = i64::MIN;
+            let mut after = None;
             loop {
                 let (of, from) = (chain.clone(), after);
                 let rows = self.store.read(move |db| audit_events::of_chain(db, &of, from, STEP)).await?;
-                let Some(end) = rows.last().map(|row| row.position) else { break };
+                let last = rows.last().map(|row| row.position).filter(|last| Some(*last) > after);
+                let Some(end) = last else { break };
                 for row in &rows {
                     if walk.step(row) {
                         self.learn_from(row, head.number);
                     }
                 }
-                after = end;
+                after = Some(end);
                 if end >= head.position {
                     break;
                 }
@@ -212,99 +249,16 @@ impl Check<'_> {
         self.store.read(move |db| audit_heads::find(db, &chain)).await
     }
 
-    /// A genuine row may say something about other chains. `number` is that of its own.
-    fn learn_from(&mut self, row: &AuditEvent, number: i64) {
-        let kind = EventKind::named(&row.event);
-        let Some(details) = row.details.as_deref().and_then(|text| serde_json::from_str::<Value>(text).ok())
-        else {
-            return;
-        };
-        let text = |name: &str| details[name].as_str();
-        let anchor = match kind {
-            Some(EventKind::ProcessStarted) => {
-                text("previous").map(|text| (text, Some(number.saturating_sub(1))))
-            }
-            Some(EventKind::AuditDisturbed) => text("stood").map(|text| (text, None)),
-            _ => None,
-        };
-        let anchor = anchor.and_then(|(text, number)| Some(Anchor { number, ..text.parse().ok()? }));
-        self.anchors.extend(anchor);
-        match kind {
-            Some(EventKind::AuditPruned) => self.seen.pruned.extend(text("chain").map(str::to_owned)),
-            Some(EventKind::Recovered) => {
-                let lost = details["lost_keys"].as_array().into_iter().flatten();
-                let newest = details["newest_chain"].as_i64().unwrap_or_default();
-                self.seen
-                    .lost_keys
-                    .extend(lost.filter_map(Value::as_str).map(|kid| (kid.to_owned(), newest)));
-            }
-            _ => {}
-        }
-    }
-
     /// Chains that have rows and no head.
     async fn headless(&mut self, chains: &[String], heads: &[AuditHead]) -> Result<(), StoreError> {
         let known: BTreeSet<&String> = heads.iter().map(|head| &head.chain).collect();
         for chain in chains.iter().filter(|chain| !known.contains(chain)) {
             let of = chain.clone();
             let last = self.store.read(move |db| audit_events::last_position(db, &of)).await?;
-            if last.is_some() && self.head_of(chain).await?.is_none() {
+            if last.is_some() {
                 self.find(chain, None, "its head is missing");
             }
         }
         Ok(())
-    }
-
-    /// Chains that are not there any more, by the gaps in their numbers and by what others have seen.
-    fn missing(&mut self, heads: &[AuditHead]) {
-        let genuine = || heads.iter().filter(|head| head_is_genuine(self.keys, head));
-        let front = genuine().filter(|head| head.front).map(|head| head.number).max().unwrap_or(1);
-        let newest = genuine().map(|head| head.newest.max(head.number)).max().unwrap_or(1);
-        self.seen.front = front;
-        let there: BTreeSet<i64> = heads.iter().map(|head| head.number).collect();
-        let gone: Vec<i64> = (front..=newest).filter(|number| !there.contains(number)).collect();
-        for number in gone {
-            self.find(&format!("number {number}"), None, "the whole chain is missing");
-        }
-    }
-
-    /// What was so once must be so now.
-    async fn anchors(&mut self) -> Result<(), StoreError> {
-        for anchor in std::mem::take(&mut self.anchors) {
-            let Anchor { chain, position, mac, number } = &anchor;
-            let (of, before) = (chain.clone(), position.saturating_sub(1));
-            let rows = self.store.read(move |db| audit_events::of_chain(db, &of, before, 1)).await?;
-            let there = rows.first().filter(|row| row.position == *position);
-            let kept = there.map(|row| row.mac == *mac);
-            let kept = match (kept, self.head_of(chain).await?) {
-                (Some(kept), _) => Some(kept),
-                (None, Some(head)) if *position < head.first_position => None,
-                (None, None) if number.is_some_and(|number| number < self.seen.front) => None,
-                (None, None) if self.seen.pruned.contains(chain) => None,
-                (None, _) => Some(false),
-            };
-            match kept {
-                Some(true) => {}
-                Some(false) => self.find(chain, Some((*position, *position)), "the anchor does not hold"),
-                None => {
-                    let remark =
-                        format!("chain {chain}, position {position}: the anchor is older than what is kept");
-                    self.verdict.remarks.push(remark);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Without its key nothing can be said about a chain. That is a finding, unless a recovery says why the key is gone.
-    fn lost_keys(&mut self) {
-        for AuditHead { chain, number, kid, .. } in std::mem::take(&mut self.seen.unproven) {
-            if self.seen.lost_keys.get(&kid).is_some_and(|newest| number <= *newest) {
-                let remark = format!("chain {chain} cannot be checked: its key was lost with the master key");
-                self.verdict.remarks.push(remark);
-            } else {
-                self.find(&chain, None, "its key is not there");
-            }
-        }
     }
 }
