@@ -103,7 +103,11 @@ async fn a_slow_issuer_delays_no_known_key_and_an_unknown_one_by_a_second() {
     verifier.verify(&signer.token()).await.unwrap();
     assert!(!waiting.is_finished());
     jump(1).await;
-    assert_eq!(waiting.await.unwrap().unwrap_err(), Refusal::Unavailable, "it may be the issuer's newest key");
+    assert_eq!(
+        waiting.await.unwrap().unwrap_err(),
+        Refusal::Unavailable,
+        "it may be the issuer's newest key"
+    );
 }
 
 #[tokio::test]
