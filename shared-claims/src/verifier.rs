@@ -80,7 +80,7 @@ impl Verifier {
 
     /// Verifies by the keys and status lists that the issuer publishes. Does no I/O and spawns nothing: call
     /// [`start`](Self::start) when a tokio runtime is there. Until the first keys arrive, well-formed tokens
-    /// are [`Refusal::Unavailable`].
+    /// are [`Refusal::Unavailable`](crate::error::Refusal::Unavailable).
     ///
     /// # Errors
     /// When a URL cannot be used or is plain HTTP without being allowed to, or when the trusted certificates are
@@ -266,7 +266,7 @@ impl Verifier {
         Readiness::NotReady { reason: what.to_owned() }
     }
 
-    /// The error to answer with for a reason of one's own, such as [`Refusal::Revoked`], with this verifier's
+    /// The error to answer with for a reason of one's own, such as [`Refusal::Revoked`](crate::error::Refusal::Revoked), with this verifier's
     /// realm.
     #[must_use]
     pub fn auth_error(&self, cause: impl Into<Cause>) -> AuthError {
