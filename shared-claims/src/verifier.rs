@@ -266,8 +266,8 @@ impl Verifier {
         Readiness::NotReady { reason: what.to_owned() }
     }
 
-    /// The error to answer with for a reason of one's own, such as [`Refusal::Revoked`](crate::error::Refusal::Revoked), with this verifier's
-    /// realm.
+    /// The error to answer with for a reason of one's own, such as
+    /// [`Refusal::Revoked`](crate::error::Refusal::Revoked), with this verifier's realm.
     #[must_use]
     pub fn auth_error(&self, cause: impl Into<Cause>) -> AuthError {
         AuthError::new(cause, self.shared.policy.shared_realm())
