@@ -1,21 +1,13 @@
 //! `GET /admin/users`.
 
-use auth_service::domain::accounts::Registration;
 use serde_json::{Value, json};
 
+use crate::api::administrators::{self, ISSUER};
 use crate::api::support::{PASSWORD, START, Service};
-
-const ISSUER: &str = "http://127.0.0.1:8080";
 
 /// The access token of a new user with a role, asked for with an audience.
 async fn token_of(service: &Service, username: &str, role: &str, audience: &str) -> String {
-    let registration = Registration {
-        username: username.to_owned(),
-        password: PASSWORD.to_owned().into(),
-        email: None,
-        roles: vec![role.to_owned()],
-    };
-    service.operator().await.create_account(registration).await.unwrap();
+    administrators::create(service, username, role).await;
     let body = json!({ "username": username, "password": PASSWORD, "resource": audience });
     service.post("/login", &body).await.tokens().access
 }

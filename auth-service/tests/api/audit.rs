@@ -1,15 +1,13 @@
 //! The audit trail: what happens is in it, and nothing secret is.
 
-use auth_service::domain::accounts::Registration;
 use auth_service::domain::audit::{EventKind, TrailQuery};
 use auth_service::store::audit_events::AuditEvent;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::api::administrators;
 use crate::api::browser::{Browser, LISTED};
 use crate::api::support::{PASSWORD, START, Service, Tokens, send};
-
-const ISSUER: &str = "http://127.0.0.1:8080";
 
 /// Everything in the trail, in the order in which it was written; events of these names are waited for. Each operator of a
 /// test has a chain, and writes it when it comes to it.
@@ -38,18 +36,6 @@ fn told<'a>(trail: &'a [AuditEvent], event: &str) -> &'a AuditEvent {
 fn reasons<'a>(trail: &'a [AuditEvent], event: &str) -> Vec<&'a str> {
     let rows = trail.iter().filter(|row| row.event == event);
     rows.map(|row| row.reason.as_deref().unwrap_or("success")).collect()
-}
-
-async fn admin(service: &Service) -> Tokens {
-    let registration = Registration {
-        username: "root".to_owned(),
-        password: PASSWORD.to_owned().into(),
-        email: None,
-        roles: vec!["admin".to_owned()],
-    };
-    service.operator().await.create_account(registration).await.unwrap();
-    let body = json!({ "username": "root", "password": PASSWORD, "resource": ISSUER });
-    service.post("/login", &body).await.tokens()
 }
 
 #[actix_web::test]
@@ -102,7 +88,7 @@ async fn a_refused_login_says_why_and_never_which_unknown_name_was_typed() {
     for _ in 0..12 {
         service.try_login("alice", "a wrong password").await;
     }
-    let _ = service.logout(&admin(&service).await.access).await;
+    let _ = service.logout(&administrators::log_in(&service).await.access).await;
     let trail = trail(&service, &["logout"]).await;
     let reasons = reasons(&trail, "login");
     assert_eq!(reasons[..3], ["wrong_password", "unknown_user", "disabled"]);
@@ -181,7 +167,7 @@ async fn tour(service: &Service) -> Vec<String> {
     service.get_as("/admin/users", &last.access).await.assert_problem(403, "insufficient_scope");
     let gone = json!({ "current_password": "another good password" });
     assert_eq!(service.send_as(Method::DELETE, "/me", &last.access, &gone).await.status, 204);
-    let admin = admin(service).await;
+    let admin = administrators::log_in(service).await;
     assert_eq!(service.get_as("/admin/users", &admin.access).await.status, 200);
     let line = format!(r#"{{"username":"imported","password_hash":"{HASH}"}}"#);
     let import = service.request(Method::POST, "/admin/users/import").bearer_auth(&admin.access);
@@ -257,7 +243,7 @@ async fn everything_that_happens_is_in_the_trail_and_nothing_secret_is() {
 #[actix_web::test]
 async fn administrators_read_the_trail_by_cursor_and_by_filters() {
     let service = Service::start().await;
-    let admin = admin(&service).await;
+    let admin = administrators::log_in(&service).await;
     let alice = service.register("alice").await["id"].as_str().unwrap().to_owned();
     for _ in 0..3 {
         service.clock.advance(std::time::Duration::from_secs(10));

@@ -2,15 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use auth_service::domain::accounts::Registration;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
+use crate::api::administrators::{self, ISSUER};
 use crate::api::browser::{ACCESS, APP, Browser, CSRF, LISTED, REFRESH, set_cookies};
 use crate::api::cookies::FOREIGN;
 use crate::api::support::{Answer, FORM, PASSWORD, Service, send};
 
-const ISSUER: &str = "http://127.0.0.1:8080";
 const LINES: &str = "application/x-ndjson";
 
 /// A route that changes something, as a good request takes it.
@@ -88,16 +87,6 @@ async fn state(service: &Service, token: &str) -> (Value, Value, i64, i64) {
     (me, sessions, service.count("users"), service.count("revocations"))
 }
 
-async fn administrator(service: &Service) {
-    let registration = Registration {
-        username: "alice".to_owned(),
-        password: PASSWORD.to_owned().into(),
-        email: None,
-        roles: vec!["admin".to_owned()],
-    };
-    service.operator().await.create_account(registration).await.unwrap();
-}
-
 /// A browser with a session for this issuer as well, so that the routes for administrators are open to it.
 async fn browser_of<'s>(service: &'s Service, username: &str) -> Browser<'s> {
     let mut browser = Browser::new(service);
@@ -109,7 +98,7 @@ async fn browser_of<'s>(service: &'s Service, username: &str) -> Browser<'s> {
 #[actix_web::test]
 async fn no_route_is_changed_by_a_request_that_another_page_could_have_sent() {
     let service = Service::with(&[LISTED]).await;
-    administrator(&service).await;
+    administrators::create(&service, "alice", "admin").await;
     service.register("mallory").await;
     let other = service.login("alice").await;
     let browser = browser_of(&service, "alice").await;
@@ -154,7 +143,7 @@ async fn no_route_is_changed_by_a_request_that_another_page_could_have_sent() {
 async fn every_route_lets_an_own_page_through() {
     // The other half of the table: what was refused above was refused for the origin and the CSRF token alone.
     let service = Service::with(&[LISTED]).await;
-    administrator(&service).await;
+    administrators::create(&service, "alice", "admin").await;
     for index in 0..protected("").len() {
         let other = service.try_login("alice", PASSWORD).await;
         let other =
@@ -211,7 +200,7 @@ async fn what_takes_no_cookie_is_not_moved_by_one() {
 #[actix_web::test]
 async fn a_form_of_another_site_is_refused_whatever_its_media_type() {
     let service = Service::with(&[LISTED]).await;
-    administrator(&service).await;
+    administrators::create(&service, "alice", "admin").await;
     let other = service.login("alice").await;
     let browser = browser_of(&service, "alice").await;
     let before = state(&service, &other.access).await;

@@ -1,28 +1,15 @@
 //! `POST /admin/users/import`.
 
-use auth_service::domain::accounts::Registration;
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::api::administrators;
 use crate::api::support::{Answer, PASSWORD, Service, send};
 
-const ISSUER: &str = "http://127.0.0.1:8080";
 const NDJSON: &str = "application/x-ndjson";
 /// bcrypt with cost 4 of [`PASSWORD`].
 const HASH: &str = "$2b$04$oFKlZ3ENzEvFmT5CMwekBuVBDm2BElvtSpHmYpUTT7hjnI.L6EzTS";
-
-async fn administrator(service: &Service) -> String {
-    let registration = Registration {
-        username: "root".to_owned(),
-        password: PASSWORD.to_owned().into(),
-        email: None,
-        roles: vec!["admin".to_owned()],
-    };
-    service.operator().await.create_account(registration).await.unwrap();
-    let body = json!({ "username": "root", "password": PASSWORD, "resource": ISSUER });
-    service.post("/login", &body).await.tokens().access
-}
 
 async fn import(service: &Service, token: &str, query: &str, lines: &[Value]) -> Answer {
     let lines: Vec<String> = lines.iter().map(Value::to_string).collect();
@@ -66,7 +53,7 @@ struct Made {
 #[actix_web::test]
 async fn hashes_of_real_libraries_are_imported_and_log_in() {
     let service = Service::start().await;
-    let token = administrator(&service).await;
+    let token = administrators::log_in(&service).await.access;
     let made: Vec<Made> = serde_json::from_str(include_str!("../data/foreign_hashes.json")).unwrap();
     let line = |(index, made): (usize, &Made)| json!({ "username": format!("User-{index}"), "password_hash": made.hash });
     let lines: Vec<Value> = made.iter().enumerate().map(line).collect();
@@ -96,7 +83,7 @@ async fn hashes_of_real_libraries_are_imported_and_log_in() {
 #[actix_web::test]
 async fn an_import_that_is_sent_again_changes_nothing() {
     let service = Service::start().await;
-    let token = administrator(&service).await;
+    let token = administrators::log_in(&service).await.access;
     let lines = [
         json!({ "username": "Anna", "password_hash": HASH, "email": "Anna@Example.com", "email_verified": true,
                 "roles": ["subscriber", "subscriber"], "disabled": null }),
@@ -122,7 +109,7 @@ async fn an_import_that_is_sent_again_changes_nothing() {
 #[actix_web::test]
 async fn a_dry_run_says_what_the_import_would_do_however_far_apart_a_name_stands_twice() {
     let service = Service::with(&[("AUTH__IMPORT__MAX_BODY_BYTES", "2000000")]).await;
-    let token = administrator(&service).await;
+    let token = administrators::log_in(&service).await.access;
     let other = HASH.replace("$04", "$05");
     let line = |index: usize, hash: &str, mailbox: usize| {
         let email = format!("mailbox-{mailbox}@example.com");
@@ -145,7 +132,7 @@ async fn a_dry_run_says_what_the_import_would_do_however_far_apart_a_name_stands
 #[actix_web::test]
 async fn each_line_that_breaks_a_rule_is_refused_and_the_others_are_taken() {
     let service = Service::start().await;
-    let token = administrator(&service).await;
+    let token = administrators::log_in(&service).await.access;
     service.register("taken").await;
     let salt = "c2FsdHNhbHRzYWx0";
     let rows = [
@@ -196,7 +183,7 @@ async fn each_line_that_breaks_a_rule_is_refused_and_the_others_are_taken() {
 async fn a_request_that_brings_too_much_or_something_else_is_refused_as_a_whole() {
     let variables = [("AUTH__IMPORT__MAX_BODY_BYTES", "4096"), ("AUTH__IMPORT__MAX_LINES", "3")];
     let service = Service::with(&variables).await;
-    let token = administrator(&service).await;
+    let token = administrators::log_in(&service).await.access;
     let line = json!({ "username": "anna", "password_hash": HASH });
     let lines = [(); 4].map(|()| line.clone());
     import(&service, &token, "", &lines).await.assert_problem(413, "too_many_lines");
@@ -224,7 +211,7 @@ async fn only_administrators_import() {
 #[actix_web::test]
 async fn imports_and_registrations_at_the_same_moment_do_not_disturb_each_other() {
     let service = Service::start().await;
-    let token = administrator(&service).await;
+    let token = administrators::log_in(&service).await.access;
     let lines: Vec<Value> =
         (0..40).map(|index| json!({ "username": format!("user-{index}"), "password_hash": HASH })).collect();
     let imports = futures_util::future::join_all((0..3).map(|_| import(&service, &token, "", &lines)));

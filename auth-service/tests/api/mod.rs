@@ -4,6 +4,7 @@
 #![allow(unreachable_pub, reason = "a test program has no public items")]
 mod account_changes;
 mod admin;
+mod administrators;
 mod at_rest;
 mod audit;
 mod audit_attacks;
