@@ -1,0 +1,66 @@
+//! Rotation and withdrawal of signing keys, while everything else goes on.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::json;
+use tokio::time::{Instant, sleep};
+
+use crate::replicas::{ISSUER, Replicas};
+use crate::worker::PASSWORD;
+
+/// How long replicas may take to learn of a withdrawal: some times `status_lists.look`.
+const HEARD: Duration = Duration::from_secs(5);
+/// Between one turn and the next.
+const PAUSE: Duration = Duration::from_secs(7);
+
+/// Rotates at each turn, and withdraws every key at each third.
+pub async fn rotate_until(replicas: Arc<Replicas>, end: Instant) {
+    let account = json!({ "username": "key-watcher", "password": PASSWORD });
+    replicas.post(0, "/register", &account).await;
+    for turn in 1_usize.. {
+        sleep(PAUSE).await;
+        if Instant::now() >= end {
+            return;
+        }
+        if turn % 3 == 0 {
+            withdraw(&replicas, turn, &account).await;
+        } else {
+            let done = replicas.command(&["key", "rotate"]).await;
+            replicas.ledger.judge("`key rotate` succeeds", done, || "it failed".into());
+        }
+    }
+}
+
+async fn withdraw(replicas: &Replicas, turn: usize, account: &serde_json::Value) {
+    let ledger = &replicas.ledger;
+    let before = replicas.post(turn, "/login", account).await;
+    replicas.withdrawals.fetch_add(1, Ordering::SeqCst);
+    let done = replicas.command(&["key", "rotate", "--emergency"]).await;
+    ledger.judge("`key rotate --emergency` succeeds", done, || "it failed".into());
+    let heard = Instant::now() + HEARD;
+    for replica in 0..2 {
+        let mut status = 200;
+        while status == 200 && Instant::now() < heard {
+            sleep(Duration::from_millis(50)).await;
+            let token = before.text("access_token");
+            status = replicas.send(replica, (Method::GET, "/me"), Some(&token), None).await.status;
+        }
+        ledger.judge("a token of a withdrawn key is refused at each replica", status == 401, || {
+            format!("{status} at replica {replica}")
+        });
+    }
+    let next = replicas.refresh(turn + 1, &before.text("refresh_token")).await;
+    ledger.judge("a session outlives the withdrawal of keys", next.status == 200, || next.summary());
+    sleep(Duration::from_secs(1)).await;
+    replicas.withdrawals.fetch_add(1, Ordering::SeqCst);
+    for replica in 0..2 {
+        let token = next.text("access_token");
+        let answer = replicas.send(replica, (Method::GET, "/me"), Some(&token), None).await;
+        ledger.judge("a token of a new key is accepted at each replica", answer.status == 200, || {
+            format!("{} at replica {replica}, {ISSUER}", answer.summary())
+        });
+    }
+}
