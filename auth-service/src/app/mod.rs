@@ -9,7 +9,7 @@ use actix_web::web::{Data, ServiceConfig};
 use secrecy::{ExposeSecret as _, SecretString};
 use service_kit::folder::make_private;
 use service_kit::settings::SettingsError;
-use service_kit::{App, Cors, Endpoint, Tls};
+use service_kit::{App, Capacity, CapacityError, Cors, Endpoint, Tls};
 use shared_claims::{
     Verifier,
     error::{KeySetError, SetupError},
@@ -22,7 +22,7 @@ use crate::domain::guessing::Guessing;
 use crate::domain::keyring::sealing::{self, MasterKeyError};
 use crate::domain::keyring::{Keyring, KeyringError, Sealer};
 use crate::domain::passwords::Hasher;
-use crate::domain::revocation::{StatusListPolicy, StatusLists};
+use crate::domain::revocation::{Places, StatusListPolicy, StatusLists};
 use crate::domain::{DatabaseClock, Issuer, Policy, recovery};
 use crate::http::{self, CookieMode, Devices, ImportLimits, Listeners, Metadata, Rates};
 use crate::settings::{PasswordAlgorithm, Settings};
@@ -56,6 +56,8 @@ pub enum StartError {
     Listen(SocketAddr, io::Error),
     #[error("cannot write the metadata: {0}")]
     Metadata(#[from] serde_json::Error),
+    #[error(transparent)]
+    Capacity(#[from] CapacityError),
     #[error("cannot serve: {0}")]
     Serve(io::Error),
 }
@@ -65,6 +67,8 @@ pub enum StartError {
 /// # Errors
 /// [`StartError`], as a sentence for the operator.
 pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError> {
+    let capacity = Capacity::claim(&settings.http, rules::descriptors(settings))?;
+    let places = Places::new(rules::place_limits(settings, capacity));
     let tls = open_tls(settings, clock.clone())?;
     let issuer = Data::new(build_issuer(settings, clock).await?);
     issuer.publish_lists().await?;
@@ -76,8 +80,7 @@ pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError>
         settings.limits.forwarded_header,
     ));
     let rates = Data::new(Rates::new(&settings.limits));
-    let listeners =
-        Data::new(Listeners::new(settings.status_lists.max_listeners, settings.status_lists.heartbeat));
+    let listeners = Data::new(Listeners::new(places.clone(), settings.status_lists.heartbeat));
     let import = Data::new(ImportLimits {
         max_body_bytes: settings.import.max_body_bytes,
         max_lines: settings.import.max_lines,
@@ -88,6 +91,7 @@ pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError>
         Url::parse(&settings.issuer).map_or_else(|_| String::new(), |url| url.path().to_owned());
     let upkeep = rules::upkeep(settings);
     let (background, audit) = (issuer.clone(), issuer.audit.clone());
+    let (listening, look_at_clients) = (issuer.clone(), rules::look_at_clients(settings));
     let routes = move |config: &mut ServiceConfig| {
         config
             .app_data(issuer.clone())
@@ -104,6 +108,7 @@ pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError>
         name: "auth-service",
         address: settings.listen,
         http: &settings.http,
+        capacity,
         tls,
         hsts: settings.tls.hsts(Some(&settings.issuer)),
         refusal: http::refusal,
@@ -114,6 +119,7 @@ pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError>
     audit.begin().await;
     Ok(app
         .beside(async move { background.keep_up(upkeep).await })
+        .beside(async move { listening.follow_withdrawals(&places, look_at_clients).await })
         .afterwards(async move { audit.close().await }))
 }
 
