@@ -100,7 +100,9 @@ fn settings_that_are_above_the_limit_of_open_files_are_lowered_and_warned_of() {
     let data = folder();
     for (hard, connections, lowered) in [(1500, "300", false), (400, "300", true)] {
         let mut command = limited(data.path(), 64, hard);
-        command.env("AUTH__HTTP__MAX_CONNECTIONS", connections).env("AUTH__STATUS_LISTS__MAX_LISTENERS", "250");
+        command
+            .env("AUTH__HTTP__MAX_CONNECTIONS", connections)
+            .env("AUTH__STATUS_LISTS__MAX_LISTENERS", "250");
         let service = Running::start(command.env("RUST_LOG", "info"));
         let said = service.said();
         assert!(said.contains(&format!("up to {hard} files may be open")), "{said}");

@@ -46,8 +46,8 @@ pub enum StartError {
 /// # Panics
 /// Outside a tokio runtime.
 pub fn build(settings: &Settings, clock: Clock) -> Result<App, StartError> {
-    let capacity = Capacity::claim(&settings.http, descriptors(settings))?;
     let tls = open_tls(settings, clock.clone())?;
+    let capacity = Capacity::claim(&settings.http, descriptors(settings))?;
     let verifier = verifier::from_settings(settings)?.with_clock(clock.clone());
     let metadata = metadata::from_settings(settings, &verifier)?;
     make_data_dir(settings)?;

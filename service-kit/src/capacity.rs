@@ -52,25 +52,31 @@ pub enum CapacityError {
 /// How many connections there can be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Capacity {
+    /// How many files may be open.
+    limit: usize,
     pub(crate) workers: usize,
     pub(crate) per_worker: usize,
     pub(crate) per_address: usize,
 }
 
 impl Capacity {
-    /// Raises the soft limit of open files to the hard one, sees how many connections that is good for, and writes both into
-    /// the log. The result is never above the settings.
+    /// Raises the soft limit of open files to the hard one, and sees how many connections that is good for. The result is
+    /// never above the settings.
     ///
     /// # Errors
     /// [`CapacityError`].
     pub fn claim(http: &HttpSettings, needs: Descriptors) -> Result<Self, CapacityError> {
         let limit = raise_limit()?;
-        let capacity = Self::within(http, needs, limit, std::thread::available_parallelism()?.get())?;
-        let Self { workers, per_worker, per_address } = capacity;
+        Self::within(http, needs, limit, std::thread::available_parallelism()?.get())
+    }
+
+    /// Writes into the log what became of the settings.
+    pub(crate) fn report(&self, http: &HttpSettings) {
+        let Self { limit, workers, per_worker, per_address } = *self;
         log::info!(
             "serves up to {} connections ({workers} threads with {per_worker} each), {per_address} of them from one \
              address; up to {limit} files may be open",
-            capacity.connections(),
+            self.connections(),
         );
         if per_worker < http.max_connections {
             log::warn!(
@@ -79,7 +85,6 @@ impl Capacity {
                 http.max_connections
             );
         }
-        Ok(capacity)
     }
 
     /// What `limit` descriptors and the settings allow, on a machine with so many processors.
@@ -101,7 +106,7 @@ impl Capacity {
         }
         let per_worker = ((free / workers - PER_WORKER) / needs.per_connection).min(http.max_connections);
         let share = (workers * per_worker / ADDRESSES_AT_LEAST).max(1);
-        Ok(Self { workers, per_worker, per_address: http.max_connections_per_address.min(share) })
+        Ok(Self { limit, workers, per_worker, per_address: http.max_connections_per_address.min(share) })
     }
 
     /// How many connections there can be in all.
@@ -127,7 +132,9 @@ fn raise_limit() -> io::Result<usize> {
         match setrlimit(Resource::RLIMIT_NOFILE, hard, hard) {
             Ok(()) => hard,
             Err(error) => {
-                log::warn!("the limit of open files stays at {soft}, it could not be raised to {hard}: {error}");
+                log::debug!(
+                    "the limit of open files stays at {soft}, it could not be raised to {hard}: {error}"
+                );
                 soft
             }
         }

@@ -219,6 +219,7 @@ impl App {
         };
         let scheme = if tls.is_some() { "https" } else { "http" };
         let (acceptor, refresher) = tls.map(Tls::into_parts).unzip();
+        capacity.report(http);
         let server = Listener { socket, http, capacity, acceptor }.serve(app)?;
         let handle = Handle {
             server: server.handle(),

@@ -27,7 +27,12 @@ const OTHER: &str = "127.0.0.3";
 
 /// Each address may have so many connections, which may be idle for longer than any test takes.
 fn at_most(max_connections_per_address: usize) -> HttpSettings {
-    HttpSettings { max_connections_per_address, keep_alive: PATIENCE * 4, head_timeout: PATIENCE * 4, ..bounds() }
+    HttpSettings {
+        max_connections_per_address,
+        keep_alive: PATIENCE * 4,
+        head_timeout: PATIENCE * 4,
+        ..bounds()
+    }
 }
 
 /// An answer that never ends, and says now and then that it goes on.

@@ -67,9 +67,10 @@ pub enum StartError {
 /// # Errors
 /// [`StartError`], as a sentence for the operator.
 pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError> {
-    let capacity = Capacity::claim(&settings.http, rules::descriptors(settings))?;
-    let places = Places::new(rules::place_limits(settings, capacity));
     let tls = open_tls(settings, clock.clone())?;
+    let capacity = Capacity::claim(&settings.http, rules::descriptors(settings))?;
+    let limits = rules::place_limits(settings, capacity);
+    let places = Places::new(limits);
     let issuer = Data::new(build_issuer(settings, clock).await?);
     issuer.publish_lists().await?;
     let max_age = settings.keys.max_age.as_secs();
@@ -113,6 +114,7 @@ pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError>
         hsts: settings.tls.hsts(Some(&settings.issuer)),
         refusal: http::refusal,
     };
+    rules::report_places(settings, limits);
     let app = App::listen(endpoint, routes).map_err(|error| StartError::Listen(settings.listen, error))?;
     warn_about(settings);
     log::info!("issues tokens as {}", settings.issuer);

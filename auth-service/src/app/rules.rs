@@ -43,28 +43,26 @@ pub(super) fn descriptors(settings: &Settings) -> Descriptors {
     Descriptors { reserve: FILES_PER_DATABASE_CONNECTION * connections + OTHER_FILES, per_connection: 1 }
 }
 
-/// How many verifiers may listen, with as many connections as there can be; says so in the log.
+/// How many verifiers may listen, with as many connections as there can be.
 pub(super) fn place_limits(settings: &Settings, capacity: Capacity) -> PlaceLimits {
     let lists = &settings.status_lists;
-    let limits = PlaceLimits {
+    PlaceLimits {
         all: capacity.streams(lists.max_listeners),
         per_address: lists.max_listeners_per_address,
         per_client: lists.max_listeners_per_client,
-    };
-    log::info!(
-        "serves up to {} streams of events, {} of them to anonymous listeners",
-        limits.all,
-        limits.anonymous()
-    );
-    if limits.all < lists.max_listeners {
+    }
+}
+
+/// Writes into the log what became of the settings.
+pub(super) fn report_places(settings: &Settings, limits: PlaceLimits) {
+    let (all, anonymous) = (limits.all, limits.anonymous());
+    log::info!("serves up to {all} streams of events, {anonymous} of them to anonymous listeners");
+    let configured = settings.status_lists.max_listeners;
+    if all < configured {
         log::warn!(
-            "status_lists.max_listeners is {}, but there are at most {} streams with {} connections",
-            lists.max_listeners,
-            limits.all,
-            capacity.connections()
+            "status_lists.max_listeners is {configured}, but there are connections for {all} streams and as many requests"
         );
     }
-    limits
 }
 
 /// How often to see whether the clients that listen are still what they were.

@@ -39,7 +39,8 @@ impl<'a> Cache<'a> {
     fn is_fresh(&self, headers: &HeaderMap) -> bool {
         let said = headers["cache-control"].to_str().unwrap();
         let seconds = |name: &str| {
-            let values = said.split(", ").filter_map(|directive| directive.strip_prefix(name)?.strip_prefix('='));
+            let values =
+                said.split(", ").filter_map(|directive| directive.strip_prefix(name)?.strip_prefix('='));
             values.map(|value| value.parse::<u64>().unwrap()).next()
         };
         let for_shared = seconds("s-maxage").filter(|_| self.shared);
@@ -59,7 +60,11 @@ impl<'a> Cache<'a> {
         if answer.status == 304 {
             let (kept, body) = self.stored.remove(path).unwrap();
             let renewed = std::mem::replace(&mut headers, kept);
-            headers.extend(renewed.into_iter().filter(|(name, _)| name.as_ref().is_some_and(|name| name != "content-length")));
+            headers.extend(
+                renewed
+                    .into_iter()
+                    .filter(|(name, _)| name.as_ref().is_some_and(|name| name != "content-length")),
+            );
             text = body;
         } else {
             assert_eq!(answer.status, 200);
@@ -162,7 +167,10 @@ async fn one_small_question_says_which_lists_have_changed_on_any_replica() {
     let (list, _) = tokens.place();
     for service in [&other, &one] {
         let changed = ask(service, before.header("etag")).await;
-        assert_eq!((changed.status.as_u16(), &changed.json()["revisions"][uri(list)]), (200, &json!(START + 1)));
+        assert_eq!(
+            (changed.status.as_u16(), &changed.json()["revisions"][uri(list)]),
+            (200, &json!(START + 1))
+        );
         assert_eq!(service.status_list(list).await["revision"], START + 1);
     }
 }

@@ -103,7 +103,8 @@ async fn behind_a_trusted_proxy_streams_count_by_the_address_that_it_tells() {
     let proxied = [one[0], ("AUTH__HTTP__TRUSTED_PROXIES", "127.0.0.0/8")];
     let service = Service::with(&proxied).await;
     let ask = |client: &str| ask_from(&service, CROWD).header("x-forwarded-for", client);
-    let _streams = [begun(ask("192.0.2.1")).await, begun(ask("192.0.2.2")).await, begun(ask("2001:db8::1")).await];
+    let _streams =
+        [begun(ask("192.0.2.1")).await, begun(ask("192.0.2.2")).await, begun(ask("2001:db8::1")).await];
     for same in ["192.0.2.1", "6.6.6.6, 192.0.2.2", "2001:db8::ffff"] {
         assert_too_many(&send(ask(same)).await);
     }

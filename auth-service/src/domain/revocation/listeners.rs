@@ -157,7 +157,8 @@ impl Places {
         let holder = Holder::Client(name.to_owned());
         let mut taken = self.taken();
         let Some(streams) = taken.held.get(&holder) else { return };
-        let withdrawn = streams.iter().filter(|(_, stream)| proof.is_none() || stream.proof.as_deref() != proof);
+        let withdrawn =
+            streams.iter().filter(|(_, stream)| proof.is_none() || stream.proof.as_deref() != proof);
         let withdrawn: Vec<u64> = withdrawn.map(|(number, _)| *number).collect();
         for number in withdrawn {
             taken.end(&holder, number);
@@ -331,8 +332,8 @@ mod tests {
     #[test]
     fn streams_of_a_withdrawn_client_end_and_no_others() {
         let places = Places::new(LIMITS);
-        let [old, new, other] =
-            [("one", "old"), ("one", "new"), ("two", "old")].map(|(name, proof)| places.take(client(name, proof)).unwrap());
+        let [old, new, other] = [("one", "old"), ("one", "new"), ("two", "old")]
+            .map(|(name, proof)| places.take(client(name, proof)).unwrap());
         let anonymous = places.take(anybody("192.0.2.1")).unwrap();
         places.end_unless("one", Some("new"));
         assert_eq!([&old, &new, &other, &anonymous].map(goes_on), [false, true, true, true]);
