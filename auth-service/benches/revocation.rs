@@ -1,6 +1,7 @@
 //! How long a logout takes to reach a hundred verifiers that never call, and what a large status list costs.
 //!
-//!     cargo bench -p auth-service --bench revocation
+//!     cargo bench -p auth-service --bench revocation              all of it
+//!     cargo bench -p auth-service --bench revocation -- crowd     while one address holds all that it can get
 //!
 //! Two auth-service processes over one PostgreSQL; the verifiers are shared-claims, each with a client and a stream of
 //! events of its own. The times include that all of them share this machine, PostgreSQL as well.
@@ -15,10 +16,14 @@
 #[path = "../tests/database/mod.rs"]
 mod database;
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::Read as _;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use database::postgresql::Server;
@@ -27,12 +32,19 @@ use diesel::{Connection as _, PgConnection};
 use reqwest::Client;
 use serde_json::{Value, json};
 use shared_claims::{Policy, Remote, Verifier, error::Refusal, verifier::Readiness};
+use tokio::net::TcpSocket;
 
 const ISSUER: &str = "https://id.example";
 const PASSWORD: &str = "correct horse battery";
 const VERIFIERS: usize = 100;
 const ROUNDS: usize = 40;
 const CALLS: usize = 100_000;
+/// Where the many connections come from.
+const CROWD: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 9));
+/// The default of `status_lists.max_listeners_per_address`.
+const STREAMS_OF_ONE_ADDRESS: usize = 8;
+/// More than the default of `http.max_connections_per_address`.
+const CONNECTIONS_OF_THE_CROWD: usize = 1200;
 /// Status lists have this many places; a million sessions fill eight.
 const LIST_SIZE: u64 = 1 << 17;
 
@@ -44,7 +56,7 @@ struct Replica {
 }
 
 impl Replica {
-    fn start(folder: &Path, name: &str, database: &str) -> Self {
+    fn start(folder: &Path, name: &str, database: &str, variables: &[(&str, &str)]) -> Self {
         let log = folder.join(format!("{name}.log"));
         let child = Command::new(env!("CARGO_BIN_EXE_auth-service"))
             .env_clear()
@@ -53,6 +65,7 @@ impl Replica {
             .env("AUTH__DATABASE_URL", database)
             .env("AUTH__LISTEN", "127.0.0.1:0")
             .env("AUTH__PASSWORDS__BCRYPT_COST", "4")
+            .envs(variables.iter().copied())
             .env("RUST_LOG", "info,service_kit::envelope=debug")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -93,10 +106,15 @@ async fn main() {
     let server = Server::start(5432, "-c max_connections=100", |_| ());
     let folder = tempfile::tempdir().unwrap();
     let database = server.fresh_database();
-    let replicas = ["one", "two"].map(|name| Replica::start(folder.path(), name, &database));
     let client = Client::new();
+    // All verifiers here listen from one address.
+    let listeners = [("AUTH__STATUS_LISTS__MAX_LISTENERS_PER_ADDRESS", "1000")];
+    let replicas = ["one", "two"].map(|name| Replica::start(folder.path(), name, &database, &listeners));
     let body = json!({ "username": "alice", "password": PASSWORD });
     post(&client, &replicas[0].url, "/register", &body).await;
+    if std::env::args().any(|argument| argument == "crowd") {
+        return crowd(&client, folder.path(), &database).await;
+    }
 
     // With one replica, all verifiers listen where the logout is sent; with two, half of them at the other one.
     let all_at_one: Vec<Verifier> = (0..VERIFIERS).map(|_| verifier(&replicas[0].url)).collect();
@@ -108,6 +126,7 @@ async fn main() {
     spread("two replicas", &client, &replicas[0].url, &half).await;
     requests_of_verifiers(&client, &replicas, &half).await;
     drop(half);
+    crowd(&client, folder.path(), &database).await;
     large_lists(&client, &replicas[0].url, &database).await;
 }
 
@@ -144,37 +163,112 @@ async fn login(client: &Client, url: &str) -> String {
 async fn spread(name: &str, client: &Client, url: &str, verifiers: &[Verifier]) {
     let mut times = Vec::new();
     for _ in 0..ROUNDS {
-        let token = login(client, url).await;
-        for verifier in verifiers {
-            verifier.verify(&token).await.unwrap();
-        }
-        let logout = client.post(format!("{url}/logout")).bearer_auth(&token).send().await.unwrap();
-        assert_eq!(logout.status(), 204);
-        let begin = Instant::now();
-        let mut believing: Vec<&Verifier> = verifiers.iter().collect();
-        while !believing.is_empty() {
-            believing.retain(|verifier| {
-                let refused = verifier.verify_known(&token).is_err_and(|why| why == Refusal::Revoked);
-                if refused {
-                    times.push(begin.elapsed());
-                }
-                !refused
-            });
-            assert!(begin.elapsed() < Duration::from_secs(30), "{} still believe it", believing.len());
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-        // Not in step with anything.
-        tokio::time::sleep(Duration::from_millis(300 + u64::from(begin.elapsed().subsec_nanos()) % 300))
-            .await;
+        times.extend(logout(client, url, verifiers).await);
     }
+    println!("{name}: {VERIFIERS} verifiers, {ROUNDS} logouts; refused after {}", summary(times));
+}
+
+/// Logs in and out once; gives how long each verifier has still believed the token.
+async fn logout(client: &Client, url: &str, verifiers: &[Verifier]) -> Vec<Duration> {
+    let mut times = Vec::new();
+    let token = login(client, url).await;
+    for verifier in verifiers {
+        verifier.verify(&token).await.unwrap();
+    }
+    let logout = client.post(format!("{url}/logout")).bearer_auth(&token).send().await.unwrap();
+    assert_eq!(logout.status(), 204);
+    let begin = Instant::now();
+    let mut believing: Vec<&Verifier> = verifiers.iter().collect();
+    while !believing.is_empty() {
+        believing.retain(|verifier| {
+            let refused = verifier.verify_known(&token).is_err_and(|why| why == Refusal::Revoked);
+            if refused {
+                times.push(begin.elapsed());
+            }
+            !refused
+        });
+        assert!(begin.elapsed() < Duration::from_secs(30), "{} still believe it", believing.len());
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    // Not in step with anything.
+    tokio::time::sleep(Duration::from_millis(300 + u64::from(begin.elapsed().subsec_nanos()) % 300)).await;
+    times
+}
+
+fn summary(mut times: Vec<Duration>) -> String {
     times.sort();
     let ms = |time: Duration| time.as_secs_f64() * 1e3;
-    println!(
-        "{name}: {VERIFIERS} verifiers, {ROUNDS} logouts; refused after {:.0} ms (median), {:.0} ms (99%), {:.0} ms (slowest)",
+    format!(
+        "{:.0} ms (median), {:.0} ms (99%), {:.0} ms (slowest)",
         ms(times[times.len() / 2]),
         ms(times[times.len() * 99 / 100]),
         ms(*times.last().unwrap()),
+    )
+}
+
+/// One address holds all the streams and connections that it can get, and asks for more of both all the time. Meanwhile a
+/// verifier at another address connects anew for each logout.
+async fn crowd(client: &Client, folder: &Path, database: &str) {
+    let replica = Replica::start(folder, "three", database, &[]);
+    let (url, gathered) = (replica.url.clone(), Arc::new(AtomicUsize::new(0)));
+    let crowds = [
+        tokio::spawn(take_streams(url.clone(), Arc::clone(&gathered))),
+        tokio::spawn(take_connections(url.clone())),
+    ];
+    while gathered.load(Ordering::Relaxed) < 2 * STREAMS_OF_ONE_ADDRESS {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let (mut connecting, mut times) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let begin = Instant::now();
+        let verifiers = [verifier(&url)];
+        ready(&verifiers).await;
+        connecting.push(begin.elapsed());
+        times.extend(logout(client, &url, &verifiers).await);
+    }
+    println!(
+        "while one address holds all it can get: {ROUNDS} logouts, each with a verifier that has just connected; it \
+         listened after {}, and refused the token after {}",
+        summary(connecting),
+        summary(times)
     );
+    for crowd in crowds {
+        crowd.abort();
+    }
+}
+
+/// Opens streams until some are refused, and goes on trying.
+async fn take_streams(url: String, asked: Arc<AtomicUsize>) {
+    let client = Client::builder().local_address(Some(CROWD)).build().unwrap();
+    let mut streams = Vec::new();
+    loop {
+        if let Ok(stream) = client.get(format!("{url}/status-lists/events")).send().await
+            && stream.status() == 200
+        {
+            streams.push(stream);
+        }
+        asked.fetch_add(1, Ordering::Relaxed);
+        if asked.load(Ordering::Relaxed) > STREAMS_OF_ONE_ADDRESS {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+/// Opens connections, each of which says nothing.
+async fn take_connections(url: String) {
+    let address: SocketAddr = url.strip_prefix("http://").unwrap().parse().unwrap();
+    let mut connections = VecDeque::new();
+    loop {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(SocketAddr::new(CROWD, 0)).unwrap();
+        if let Ok(connection) = socket.connect(address).await {
+            connections.push_back(connection);
+        }
+        if connections.len() > CONNECTIONS_OF_THE_CROWD {
+            connections.pop_front();
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
 }
 
 /// What verifiers ask of auth-service while they verify, and nobody logs out.

@@ -7,7 +7,7 @@ use actix_web::ResponseError as _;
 use actix_web::web::{Data, ServiceConfig};
 use service_kit::folder::make_private;
 use service_kit::settings::SettingsError;
-use service_kit::{App, Cors, Endpoint, Tls};
+use service_kit::{App, Capacity, CapacityError, Cors, Descriptors, Endpoint, Tls};
 use shared_claims::{error::SetupError, verifier::Clock};
 
 use crate::books::Books;
@@ -31,6 +31,8 @@ pub enum StartError {
     Verifier(SetupError),
     #[error("cannot listen on {0}: {1}")]
     Listen(SocketAddr, io::Error),
+    #[error(transparent)]
+    Capacity(#[from] CapacityError),
     #[error("cannot serve: {0}")]
     Io(#[from] io::Error),
 }
@@ -45,6 +47,7 @@ pub enum StartError {
 /// Outside a tokio runtime.
 pub fn build(settings: &Settings, clock: Clock) -> Result<App, StartError> {
     let tls = open_tls(settings, clock.clone())?;
+    let capacity = Capacity::claim(&settings.http, descriptors(settings))?;
     let verifier = verifier::from_settings(settings)?.with_clock(clock.clone());
     let metadata = metadata::from_settings(settings, &verifier)?;
     make_data_dir(settings)?;
@@ -68,6 +71,7 @@ pub fn build(settings: &Settings, clock: Clock) -> Result<App, StartError> {
         name: "resource-service",
         address: settings.listen,
         http: &settings.http,
+        capacity,
         tls,
         hsts: settings.tls.hsts(settings.public_url.as_deref()),
         refusal: |_, problem| problem.error_response(),
@@ -75,6 +79,13 @@ pub fn build(settings: &Settings, clock: Clock) -> Result<App, StartError> {
     let app = App::listen(endpoint, routes).map_err(|error| StartError::Listen(settings.listen, error))?;
     log::info!("trusts {}", settings.issuer);
     Ok(app)
+}
+
+/// What the service has open beside its connections: for each connection to SQLite the database, its log and now and then a
+/// temporary file; books that are read at start, certificates; requests to the issuer and the stream of its events. A download
+/// has the book open beside its connection.
+fn descriptors(settings: &Settings) -> Descriptors {
+    Descriptors { reserve: 3 * (settings.database.pool_size as usize + 1) + 32, per_connection: 2 }
 }
 
 fn open_tls(settings: &Settings, clock: Clock) -> Result<Option<Tls>, SettingsError> {

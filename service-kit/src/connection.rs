@@ -3,18 +3,20 @@
 //! actix bounds the first head of a connection and the idle time after an answer. A client that sends the second head byte
 //! by byte, that drips the rest of a body which nobody reads, or that takes nothing of an answer, is bounded here.
 
-use std::cell::Cell;
 use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::web::Bytes;
+use futures_util::task::AtomicWaker;
 use pin_project_lite::pin_project;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
+
+use crate::peers::Admitted;
 
 /// How slow a client may be.
 #[derive(Debug, Clone, Copy)]
@@ -25,30 +27,66 @@ pub(crate) struct Pace {
     pub(crate) unread: Duration,
 }
 
-/// Whether a request is being answered; shared by a connection and the requests that come over it.
+/// What a connection is doing; shared by the connection, the requests that come over it, and those who may close it.
 #[derive(Debug, Clone)]
-pub(crate) struct Activity(Rc<State>);
+pub(crate) struct Activity(Arc<State>);
 
 #[derive(Debug)]
 struct State {
+    phase: Mutex<Phase>,
+    closer: AtomicWaker,
+}
+
+#[derive(Debug)]
+struct Phase {
     /// actix answers the requests of a connection one after the other, so this is 0 or 1.
-    answering: Cell<usize>,
-    quiet_since: Cell<Instant>,
+    answering: usize,
+    quiet_since: Instant,
+    /// The connection was told to close.
+    closed: bool,
 }
 
 impl Activity {
-    fn new() -> Self {
-        Self(Rc::new(State { answering: Cell::new(0), quiet_since: Cell::new(Instant::now()) }))
+    pub(crate) fn new() -> Self {
+        let phase = Phase { answering: 0, quiet_since: Instant::now(), closed: false };
+        Self(Arc::new(State { phase: Mutex::new(phase), closer: AtomicWaker::new() }))
     }
 
     /// A request is being answered for as long as this is kept.
     pub(crate) fn begin(&self) -> Answering {
-        self.0.answering.set(self.0.answering.get() + 1);
+        self.phase().answering += 1;
         Answering(self.clone())
     }
 
-    fn quiet_since(&self) -> Option<Instant> {
-        (self.0.answering.get() == 0).then(|| self.0.quiet_since.get())
+    /// Since when no request has been answered; `None` while one is.
+    pub(crate) fn quiet_since(&self) -> Option<Instant> {
+        let phase = self.phase();
+        (phase.answering == 0).then_some(phase.quiet_since)
+    }
+
+    /// Has the connection closed, unless a request is being answered.
+    pub(crate) fn close_if_idle(&self) -> bool {
+        let mut phase = self.phase();
+        if phase.answering == 0 {
+            phase.closed = true;
+            self.0.closer.wake();
+        }
+        phase.closed
+    }
+
+    /// Ready when the connection has to close.
+    pub(crate) fn poll_closed(&self, context: &Context<'_>) -> Poll<()> {
+        self.0.closer.register(context.waker());
+        if self.phase().closed { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Nothing panics while it holds this lock.
+    fn phase(&self) -> MutexGuard<'_, Phase> {
+        self.0.phase.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -58,9 +96,9 @@ pub(crate) struct Answering(Activity);
 
 impl Drop for Answering {
     fn drop(&mut self) {
-        let Self(Activity(state)) = self;
-        state.answering.set(state.answering.get() - 1);
-        state.quiet_since.set(Instant::now());
+        let mut phase = self.0.phase();
+        phase.answering -= 1;
+        phase.quiet_since = Instant::now();
     }
 }
 
@@ -100,23 +138,24 @@ impl<B: MessageBody> MessageBody for Answered<B> {
     }
 }
 
-/// A connection whose slow client is cut: reading or writing fails with [`ErrorKind::TimedOut`], and the server drops it.
+/// A connection whose slow client is cut: reading or writing fails with [`ErrorKind::TimedOut`], and the server drops it. So
+/// it is, with [`ErrorKind::ConnectionAborted`], when it has to make room for another one of its address.
 pub(crate) struct Paced<T> {
     io: T,
-    activity: Activity,
+    admitted: Admitted,
     pace: Pace,
     silence: Pin<Box<Sleep>>,
     unread: Option<Pin<Box<Sleep>>>,
 }
 
 impl<T> Paced<T> {
-    pub(crate) fn new(io: T, pace: Pace) -> Self {
+    pub(crate) fn new(io: T, admitted: Admitted, pace: Pace) -> Self {
         let silence = Box::pin(sleep(pace.between));
-        Self { io, activity: Activity::new(), pace, silence, unread: None }
+        Self { io, admitted, pace, silence, unread: None }
     }
 
     pub(crate) fn activity(&self) -> Activity {
-        self.activity.clone()
+        self.admitted.activity.clone()
     }
 
     /// Ready when the next request is overdue. The timer is moved on only when it fires, so that a request costs nothing.
@@ -124,7 +163,7 @@ impl<T> Paced<T> {
         loop {
             ready!(self.silence.as_mut().poll(context));
             let now = Instant::now();
-            let due = self.activity.quiet_since().unwrap_or(now) + self.pace.between;
+            let due = self.admitted.activity.quiet_since().unwrap_or(now) + self.pace.between;
             if due <= now {
                 return Poll::Ready(());
             }
@@ -155,6 +194,9 @@ impl<T: AsyncRead + Unpin> AsyncRead for Paced<T> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if this.admitted.activity.poll_closed(context).is_ready() {
+            return Poll::Ready(Err(ErrorKind::ConnectionAborted.into()));
+        }
         if this.poll_overdue(context).is_ready() {
             return Poll::Ready(Err(ErrorKind::TimedOut.into()));
         }

@@ -4,6 +4,7 @@
 //!
 //! Nothing here knows a token, a user or a table. What only one service needs lives in that service.
 
+pub mod capacity;
 mod connection;
 pub mod cors;
 pub mod envelope;
@@ -12,6 +13,7 @@ pub mod folder;
 mod head;
 mod listener;
 pub mod logging;
+mod peers;
 pub mod problem;
 mod protection;
 pub mod routes;
@@ -19,6 +21,7 @@ pub mod server;
 pub mod settings;
 pub mod tls;
 
+pub use capacity::{Capacity, CapacityError, Descriptors};
 pub use cors::Cors;
 pub use envelope::REQUEST_ID;
 pub use fields::{BodyLimits, Fields, FromFields, Strict};

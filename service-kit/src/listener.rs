@@ -2,9 +2,9 @@
 //!
 //! actix-web's `HttpServer` is these same parts put together, without a place for what [`Paced`] adds to a connection.
 
-use std::future::ready;
-use std::io;
-use std::net::TcpListener;
+use std::future::{poll_fn, ready};
+use std::io::{self, ErrorKind};
+use std::net::{SocketAddr, TcpListener};
 
 use actix_http::error::DispatchError;
 use actix_http::{HttpService, Protocol, Request};
@@ -14,8 +14,11 @@ use actix_web::body::MessageBody;
 use actix_web::dev::{AppConfig, ServiceResponse};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
 
-use crate::connection::{Pace, Paced};
+use crate::capacity::Capacity;
+use crate::connection::{Activity, Pace, Paced};
+use crate::peers::{Admitted, Peers};
 use crate::server::HttpSettings;
 use crate::tls::Handshakes;
 
@@ -23,6 +26,7 @@ use crate::tls::Handshakes;
 pub(crate) struct Listener<'a> {
     pub(crate) socket: TcpListener,
     pub(crate) http: &'a HttpSettings,
+    pub(crate) capacity: Capacity,
     /// Plain text without it.
     pub(crate) acceptor: Option<Handshakes>,
 }
@@ -31,7 +35,7 @@ impl Listener<'_> {
     /// Serves what `app` makes, once for each worker.
     ///
     /// # Errors
-    /// The system does not say how many processors there are, or refuses the socket.
+    /// The system refuses the socket.
     pub(crate) fn serve<I, S, B>(self, app: impl Fn() -> I + Clone + Send + 'static) -> io::Result<Server>
     where
         I: IntoServiceFactory<S, Request>,
@@ -45,26 +49,30 @@ impl Listener<'_> {
         S::Future: 'static,
         B: MessageBody + 'static,
     {
-        let builder = builder(self.http)?;
+        let builder = builder(self.http, self.capacity);
         let (signal, http) = (builder.graceful_shutdown_signal(), self.http.clone());
+        let peers = Peers::new(self.capacity.per_address, &http.trusted_proxies);
         let pace = Pace { between: http.keep_alive + http.head_timeout, unread: http.write_timeout };
         let listening = match self.acceptor {
             None => builder.listen("http", self.socket, move || {
+                let peers = peers.clone();
                 let connected = move |io: TcpStream| {
                     let peer = io.peer_addr().ok();
-                    ready(Ok::<_, DispatchError>((Paced::new(io, pace), Protocol::Http1, peer)))
+                    let admitted = admit(&peers, peer);
+                    ready(admitted.map(|admitted| (Paced::new(io, admitted, pace), Protocol::Http1, peer)))
                 };
                 fn_service(connected).and_then(service(app(), &http, &signal))
             }),
             Some(handshakes) => builder.listen("https", self.socket, move || {
-                let handshakes = handshakes.clone();
+                let (handshakes, peers) = (handshakes.clone(), peers.clone());
                 let connected = move |io: TcpStream| {
-                    let handshakes = handshakes.clone();
+                    let (handshakes, peer) = (handshakes.clone(), io.peer_addr().ok());
+                    let admitted = admit(&peers, peer);
                     async move {
-                        let peer = io.peer_addr().ok();
-                        let io =
-                            handshakes.accept(io).await.inspect_err(|error| log::debug!("TLS: {error}"))?;
-                        Ok::<_, DispatchError>((Paced::new(io, pace), Protocol::Http1, peer))
+                        let admitted = admitted?;
+                        let io = handshake(&handshakes, io, &admitted.activity).await;
+                        let io = io.inspect_err(|error| log::debug!("TLS: {error}"))?;
+                        Ok::<_, DispatchError>((Paced::new(io, admitted, pace), Protocol::Http1, peer))
                     }
                 };
                 fn_service(connected).and_then(service(app(), &http, &signal))
@@ -74,16 +82,31 @@ impl Listener<'_> {
     }
 }
 
-fn builder(http: &HttpSettings) -> io::Result<ServerBuilder> {
-    let workers = match http.workers {
-        0 => std::thread::available_parallelism()?.get(),
-        workers => workers,
-    };
-    Ok(Server::build()
-        .workers(workers)
-        .max_concurrent_connections(http.max_connections)
+fn builder(http: &HttpSettings, capacity: Capacity) -> ServerBuilder {
+    Server::build()
+        .workers(capacity.workers)
+        .max_concurrent_connections(capacity.per_worker)
         .shutdown_timeout(http.shutdown_timeout.as_secs())
-        .disable_signals()) // they end the streams of events as well, so `server` handles them
+        .disable_signals() // they end the streams of events as well, so `server` handles them
+}
+
+fn admit(peers: &Peers, peer: Option<SocketAddr>) -> Result<Admitted, DispatchError> {
+    peers.admit(peer).ok_or_else(|| {
+        log::debug!("a connection was refused: its address has as many as it may have, and uses them all");
+        DispatchError::Io(ErrorKind::ConnectionRefused.into())
+    })
+}
+
+/// A handshake, unless the connection has to close before it is done.
+async fn handshake(
+    handshakes: &Handshakes,
+    io: TcpStream,
+    activity: &Activity,
+) -> io::Result<TlsStream<TcpStream>> {
+    tokio::select! {
+        done = handshakes.accept(io) => done,
+        () = poll_fn(|context| activity.poll_closed(context)) => Err(ErrorKind::ConnectionAborted.into()),
+    }
 }
 
 /// HTTP/1.1 over connections of type `T`.
@@ -92,7 +115,7 @@ fn service<T, I, S, B>(
     http: &HttpSettings,
     signal: &GracefulShutdownSignal,
 ) -> impl ServiceFactory<
-    (Paced<T>, Protocol, Option<std::net::SocketAddr>),
+    (Paced<T>, Protocol, Option<SocketAddr>),
     Config = (),
     Response = (),
     Error = DispatchError,

@@ -17,6 +17,7 @@ use serde::Deserialize;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use crate::capacity::Capacity;
 use crate::cors;
 use crate::envelope::{Envelope, Refusal};
 use crate::fields::BodyLimits;
@@ -32,6 +33,7 @@ use crate::tls::{Tls, TlsSettings};
 pub struct HttpSettings {
     pub workers: usize,
     pub max_connections: usize,
+    pub max_connections_per_address: usize,
     pub max_body_bytes: usize,
     #[serde(with = "humantime_serde")]
     pub body_timeout: Duration,
@@ -60,6 +62,7 @@ impl HttpSettings {
         check_ranges(&[
             ("http.workers", self.workers, 0, 1024),
             ("http.max_connections", self.max_connections, 1, 1_000_000),
+            ("http.max_connections_per_address", self.max_connections_per_address, 1, 1_000_000),
             ("http.max_body_bytes", self.max_body_bytes, 1024, 16 << 20),
             ("http.max_target_bytes", self.max_target_bytes, 1024, 64 << 10),
             ("http.max_header_bytes", self.max_header_bytes, 1024, 120 << 10), // actix-http's own end is 128 KiB
@@ -120,6 +123,8 @@ pub struct Endpoint<'a> {
     pub address: SocketAddr,
     /// Bounds.
     pub http: &'a HttpSettings,
+    /// How many connections there can be.
+    pub capacity: Capacity,
     /// Plain text without it.
     pub tls: Option<Tls>,
     /// `Strict-Transport-Security`, as [`TlsSettings::hsts`] has it.
@@ -190,7 +195,7 @@ impl App {
         endpoint: Endpoint<'_>,
         routes: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
     ) -> io::Result<Self> {
-        let Endpoint { name, address, http, tls, .. } = endpoint;
+        let Endpoint { name, address, http, capacity, tls, .. } = endpoint;
         let socket = TcpListener::bind(address)?;
         let address = socket.local_addr()?;
         let (closing, closed) = watch::channel(false);
@@ -214,7 +219,8 @@ impl App {
         };
         let scheme = if tls.is_some() { "https" } else { "http" };
         let (acceptor, refresher) = tls.map(Tls::into_parts).unzip();
-        let server = Listener { socket, http, acceptor }.serve(app)?;
+        capacity.report(http);
+        let server = Listener { socket, http, capacity, acceptor }.serve(app)?;
         let handle = Handle {
             server: server.handle(),
             closing: Arc::new(closing),

@@ -9,7 +9,7 @@ use actix_web::web::{Data, ServiceConfig};
 use secrecy::{ExposeSecret as _, SecretString};
 use service_kit::folder::make_private;
 use service_kit::settings::SettingsError;
-use service_kit::{App, Cors, Endpoint, Tls};
+use service_kit::{App, Capacity, CapacityError, Cors, Endpoint, Tls};
 use shared_claims::{
     Verifier,
     error::{KeySetError, SetupError},
@@ -22,7 +22,7 @@ use crate::domain::guessing::Guessing;
 use crate::domain::keyring::sealing::{self, MasterKeyError};
 use crate::domain::keyring::{Keyring, KeyringError, Sealer};
 use crate::domain::passwords::Hasher;
-use crate::domain::revocation::{StatusListPolicy, StatusLists};
+use crate::domain::revocation::{Places, StatusListPolicy, StatusLists};
 use crate::domain::{DatabaseClock, Issuer, Policy, recovery};
 use crate::http::{self, CookieMode, Devices, ImportLimits, Listeners, Metadata, Rates};
 use crate::settings::{PasswordAlgorithm, Settings};
@@ -56,6 +56,8 @@ pub enum StartError {
     Listen(SocketAddr, io::Error),
     #[error("cannot write the metadata: {0}")]
     Metadata(#[from] serde_json::Error),
+    #[error(transparent)]
+    Capacity(#[from] CapacityError),
     #[error("cannot serve: {0}")]
     Serve(io::Error),
 }
@@ -66,6 +68,9 @@ pub enum StartError {
 /// [`StartError`], as a sentence for the operator.
 pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError> {
     let tls = open_tls(settings, clock.clone())?;
+    let capacity = Capacity::claim(&settings.http, rules::descriptors(settings))?;
+    let limits = rules::place_limits(settings, capacity);
+    let places = Places::new(limits);
     let issuer = Data::new(build_issuer(settings, clock).await?);
     issuer.publish_lists().await?;
     let max_age = settings.keys.max_age.as_secs();
@@ -76,8 +81,7 @@ pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError>
         settings.limits.forwarded_header,
     ));
     let rates = Data::new(Rates::new(&settings.limits));
-    let listeners =
-        Data::new(Listeners::new(settings.status_lists.max_listeners, settings.status_lists.heartbeat));
+    let listeners = Data::new(Listeners::new(places.clone(), settings.status_lists.heartbeat));
     let import = Data::new(ImportLimits {
         max_body_bytes: settings.import.max_body_bytes,
         max_lines: settings.import.max_lines,
@@ -88,6 +92,7 @@ pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError>
         Url::parse(&settings.issuer).map_or_else(|_| String::new(), |url| url.path().to_owned());
     let upkeep = rules::upkeep(settings);
     let (background, audit) = (issuer.clone(), issuer.audit.clone());
+    let (listening, look_at_clients) = (issuer.clone(), rules::look_at_clients(settings));
     let routes = move |config: &mut ServiceConfig| {
         config
             .app_data(issuer.clone())
@@ -104,16 +109,19 @@ pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError>
         name: "auth-service",
         address: settings.listen,
         http: &settings.http,
+        capacity,
         tls,
         hsts: settings.tls.hsts(Some(&settings.issuer)),
         refusal: http::refusal,
     };
+    rules::report_places(settings, limits);
     let app = App::listen(endpoint, routes).map_err(|error| StartError::Listen(settings.listen, error))?;
     warn_about(settings);
     log::info!("issues tokens as {}", settings.issuer);
     audit.begin().await;
     Ok(app
         .beside(async move { background.keep_up(upkeep).await })
+        .beside(async move { listening.follow_withdrawals(&places, look_at_clients).await })
         .afterwards(async move { audit.close().await }))
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use service_kit::{Capacity, Descriptors};
 use shared_claims::{error::SetupError, http::CookieSource, verifier::Algorithm};
 use url::Url;
 
@@ -11,6 +12,7 @@ use crate::domain::audit::AuditRules;
 use crate::domain::guessing::{GuessingRules, Rule};
 use crate::domain::keyring::{Lifetimes, Plan};
 use crate::domain::passwords::{Bounds, Hashing, HashingLimits, PasswordPolicy, Peppers, Scheme};
+use crate::domain::revocation::PlaceLimits;
 use crate::domain::rights::Roles;
 use crate::domain::upkeep::Upkeep;
 use crate::http::CookieMode;
@@ -26,6 +28,46 @@ pub fn store_limits(settings: &Settings) -> StoreLimits {
         write_queue: settings.database.write_queue,
         write_group: settings.database.write_group,
     }
+}
+
+/// What SQLite has open for a connection: the database, its log, and now and then a temporary file.
+const FILES_PER_DATABASE_CONNECTION: usize = 3;
+/// Keys, certificates, the settings: read now and then.
+const OTHER_FILES: usize = 16;
+/// How long a client that was withdrawn may go on listening, at the most.
+const LONGEST_LOOK_AT_CLIENTS: Duration = Duration::from_secs(10);
+
+/// What the service has open beside its connections.
+pub(super) fn descriptors(settings: &Settings) -> Descriptors {
+    let connections = settings.database.pool_size as usize + 2; // the writer, and one that is being replaced
+    Descriptors { reserve: FILES_PER_DATABASE_CONNECTION * connections + OTHER_FILES, per_connection: 1 }
+}
+
+/// How many verifiers may listen, with as many connections as there can be.
+pub(super) fn place_limits(settings: &Settings, capacity: Capacity) -> PlaceLimits {
+    let lists = &settings.status_lists;
+    PlaceLimits {
+        all: capacity.streams(lists.max_listeners),
+        per_address: lists.max_listeners_per_address,
+        per_client: lists.max_listeners_per_client,
+    }
+}
+
+/// Writes into the log what became of the settings.
+pub(super) fn report_places(settings: &Settings, limits: PlaceLimits) {
+    let (all, anonymous) = (limits.all, limits.anonymous());
+    log::info!("serves up to {all} streams of events, {anonymous} of them to anonymous listeners");
+    let configured = settings.status_lists.max_listeners;
+    if all < configured {
+        log::warn!(
+            "status_lists.max_listeners is {configured}, but there are connections for {all} streams and as many requests"
+        );
+    }
+}
+
+/// How often to see whether the clients that listen are still what they were.
+pub(super) fn look_at_clients(settings: &Settings) -> Duration {
+    settings.status_lists.heartbeat.min(LONGEST_LOOK_AT_CLIENTS)
 }
 
 pub(super) fn plan(settings: &Settings) -> Plan {

@@ -8,6 +8,7 @@ pub mod audit;
 pub mod clients;
 mod clock;
 pub mod csrf;
+mod entity_tag;
 pub mod guessing;
 pub mod import;
 pub mod introspection;
@@ -25,6 +26,7 @@ pub mod users;
 
 pub use access_token::FIRST_PARTY;
 pub use clock::DatabaseClock;
+pub use entity_tag::entity_tag;
 
 use std::time::Duration;
 

@@ -2,16 +2,21 @@
 //! `client_secret_post`.
 
 use actix_web::HttpRequest;
-use actix_web::http::header::AUTHORIZATION;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret as _, SecretString};
+use service_kit::Problem;
 
 use super::error::IntoProblem;
 use super::oauth::{OAuthError, Parameters};
 use crate::domain::Issuer;
 use crate::domain::clients::name_of;
 use crate::store::clients::Client;
+
+/// How a client that failed to prove itself is told that it can (RFC 7617).
+pub(super) const CHALLENGE: &str = r#"Basic realm="auth-service""#;
 
 /// An id and a secret, as they were sent.
 struct Credentials {
@@ -63,6 +68,25 @@ pub(super) async fn require(
     parameters: &mut Parameters,
 ) -> Result<Client, OAuthError> {
     authenticate(issuer, authorization, parameters).await?.ok_or_else(OAuthError::invalid_client)
+}
+
+/// The client that proves itself by `client_secret_basic`, for routes that have no parameters; `None` when nobody tries to.
+///
+/// # Errors
+/// `401` when the proof fails: the same for a client that is not known, one that is disabled, and a wrong secret.
+pub(super) async fn authenticate_basic(
+    issuer: &Issuer,
+    authorization: &Authorization,
+) -> Result<Option<Client>, Problem> {
+    let Some(encoded) = authorization.basic() else { return Ok(None) };
+    let refused = || {
+        let detail = "The client is not known here, or its secret is another one.";
+        Problem::new(StatusCode::UNAUTHORIZED, "invalid_client", detail)
+            .with_header(WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE))
+    };
+    let credentials = parse_basic(encoded).ok_or_else(refused)?;
+    let known = issuer.authenticate_client(&credentials.id, &credentials.secret).await;
+    known.map_err(IntoProblem::into_problem)?.map(Some).ok_or_else(refused)
 }
 
 /// The value of the `Authorization` header, if there is one.

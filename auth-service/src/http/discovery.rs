@@ -2,19 +2,21 @@
 //! themselves by the issuer's URL alone.
 
 use std::collections::BTreeSet;
+use std::fmt::Display;
 use std::time::Duration;
 
-use actix_web::http::header::{CACHE_CONTROL, ETAG, EntityTag, Header as _, IfNoneMatch};
+use actix_web::http::header::{CACHE_CONTROL, ETAG, EntityTag, Header as _, HeaderName, IfNoneMatch};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 
-use crate::domain::{Issuer, Policy};
+use crate::domain::{Issuer, Policy, entity_tag};
 
 /// The metadata, made once: nothing in it depends on a request, least of all on its `Host`.
 #[derive(Debug)]
 pub(crate) struct Metadata {
     json: String,
+    etag: String,
     cache_control: String,
 }
 
@@ -69,16 +71,30 @@ impl Metadata {
             subject_types_supported: ["public"],
             id_token_signing_alg_values_supported: algorithms,
         })?;
-        Ok(Self { json, cache_control: format!("public, max-age={max_age}") })
+        Ok(Self { etag: entity_tag(&json), json, cache_control: cache_control(max_age) })
     }
 }
 
-pub(super) async fn metadata(metadata: Data<Metadata>) -> HttpResponse {
-    HttpResponse::Ok()
-        .content_type("application/json")
+pub(super) async fn metadata(metadata: Data<Metadata>, req: HttpRequest) -> HttpResponse {
+    let known = if_none_match(&req, &metadata.etag);
+    let mut response = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    response
         .insert_header((CACHE_CONTROL, metadata.cache_control.as_str()))
-        .body(metadata.json.clone())
+        .insert_header((ETAG, metadata.etag.as_str()));
+    if known {
+        return response.finish();
+    }
+    response.content_type("application/json").body(metadata.json.clone())
 }
+
+/// A client may keep the answer for `max_age` seconds. A shared cache has to ask again each time (RFC 9111 section 5.2.2.10):
+/// it hears no events, and would go on answering with keys that were withdrawn, or without the algorithm of new ones.
+fn cache_control(max_age: impl Display) -> String {
+    format!("public, max-age={max_age}, s-maxage=0")
+}
+
+/// Lets a verifier see whether an answer is as new as the event that told of it.
+const X_KEYS_REVISION: HeaderName = HeaderName::from_static("x-keys-revision");
 
 /// How long the answer waits for the database, to be sure that no key has just been withdrawn.
 const PATIENCE: Duration = Duration::from_millis(250);
@@ -91,8 +107,9 @@ pub(super) async fn key_set(issuer: Data<Issuer>, req: HttpRequest) -> HttpRespo
     let mut response = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     let max_age = issuer.keyring.max_age(issuer.clock.now());
     response
-        .insert_header((CACHE_CONTROL, format!("public, max-age={max_age}")))
-        .insert_header((ETAG, published.etag.as_str()));
+        .insert_header((CACHE_CONTROL, cache_control(max_age)))
+        .insert_header((ETAG, published.etag.as_str()))
+        .insert_header((X_KEYS_REVISION, published.revision));
     if known {
         return response.finish();
     }

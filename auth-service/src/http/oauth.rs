@@ -14,6 +14,8 @@ use serde_json::Value;
 use service_kit::fields::{Fields, read_body, require_json};
 use service_kit::{FieldError, Problem};
 
+use super::client::CHALLENGE;
+
 /// `{"error", "error_description"}`.
 #[derive(Debug, thiserror::Error)]
 #[error("{status} {code}: {description}")]
@@ -51,7 +53,7 @@ impl OAuthError {
             status: StatusCode::UNAUTHORIZED,
             code: "invalid_client",
             description: Cow::Borrowed("The client is not known here, or its secret is another one."),
-            headers: vec![(WWW_AUTHENTICATE, HeaderValue::from_static(r#"Basic realm="auth-service""#))],
+            headers: vec![(WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE))],
         }
     }
 }

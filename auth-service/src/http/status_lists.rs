@@ -12,14 +12,16 @@ use actix_web::http::header::{
 use actix_web::web::{Bytes, Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use futures_util::stream;
-use serde::Serialize;
 use service_kit::{Closing, Problem};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 
+use super::client::{Authorization, authenticate_basic};
+use super::device::DeviceOf;
 use super::discovery::if_none_match;
 use super::error::IntoProblem;
 use crate::domain::Issuer;
-use crate::domain::revocation::News;
+use crate::domain::guessing::Source;
+use crate::domain::revocation::{Listener, News, Place, Places};
 
 /// Seconds after which a verifier may try again to listen.
 const LISTENERS_RETRY: u32 = 10;
@@ -27,28 +29,29 @@ const LISTENERS_RETRY: u32 = 10;
 /// Proxies must not collect events before they pass them on.
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
-/// How many verifiers may listen at once, and how often they hear that nothing happens.
-#[derive(Debug)]
+/// Who may listen, and how often they hear that nothing happens.
+#[derive(Debug, Clone)]
 pub(crate) struct Listeners {
-    places: Arc<Semaphore>,
+    places: Places,
     heartbeat: Duration,
 }
 
 impl Listeners {
-    pub(crate) fn new(most: usize, heartbeat: Duration) -> Self {
-        Self { places: Arc::new(Semaphore::new(most)), heartbeat }
+    pub(crate) fn new(places: Places, heartbeat: Duration) -> Self {
+        Self { places, heartbeat }
     }
 }
 
-#[derive(Serialize)]
-struct Aggregation {
-    status_lists: Vec<String>,
-}
-
 /// Section 9.3 of the draft.
-pub(super) async fn aggregation(issuer: Data<Issuer>) -> Result<HttpResponse, Problem> {
-    let status_lists = issuer.list_uris().await.map_err(IntoProblem::into_problem)?;
-    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-cache")).json(Aggregation { status_lists }))
+pub(super) async fn aggregation(issuer: Data<Issuer>, req: HttpRequest) -> Result<HttpResponse, Problem> {
+    let index = issuer.list_index().await.map_err(IntoProblem::into_problem)?;
+    let known = if_none_match(&req, &index.etag);
+    let mut response = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    response.insert_header((CACHE_CONTROL, "no-cache")).insert_header((ETAG, index.etag.as_str()));
+    if known {
+        return Ok(response.finish());
+    }
+    Ok(response.content_type("application/json").body(index.json.clone()))
 }
 
 /// Section 8.1 of the draft.
@@ -89,38 +92,38 @@ fn takes_gzip(req: &HttpRequest) -> bool {
     })
 }
 
-/// A listener: what it was told, and what there is to tell.
-struct Listener {
+/// A stream of events: what was told, and what there is to tell.
+struct Events {
     issuer: Data<Issuer>,
     news: watch::Receiver<Arc<News>>,
     told: Option<Arc<News>>,
     heartbeat: Duration,
     closing: Closing,
-    _place: OwnedSemaphorePermit,
+    place: Place,
 }
 
 /// Events in the form of the HTML standard, section 9.2. At first the state of everything, then whatever changes. Only the
-/// latest state is kept for a slow listener, however much happens.
+/// latest state is kept for a slow listener, however much happens. A client that proves itself has a better place.
 pub(super) async fn events(
     issuer: Data<Issuer>,
     listeners: Data<Listeners>,
     closing: Closing,
+    DeviceOf(device): DeviceOf,
+    authorization: Authorization,
 ) -> Result<HttpResponse, Problem> {
-    let place = Arc::clone(&listeners.places).try_acquire_owned().map_err(|_| {
+    let listener = match authenticate_basic(&issuer, &authorization).await? {
+        Some(client) => Listener::Client(client),
+        None => Listener::Anonymous(Source::of(device.ip.as_deref())),
+    };
+    let place = listeners.places.take(listener).ok_or_else(|| {
         let detail = "Too many listeners; ask for the lists at intervals instead.";
         Problem::unavailable("too_many_listeners", detail, LISTENERS_RETRY)
     })?;
-    let listener = Listener {
-        news: issuer.news(),
-        issuer,
-        told: None,
-        heartbeat: listeners.heartbeat,
-        closing,
-        _place: place,
-    };
-    let events = stream::unfold(listener, |mut listener| async move {
-        let event = listener.next().await?;
-        Some((Ok::<_, Infallible>(event), listener))
+    let events =
+        Events { news: issuer.news(), issuer, told: None, heartbeat: listeners.heartbeat, closing, place };
+    let events = stream::unfold(events, |mut events| async move {
+        let event = events.next().await?;
+        Some((Ok::<_, Infallible>(event), events))
     });
     Ok(HttpResponse::Ok()
         .content_type("text/event-stream")
@@ -129,14 +132,15 @@ pub(super) async fn events(
         .streaming(events))
 }
 
-impl Listener {
-    /// What to say next; `None` when the service is about to stop.
+impl Events {
+    /// What to say next; `None` when the service is about to stop, or the place is somebody else's.
     async fn next(&mut self) -> Option<Bytes> {
         if self.told.is_none() {
             return Some(self.tell());
         }
         tokio::select! {
             () = self.closing.closed() => None,
+            () = self.place.ended() => None,
             changed = self.news.changed() => changed.ok().map(|()| self.tell()),
             () = tokio::time::sleep(self.heartbeat) => Some(Bytes::from_static(b": alive\n\n")),
         }

@@ -53,6 +53,18 @@ impl Settings {
             ("audit.batch", self.audit.batch, 1, 1000),
             ("audit.refusals_per_second", self.audit.refusals_per_second as usize, 1, 1_000_000),
             ("status_lists.max_listeners", self.status_lists.max_listeners, 0, 1_000_000),
+            (
+                "status_lists.max_listeners_per_address",
+                self.status_lists.max_listeners_per_address,
+                0,
+                1_000_000,
+            ),
+            (
+                "status_lists.max_listeners_per_client",
+                self.status_lists.max_listeners_per_client,
+                0,
+                1_000_000,
+            ),
         ])?;
         let durations = [
             ("tokens.access_ttl", self.tokens.access_ttl),
@@ -271,6 +283,14 @@ mod tests {
             ("AUTH__KEYS__PUBLISH_AHEAD", "0s", "keys.publish_ahead"),
             ("AUTH__STATUS_LISTS__LOOK", "0s", "status_lists.look"),
             ("AUTH__STATUS_LISTS__TTL", "2d", "status_lists.ttl"),
+            ("AUTH__STATUS_LISTS__MAX_LISTENERS", "1000001", "`status_lists.max_listeners`"),
+            ("AUTH__STATUS_LISTS__MAX_LISTENERS_PER_ADDRESS", "-1", "status_lists.max_listeners_per_address"),
+            (
+                "AUTH__STATUS_LISTS__MAX_LISTENERS_PER_CLIENT",
+                "1000001",
+                "status_lists.max_listeners_per_client",
+            ),
+            ("AUTH__HTTP__MAX_CONNECTIONS_PER_ADDRESS", "0", "http.max_connections_per_address"),
             ("AUTH__CORS__ALLOWED_ORIGINS", "*", "cors.allowed_origins"),
             ("AUTH__CORS__ALLOWED_ORIGINS", "null", "cors.allowed_origins"),
             ("AUTH__CORS__ALLOWED_ORIGINS", "https://a.example,https://*.a.example", "cors.allowed_origins"),

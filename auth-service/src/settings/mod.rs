@@ -159,6 +159,8 @@ pub struct StatusLists {
     #[serde(with = "humantime_serde")]
     pub heartbeat: Duration,
     pub max_listeners: usize,
+    pub max_listeners_per_address: usize,
+    pub max_listeners_per_client: usize,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -11,7 +11,7 @@ async fn the_key_set_can_be_cached_and_revalidated() {
     let answer = service.get("/.well-known/jwks.json").await;
     assert_eq!(answer.status, 200);
     assert_eq!(answer.header("content-type"), "application/json");
-    assert_eq!(answer.header("cache-control"), "public, max-age=300");
+    assert_eq!(answer.header("cache-control"), "public, max-age=300, s-maxage=0");
     let etag = answer.header("etag").to_owned();
     for known in [etag.clone(), format!("\"other\", W/{etag}"), "*".to_owned()] {
         let request = service.request(Method::GET, "/.well-known/jwks.json").header("if-none-match", known);
@@ -33,7 +33,7 @@ async fn the_metadata_names_the_issuer_and_where_everything_is() {
             .header("x-forwarded-host", "evil.example");
         let answer = send(request).await;
         assert_eq!(answer.status, 200, "{path}");
-        assert_eq!(answer.header("cache-control"), "public, max-age=300");
+        assert_eq!(answer.header("cache-control"), "public, max-age=300, s-maxage=0");
         let document = answer.json();
         assert_eq!(document["issuer"], "https://id.example/tenant");
         assert_eq!(document["jwks_uri"], "https://id.example/tenant/.well-known/jwks.json");

@@ -219,6 +219,7 @@ async fn with_a_shared_secret_tokens_have_no_status_and_metadata_name_no_lists()
     let metadata = service.get("/.well-known/oauth-authorization-server").await.json();
     assert!(metadata.get("status_list_aggregation_endpoint").is_none());
     assert!(metadata.get("status_list_events_endpoint").is_none());
-    assert_eq!(service.get("/status-lists").await.json(), json!({ "status_lists": [] }));
+    let index = json!({ "status_lists": [], "revisions": {} });
+    assert_eq!(service.get("/status-lists").await.json(), index);
     assert_eq!(service.logout(&service.refresh(&tokens.refresh).await.access).await.status, 204);
 }

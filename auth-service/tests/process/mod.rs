@@ -29,6 +29,8 @@ pub fn program(data: &Path) -> Command {
 pub struct Running {
     child: Child,
     pub address: String,
+    /// What its log said before it listened.
+    beginning: String,
     /// Lines of its log. They are read all the time: a full pipe would stop it.
     log: Receiver<String>,
     client: reqwest::Client,
@@ -42,11 +44,17 @@ impl Running {
         let stderr = BufReader::new(child.stderr.take().unwrap());
         std::thread::spawn(move || stderr.lines().try_for_each(|line| lines.send(line.unwrap())));
         let client = reqwest::Client::builder().timeout(Duration::from_secs(30)).build().unwrap();
-        let mut running = Self { child, address: String::new(), log, client };
+        let mut running = Self { child, address: String::new(), beginning: String::new(), log, client };
         let said = running.until_it_says("listens on ");
-        let (_, address) = said.rsplit_once("listens on ").unwrap();
+        let (beginning, address) = said.rsplit_once("listens on ").unwrap();
         address.trim().clone_into(&mut running.address);
+        beginning.clone_into(&mut running.beginning);
         running
+    }
+
+    /// What its log said before it listened.
+    pub fn said(&self) -> &str {
+        &self.beginning
     }
 
     pub fn signal(&self, name: &str) {

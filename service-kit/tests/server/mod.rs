@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use actix_web::ResponseError as _;
 use actix_web::web::ServiceConfig;
-use service_kit::{App, Endpoint, HttpSettings};
+use service_kit::{App, Capacity, Descriptors, Endpoint, HttpSettings};
 
 pub fn bounds() -> HttpSettings {
     let (millis, second) = (Duration::from_millis, Duration::from_secs(1));
     HttpSettings {
         workers: 1,
         max_connections: 1000,
+        max_connections_per_address: 1000,
         max_body_bytes: 1024,
         body_timeout: millis(400),
         head_timeout: second,
@@ -33,6 +34,7 @@ pub fn listen(http: &HttpSettings, routes: impl Fn(&mut ServiceConfig) + Clone +
         name: "test",
         address: ([127, 0, 0, 1], 0).into(),
         http,
+        capacity: Capacity::claim(http, Descriptors { reserve: 0, per_connection: 1 }).unwrap(),
         tls: None,
         hsts: None,
         refusal: |_, problem| problem.error_response(),

@@ -69,6 +69,8 @@ pub struct PublishedKeys {
     pub json: String,
     /// A strong validator of it (RFC 9110 section 8.8.3), with its quotes.
     pub etag: String,
+    /// As events tell it.
+    pub revision: i64,
 }
 
 /// How keys come and go.

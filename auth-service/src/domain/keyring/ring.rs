@@ -3,9 +3,6 @@
 
 use std::sync::Arc;
 
-use aws_lc_rs::digest::{SHA256, digest};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::jwk::Jwk;
 use serde::Serialize;
 
@@ -13,6 +10,7 @@ use super::refresh_key::RefreshKey;
 use super::signing_key::SigningKey;
 use super::stored::{Opened, Purpose, Stored};
 use super::{KeyringError, Lifetimes, PublishedKeys, Times};
+use crate::domain::entity_tag;
 
 /// The leeway that verifiers may have at the most, in seconds.
 pub(super) const MOST_LEEWAY: i64 = 300;
@@ -69,15 +67,14 @@ impl Ring {
         let document =
             Document { keys: kept.iter().filter_map(|key| key.public.as_ref()).collect(), revision };
         let json = serde_json::to_string(&document).map_err(|_| KeyringError::Crypto)?;
-        let etag =
-            format!("\"{}\"", URL_SAFE_NO_PAD.encode(&digest(&SHA256, json.as_bytes()).as_ref()[..16]));
+        let etag = entity_tag(&json);
         Ok(Self {
             epoch: stored.issuance.epoch,
             revision,
             longest_access_ttl,
             signing: kept,
             refresh: opened.refresh,
-            published: Arc::new(PublishedKeys { json, etag }),
+            published: Arc::new(PublishedKeys { json, etag, revision }),
             retired,
             next_retirement,
             newest_rows: Purpose::ROTATED.map(|purpose| stored.newest(purpose)),

@@ -4,9 +4,13 @@
 //! number in the same transaction. Lists are computed from the database when somebody asks, so that an answer is never
 //! older than the database, and kept signed as long as nothing changes.
 
+mod index;
+mod listeners;
 mod numbers;
 mod status_list;
 
+pub use index::ListIndex;
+pub use listeners::{Listener, Place, PlaceLimits, Places};
 pub use status_list::SignedList;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -15,7 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use shared_claims::claims::{Status, StatusReference};
 use tokio::sync::{Notify, watch};
 
@@ -54,6 +58,8 @@ pub struct StatusLists {
     policy: StatusListPolicy,
     /// As it was at the latest look.
     latest: ArcSwap<News>,
+    /// As it was answered last.
+    index: ArcSwapOption<ListIndex>,
     /// As listeners were told.
     told: watch::Sender<Arc<News>>,
     /// Held by the one that looks; holds when the latest look began, and why it failed if it did.
@@ -75,6 +81,7 @@ impl StatusLists {
             numbers: Numbers::default(),
             policy,
             latest: ArcSwap::default(),
+            index: ArcSwapOption::default(),
             told: watch::Sender::default(),
             looked: tokio::sync::Mutex::default(),
             changed: Notify::new(),
@@ -221,14 +228,6 @@ impl Issuer {
     #[must_use]
     pub fn news(&self) -> watch::Receiver<Arc<News>> {
         self.lists.told.subscribe()
-    }
-
-    /// Every list that is published.
-    ///
-    /// # Errors
-    /// The store's.
-    pub async fn list_uris(&self) -> Result<Vec<String>, StoreError> {
-        Ok(self.look().await?.lists.keys().map(|list| self.list_uri(*list)).collect())
     }
 
     /// A list as it is now in the database; `None` when it is not published.
