@@ -77,7 +77,8 @@ impl StatusList {
         let per_byte = u64::from(8 / bits);
         let entries = self.bytes.len() as u64 * u64::from(8 / self.bits);
         let byte = |first: u64| {
-            (0..per_byte).fold(0, |byte, at| byte | (self.get(first + at).unwrap_or(0) << (at * u64::from(bits))))
+            (0..per_byte)
+                .fold(0, |byte, at| byte | (self.get(first + at).unwrap_or(0) << (at * u64::from(bits))))
         };
         Self { bits, bytes: (0..entries.div_ceil(per_byte)).map(|at| byte(at * per_byte)).collect() }
     }

@@ -155,12 +155,7 @@ impl Held {
     ///
     /// # Errors
     /// The list is older than the one that is held, by dates and not by revisions: it says nothing.
-    fn with(
-        &self,
-        fetched: &Arc<SignedList>,
-        seen: Seen,
-        terms: &Terms,
-    ) -> Result<Self, &'static str> {
+    fn with(&self, fetched: &Arc<SignedList>, seen: Seen, terms: &Terms) -> Result<Self, &'static str> {
         let mut next = self.clone();
         let mut gone = next.settle(terms);
         match fetched.compared_with(&next.signed) {

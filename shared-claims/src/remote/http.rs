@@ -6,8 +6,8 @@ use std::{error::Error, time::Duration};
 use reqwest::{
     Certificate, Client, ClientBuilder, RequestBuilder, Response, StatusCode,
     header::{
-        ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderMap, HeaderName,
-        HeaderValue, IF_NONE_MATCH, RETRY_AFTER,
+        ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG,
+        HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH, RETRY_AFTER,
     },
     redirect,
 };

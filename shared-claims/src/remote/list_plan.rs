@@ -182,7 +182,9 @@ impl Plan {
             log::debug!("the status list {uri:?} has revision {:?}", held.latest().revision);
             self.state.unsaved.notify_one();
         }
-        if let (Some(earlier), None) = (&held.earlier, known.as_ref().and_then(|known| known.earlier.as_ref())) {
+        if let (Some(earlier), None) =
+            (&held.earlier, known.as_ref().and_then(|known| known.earlier.as_ref()))
+        {
             self.warn_of_a_set_back(uri, earlier.signed.revision, held.signed.revision);
         }
         let watched = self.is_watched();

@@ -175,8 +175,7 @@ impl Snapshot {
     /// A list with what was merged into it; `None` when it is too old, or not the issuer's.
     fn held(&self, saved: &SavedList, revocation: &Revocation, clock: &Clock) -> Option<Held> {
         let most = revocation.limits.list_bytes;
-        let verified =
-            |token: &str| self.state.read_list(token, &saved.uri, most, clock).ok().map(Arc::new);
+        let verified = |token: &str| self.state.read_list(token, &saved.uri, most, clock).ok().map(Arc::new);
         let seen = |at: u64| {
             let age = Duration::from_secs(clock.now().saturating_sub(at));
             Seen { at, freshness: Freshness::aged(age, clock.instant()) }
