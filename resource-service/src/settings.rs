@@ -113,16 +113,13 @@ impl Settings {
         self.check_credentials()
     }
 
-    /// A client has a name and a secret.
+    /// A client has an id and a secret.
     fn check_credentials(&self) -> Result<(), SettingsError> {
         let id = self.client_id.as_deref().is_some_and(|id| !id.trim().is_empty());
         let secret =
             self.client_secret.as_ref().is_some_and(|secret| !secret.expose_secret().trim().is_empty());
-        if self.client_id.is_some() && !id || self.client_secret.is_some() && !id {
-            return Err(SettingsError::invalid(
-                "client_id",
-                "must be the client's name, beside client_secret",
-            ));
+        if !id && (self.client_id.is_some() || self.client_secret.is_some()) {
+            return Err(SettingsError::invalid("client_id", "must be the client's id, beside client_secret"));
         }
         if id && !secret {
             return Err(SettingsError::invalid(

@@ -164,7 +164,7 @@ impl Remote {
         self
     }
 
-    /// Shows a client's name and secret at the issuer's event stream, as HTTP Basic credentials (RFC 6749 section 2.3.1):
+    /// Shows a client's id and secret at the issuer's event stream, as HTTP Basic credentials (RFC 6749 section 2.3.1):
     /// auth-service keeps places there for clients that do. They are sent nowhere else, and only by TLS, to the loopback,
     /// and to [hosts that may be asked over plain HTTP](Self::allow_http_hosts). The secret is wiped when the verifier is
     /// dropped.
@@ -187,7 +187,7 @@ impl Remote {
     /// Keeps what was fetched in the file at `path`, so that a service that starts while the issuer is away can judge
     /// tokens at once. It is read by [`start`](crate::Verifier::start), and written after changes, at most once a second.
     ///
-    /// The folder must be there. Status lists are verified again when they are read, but whoever can write the file can add
+    /// The folder must be there. Status lists are verified again when they are read, but a user who can write the file can add
     /// keys; so on Unix a file is passed over, with a warning, that is not this user's own, that others may write to, or
     /// that is a symbolic link. A folder that is not this user's own, or that others may write to, as an `emptyDir` of
     /// Kubernetes, is shared: the file is then kept in a folder of its own in it, with mode 0700, whose name is the

@@ -1,4 +1,5 @@
-//! A client's name and secret at the issuer's event stream: where they are shown, and what happens when they are refused.
+//! A client's id and secret at the issuer's event stream: where they are shown, and what happens when they are refused.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod support;
 
@@ -65,14 +66,13 @@ async fn credentials_are_shown_at_the_event_stream_and_nowhere_else() {
 #[tokio::test]
 async fn refused_credentials_give_way_to_an_anonymous_stream_with_one_warning() {
     logs::collect();
-    let signer = Signer::es256("es");
-    let (server, issuer) = (Server::start().await, Signer::es256("es"));
-    server.publish_with_lists(&server.url, &jwks(&[&issuer]), &[]);
+    let (server, signer) = (Server::start().await, Signer::es256("es"));
+    server.publish_with_lists(&server.url, &jwks(&[&signer]), &[]);
     let hello = || Box::new(Reply::Events(": hello\n\n".to_owned()));
     server.route(EVENTS, Reply::Members("Basic other".to_owned(), hello(), hello()));
     let verifier = remote(&server.url, with_credentials(Remote::discover())).unwrap();
     verifier.start();
-    verifier.verify(&issuer.token_of(&with(support::claims(), "iss", json!(server.url)))).await.unwrap();
+    verifier.verify(&signer.token_of(&with(support::claims(), "iss", json!(server.url)))).await.unwrap();
     until("it is connected", || revocations(&verifier).streaming).await;
     let shown = || {
         let heads = server.requests(EVENTS);
@@ -100,11 +100,10 @@ async fn refused_credentials_give_way_to_an_anonymous_stream_with_one_warning() 
     let warnings = logs::warnings(&format!("{} refuses the client's credentials", server.url));
     assert_eq!(warnings.len(), 1, "{warnings:?}");
     assert!(!warnings[0].contains("a b+c"), "{warnings:?}");
-    drop(signer);
 }
 
 #[tokio::test]
-async fn where_nobody_is_let_in_it_polls() {
+async fn it_polls_where_the_stream_refuses_every_client() {
     let signer = Signer::es256("es");
     let refused = || Box::new(Reply::status("401 Unauthorized"));
     let server = issuer(&signer, Reply::Members("Basic other".to_owned(), refused(), refused())).await;

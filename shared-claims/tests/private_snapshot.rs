@@ -1,4 +1,5 @@
-//! Whose snapshot is believed, and where it is kept: in a folder that others may write to, anybody could plant keys.
+//! Whose snapshot is believed, and where it is kept: in a folder that others may write to, any user could plant keys.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![cfg(unix)]
 
 mod support;
@@ -16,7 +17,7 @@ use support::{
 };
 use tempfile::TempDir;
 
-/// Nobody of this machine.
+/// No user of this machine.
 const STRANGER: u32 = 54_321;
 
 /// A data folder, and an issuer.
@@ -194,7 +195,7 @@ async fn a_snapshot_that_lies_in_a_shared_folder_is_not_believed() {
 }
 
 #[tokio::test]
-async fn a_private_folder_that_somebody_else_has_made_is_not_used() {
+async fn a_private_folder_that_another_user_has_made_is_not_used() {
     logs::collect();
     for case in ["a file", "a link", "another user's"] {
         let world = World::new(0o777).await;

@@ -1,12 +1,13 @@
 //! An issuer that was restored from a backup and counts revisions from an earlier one on: what was revoked stays so, and what
 //! is revoked from then on is seen.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod support;
 
 use std::{fs, path::Path, time::Duration};
 
 use serde_json::json;
-use shared_claims::{Policy, Remote, Verifier, verifier::ManualClock};
+use shared_claims::{Policy, Remote, Verifier, error::Refusal, verifier::ManualClock};
 use support::{
     AUDIENCE, ISSUER, NOW, Signer, claims,
     connected::{EVENTS, NAMES, names, reached_inside},
@@ -102,12 +103,17 @@ fn start_at(now: u64, url: &str, setting: &impl Fn(Remote) -> Remote) -> Verifie
 #[tokio::test]
 async fn a_revocation_after_a_restore_is_seen_and_nothing_is_unlearned() {
     let world = World::knowing(&[1, 2]).await;
-    assert!(world.is_revoked(2) && !world.is_revoked(3), "and a good token is remembered");
+    let seen = world.token(3);
+    for _ in 0..2 {
+        world.verifier.verify_known(&seen).unwrap(); // the second time it is remembered
+    }
+    assert!(world.is_revoked(2) && !world.is_revoked(3));
     let before = world.server.hits(PATH);
     // The backup knows of 1 alone; 3 is revoked after the restore.
     world.publish(51, &[1, 3]);
     until("the new revocation is seen", || world.is_revoked(3)).await;
     assert_eq!(world.server.hits(PATH), before + 1);
+    assert_eq!(world.verifier.verify_known(&seen).unwrap_err(), Refusal::Revoked);
     assert!(world.is_revoked(1) && world.is_revoked(2) && !world.is_revoked(4));
     world.publish(52, &[1, 3, 4]);
     until("the next one is seen", || world.is_revoked(4)).await;

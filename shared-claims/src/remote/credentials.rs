@@ -1,4 +1,4 @@
-//! What the verifier shows at the issuer's event stream: the name and secret of a client.
+//! What the verifier shows at the issuer's event stream: the id and secret of a client.
 
 use std::fmt;
 
@@ -20,7 +20,8 @@ impl Credentials {
     }
 
     /// The value of `Authorization` by RFC 6749 section 2.3.1: both parts in the form of
-    /// `application/x-www-form-urlencoded`, then as RFC 7617 says. The HTTP client shows it to nobody, and wipes nothing.
+    /// `application/x-www-form-urlencoded`, then as RFC 7617 says. The HTTP client does not show it either, but it does not wipe its
+    /// buffers.
     pub(super) fn basic(&self) -> HeaderValue {
         let mut pair = Zeroizing::new(String::with_capacity(3 * (self.id.len() + self.secret.len()) + 1));
         pair.extend(form_urlencoded::byte_serialize(self.id.as_bytes()));

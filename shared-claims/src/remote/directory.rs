@@ -10,13 +10,15 @@ use url::Url;
 use super::pauses::{back_off, scattered};
 
 const INTERVAL: Duration = Duration::from_secs(5 * 60);
-/// How often the revisions are asked for without an event stream: with what is added to it at most once a second, and with
-/// the time that an answer takes about so often.
-const POLL: Duration = Duration::from_millis(900);
+/// How often the revisions are asked for without an event stream: each second, with what is added to it and the time that
+/// answers take.
+const POLL: Duration = Duration::from_millis(800);
 /// Events about lists that are not known cause no reading sooner than so long after the one before.
 const SHORTEST: Duration = Duration::from_secs(2);
 const BACK_OFF: Duration = Duration::from_secs(1);
 const MAX_BACK_OFF: Duration = Duration::from_secs(60);
+/// The same where it is how changes are seen.
+const MAX_BACK_OFF_POLLING: Duration = Duration::from_secs(10);
 /// No reading takes longer: one that is not over by then was lost.
 const LOST: Duration = Duration::from_secs(30);
 
@@ -53,11 +55,6 @@ impl Directory {
         self.due = self.due.min(now);
     }
 
-    /// There is an event stream again.
-    pub(super) fn rest(&mut self, now: Instant) {
-        self.due = now + scattered(INTERVAL);
-    }
-
     /// A reading begins at `url`; the `ETag` to send with it.
     pub(super) fn begin(&mut self, url: &Url, now: Instant) -> Option<HeaderValue> {
         (self.began, self.under_way) = (Some(now), true);
@@ -82,7 +79,8 @@ impl Directory {
         let pause = match (good, polling) {
             (true, true) => scattered(POLL),
             (true, false) => scattered(INTERVAL),
-            (false, _) => back_off(self.failures, BACK_OFF, MAX_BACK_OFF),
+            (false, true) => back_off(self.failures, BACK_OFF, MAX_BACK_OFF_POLLING),
+            (false, false) => back_off(self.failures, BACK_OFF, MAX_BACK_OFF),
         };
         self.due = self.due.min(now + pause);
     }

@@ -92,7 +92,7 @@ impl Held {
         };
         let Some(known) = known.filter(|_| vouched) else { return Ok((Self::new(list, seen), etag)) };
         let held = known.with(&list, seen, terms)?;
-        // Whoever is answered that a list is unchanged must know which one.
+        // An answer that nothing has changed is about the list of this `ETag`.
         let is_latest = list.compared_with(held.latest()) != Age::Older;
         Ok((held, etag.filter(|_| is_latest)))
     }

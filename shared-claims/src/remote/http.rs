@@ -87,7 +87,7 @@ pub(super) struct Fetched {
 /// The client and its rules.
 pub(super) struct Http {
     client: Client,
-    http_hosts: Vec<String>,
+    plain_hosts: Vec<String>,
     credentials: Option<Credentials>,
 }
 
@@ -95,7 +95,7 @@ impl Http {
     /// `plain` says that the first request goes over HTTP, so that a machine without any trusted
     /// certificates, as in a small container, is good enough.
     pub(super) fn new(
-        http_hosts: Vec<String>,
+        plain_hosts: Vec<String>,
         ca_pem: Option<&[u8]>,
         plain: bool,
         credentials: Option<Credentials>,
@@ -114,15 +114,15 @@ impl Http {
             },
         };
         let client = client.map_err(|error| SetupError::HttpClient(chain(&error)))?;
-        Ok(Self { client, http_hosts, credentials })
+        Ok(Self { client, plain_hosts, credentials })
     }
 
     /// Trusts nobody, so that it can ask nobody, and is made in no time.
     #[cfg(feature = "testing")]
-    pub(super) fn without_network(http_hosts: Vec<String>) -> Result<Self, SetupError> {
+    pub(super) fn without_network(plain_hosts: Vec<String>) -> Result<Self, SetupError> {
         let client = builder().tls_certs_only([]).build();
         let client = client.map_err(|error| SetupError::HttpClient(chain(&error)))?;
-        Ok(Self { client, http_hosts, credentials: None })
+        Ok(Self { client, plain_hosts, credentials: None })
     }
 
     /// Whether there are credentials for the event stream.
@@ -138,7 +138,8 @@ impl Http {
             Some(Host::Ipv6(address)) => address.is_loopback(),
             None => false,
         };
-        let listed = || self.http_hosts.iter().any(|host| url.host_str() == Some(&host.to_ascii_lowercase()));
+        let listed =
+            || self.plain_hosts.iter().any(|host| url.host_str() == Some(&host.to_ascii_lowercase()));
         match url.scheme() {
             _ if !url.username().is_empty() || url.password().is_some() => Err("it holds credentials"),
             "https" => Ok(()),

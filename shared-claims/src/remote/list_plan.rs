@@ -115,7 +115,10 @@ impl Plan {
     ) {
         let good = read.is_ok();
         match read {
-            Ok(list_fetch::Directory::Unchanged) => self.watch_revisions(self.names_have_revisions, now),
+            Ok(list_fetch::Directory::Unchanged) => {
+                self.retire();
+                self.watch_revisions(self.names_have_revisions, now);
+            }
             Ok(list_fetch::Directory::Read { names, revisions, etag }) => {
                 self.directory.read(url, etag);
                 self.name(&names, now);
@@ -263,11 +266,9 @@ impl Plan {
         }
     }
 
-    /// There is an event stream, or there is none any more.
-    pub(super) fn streaming_changed(&mut self, streaming: bool, now: Instant) {
-        if streaming {
-            self.directory.rest(now);
-        } else if self.names_have_revisions {
+    /// The event stream has broken off: changes are asked for, in one question where there is one.
+    pub(super) fn without_stream(&mut self, now: Instant) {
+        if self.names_have_revisions {
             self.directory.poll(now);
         } else {
             self.ask_regularly(now);

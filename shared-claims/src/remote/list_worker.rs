@@ -72,8 +72,9 @@ impl ListWorker {
                 Ok(()) = endpoints.changed() => self.plan.read_names(Instant::now()),
                 Ok(()) = generation.changed() => self.plan.replace_what_lost_its_key(Instant::now()),
                 Ok(()) = streaming.changed() => {
-                    let is_there = *streaming.borrow_and_update();
-                    self.plan.streaming_changed(is_there, Instant::now());
+                    if !*streaming.borrow_and_update() {
+                        self.plan.without_stream(Instant::now());
+                    }
                 }
                 () = sleep_until(next), if !full => {}
             }

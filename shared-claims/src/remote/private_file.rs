@@ -1,7 +1,7 @@
 //! A file for its owner's eyes alone, which is there whole or not at all.
 //!
-//! Nothing is read that another user may have written: the file and its folder must be this user's own, and nobody else may
-//! write to them. In a folder that others may write to, the file gets a folder of its own. All of that is for Unix;
+//! Nothing is read that another user may have written: the file and its folder must be this user's own, and no other user
+//! may write to them. In a folder that others may write to, the file gets a folder of its own. All of that is for Unix;
 //! elsewhere, files are as private as the system makes them.
 
 use std::{
@@ -21,6 +21,7 @@ const ABANDONED: Duration = Duration::from_secs(600);
 
 /// Why a file is not read, or not written.
 #[derive(Debug, thiserror::Error)]
+#[cfg_attr(not(unix), expect(dead_code, reason = "who may write to a file is asked on Unix alone"))]
 pub(super) enum NotPrivate {
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -31,7 +32,6 @@ pub(super) enum NotPrivate {
     #[error("others may write to {0}: delete it, or take that right from them (chmod go-w)")]
     Writable(PathBuf),
     #[error("others may write to the folder {folder}, and {private} in it cannot be made private: {why}")]
-    #[cfg_attr(not(unix), expect(dead_code, reason = "who may write to a folder is asked on Unix alone"))]
     Shared { folder: PathBuf, private: PathBuf, why: Box<NotPrivate> },
 }
 
@@ -88,7 +88,7 @@ fn make_private(folder: &Path) -> Result<(), NotPrivate> {
     }
 }
 
-/// Whether it is this user's own, and nobody else may write to it.
+/// Whether it is this user's own, and no other user may write to it.
 #[cfg(unix)]
 fn check(path: &Path, metadata: &Metadata) -> Result<(), NotPrivate> {
     use std::os::unix::fs::MetadataExt as _;

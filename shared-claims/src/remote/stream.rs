@@ -96,7 +96,7 @@ impl Stream {
         log::log!(
             level,
             "{issuer} refuses the client's credentials at its event stream: the stream is asked for anonymously, where there \
-             may be no place. Check the client's name and secret, and that it is enabled"
+             may be no place. Check the client's id and secret, and that it is enabled"
         );
         self.refused = Some(Instant::now());
     }
