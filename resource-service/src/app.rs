@@ -115,4 +115,10 @@ fn warn_about(settings: &Settings) {
              reaches this service only when the access token expires"
         );
     }
+    if settings.client_id.is_some() && (settings.shared_secret.is_some() || settings.jwks_uri.is_some()) {
+        log::warn!(
+            "client_id is for the issuer's event stream, which its metadata names: with shared_secret or jwks_uri no \
+             metadata is read, and the client's credentials are shown nowhere"
+        );
+    }
 }

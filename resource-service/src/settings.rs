@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use service_kit::settings::{SettingsError, Variables, check_ranges, comma_list, load, parsed_list};
 use service_kit::{HttpSettings, TlsSettings};
@@ -38,6 +38,8 @@ pub struct Settings {
     pub public_url: Option<String>,
     #[serde(with = "humantime_serde")]
     pub max_staleness: Duration,
+    #[serde(with = "humantime_serde")]
+    pub longest_token_lifetime: Duration,
     #[serde(deserialize_with = "comma_list")]
     pub allow_http: Vec<String>,
     #[serde(default)]
@@ -46,6 +48,10 @@ pub struct Settings {
     pub issuer_internal_url: Option<String>,
     #[serde(default)]
     pub issuer_ca: Option<String>,
+    #[serde(default)]
+    pub client_id: Option<String>,
+    #[serde(default)]
+    pub client_secret: Option<SecretString>,
     #[serde(default)]
     pub shared_secret: Option<SecretString>,
     pub database: Database,
@@ -89,9 +95,11 @@ impl Settings {
         self.tls.check()?;
         self.http.check_listen(self.listen, &self.tls)?;
         check_ranges(&[("database.pool_size", self.database.pool_size as usize, 1, 1024)])?;
-        for (key, value) in
-            [("max_staleness", self.max_staleness), ("database.timeout", self.database.timeout)]
-        {
+        for (key, value) in [
+            ("max_staleness", self.max_staleness),
+            ("longest_token_lifetime", self.longest_token_lifetime),
+            ("database.timeout", self.database.timeout),
+        ] {
             if !(Duration::from_secs(1)..=LONGEST).contains(&value) {
                 return Err(SettingsError::invalid(key, "must be between 1s and 30d"));
             }
@@ -101,6 +109,23 @@ impl Settings {
         }
         if self.token_sources.is_empty() {
             return Err(SettingsError::invalid("token_sources", "at least one source is needed"));
+        }
+        self.check_credentials()
+    }
+
+    /// A client has an id and a secret.
+    fn check_credentials(&self) -> Result<(), SettingsError> {
+        let id = self.client_id.as_deref().is_some_and(|id| !id.trim().is_empty());
+        let secret =
+            self.client_secret.as_ref().is_some_and(|secret| !secret.expose_secret().trim().is_empty());
+        if !id && (self.client_id.is_some() || self.client_secret.is_some()) {
+            return Err(SettingsError::invalid("client_id", "must be the client's id, beside client_secret"));
+        }
+        if id && !secret {
+            return Err(SettingsError::invalid(
+                "client_secret",
+                "must be the client's secret, beside client_id",
+            ));
         }
         Ok(())
     }
@@ -148,6 +173,10 @@ mod tests {
             ("RESOURCE__TOKEN_SOURCES", ",", "token_sources"),
             ("RESOURCE__PREFLIGHT_MAX_AGE", "2d", "preflight_max_age"),
             ("RESOURCE__MAX_STALENESS", "0s", "max_staleness"),
+            ("RESOURCE__LONGEST_TOKEN_LIFETIME", "31d", "longest_token_lifetime"),
+            ("RESOURCE__CLIENT_ID", "orders", "client_secret"),
+            ("RESOURCE__CLIENT_ID", " ", "client_id"),
+            ("RESOURCE__CLIENT_SECRET", "a secret", "client_id"),
             ("RESOURCE__DATABASE__POOL_SIZE", "0", "database.pool_size"),
             ("RESOURCE__HTTP__TRUSTED_PROXIES", "everyone", "http.trusted_proxies"),
             ("RESOURCE__LISTEN", "192.0.2.1:8081", "`listen`"),
@@ -161,9 +190,13 @@ mod tests {
     }
 
     #[test]
-    fn the_shared_secret_does_not_show_in_debug_output() {
+    fn no_secret_shows_in_debug_output() {
         let secret = "a secret of more than thirty-two bytes";
         let settings = load_with("RESOURCE__SHARED_SECRET", secret).unwrap();
         assert!(!format!("{settings:?}").contains(secret));
+        let variables = [("RESOURCE__CLIENT_ID", "orders"), ("RESOURCE__CLIENT_SECRET", secret)];
+        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let settings = Settings::load(&Variables::from(variables)).unwrap();
+        assert!(!format!("{settings:?}").contains(secret) && format!("{settings:?}").contains("orders"));
     }
 }

@@ -49,6 +49,7 @@ fn remote(settings: &Settings) -> Remote {
     let mut remote = Remote::discover()
         .allow_http_hosts(&settings.allow_http)
         .max_staleness(settings.max_staleness)
+        .longest_token_lifetime(settings.longest_token_lifetime)
         .snapshot(settings.data_dir.join("verifier.json"));
     if let Some(url) = &settings.jwks_uri {
         remote = remote.jwks_uri(url);
@@ -58,6 +59,9 @@ fn remote(settings: &Settings) -> Remote {
     }
     if let Some(pem) = &settings.issuer_ca {
         remote = remote.ca_file_pem(pem.as_str());
+    }
+    if let (Some(id), Some(secret)) = (&settings.client_id, &settings.client_secret) {
+        remote = remote.credentials(id, secret.expose_secret());
     }
     remote
 }

@@ -25,9 +25,21 @@ pub struct Revocations {
     pub lists: usize,
     /// How long ago the issuer confirmed the one that has waited longest, in seconds.
     pub oldest_age_secs: u64,
-    /// Whether the issuer's event stream is connected, which tells of changes at once. Without it the lists are asked
-    /// for at intervals.
+    /// Whether the issuer's event stream is connected, which tells of changes at once.
     pub streaming: bool,
+    /// How changes are seen when there is no event stream, and the verifier only polls. `None` while there is one, and where
+    /// nothing is fetched any more, because the runtime is gone in which the verifier was started.
+    pub polling: Option<Polling>,
+}
+
+/// How a verifier without an event stream sees that a status list has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Polling {
+    /// Each second it asks for the revisions of all lists, which is one small question, and fetches what has changed.
+    Revisions,
+    /// It asks for each list as often as its `ttl` says: the issuer does not publish revisions, or cannot be reached.
+    Lists,
 }
 
 impl Readiness {
@@ -55,6 +67,7 @@ impl Revocations {
             lists: self.lists + other.lists,
             oldest_age_secs: self.oldest_age_secs.max(other.oldest_age_secs),
             streaming: self.streaming && other.streaming,
+            polling: self.polling.max(other.polling), // the slower one
         }
     }
 }

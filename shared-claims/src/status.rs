@@ -1,9 +1,10 @@
 //! A Token Status List as bits (draft-ietf-oauth-status-list section 4): what `status_list` says about each place in
 //! it. Pure; who signed it, and how old it is, is not looked at here.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, io::Write as _};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use flate2::{Compression, write::ZlibEncoder};
 use serde::Deserialize;
 
 use crate::inflate::{self, InflateError};
@@ -45,6 +46,55 @@ impl StatusList {
         let above = u32::try_from(idx % per_byte * bits).ok()?;
         let mask = u8::MAX >> (8 - self.bits);
         Some(byte.checked_shr(above)? & mask)
+    }
+
+    /// The list in which every bit is set that is set in one of both: what either of them refuses, it refuses.
+    pub(crate) fn union(&self, other: &Self) -> Self {
+        if self.bits != other.bits {
+            let bits = self.bits.max(other.bits);
+            return self.widened(bits).union(&other.widened(bits));
+        }
+        let (longer, shorter) =
+            if self.bytes.len() < other.bytes.len() { (other, self) } else { (self, other) };
+        let mut bytes = longer.bytes.clone();
+        bytes.iter_mut().zip(&shorter.bytes).for_each(|(byte, more)| *byte |= more);
+        Self { bits: self.bits, bytes }
+    }
+
+    /// Whether every bit that is set in `other` is set here as well.
+    pub(crate) fn covers(&self, other: &Self) -> bool {
+        if self.bits != other.bits {
+            let bits = self.bits.max(other.bits);
+            return self.widened(bits).covers(&other.widened(bits));
+        }
+        let (common, beyond) = other.bytes.split_at(self.bytes.len().min(other.bytes.len()));
+        common.iter().zip(&self.bytes).all(|(theirs, ours)| theirs & !ours == 0)
+            && beyond.iter().all(|byte| *byte == 0)
+    }
+
+    /// The same entries with more bits each.
+    fn widened(&self, bits: u8) -> Self {
+        let per_byte = u64::from(8 / bits);
+        let entries = self.bytes.len() as u64 * u64::from(8 / self.bits);
+        let byte = |first: u64| {
+            (0..per_byte)
+                .fold(0, |byte, at| byte | (self.get(first + at).unwrap_or(0) << (at * u64::from(bits))))
+        };
+        Self { bits, bytes: (0..entries.div_ceil(per_byte)).map(|at| byte(at * per_byte)).collect() }
+    }
+
+    /// The claim `status_list` that reads as this list: its `bits`, and its `lst`.
+    pub(crate) fn to_written(&self) -> (u8, String) {
+        let mut encoder = ZlibEncoder::new(Vec::new(), Compression::fast());
+        // Writing into memory does not fail.
+        let compressed = encoder.write_all(&self.bytes).and_then(|()| encoder.finish()).unwrap_or_default();
+        (self.bits, URL_SAFE_NO_PAD.encode(compressed))
+    }
+}
+
+impl<'a> Written<'a> {
+    pub(crate) fn new(bits: u8, lst: &'a str) -> Self {
+        Self { bits, lst: Cow::Borrowed(lst) }
     }
 }
 
@@ -121,6 +171,41 @@ mod tests {
             for idx in [entries, entries + 1, 1 << 32, 1 << 62, 1 << 63, u64::MAX] {
                 assert_eq!(list.get(idx), None, "{bits} bits, {idx}");
             }
+        }
+    }
+
+    #[test]
+    fn the_union_of_two_lists_refuses_what_either_of_them_refuses() {
+        let rows: [(u8, &[u8], u8, &[u8]); 6] = [
+            (1, &[0b1001, 0], 1, &[0b0011, 0b1000_0000]),
+            (1, &[0xf0], 1, &[0x0f, 0, 0, 1]),
+            (2, &[0b0110_0001], 2, &[0b1100_0000, 2]),
+            (1, &[0b1000_0001], 2, &[0b11, 0, 0, 0b0100_0000]),
+            (8, &[7, 0, 1], 1, &[0b1010_0000, 0b1]),
+            (4, &[0x21, 0xf3], 4, &[0]),
+        ];
+        for (bits, bytes, other_bits, others) in rows {
+            let one = list(bits, &lst(bytes)).unwrap();
+            let other = list(other_bits, &lst(others)).unwrap();
+            for union in [one.union(&other), other.union(&one)] {
+                let entries = all(&one).len().max(all(&other).len()) as u64;
+                assert!(all(&union).len() as u64 >= entries, "{bytes:?} and {others:?}");
+                for idx in 0..all(&union).len() as u64 {
+                    let either = one.get(idx).unwrap_or(0) | other.get(idx).unwrap_or(0);
+                    assert_eq!(union.get(idx), Some(either), "{bytes:?} and {others:?} at {idx}");
+                }
+                assert!(union.covers(&one) && union.covers(&other));
+            }
+            assert!(one.covers(&one) && (one.covers(&other) == (all(&one.union(&other)) == all(&one))));
+        }
+    }
+
+    #[test]
+    fn a_list_is_written_as_it_is_read() {
+        for (bits, bytes) in [(1_u8, [0xb9, 0xa3].as_slice()), (2, &[0xc9, 0x44, 0xf9]), (8, &[0; 1000])] {
+            let (is, written) = list(bits, &lst(bytes)).unwrap().to_written();
+            let again = list(is, &written).unwrap();
+            assert_eq!((again.bits, &*again.bytes), (bits, bytes));
         }
     }
 

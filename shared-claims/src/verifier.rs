@@ -25,7 +25,7 @@ pub use crate::{
     clock::{Clock, ManualClock},
     keys::KeySet,
     observer::Observer,
-    readiness::{Readiness, Revocations},
+    readiness::{Polling, Readiness, Revocations},
 };
 
 /// The shortest shared secret, in bytes (RFC 7518 section 3.2).

@@ -42,7 +42,6 @@ async fn an_event_brings_a_revocation_at_once_and_without_events_nothing_is_aske
     until("the token is refused", || is_revoked(&verifier, &token_at(&signer, 7))).await;
     assert_eq!(server.hits(PATH), polled + 1);
     server.say(list_event(2));
-    server.say(list_event(1));
     quiet(&server, 10).await;
     assert_eq!(server.hits(PATH), polled + 1, "what is known already is not fetched");
     assert!(revocations(&verifier).streaming);

@@ -7,7 +7,7 @@ use serde::Serialize;
 use service_kit::Problem;
 use shared_claims::{
     Verifier,
-    verifier::{Readiness, Revocations},
+    verifier::{Polling, Readiness, Revocations},
 };
 
 /// Seconds after which a client may ask again.
@@ -32,13 +32,21 @@ struct Ready {
 struct StatusLists {
     known: usize,
     oldest_age_seconds: u64,
-    /// Whether the issuer tells of changes at once; else the lists are asked for at intervals.
+    /// Whether the issuer tells of changes at once.
     streaming: bool,
+    /// How changes are seen otherwise: `revisions`, each second, or `lists`, each as often as it says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    polling: Option<&'static str>,
 }
 
 impl From<Revocations> for StatusLists {
     fn from(known: Revocations) -> Self {
-        Self { known: known.lists, oldest_age_seconds: known.oldest_age_secs, streaming: known.streaming }
+        let polling = known.polling.map(|polling| match polling {
+            Polling::Revisions => "revisions",
+            _ => "lists",
+        });
+        let Revocations { lists, oldest_age_secs, streaming, .. } = known;
+        Self { known: lists, oldest_age_seconds: oldest_age_secs, streaming, polling }
     }
 }
 

@@ -35,7 +35,8 @@ async fn a_logout_reaches_it_without_metadata_and_events() {
     assert_eq!(world.get("/protected", alice.token()).await.status, 200);
     world.logout(&alice).await;
     world.until_refused(&alice).await.assert_problem(401, "token_revoked");
-    assert_eq!(world.get("/readyz", None).await.json()["status_lists"]["streaming"], false);
+    let known = world.get("/readyz", None).await.json()["status_lists"].clone();
+    assert_eq!((&known["streaming"], &known["polling"]), (&json!(false), &json!("lists")), "it only polls");
 }
 
 #[actix_web::test]

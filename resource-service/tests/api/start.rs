@@ -41,6 +41,8 @@ fn a_wrong_setting_is_named_and_the_exit_code_is_2() {
         ("RESOURCE__JWKS_URI", "ftp://auth.example.com/keys", "`jwks_uri`"),
         ("RESOURCE__AUDIENCE", ",", "`audience`"),
         ("RESOURCE__SHARED_SECRET", "short", "`shared_secret`"),
+        ("RESOURCE__CLIENT_ID", "orders", "`client_secret`"),
+        ("RESOURCE__CLIENT_SECRET", "a secret", "`client_id`"),
         ("RESOURCE__ISSUER_CA_FILE", not_pem.to_str().unwrap(), "`issuer_ca`"),
         ("RESOURCE__ISSUER_CA_FILE", "/nowhere.pem", "RESOURCE__ISSUER_CA_FILE"),
         ("RESOURCE__TOKEN_SOURCES", "body", "`token_sources`"),
@@ -82,6 +84,8 @@ fn every_variable_of_the_contract_is_accepted_and_sigterm_stops_with_0() {
     let data = tempfile::tempdir().unwrap();
     let config = data.path().join("config.toml");
     std::fs::write(&config, "[http]\nworkers = 1\n").unwrap();
+    let secret = data.path().join("secret");
+    std::fs::write(&secret, "a client's secret\n").unwrap();
     let mut child = program(&data.path().join("made/by/itself"))
         .arg("serve")
         .env("RESOURCE_CONFIG", &config)
@@ -90,6 +94,8 @@ fn every_variable_of_the_contract_is_accepted_and_sigterm_stops_with_0() {
         .env("RESOURCE__ALLOW_HTTP", "auth.internal,keys.internal")
         .env("RESOURCE__ISSUER_INTERNAL_URL", "http://auth.internal")
         .env("RESOURCE__TOKEN_SOURCES", "header,cookie,query")
+        .env("RESOURCE__CLIENT_ID", "orders")
+        .env("RESOURCE__CLIENT_SECRET_FILE", &secret)
         .env("RUST_LOG", "info")
         .stderr(Stdio::piped())
         .spawn()

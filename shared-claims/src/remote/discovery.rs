@@ -7,7 +7,7 @@ use serde_json::Value;
 use url::{Origin, Url};
 
 use super::{
-    http::{FetchError, Http},
+    http::{FetchError, Http, Known},
     parse,
 };
 use crate::error::SetupError;
@@ -106,7 +106,7 @@ impl Location {
     }
 
     async fn read(&self, http: &Http, document: &Url) -> Result<Endpoints, FetchError> {
-        let body = http.get(document, None).await?.body.unwrap_or_default();
+        let body = http.get(document, Known::default()).await?.body.unwrap_or_default();
         self.endpoints_in(&body).map_err(|why| FetchError::Content(document.clone(), why))
     }
 

@@ -1,18 +1,20 @@
-//! One GET with every limit: time, size, no redirects, no plain HTTP where it is not allowed.
+//! One GET with every limit: time, size, no redirects, no plain HTTP where it is not allowed. The client's credentials go to
+//! the event stream alone.
 
 use std::{error::Error, time::Duration};
 
 use reqwest::{
     Certificate, Client, ClientBuilder, RequestBuilder, Response, StatusCode,
     header::{
-        ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderMap, HeaderName,
-        HeaderValue, IF_NONE_MATCH, RETRY_AFTER,
+        ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG,
+        HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH, RETRY_AFTER,
     },
     redirect,
 };
 use tokio::time::timeout;
 use url::{Host, Url};
 
+use super::credentials::Credentials;
 use crate::{
     error::{KeySetError, Refusal, SetupError},
     inflate,
@@ -22,6 +24,18 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// From the first byte sent to the last one received; of an event stream, to the end of the head.
 const TOTAL_TIMEOUT: Duration = Duration::from_secs(5);
 const EVENT_STREAM: &str = "text/event-stream";
+
+/// The revision of the key set that an answer holds, on auth-service's answers.
+const X_KEYS_REVISION: HeaderName = HeaderName::from_static("x-keys-revision");
+
+/// What an answer has to be better than.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Known<'a> {
+    pub(super) etag: Option<&'a HeaderValue>,
+    /// The issuer has said, or a token shows, that there is something newer: no cache on the way may answer by itself
+    /// (RFC 9111 section 5.2.1.4).
+    pub(super) outdated: bool,
+}
 
 /// What is fetched, and how much of it.
 struct Wanted {
@@ -66,21 +80,25 @@ pub(super) struct Fetched {
     pub(super) etag: Option<HeaderValue>,
     /// How long the answer may be kept, in seconds (RFC 9111 section 5.2.2.1).
     pub(super) max_age: Option<u64>,
+    /// Of key sets: their revision.
+    pub(super) keys_revision: Option<u64>,
 }
 
 /// The client and its rules.
 pub(super) struct Http {
     client: Client,
-    http_hosts: Vec<String>,
+    plain_hosts: Vec<String>,
+    credentials: Option<Credentials>,
 }
 
 impl Http {
     /// `plain` says that the first request goes over HTTP, so that a machine without any trusted
     /// certificates, as in a small container, is good enough.
     pub(super) fn new(
-        http_hosts: Vec<String>,
+        plain_hosts: Vec<String>,
         ca_pem: Option<&[u8]>,
         plain: bool,
+        credentials: Option<Credentials>,
     ) -> Result<Self, SetupError> {
         let builder = || {
             builder()
@@ -96,15 +114,20 @@ impl Http {
             },
         };
         let client = client.map_err(|error| SetupError::HttpClient(chain(&error)))?;
-        Ok(Self { client, http_hosts })
+        Ok(Self { client, plain_hosts, credentials })
     }
 
     /// Trusts nobody, so that it can ask nobody, and is made in no time.
     #[cfg(feature = "testing")]
-    pub(super) fn without_network(http_hosts: Vec<String>) -> Result<Self, SetupError> {
+    pub(super) fn without_network(plain_hosts: Vec<String>) -> Result<Self, SetupError> {
         let client = builder().tls_certs_only([]).build();
         let client = client.map_err(|error| SetupError::HttpClient(chain(&error)))?;
-        Ok(Self { client, http_hosts })
+        Ok(Self { client, plain_hosts, credentials: None })
+    }
+
+    /// Whether there are credentials for the event stream.
+    pub(super) fn has_credentials(&self) -> bool {
+        self.credentials.is_some()
     }
 
     /// Whether this URL may be asked at all.
@@ -115,7 +138,8 @@ impl Http {
             Some(Host::Ipv6(address)) => address.is_loopback(),
             None => false,
         };
-        let listed = || self.http_hosts.iter().any(|host| url.host_str() == Some(&host.to_ascii_lowercase()));
+        let listed =
+            || self.plain_hosts.iter().any(|host| url.host_str() == Some(&host.to_ascii_lowercase()));
         match url.scheme() {
             _ if !url.username().is_empty() || url.password().is_some() => Err("it holds credentials"),
             "https" => Ok(()),
@@ -125,46 +149,45 @@ impl Http {
         }
     }
 
-    /// Fetches `url`, or learns that it has not changed since `etag`.
-    pub(super) async fn get(&self, url: &Url, etag: Option<&HeaderValue>) -> Result<Fetched, FetchError> {
-        self.fetch(url, &DOCUMENT, etag).await
+    /// Fetches `url`, or learns that it has not changed since the known `ETag`.
+    pub(super) async fn get(&self, url: &Url, known: Known<'_>) -> Result<Fetched, FetchError> {
+        self.fetch(url, &DOCUMENT, known).await
     }
 
     /// The same for a status list, which may come compressed.
-    pub(super) async fn get_list(
-        &self,
-        url: &Url,
-        etag: Option<&HeaderValue>,
-    ) -> Result<Fetched, FetchError> {
-        self.fetch(url, &STATUS_LIST, etag).await
+    pub(super) async fn get_list(&self, url: &Url, known: Known<'_>) -> Result<Fetched, FetchError> {
+        self.fetch(url, &STATUS_LIST, known).await
     }
 
-    async fn fetch(
-        &self,
-        url: &Url,
-        wanted: &Wanted,
-        etag: Option<&HeaderValue>,
-    ) -> Result<Fetched, FetchError> {
+    async fn fetch(&self, url: &Url, wanted: &Wanted, known: Known<'_>) -> Result<Fetched, FetchError> {
         let mut request = self.client.get(url.clone()).timeout(TOTAL_TIMEOUT);
         if let Some(media_type) = wanted.media_type {
             request = request.header(ACCEPT, media_type).header(ACCEPT_ENCODING, "gzip");
         }
-        if let Some(etag) = etag {
+        if let Some(etag) = known.etag {
             request = request.header(IF_NONE_MATCH, etag);
         }
+        if known.outdated {
+            request = request.header(CACHE_CONTROL, "no-cache");
+        }
         let response = self.send(url, request).await?;
-        let (etag_now, max_age) = (response.headers().get(ETAG).cloned(), max_age(response.headers()));
+        let (etag, max_age) = (response.headers().get(ETAG).cloned(), max_age(response.headers()));
+        let keys_revision = header(&response, &X_KEYS_REVISION).parse().ok();
         let body = match response.status() {
             StatusCode::OK => Some(read(url, response, wanted).await?),
-            StatusCode::NOT_MODIFIED if etag.is_some() => None,
+            StatusCode::NOT_MODIFIED if known.etag.is_some() => None,
             _ => return Err(bad_status(url, &response)),
         };
-        Ok(Fetched { body, etag: etag_now, max_age })
+        Ok(Fetched { body, etag, max_age, keys_revision })
     }
 
-    /// Opens an event stream, which has no end: its reader minds the time.
-    pub(super) async fn open_stream(&self, url: &Url) -> Result<Response, FetchError> {
-        let request = self.client.get(url.clone()).header(ACCEPT, EVENT_STREAM);
+    /// Opens an event stream, which has no end: its reader minds the time. The credentials go where [`check`](Self::check)
+    /// lets requests go: by TLS, to the loopback, or to a host that is allowed plain HTTP.
+    pub(super) async fn open_stream(&self, url: &Url, named: bool) -> Result<Response, FetchError> {
+        let mut request = self.client.get(url.clone()).header(ACCEPT, EVENT_STREAM);
+        if let Some(credentials) = self.credentials.as_ref().filter(|_| named) {
+            request = request.header(AUTHORIZATION, credentials.basic());
+        }
         let response = timeout(TOTAL_TIMEOUT, self.send(url, request)).await;
         let response = response.map_err(|_| FetchError::Content(url.clone(), "no answer in time"))??;
         match response.status() {

@@ -1,12 +1,15 @@
 //! Single fetches of status lists, and of the names of all of them. Each may run beside others.
 
+use std::collections::HashMap;
+
 use reqwest::header::HeaderValue;
 use serde::Deserialize;
+use serde_json::Value;
 use tokio::time::Instant;
 use url::Url;
 
 use super::{
-    http::FetchError,
+    http::{FetchError, Known},
     list_token::SignedList,
     state::{PATIENCE, State},
 };
@@ -19,10 +22,25 @@ pub(super) enum Brought {
     List(Box<SignedList>, Option<HeaderValue>),
 }
 
+/// What asking for the names of all lists has brought.
+pub(super) enum Directory {
+    /// What was read last is current.
+    Unchanged,
+    Read {
+        names: Vec<String>,
+        /// The revision of each; issuers that are not auth-service do not say.
+        revisions: Option<HashMap<String, u64>>,
+        etag: Option<HeaderValue>,
+    },
+}
+
 /// The answer of `status_list_aggregation_endpoint`.
 #[derive(Deserialize)]
-struct Names {
+struct Aggregation {
     status_lists: Vec<String>,
+    /// Other issuers may mean anything by it.
+    #[serde(default)]
+    revisions: Value,
 }
 
 /// Fetches a list, from the first place that has it, and verifies it.
@@ -30,11 +48,11 @@ pub(super) async fn fetch_list(
     state: &State,
     clock: &Clock,
     uri: &str,
-    etag: Option<&HeaderValue>,
+    known: Known<'_>,
 ) -> Result<Brought, FetchError> {
     let mut result = Err(FetchError::Url(uri.to_owned(), "it is not the issuer's"));
     for url in state.list_urls(uri).unwrap_or_default() {
-        result = fetch_from(state, clock, uri, &url, etag).await;
+        result = fetch_from(state, clock, uri, &url, known).await;
         if result.is_ok() {
             break;
         }
@@ -48,11 +66,13 @@ async fn fetch_from(
     clock: &Clock,
     uri: &str,
     url: &Url,
-    etag: Option<&HeaderValue>,
+    known: Known<'_>,
 ) -> Result<Brought, FetchError> {
     let most = state.lists.as_ref().map_or(0, |lists| lists.limits.list_bytes);
-    let answer = state.http.get_list(url, etag).await?;
-    let Some(body) = answer.body else { return Ok(Brought::Unchanged(answer.etag.or(etag.cloned()))) };
+    let answer = state.http.get_list(url, known).await?;
+    let Some(body) = answer.body else {
+        return Ok(Brought::Unchanged(answer.etag.or(known.etag.cloned())));
+    };
     let text = str::from_utf8(&body).map_err(|_| FetchError::Content(url.clone(), "not text"))?.trim();
     let read = match state.read_list(text, uri, most, clock) {
         Err(Refusal::UnknownKey | Refusal::Unavailable) => {
@@ -65,10 +85,17 @@ async fn fetch_from(
     Ok(Brought::List(Box::new(list), answer.etag))
 }
 
-/// Fetches the names of all lists.
-pub(super) async fn fetch_directory(state: &State, url: &Url) -> Result<Vec<String>, FetchError> {
-    let body = state.http.get(url, None).await?.body.unwrap_or_default();
-    let names: Names = serde_json::from_slice(&body)
+/// Fetches the names of all lists, and their revisions where the issuer says them. No cache may answer by itself: this takes
+/// the place of an event.
+pub(super) async fn fetch_directory(
+    state: &State,
+    url: &Url,
+    etag: Option<&HeaderValue>,
+) -> Result<Directory, FetchError> {
+    let answer = state.http.get(url, Known { etag, outdated: true }).await?;
+    let Some(body) = answer.body else { return Ok(Directory::Unchanged) };
+    let read: Aggregation = serde_json::from_slice(&body)
         .map_err(|_| FetchError::Content(url.clone(), "not the names of status lists"))?;
-    Ok(names.status_lists)
+    let revisions = serde_json::from_value(read.revisions).ok();
+    Ok(Directory::Read { names: read.status_lists, revisions, etag: answer.etag })
 }

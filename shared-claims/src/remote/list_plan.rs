@@ -1,7 +1,11 @@
 //! Which status lists are kept, and what replaces what: those that the issuer names, and those that tokens name. Decides,
 //! and leaves fetching to others.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use reqwest::header::HeaderValue;
 use tokio::time::Instant;
@@ -9,9 +13,10 @@ use url::Url;
 
 use super::{
     directory::Directory,
+    held::{Held, Seen},
     http::FetchError,
-    list_fetch::Brought,
-    list_token::{Age, SignedList},
+    list_fetch::{self, Brought},
+    list_token::SignedList,
     list_worker::Announced,
     state::{Revocation, State},
     tracked::{Got, Tracked},
@@ -20,6 +25,8 @@ use crate::{clock::Freshness, verifier::Clock};
 
 /// A list that the issuer no longer names is kept for so long after the last token that named it has expired, in seconds.
 const KEPT_LONGER: u64 = 60 * 60;
+/// However soon something merged is over, no list is fetched sooner for that.
+const MERGED_SHORTEST: Duration = Duration::from_secs(1);
 
 /// The lists that are kept current, and when each is due.
 pub(super) struct Plan {
@@ -27,6 +34,19 @@ pub(super) struct Plan {
     clock: Clock,
     tracked: HashMap<Arc<str>, Tracked>,
     directory: Directory,
+    /// How many lists had no room when the names were read last.
+    left_out: usize,
+    /// Lists that were found to be of an earlier revision than before: the log says so once.
+    set_back: HashSet<Arc<str>>,
+    /// Whether the names were last read with their revisions.
+    names_have_revisions: bool,
+}
+
+/// A list to fetch now.
+pub(super) struct Due {
+    pub(super) uri: Arc<str>,
+    pub(super) etag: Option<HeaderValue>,
+    pub(super) outdated: bool,
 }
 
 impl Plan {
@@ -34,7 +54,16 @@ impl Plan {
     pub(super) fn new(state: Arc<State>, clock: Clock, now: Instant) -> Option<Self> {
         let known = state.lists.as_ref()?.lists.all();
         let tracked = known.into_iter().map(|(uri, _)| (uri, Tracked::new(false, now))).collect();
-        Some(Self { state, clock, tracked, directory: Directory::new(now) })
+        let directory = Directory::new(now);
+        Some(Self {
+            state,
+            clock,
+            tracked,
+            directory,
+            left_out: 0,
+            set_back: HashSet::new(),
+            names_have_revisions: false,
+        })
     }
 
     /// When there is something to do.
@@ -43,29 +72,33 @@ impl Plan {
         lists.fold(self.directory.next(), Instant::min)
     }
 
-    /// The lists to fetch now, with their `ETag`s.
-    pub(super) fn begin_lists(&mut self, room: usize, now: Instant) -> Vec<(Arc<str>, Option<HeaderValue>)> {
+    /// The lists to fetch now.
+    pub(super) fn begin_lists(&mut self, room: usize, now: Instant) -> Vec<Due> {
         let due = self.tracked.iter_mut().filter(|(_, tracked)| tracked.next() <= now).take(room);
-        due.map(|(uri, tracked)| (Arc::clone(uri), tracked.begin(now))).collect()
+        let begun = due.map(|(uri, tracked)| {
+            let (etag, outdated) = tracked.begin(now);
+            Due { uri: Arc::clone(uri), etag, outdated }
+        });
+        begun.collect()
     }
 
-    /// Where the names of all lists are to be read now. Issuers that do not name them have theirs retired all the same;
-    /// nothing is, while no issuer has spoken.
-    pub(super) fn begin_names(&mut self, now: Instant) -> Option<Url> {
+    /// Where the names of all lists are to be read now, and the `ETag` to send. Issuers that do not name them have theirs
+    /// retired all the same; nothing is, while no issuer has spoken.
+    pub(super) fn begin_names(&mut self, now: Instant) -> Option<(Url, Option<HeaderValue>)> {
         if self.directory.next() > now {
             return None;
         }
         let endpoints = self.state.endpoints.borrow().clone();
         let url = endpoints.as_ref().and_then(|endpoints| endpoints.lists.clone());
-        if url.is_some() {
-            self.directory.begin(now);
-        } else {
-            self.directory.skip(now);
-            if endpoints.is_some() {
-                self.retire();
-            }
+        if let Some(url) = url {
+            let etag = self.directory.begin(&url, now);
+            return Some((url, etag));
         }
-        url
+        self.directory.skip(now);
+        if endpoints.is_some() {
+            self.retire();
+        }
+        None
     }
 
     /// There is a reason to read the names before it is time.
@@ -73,16 +106,57 @@ impl Plan {
         self.directory.hurry(now);
     }
 
-    pub(super) fn take_names(&mut self, names: &Result<Vec<String>, FetchError>, now: Instant) {
-        match names {
-            Ok(uris) => self.name(uris, now),
+    /// What was read at `url`.
+    pub(super) fn take_names(
+        &mut self,
+        url: &Url,
+        read: Result<list_fetch::Directory, FetchError>,
+        now: Instant,
+    ) {
+        let good = read.is_ok();
+        match read {
+            Ok(list_fetch::Directory::Unchanged) => {
+                self.retire();
+                self.watch_revisions(self.names_have_revisions, now);
+            }
+            Ok(list_fetch::Directory::Read { names, revisions, etag }) => {
+                self.directory.read(url, etag);
+                self.name(&names, now);
+                self.names_have_revisions = revisions.is_some();
+                self.watch_revisions(revisions.is_some(), now);
+                for (uri, revision) in revisions.unwrap_or_default() {
+                    let known = self.answered(&uri);
+                    if let Some(tracked) = self.tracked.get_mut(uri.as_str()) {
+                        tracked.read_of(revision, known, now);
+                    }
+                }
+            }
             Err(error) => {
+                self.watch_revisions(false, now);
                 let level = if self.directory.failures == 0 { log::Level::Warn } else { log::Level::Debug };
                 let issuer = self.state.policy.issuer();
                 log::log!(level, "the names of the status lists of {issuer} cannot be fetched: {error}");
             }
         }
-        self.directory.ended(names.is_ok(), now);
+        let polling = self.names_have_revisions && !self.is_streaming();
+        self.directory.ended(good, polling, now);
+    }
+
+    /// Whether the issuer has just said which lists have changed. When it does no longer, each list is asked for by itself.
+    fn watch_revisions(&mut self, known: bool, now: Instant) {
+        let before = self.state.revisions_known.swap(known, Ordering::Relaxed);
+        if before && !known && !self.is_streaming() {
+            self.ask_regularly(now);
+        }
+    }
+
+    /// Whether every change is known within a second or so without asking for the lists.
+    fn is_watched(&self) -> bool {
+        self.is_streaming() || self.state.revisions_known.load(Ordering::Relaxed)
+    }
+
+    fn is_streaming(&self) -> bool {
+        *self.state.streaming.borrow()
     }
 
     /// Puts in what was fetched, if it is good, and lets those go on who waited for it.
@@ -100,44 +174,45 @@ impl Plan {
 
     /// Puts in what was fetched, or says why it is no good.
     fn keep(&mut self, uri: &Arc<str>, brought: Brought, now: Instant) -> Result<(), String> {
-        let Some(revocation) = self.state.lists.as_ref() else { return Ok(()) };
-        let known = revocation.lists.held(uri).map(|held| Arc::clone(&held.signed));
-        let (list, etag) = self.newest(brought, known.as_ref())?;
-        let wall = self.clock.now();
-        revocation.lists.put(uri, Arc::clone(&list), wall, Freshness::at(self.clock.instant()));
-        if known.is_none_or(|known| !Arc::ptr_eq(&known, &list)) {
-            log::debug!("the status list {uri:?} has revision {:?}", list.revision);
+        let state = Arc::clone(&self.state);
+        let Some(revocation) = state.lists.as_ref() else { return Ok(()) };
+        let terms = state.terms(&revocation.limits, &self.clock);
+        let known = revocation.lists.held(uri);
+        let seen = Seen { at: terms.now.secs, freshness: Freshness::at(terms.now.instant) };
+        let vouched = known.as_ref().is_some_and(|known| self.still_has_its_key(&known.signed));
+        let (held, etag) = Held::after(known.as_deref(), vouched, brought, seen, &terms)?;
+        if known.as_ref().is_none_or(|known| !known.says_the_same_as(&held)) {
+            log::debug!("the status list {uri:?} has revision {:?}", held.latest().revision);
             self.state.unsaved.notify_one();
         }
-        if let Some(tracked) = self.tracked.get_mut(uri) {
-            let left = list.exp.map(|exp| Duration::from_secs(exp.saturating_sub(wall)));
-            let (is_old, streaming) = (list.is_old(wall), *self.state.streaming.borrow());
-            tracked.succeeded(&Got { list: &list, etag: etag.as_ref(), left, is_old, streaming }, now);
+        if let (Some(earlier), None) =
+            (&held.earlier, known.as_ref().and_then(|known| known.earlier.as_ref()))
+        {
+            self.warn_of_a_set_back(uri, earlier.signed.revision, held.signed.revision);
         }
+        let watched = self.is_watched();
+        if let Some(tracked) = self.tracked.get_mut(uri) {
+            let (list, wall) = (held.latest(), terms.now.secs);
+            let left = list.exp.map(|exp| Duration::from_secs(exp.saturating_sub(wall)));
+            let is_old = list.is_old(wall);
+            tracked.succeeded(&Got { list, etag: etag.as_ref(), left, is_old, watched }, now);
+            if let Some(left) = held.merged_for(&terms) {
+                tracked.fetch_by(now + left.max(MERGED_SHORTEST));
+            }
+        }
+        revocation.lists.put(uri, held);
         Ok(())
     }
 
-    /// What was fetched, or what is known when that says the same. An older one never replaces a newer one.
-    fn newest(
-        &self,
-        brought: Brought,
-        known: Option<&Arc<SignedList>>,
-    ) -> Result<(Arc<SignedList>, Option<HeaderValue>), String> {
-        let (list, etag) = match (brought, known) {
-            (Brought::Unchanged(etag), Some(known)) => return Ok((Arc::clone(known), etag)),
-            (Brought::Unchanged(_), None) => {
-                return Err("nothing is known that could be unchanged".to_owned());
-            }
-            (Brought::List(list, etag), _) => (list, etag),
-        };
-        match known.filter(|known| self.still_has_its_key(known)) {
-            Some(known) => match list.compared_with(known) {
-                Age::Newer => Ok((Arc::from(list), etag)),
-                Age::Same => Ok((Arc::clone(known), etag)),
-                Age::Older => Err("a list older than the one that is known".to_owned()),
-            },
-            None => Ok((Arc::from(list), etag)),
-        }
+    /// The issuer answers with an earlier revision than before.
+    fn warn_of_a_set_back(&mut self, uri: &Arc<str>, is: Option<u64>, was: Option<u64>) {
+        let again = !self.set_back.insert(Arc::clone(uri));
+        let (is, was) = (is.unwrap_or_default(), was.unwrap_or_default());
+        log::log!(
+            if again { log::Level::Debug } else { log::Level::Warn },
+            "the status list {uri:?} has gone back from revision {was} to {is}: the issuer was restored from a backup \
+             without `auth-service recover`, or a cache answers for it. What both say counts meanwhile"
+        );
     }
 
     /// A list that nobody can vouch for any more gives way to any that somebody can.
@@ -172,7 +247,7 @@ impl Plan {
     /// The event stream has something to say about a list. One that is not known is looked up where all are named: the
     /// stream alone causes no fetch of just any URI.
     pub(super) fn heard_of(&mut self, event: &Announced, now: Instant) {
-        let known = self.held(&event.uri).and_then(|list| list.revision);
+        let known = self.answered(&event.uri);
         match self.tracked.get_mut(event.uri.as_str()) {
             Some(tracked) => tracked.hear_of(event.revision, known, now),
             None if self.state.list_urls(&event.uri).is_ok() => self.directory.hurry(now),
@@ -191,8 +266,17 @@ impl Plan {
         }
     }
 
-    /// The event stream has broken off.
-    pub(super) fn ask_regularly(&mut self, now: Instant) {
+    /// The event stream has broken off: changes are asked for, in one question where there is one.
+    pub(super) fn without_stream(&mut self, now: Instant) {
+        if self.names_have_revisions {
+            self.directory.poll(now);
+        } else {
+            self.ask_regularly(now);
+        }
+    }
+
+    /// Each list is asked for as often as it says.
+    fn ask_regularly(&mut self, now: Instant) {
         let Some(revocation) = self.state.lists.as_ref() else { return };
         for (uri, tracked) in &mut self.tracked {
             let held = revocation.lists.held(uri);
@@ -205,15 +289,15 @@ impl Plan {
         for tracked in self.tracked.values_mut() {
             tracked.named = false;
         }
-        let mut left_out = 0;
+        let before = std::mem::take(&mut self.left_out);
         for uri in uris {
             match self.tracked.get_mut(uri.as_str()) {
                 Some(tracked) => tracked.named = true,
-                None => left_out += u32::from(!self.track(uri, true, now)),
+                None => self.left_out += usize::from(!self.track(uri, true, now)),
             }
         }
-        if left_out > 0 {
-            log::warn!("{left_out} status lists are left out: they are too many, or not the issuer's");
+        if self.left_out > 0 && self.left_out != before {
+            log::warn!("{} status lists are left out: they are too many, or not the issuer's", self.left_out);
         }
         self.retire();
     }
@@ -238,6 +322,7 @@ impl Plan {
             let keep = tracked.named || tracked.is_new() || tracked.is_under_way() || needed;
             if !keep {
                 revocation.lists.drop(uri);
+                self.set_back.remove(uri);
             }
             keep
         });
@@ -250,7 +335,12 @@ impl Plan {
         self.state.lists.as_ref()
     }
 
-    fn held(&self, uri: &str) -> Option<Arc<SignedList>> {
-        Some(Arc::clone(&self.revocation()?.lists.held(uri)?.signed))
+    fn held(&self, uri: &str) -> Option<Arc<Held>> {
+        self.revocation()?.lists.held(uri)
+    }
+
+    /// The revision of the list that the issuer answered with last.
+    fn answered(&self, uri: &str) -> Option<u64> {
+        self.held(uri)?.latest().revision
     }
 }

@@ -1,7 +1,7 @@
 //! A status list as it is signed (draft-ietf-oauth-status-list section 5.1): verified like an access token, by the same
 //! keys. Pure.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use serde::{Deserialize, Deserializer, de};
 
@@ -17,7 +17,7 @@ use crate::{
 
 /// A list that the issuer has signed.
 pub(crate) struct SignedList {
-    pub(crate) list: StatusList,
+    pub(crate) list: Arc<StatusList>,
     /// Whose signature it is.
     pub(super) kid: String,
     /// From when on it must not be used, in seconds since 1970.
@@ -83,12 +83,17 @@ impl SignedList {
         payload.check(expected)?;
         let list = StatusList::read(&payload.status_list, expected.most_bytes).map_err(Refusal::Malformed)?;
         let Payload { iat, exp, ttl, revision, .. } = payload;
-        Ok(Self { list, kid: kid.0.to_owned(), exp, ttl, token: token.into(), iat, revision })
+        Ok(Self { list: Arc::new(list), kid: kid.0.to_owned(), exp, ttl, token: token.into(), iat, revision })
     }
 
     /// Whether most of its life is over, at `now` in seconds since 1970: the issuer may have signed the same anew.
     pub(super) fn is_old(&self, now: u64) -> bool {
         self.exp.is_some_and(|exp| exp.saturating_sub(now) < exp.saturating_sub(self.iat) / 4)
+    }
+
+    /// Whether both count revisions, so that an older one of them can be told for certain.
+    pub(super) fn counts_like(&self, other: &Self) -> bool {
+        self.revision.is_some() && other.revision.is_some()
     }
 
     /// Compares by revision where both have one, not by clock; else by `iat`.

@@ -9,11 +9,12 @@ use tokio::{
     task::JoinSet,
     time::{Instant, sleep_until},
 };
+use url::Url;
 
 use super::{
-    http::FetchError,
-    list_fetch::{Brought, fetch_directory, fetch_list},
-    list_plan::Plan,
+    http::{FetchError, Known},
+    list_fetch::{Brought, Directory, fetch_directory, fetch_list},
+    list_plan::{Due, Plan},
     state::State,
 };
 use crate::verifier::Clock;
@@ -40,7 +41,7 @@ pub(super) struct ListWorker {
 /// A fetch that is over.
 enum Done {
     List(Arc<str>, Result<Brought, FetchError>),
-    Directory(Result<Vec<String>, FetchError>),
+    Directory(Url, Result<Directory, FetchError>),
 }
 
 impl ListWorker {
@@ -72,7 +73,7 @@ impl ListWorker {
                 Ok(()) = generation.changed() => self.plan.replace_what_lost_its_key(Instant::now()),
                 Ok(()) = streaming.changed() => {
                     if !*streaming.borrow_and_update() {
-                        self.plan.ask_regularly(Instant::now());
+                        self.plan.without_stream(Instant::now());
                     }
                 }
                 () = sleep_until(next), if !full => {}
@@ -82,15 +83,19 @@ impl ListWorker {
 
     fn begin_what_is_due(&mut self) {
         let now = Instant::now();
-        if let Some(url) = self.plan.begin_names(now) {
+        if let Some((url, etag)) = self.plan.begin_names(now) {
             let state = Arc::clone(&self.state);
-            self.fetches.spawn(async move { Done::Directory(fetch_directory(&state, &url).await) });
+            self.fetches.spawn(async move {
+                let read = fetch_directory(&state, &url, etag.as_ref()).await;
+                Done::Directory(url, read)
+            });
         }
         let room = MAX_FETCHES.saturating_sub(self.fetches.len());
-        for (uri, etag) in self.plan.begin_lists(room, now) {
+        for Due { uri, etag, outdated } in self.plan.begin_lists(room, now) {
             let (state, clock) = (Arc::clone(&self.state), self.clock.clone());
             self.fetches.spawn(async move {
-                let brought = fetch_list(&state, &clock, &uri, etag.as_ref()).await;
+                let known = Known { etag: etag.as_ref(), outdated };
+                let brought = fetch_list(&state, &clock, &uri, known).await;
                 Done::List(uri, brought)
             });
         }
@@ -99,7 +104,7 @@ impl ListWorker {
     fn take(&mut self, done: Done) {
         let now = Instant::now();
         match done {
-            Done::Directory(names) => self.plan.take_names(&names, now),
+            Done::Directory(url, read) => self.plan.take_names(&url, read, now),
             Done::List(uri, brought) => self.plan.take_list(&uri, brought, now),
         }
     }

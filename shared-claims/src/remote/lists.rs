@@ -14,11 +14,8 @@ use std::{
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 
-use super::list_token::SignedList;
-use crate::{
-    clock::{Freshness, Instant},
-    error::Refusal,
-};
+use super::held::Held;
+use crate::{clock::Instant, error::Refusal};
 
 /// All lists, by their URIs.
 pub(crate) struct Lists {
@@ -33,14 +30,6 @@ pub(crate) struct Place {
     current: ArcSwapOption<Held>,
     /// The latest `exp` of a token that named the list, in seconds since 1970.
     needed_until: AtomicU64,
-}
-
-/// A list with what is known about its age.
-pub(super) struct Held {
-    pub(super) signed: Arc<SignedList>,
-    freshness: Freshness,
-    /// When the issuer last said that it is current, in seconds since 1970.
-    pub(super) confirmed_at: u64,
 }
 
 impl Lists {
@@ -67,15 +56,9 @@ impl Lists {
         place.check(idx, now, self.max_age)
     }
 
-    /// Puts in a list that is current. `confirmed_at` is the wall clock's.
-    pub(super) fn put(
-        &self,
-        uri: &Arc<str>,
-        signed: Arc<SignedList>,
-        confirmed_at: u64,
-        freshness: Freshness,
-    ) {
-        let held = Arc::new(Held { signed, freshness, confirmed_at });
+    /// Puts in a list, in place of the one that is held.
+    pub(super) fn put(&self, uri: &Arc<str>, held: Held) {
+        let held = Arc::new(held);
         if let Some(place) = self.places.load().get(uri) {
             place.current.store(Some(held));
             return;
@@ -137,7 +120,7 @@ impl Lists {
     /// How many there are, and how long ago the one was confirmed that has waited longest.
     pub(super) fn count_and_oldest(&self, now: Instant) -> (usize, Duration) {
         let all = self.all();
-        (all.len(), all.iter().map(|(_, held)| held.freshness.age_at(now)).max().unwrap_or_default())
+        (all.len(), all.iter().map(|(_, held)| held.seen.freshness.age_at(now)).max().unwrap_or_default())
     }
 }
 
@@ -157,7 +140,7 @@ impl Place {
         let current = self.current.load();
         let held =
             current.as_ref().filter(|held| held.is_usable(now, max_age)).ok_or(Refusal::Unavailable)?;
-        match held.signed.list.get(idx) {
+        match held.get(idx) {
             Some(0) => Ok(()),
             Some(_) => Err(Refusal::Revoked),
             None => Err(Refusal::Malformed("no such place in the status list")),
@@ -169,13 +152,6 @@ impl Place {
         if self.needed_until.load(Ordering::Relaxed) < exp {
             self.needed_until.fetch_max(exp, Ordering::Relaxed);
         }
-    }
-}
-
-impl Held {
-    fn is_usable(&self, now: Now, max_age: Duration) -> bool {
-        self.signed.exp.is_none_or(|exp| now.secs < exp.saturating_add(now.leeway))
-            && self.freshness.age_at(now.instant) <= max_age
     }
 }
 

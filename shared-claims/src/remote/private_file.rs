@@ -1,11 +1,15 @@
 //! A file for its owner's eyes alone, which is there whole or not at all.
+//!
+//! Nothing is read that another user may have written: the file and its folder must be this user's own, and no other user
+//! may write to them. In a folder that others may write to, the file gets a folder of its own. All of that is for Unix;
+//! elsewhere, files are as private as the system makes them.
 
 use std::{
     ffi::OsStr,
-    fs::{self, File, OpenOptions},
+    fs::{self, File, Metadata, OpenOptions},
     hash::{BuildHasher as _, Hasher as _, RandomState},
     io::{self, Read, Write},
-    path::Path,
+    path::{Path, PathBuf},
     time::{Duration, UNIX_EPOCH},
 };
 
@@ -15,9 +19,121 @@ const DRAFT: &str = ".draft";
 /// Nobody writes for so long.
 const ABANDONED: Duration = Duration::from_secs(600);
 
-pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
+/// Why a file is not read, or not written.
+#[derive(Debug, thiserror::Error)]
+#[cfg_attr(not(unix), expect(dead_code, reason = "who may write to a file is asked on Unix alone"))]
+pub(super) enum NotPrivate {
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error("{0} is a symbolic link, or no file at all: delete it")]
+    NoFile(PathBuf),
+    #[error("{0} belongs to another user: delete it, or give it to the user that this service runs as")]
+    Foreign(PathBuf),
+    #[error("others may write to {0}: delete it, or take that right from them (chmod go-w)")]
+    Writable(PathBuf),
+    #[error("others may write to the folder {folder}, and {private} in it cannot be made private: {why}")]
+    Shared { folder: PathBuf, private: PathBuf, why: Box<NotPrivate> },
+}
+
+/// Where the file at `path` is kept: there, or in a private folder beside it, which is made, if others may write to the folder
+/// that `path` names.
+pub(super) fn place(path: &Path) -> Result<PathBuf, NotPrivate> {
+    let folder = folder_of(path);
+    let metadata = fs::metadata(folder)?;
+    match check(folder, &metadata) {
+        Ok(()) => Ok(path.to_owned()),
+        Err(_) => shared(folder, path),
+    }
+}
+
+#[cfg(unix)]
+fn shared(folder: &Path, path: &Path) -> Result<PathBuf, NotPrivate> {
+    let stem = path.file_stem().and_then(OsStr::to_str).unwrap_or("private");
+    let private = folder.join(format!("{stem}-{}", own_user()));
+    match make_private(&private) {
+        Ok(()) => Ok(private.join(path.file_name().unwrap_or(OsStr::new("file")))),
+        Err(why) => Err(NotPrivate::Shared { folder: folder.to_owned(), private, why: Box::new(why) }),
+    }
+}
+
+#[cfg(not(unix))]
+fn shared(_: &Path, path: &Path) -> Result<PathBuf, NotPrivate> {
+    Ok(path.to_owned())
+}
+
+/// Makes the folder with mode 0700, or makes sure that it is a folder of this user's own. What lay in one that others could
+/// write to is theirs as well as ours, and goes.
+#[cfg(unix)]
+fn make_private(folder: &Path) -> Result<(), NotPrivate> {
+    use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+
+    match fs::DirBuilder::new().mode(0o700).create(folder) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        made => return Ok(made?),
+    }
+    let metadata = fs::symlink_metadata(folder)?;
+    if !metadata.is_dir() {
+        return Err(NotPrivate::NoFile(folder.to_owned()));
+    }
+    match check(folder, &metadata) {
+        Err(NotPrivate::Writable(_)) => {
+            // Kubernetes gives its group the right to write to all that lies in a volume.
+            fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
+            for entry in fs::read_dir(folder)? {
+                fs::remove_file(entry?.path())?;
+            }
+            Ok(())
+        }
+        checked => checked,
+    }
+}
+
+/// Whether it is this user's own, and no other user may write to it.
+#[cfg(unix)]
+fn check(path: &Path, metadata: &Metadata) -> Result<(), NotPrivate> {
+    use std::os::unix::fs::MetadataExt as _;
+
+    const OTHERS_WRITE: u32 = 0o022;
+    if metadata.uid() != own_user() {
+        Err(NotPrivate::Foreign(path.to_owned()))
+    } else if metadata.mode() & OTHERS_WRITE != 0 {
+        Err(NotPrivate::Writable(path.to_owned()))
+    } else {
+        Ok(())
+    }
+}
+
+#[cfg(not(unix))]
+#[expect(clippy::unnecessary_wraps, reason = "who may write to a file is asked on Unix alone")]
+fn check(_: &Path, _: &Metadata) -> Result<(), NotPrivate> {
+    Ok(())
+}
+
+#[cfg(unix)]
+fn own_user() -> u32 {
+    nix::unistd::Uid::effective().as_raw()
+}
+
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, NotPrivate> {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    // Neither what a link points to is read, nor does a pipe make anything wait.
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(
+        &mut options,
+        nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK,
+    );
+    let file = options.open(path).map_err(|error| match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_symlink() => NotPrivate::NoFile(path.to_owned()),
+        _ => error.into(),
+    })?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(NotPrivate::NoFile(path.to_owned()));
+    }
+    check(path, &metadata)?;
     let mut bytes = Vec::new();
-    File::open(path)?.take(MAX_SIZE).read_to_end(&mut bytes)?;
+    file.take(MAX_SIZE).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
@@ -37,11 +153,8 @@ pub(super) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 /// Deletes the drafts that crashes have left beside the file; it is `now`, in seconds since 1970.
 pub(super) fn tidy(path: &Path, now: u64) -> io::Result<()> {
-    let (Some(folder), Some(stem)) = (path.parent(), path.file_stem().and_then(OsStr::to_str)) else {
-        return Ok(());
-    };
-    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-    for entry in fs::read_dir(folder)? {
+    let Some(stem) = path.file_stem().and_then(OsStr::to_str) else { return Ok(()) };
+    for entry in fs::read_dir(folder_of(path))? {
         let entry = entry?;
         let name = entry.file_name();
         let random = name.to_str().and_then(|name| name.strip_prefix(stem)?.strip_suffix(DRAFT));
@@ -65,12 +178,11 @@ fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 /// The new name is on disk as well. Elsewhere than on Unix, folders cannot be opened.
 fn sync_folder(path: &Path) -> io::Result<()> {
-    match path.parent() {
-        Some(folder) if cfg!(unix) => {
-            File::open(if folder.as_os_str().is_empty() { Path::new(".") } else { folder })?.sync_all()
-        }
-        _ => Ok(()),
-    }
+    if cfg!(unix) { File::open(folder_of(path))?.sync_all() } else { Ok(()) }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 #[cfg(test)]

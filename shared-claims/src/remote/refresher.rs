@@ -3,7 +3,7 @@
 use std::{
     fmt,
     path::PathBuf,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, atomic::Ordering},
 };
 
 use tokio::{
@@ -20,7 +20,7 @@ use super::{
 use crate::{
     claims::StatusReference,
     error::Refusal,
-    verifier::{Clock, Revocations},
+    verifier::{Clock, Polling, Revocations},
 };
 
 /// The verifier's end: dropped with the last verifier, which ends the task.
@@ -137,8 +137,14 @@ impl Refresher {
     /// What is known of revocations; `None` when nothing is looked up.
     pub(crate) fn revocations(&self, now: Instant) -> Option<Revocations> {
         let (lists, oldest) = self.state.lists.as_ref()?.lists.count_and_oldest(now);
-        let streaming = *self.state.streaming.borrow() && !self.alive.is_closed();
-        Some(Revocations { lists, oldest_age_secs: oldest.as_secs(), streaming })
+        let is_alive = !self.alive.is_closed();
+        let streaming = *self.state.streaming.borrow() && is_alive;
+        let polling = (is_alive && !streaming).then(|| self.polling());
+        Some(Revocations { lists, oldest_age_secs: oldest.as_secs(), streaming, polling })
+    }
+
+    fn polling(&self) -> Polling {
+        if self.state.revisions_known.load(Ordering::Relaxed) { Polling::Revisions } else { Polling::Lists }
     }
 
     /// What is wrong with the latest fetch of the keys.

@@ -1,14 +1,17 @@
 //! What is known, on disk: so that a service that starts while the issuer is away can judge tokens at once.
 //!
-//! Everything is kept as it was fetched. Lists are verified again when they are read; keys are believed because the file
-//! is private (mode 0600) and beside it lies nothing that is worth more. What is broken, another issuer's or too old is
-//! passed over.
+//! Everything is kept as it was fetched, but for what was merged into lists. Lists are verified again when they are read;
+//! keys, and more places that are refused, are believed because the file and its folder are private. What is not, what is
+//! broken, another issuer's or too old is passed over.
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
     io,
-    path::PathBuf,
-    sync::Arc,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -20,11 +23,13 @@ use tokio::{
 };
 
 use super::{
-    private_file,
-    state::{State, lock},
+    held::{Earlier, Held, Remembered, Seen},
+    private_file::{self, NotPrivate},
+    state::{Revocation, State, lock},
 };
 use crate::{
     clock::Freshness,
+    status::{StatusList, Written},
     verifier::{Clock, KeySet},
 };
 
@@ -43,6 +48,8 @@ const AHEAD: u64 = 60;
 pub(super) struct Snapshot {
     path: PathBuf,
     state: Arc<State>,
+    /// The log has said that the file cannot be kept, or was not believed.
+    warned: AtomicBool,
 }
 
 #[derive(Serialize, Deserialize, Hash)]
@@ -68,11 +75,32 @@ struct SavedList {
     token: String,
     /// Seconds since 1970.
     confirmed_at: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    earlier: Option<SavedEarlier>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    remembered: Option<SavedRemembered>,
+}
+
+/// A list of an earlier revision, with which the issuer answers; the times are in seconds since 1970.
+#[derive(Serialize, Deserialize, Hash)]
+struct SavedEarlier {
+    token: String,
+    confirmed_at: u64,
+    since: u64,
+}
+
+/// What lists said that are gone, in the form of the claim `status_list`.
+#[derive(Serialize, Deserialize, Hash)]
+struct SavedRemembered {
+    bits: u8,
+    lst: String,
+    /// Seconds since 1970.
+    learnt: u64,
 }
 
 impl Snapshot {
     pub(super) fn new(path: PathBuf, state: Arc<State>) -> Self {
-        Self { path, state }
+        Self { path, state, warned: AtomicBool::new(false) }
     }
 
     /// Puts what the file holds in force, unless somebody has set keys already.
@@ -80,22 +108,38 @@ impl Snapshot {
         if self.state.keys.latest().is_some() {
             return;
         }
-        let path = self.path.display();
-        if let Err(error) = private_file::tidy(&self.path, clock.now()) {
-            log::debug!("what lies beside {path} is left there: {error}");
-        }
-        match self.read().and_then(|saved| self.apply(saved, clock)) {
+        match self.read(clock).and_then(|saved| self.apply(saved, clock)) {
             Ok((age, lists)) => {
+                let path = self.path.display();
                 log::info!("{path}: keys from {} s ago, status lists: {lists}", age.as_secs());
             }
-            Err(Unusable::Io(error)) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(unusable) => log::warn!("{path} is passed over: {unusable}"),
+            Err(Unusable::File(NotPrivate::Io(error))) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(unusable) => self.warn(&format!("is passed over: {unusable}")),
         }
     }
 
-    fn read(&self) -> Result<Saved, Unusable> {
+    /// The log says it once.
+    fn warn(&self, what: &str) {
+        let again = self.warned.swap(true, Ordering::Relaxed);
+        let level = if again { log::Level::Debug } else { log::Level::Warn };
+        log::log!(level, "the snapshot {} {what}", self.path.display());
+    }
+
+    fn read(&self, clock: &Clock) -> Result<Saved, Unusable> {
+        let place = private_file::place(&self.path)?;
+        if place != self.path && self.path.symlink_metadata().is_ok() {
+            let (folder, path) = (self.path.parent().unwrap_or(&self.path), place.display());
+            let folder = folder.display();
+            self.warn(&format!(
+                "is not believed: others may write to the folder {folder}. It is kept as {path} from now on; delete it, or \
+                 make the folder private (mode 0700, and this user's own)"
+            ));
+        }
+        if let Err(error) = private_file::tidy(&place, clock.now()) {
+            log::debug!("what lies beside {} is left there: {error}", place.display());
+        }
         let saved: Saved =
-            serde_json::from_slice(&private_file::read(&self.path)?).map_err(|_| Unusable::Broken)?;
+            serde_json::from_slice(&private_file::read(&place)?).map_err(|_| Unusable::Broken)?;
         if saved.version != VERSION {
             return Err(Unusable::Version(saved.version));
         }
@@ -118,20 +162,35 @@ impl Snapshot {
 
     fn apply_list(&self, saved: &SavedList, clock: &Clock) -> bool {
         let Some(revocation) = &self.state.lists else { return false };
-        let now = clock.now();
-        let Some(age) = self.age(saved.confirmed_at, now) else { return false };
-        let most = revocation.limits.list_bytes;
-        match self.state.read_list(&saved.token, &saved.uri, most, clock) {
-            Ok(list) if revocation.lists.len() < revocation.limits.lists => {
-                let kept_until = now.saturating_add(self.state.max_age.as_secs());
-                let uri = Arc::from(saved.uri.as_str());
-                let freshness = Freshness::aged(age, clock.instant());
-                revocation.lists.put(&uri, Arc::new(list), saved.confirmed_at, freshness);
-                revocation.lists.need(&uri, kept_until);
-                true
-            }
-            _ => false,
+        if revocation.lists.len() >= revocation.limits.lists {
+            return false;
         }
+        let Some(held) = self.held(saved, revocation, clock) else { return false };
+        let uri = Arc::from(saved.uri.as_str());
+        revocation.lists.put(&uri, held);
+        revocation.lists.need(&uri, clock.now().saturating_add(self.state.max_age.as_secs()));
+        true
+    }
+
+    /// A list with what was merged into it; `None` when it is too old, or not the issuer's.
+    fn held(&self, saved: &SavedList, revocation: &Revocation, clock: &Clock) -> Option<Held> {
+        let most = revocation.limits.list_bytes;
+        let verified = |token: &str| self.state.read_list(token, &saved.uri, most, clock).ok().map(Arc::new);
+        let seen = |at: u64| {
+            let age = Duration::from_secs(clock.now().saturating_sub(at));
+            Seen { at, freshness: Freshness::aged(age, clock.instant()) }
+        };
+        self.age(saved.confirmed_at, clock.now())?;
+        let held = Held::new(verified(&saved.token)?, seen(saved.confirmed_at));
+        let earlier = saved.earlier.as_ref().and_then(|earlier| {
+            let (seen, since) = (seen(earlier.confirmed_at), seen(earlier.since));
+            Some(Earlier { signed: verified(&earlier.token)?, seen, since })
+        });
+        let remembered = saved.remembered.as_ref().and_then(|remembered| {
+            let list = StatusList::read(&Written::new(remembered.bits, &remembered.lst), most).ok()?;
+            Some(Remembered { list: Arc::new(list), learnt: seen(remembered.learnt) })
+        });
+        Some(held.merged(earlier, remembered, &self.state.terms(&revocation.limits, clock)))
     }
 
     /// How old that is; `None`: too old, or of a time to come.
@@ -142,7 +201,7 @@ impl Snapshot {
 
     /// Writes the file whenever there is something new, for ever.
     pub(super) async fn keep(self) {
-        let (mut written, mut failed) = (None, false);
+        let mut written = None;
         let mut confirmed = interval(CONFIRMED);
         confirmed.tick().await; // the first one is at once
         loop {
@@ -158,13 +217,14 @@ impl Snapshot {
                 continue;
             }
             let path = self.path.clone();
-            let writing = spawn_blocking(move || private_file::write(&path, &serde_json::to_vec(&saved)?));
-            match writing.await.unwrap_or_else(|gone| Err(io::Error::other(gone))) {
-                Ok(()) => (written, failed) = (hash, false),
+            let writing = spawn_blocking(move || write(&path, &saved));
+            match writing.await.unwrap_or_else(|gone| Err(io::Error::other(gone).into())) {
+                Ok(()) => {
+                    written = hash;
+                    self.warned.store(false, Ordering::Relaxed);
+                }
                 Err(error) => {
-                    let level = if failed { log::Level::Debug } else { log::Level::Warn };
-                    log::log!(level, "{} cannot be written: {error}", self.path.display());
-                    failed = true;
+                    self.warn(&format!("cannot be written: {error}"));
                     sleep(AGAIN).await;
                     self.state.unsaved.notify_one();
                 }
@@ -178,11 +238,7 @@ impl Snapshot {
         let (document, confirmed_at) = lock(&self.state.key_document).clone()?;
         let mut held = self.state.lists.as_ref().map(|lists| lists.lists.all()).unwrap_or_default();
         held.sort_by(|(one, _), (other, _)| one.cmp(other));
-        let lists = held.into_iter().map(|(uri, held)| SavedList {
-            uri: uri.to_string(),
-            token: held.signed.token.to_string(),
-            confirmed_at: held.confirmed_at,
-        });
+        let lists = held.into_iter().map(|(uri, held)| SavedList::of(&uri, &held));
         Some(Saved {
             version: VERSION,
             issuer: self.state.policy.issuer().to_owned(),
@@ -192,11 +248,33 @@ impl Snapshot {
     }
 }
 
+impl SavedList {
+    fn of(uri: &str, held: &Held) -> Self {
+        let earlier = held.earlier.as_ref().map(|earlier| SavedEarlier {
+            token: earlier.signed.token.to_string(),
+            confirmed_at: earlier.seen.at,
+            since: earlier.since.at,
+        });
+        let remembered = held.remembered.as_ref().map(|remembered| {
+            let (bits, lst) = remembered.list.to_written();
+            SavedRemembered { bits, lst, learnt: remembered.learnt.at }
+        });
+        let (token, confirmed_at) = (held.signed.token.to_string(), held.seen.at);
+        Self { uri: uri.to_owned(), token, confirmed_at, earlier, remembered }
+    }
+}
+
+fn write(path: &Path, saved: &Saved) -> Result<(), NotPrivate> {
+    let bytes = serde_json::to_vec(saved).map_err(io::Error::from)?;
+    private_file::write(&private_file::place(path)?, &bytes)?;
+    Ok(())
+}
+
 /// Why a snapshot is passed over.
 #[derive(Debug, thiserror::Error)]
 enum Unusable {
-    #[error("{0}")]
-    Io(#[from] io::Error),
+    #[error(transparent)]
+    File(#[from] NotPrivate),
     #[error("it is broken")]
     Broken,
     #[error("it has the form {0}")]

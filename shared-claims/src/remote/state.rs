@@ -1,7 +1,7 @@
 //! What the verifier and the parts of the background task all know.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -13,6 +13,7 @@ use url::Url;
 
 use super::{
     discovery::{Endpoints, Location},
+    held::Terms,
     http::Http,
     key_asks::KeyAsks,
     list_asks::ListAsks,
@@ -50,6 +51,8 @@ pub(super) struct State {
     pub(super) lists: Option<Revocation>,
     /// Whether the event stream is connected.
     pub(super) streaming: watch::Sender<bool>,
+    /// Whether the issuer answers which lists have changed, all in one.
+    pub(super) revisions_known: AtomicBool,
     /// Keys or lists have changed since the snapshot was written.
     pub(super) unsaved: Notify,
     trouble: Mutex<Option<String>>,
@@ -68,6 +71,8 @@ pub(super) struct Limits {
     pub(super) lists: usize,
     /// A list when inflated.
     pub(super) list_bytes: usize,
+    /// No access token lives longer; what is merged into a list holds for so long, and the leeway.
+    pub(super) token_lifetime: Duration,
 }
 
 impl State {
@@ -94,6 +99,7 @@ impl State {
             max_age,
             lists: limits.map(|limits| Revocation { lists: Lists::new(max_age), asks, limits }),
             streaming: watch::Sender::new(false),
+            revisions_known: AtomicBool::new(false),
             unsaved: Notify::new(),
             trouble: Mutex::new(Some("the verifier has not been started".to_owned())),
         };
@@ -153,6 +159,12 @@ impl State {
     /// Both clocks, with the policy's leeway; `secs` is the wall clock's.
     pub(super) fn now(&self, secs: u64, clock: &Clock) -> Now {
         Now { secs, leeway: self.policy.leeway_secs(), instant: clock.instant() }
+    }
+
+    /// What decides now when a list is over.
+    pub(super) fn terms(&self, limits: &Limits, clock: &Clock) -> Terms {
+        let hold = limits.token_lifetime.saturating_add(Duration::from_secs(self.policy.leeway_secs()));
+        Terms { now: self.now(clock.now(), clock), hold, max_age: self.max_age }
     }
 
     /// What is wrong with the latest fetch of the keys.

@@ -10,6 +10,8 @@ use tokio::{
 };
 use url::Url;
 
+use reqwest::StatusCode;
+
 use super::{
     events::{Events, Signal},
     http::FetchError,
@@ -26,11 +28,15 @@ const FLOOD_TIME: Duration = Duration::from_secs(10);
 /// The first pause before the next attempt, and the longest one.
 const BACK_OFF: Duration = Duration::from_secs(1);
 const MAX_BACK_OFF: Duration = Duration::from_secs(60);
+/// After credentials were refused, the stream is asked for without any for so long.
+const ANONYMOUS: Duration = Duration::from_secs(10 * 60);
 
 /// The part; [`run`](Self::run) is what it does.
 pub(super) struct Stream {
     state: Arc<State>,
     lists: mpsc::Sender<Announced>,
+    /// When the credentials were refused last.
+    refused: Option<Instant>,
 }
 
 /// Why a stream is over.
@@ -52,18 +58,23 @@ enum Over {
 
 impl Stream {
     pub(super) fn new(state: Arc<State>, lists: mpsc::Sender<Announced>) -> Self {
-        Self { state, lists }
+        Self { state, lists, refused: None }
     }
 
     /// Runs for ever.
-    pub(super) async fn run(self) {
+    pub(super) async fn run(mut self) {
         let mut endpoints = self.state.endpoints.subscribe();
         let mut failures = 0_u32;
         loop {
             let known =
                 endpoints.wait_for(|known| known.as_ref().is_some_and(|known| known.events.is_some()));
             let Ok(Some(url)) = known.await.map(|known| known.as_ref()?.events.clone()) else { return };
-            let Err(over) = self.listen(&url).await;
+            let named = self.has_credentials();
+            let Err(over) = self.listen(&url, named).await;
+            if named && is_refused(&over) {
+                self.go_on_anonymously();
+                continue;
+            }
             let lived = self.state.streaming.send_replace(false);
             failures = if lived { 1 } else { failures.saturating_add(1) };
             let level = if failures == 1 { log::Level::Info } else { log::Level::Debug };
@@ -72,9 +83,30 @@ impl Stream {
         }
     }
 
+    /// Whether to show the client's credentials now.
+    fn has_credentials(&self) -> bool {
+        let refused = self.refused.is_some_and(|at| at.elapsed() < ANONYMOUS);
+        self.state.http.has_credentials() && !refused
+    }
+
+    /// A stream without a name is better than none. The log says so once, until the credentials are taken again.
+    fn go_on_anonymously(&mut self) {
+        let level = if self.refused.is_none() { log::Level::Warn } else { log::Level::Debug };
+        let issuer = self.state.policy.issuer();
+        log::log!(
+            level,
+            "{issuer} refuses the client's credentials at its event stream: the stream is asked for anonymously, where there \
+             may be no place. Check the client's id and secret, and that it is enabled"
+        );
+        self.refused = Some(Instant::now());
+    }
+
     /// Hears one stream to its end.
-    async fn listen(&self, url: &Url) -> Result<std::convert::Infallible, Over> {
-        let mut response = self.state.http.open_stream(url).await?;
+    async fn listen(&mut self, url: &Url, named: bool) -> Result<std::convert::Infallible, Over> {
+        let mut response = self.state.http.open_stream(url, named).await?;
+        if named {
+            self.refused = None;
+        }
         let (mut events, mut signals) = (Events::default(), Vec::new());
         let mut heard = Instant::now();
         let (mut since, mut bytes) = (heard, 0);
@@ -106,6 +138,11 @@ impl Stream {
             Signal::List { uri, revision } => _ = self.lists.send(Announced { uri, revision }).await,
         }
     }
+}
+
+fn is_refused(over: &Over) -> bool {
+    let refusals = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN];
+    matches!(over, Over::Fetch(FetchError::Status { status, .. }) if refusals.contains(status))
 }
 
 /// As the issuer says, when it does, but not for long.

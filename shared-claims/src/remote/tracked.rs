@@ -34,8 +34,10 @@ pub(super) struct Tracked {
     under_way: Option<Instant>,
     began: Option<Instant>,
     etag: Option<HeaderValue>,
-    /// The revision that events told of.
+    /// The revision that the issuer told of last.
     announced: Option<u64>,
+    /// What is here will not do, so that no cache may answer by itself.
+    outdated: bool,
     /// Failures in a row, and answers that were older than what was announced.
     tries: u32,
 }
@@ -43,7 +45,16 @@ pub(super) struct Tracked {
 impl Tracked {
     /// To be fetched at once.
     pub(super) fn new(named: bool, now: Instant) -> Self {
-        Self { named, due: now, under_way: None, began: None, etag: None, announced: None, tries: 0 }
+        Self {
+            named,
+            due: now,
+            under_way: None,
+            began: None,
+            etag: None,
+            announced: None,
+            outdated: false,
+            tries: 0,
+        }
     }
 
     /// When there is something to do.
@@ -67,19 +78,32 @@ impl Tracked {
 
     /// Fetch it at once, and whole.
     pub(super) fn hurry(&mut self, now: Instant) {
-        (self.etag, self.tries) = (None, 0);
+        (self.etag, self.outdated, self.tries) = (None, true, 0);
         self.due = self.due.min(now);
     }
 
-    /// An event tells that there is `revision`; `known` is what is here, if that has a revision.
+    /// An event tells that there is `revision`; `known` is what the issuer answered with last, if that has a revision. A lower
+    /// one is fetched as well: the issuer may have been restored from a backup.
     pub(super) fn hear_of(&mut self, revision: u64, known: Option<u64>, now: Instant) {
-        if known.is_some_and(|known| known >= revision) {
+        if known == Some(revision) {
             return;
         }
-        self.announced = self.announced.max(Some(revision));
+        self.announced = Some(revision);
         self.tries = 0;
         let soonest = self.began.map_or(now, |began| now.max(began + AFTER_EVENT));
         self.due = self.due.min(soonest);
+    }
+
+    /// The same, as a poll says it again and again: what is being looked for already is not looked for sooner.
+    pub(super) fn read_of(&mut self, revision: u64, known: Option<u64>, now: Instant) {
+        if self.announced != Some(revision) {
+            self.hear_of(revision, known, now);
+        }
+    }
+
+    /// Fetch it then, or before.
+    pub(super) fn fetch_by(&mut self, then: Instant) {
+        self.due = self.due.min(then);
     }
 
     /// The event stream has broken off: go on by asking.
@@ -87,14 +111,15 @@ impl Tracked {
         self.due = self.due.min(now + scattered(ttl(held)));
     }
 
-    /// A fetch begins; the `ETag` to send with it. None is sent when what is here will not do.
-    pub(super) fn begin(&mut self, now: Instant) -> Option<HeaderValue> {
+    /// A fetch begins; the `ETag` to send with it, and whether what is here will not do. Then none is sent.
+    pub(super) fn begin(&mut self, now: Instant) -> (Option<HeaderValue>, bool) {
         (self.began, self.under_way) = (Some(now), Some(now));
         self.due = now + MAX_BACK_OFF; // an event in between makes it earlier
-        if self.announced.is_some() { None } else { self.etag.clone() }
+        let outdated = std::mem::take(&mut self.outdated) || self.announced.is_some();
+        (if outdated { None } else { self.etag.clone() }, outdated)
     }
 
-    /// A fetch has brought `list`, or confirmed it. `left`: how long that one may be used.
+    /// A fetch has brought a list, or confirmed the one that is known.
     pub(super) fn succeeded(&mut self, got: &Got<'_>, now: Instant) {
         let behind = self.announced.zip(got.list.revision).is_some_and(|(announced, is)| is < announced);
         self.etag = got.etag.filter(|_| !got.is_old).cloned();
@@ -103,14 +128,14 @@ impl Tracked {
             back_off(self.tries, AFTER_EVENT, MAX_BACK_OFF)
         } else {
             self.announced = None;
-            let usual = if got.streaming { MAX_TTL } else { ttl(Some(got.list)) };
+            let usual = if got.watched { MAX_TTL } else { ttl(Some(got.list)) };
             scattered(usual.min(got.left.map_or(usual, |left| (left / 4).max(MIN_TTL))))
         };
         self.ended(pause, now);
     }
 
     pub(super) fn failed(&mut self, now: Instant) {
-        self.etag = None;
+        (self.etag, self.outdated) = (None, true);
         self.tries = self.tries.saturating_add(1);
         let first = if self.announced.is_some() { AFTER_EVENT } else { BACK_OFF };
         self.ended(back_off(self.tries, first, MAX_BACK_OFF), now);
@@ -126,15 +151,15 @@ impl Tracked {
 
 /// What a fetch has brought.
 pub(super) struct Got<'a> {
-    /// The list as it is known now.
+    /// The list that the issuer has answered with.
     pub(super) list: &'a SignedList,
     pub(super) etag: Option<&'a HeaderValue>,
     /// How long the list may be used; `None`: it does not say.
     pub(super) left: Option<Duration>,
     /// The list nears its end: the next one is to be fetched whole, also when its content is the same.
     pub(super) is_old: bool,
-    /// The event stream tells of changes.
-    pub(super) streaming: bool,
+    /// The event stream tells of changes, or they are asked for each second, for all lists in one.
+    pub(super) watched: bool,
 }
 
 fn ttl(list: Option<&SignedList>) -> Duration {

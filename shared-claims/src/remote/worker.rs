@@ -12,7 +12,7 @@ use tokio::{
 use url::Url;
 
 use super::{
-    http::FetchError,
+    http::{FetchError, Known},
     pauses::{back_off, scattered},
     state::State,
 };
@@ -41,7 +41,7 @@ pub(super) struct Worker {
     announced: watch::Receiver<Option<u64>>,
     /// The key set as it was last seen; forgotten after a failure, so that metadata is read again.
     last: Option<Last>,
-    /// The highest revision that was fetched. What only the snapshot knows binds nobody: an issuer that was set up anew
+    /// The highest revision that was fetched, as the answer said in `X-Keys-Revision`, or else the key set in `revision`. What only the snapshot knows binds nobody: an issuer that was set up anew
     /// counts from the start, and a restart is how its verifiers follow.
     fetched: Option<u64>,
     failures: u32,
@@ -56,6 +56,16 @@ struct Last {
     etag: Option<HeaderValue>,
     keys: Arc<KeySet>,
     document: Arc<str>,
+    revision: Option<u64>,
+}
+
+/// Why keys are fetched.
+#[derive(Clone, Copy, PartialEq)]
+enum Reason {
+    /// It is time, or the issuer has said that there is something newer.
+    Due,
+    /// A token or a list is signed by a key that is not known.
+    UnknownKey,
 }
 
 impl Worker {
@@ -75,13 +85,13 @@ impl Worker {
 
     /// Runs for ever.
     pub(super) async fn run(mut self) {
-        let mut due = self.refresh().await;
+        let mut due = self.refresh(Reason::Due).await;
         self.state.key_asks.first_fetch_is_over();
         loop {
             select! {
-                () = sleep_until(due) => due = self.refresh().await,
+                () = sleep_until(due) => due = self.refresh(Reason::Due).await,
                 () = self.state.key_asks.asked() => {
-                    due = self.refresh().await;
+                    due = self.refresh(Reason::UnknownKey).await;
                     self.state.key_asks.asked_fetch_is_over();
                 }
                 Ok(()) = self.announced.changed() => {
@@ -95,9 +105,9 @@ impl Worker {
     }
 
     /// Fetches once and says when to do it again.
-    async fn refresh(&mut self) -> Instant {
+    async fn refresh(&mut self, reason: Reason) -> Instant {
         self.began = Instant::now();
-        let pause = match self.fetch().await {
+        let pause = match self.fetch(reason).await {
             Ok(max_age) => {
                 self.succeeded();
                 let interval = max_age.unwrap_or(DEFAULT_INTERVAL).clamp(MIN_INTERVAL, MAX_INTERVAL);
@@ -113,22 +123,34 @@ impl Worker {
         Instant::now() + pause
     }
 
-    async fn fetch(&mut self) -> Result<Option<u64>, FetchError> {
+    async fn fetch(&mut self, reason: Reason) -> Result<Option<u64>, FetchError> {
         let last = self.last.take();
         let (url, found) = self.place(last.as_ref()).await?;
-        // What is known to be outdated is not asked about: a cache in between might think otherwise.
-        let comparable = last.as_ref().filter(|last| last.url == url && !self.is_behind());
-        let answer = self.state.http.get(&url, comparable.and_then(|last| last.etag.as_ref())).await?;
-        let (etag, max_age) = (answer.etag, answer.max_age);
+        // What is known to be outdated is not asked about, and the issuer itself is to answer: a cache in between might
+        // think otherwise.
+        let is_behind = self.is_behind();
+        let comparable = last.as_ref().filter(|last| last.url == url && !is_behind);
+        let etag = comparable.and_then(|last| last.etag.as_ref());
+        let known = Known { etag, outdated: is_behind || reason == Reason::UnknownKey };
+        let answer = self.state.http.get(&url, known).await?;
+        let (etag, max_age, revision) = (answer.etag, answer.max_age, answer.keys_revision);
         let last = match (answer.body, last) {
-            (None, Some(unchanged)) => Last { found, ..unchanged },
+            (None, Some(unchanged)) => {
+                let revision = revision.or(unchanged.revision);
+                self.check_revision(&url, revision)?;
+                Last { found, revision, ..unchanged }
+            }
             (body, _) => {
-                let (keys, document) = self.read(&url, body.unwrap_or_default())?;
-                Last { url, found, etag, keys, document }
+                let body = body.unwrap_or_default();
+                let keys = KeySet::from_json(&body).map_err(|error| FetchError::Keys(url.clone(), error))?;
+                let revision = revision.or(keys.revision());
+                self.check_revision(&url, revision)?;
+                let document = String::from_utf8(body).unwrap_or_default(); // it was JSON
+                Last { url, found, etag, keys: Arc::new(keys), document: document.into(), revision }
             }
         };
         self.state.put_keys(&last.keys, &last.document, &self.clock);
-        self.fetched = last.keys.revision().or(self.fetched);
+        self.fetched = last.revision.or(self.fetched);
         self.last = Some(last);
         Ok(max_age)
     }
@@ -156,19 +178,17 @@ impl Worker {
         }
     }
 
-    /// A key set that is not older than the one that is known.
-    fn read(&self, url: &Url, body: Vec<u8>) -> Result<(Arc<KeySet>, Arc<str>), FetchError> {
-        let keys = KeySet::from_json(&body).map_err(|error| FetchError::Keys(url.clone(), error))?;
-        let is_older = keys.revision().is_some() && keys.revision() < self.fetched;
-        if is_older && self.state.keys.usable(&self.clock).is_ok() {
+    /// A key set must not be older than the one that is known.
+    fn check_revision(&self, url: &Url, revision: Option<u64>) -> Result<(), FetchError> {
+        if revision.is_some() && revision < self.fetched && self.state.keys.usable(&self.clock).is_ok() {
             return Err(FetchError::Content(url.clone(), "a key set of an older revision than is known"));
         }
-        let document = String::from_utf8(body).unwrap_or_default(); // it was JSON
-        Ok((Arc::new(keys), document.into()))
+        Ok(())
     }
 
+    /// Of the answer that was taken last; until then, of the snapshot.
     fn known_revision(&self) -> Option<u64> {
-        self.state.keys.latest()?.revision()
+        self.fetched.or_else(|| self.state.keys.latest()?.revision())
     }
 
     /// Whether the issuer has told of a revision that is not here.

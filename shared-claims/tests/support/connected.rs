@@ -30,6 +30,15 @@ pub(crate) async fn connected(signer: &Signer) -> (Server, Verifier) {
     (server, verifier)
 }
 
+/// The names of these lists with their revisions, as auth-service answers; they go by an `ETag`.
+pub(crate) fn names(lists: &[(&str, u64)]) -> Reply {
+    let uris: Vec<_> = lists.iter().map(|(path, _)| format!("{ISSUER}{path}")).collect();
+    let revisions: serde_json::Map<_, _> =
+        uris.iter().cloned().zip(lists.iter().map(|(_, revision)| json!(revision))).collect();
+    let etag = format!("\"{lists:?}\"").replace(['(', ')', '[', ']', ' '], "").replace('"', "");
+    Reply::tagged(&format!("\"{etag}\""), json!({"status_lists": uris, "revisions": revisions}).to_string())
+}
+
 /// Metadata names the public URLs.
 pub(crate) fn reached_inside(server: &Server) {
     let metadata = json!({

@@ -10,6 +10,8 @@ pub(crate) mod dice;
 #[cfg(feature = "remote")]
 pub(crate) mod lists;
 #[cfg(feature = "remote")]
+pub(crate) mod logs;
+#[cfg(feature = "remote")]
 pub(crate) mod server;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};

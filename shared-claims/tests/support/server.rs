@@ -31,6 +31,10 @@ pub(crate) enum Reply {
     Endless,
     /// An event stream, which starts with this text.
     Events(String),
+    /// What is said to a client that shows this `Authorization`, and to one that shows none; another one is a `401`.
+    Members(String, Box<Reply>, Box<Reply>),
+    /// A body that goes by this `ETag`: `304` to a client that knows it.
+    Tagged(String, Vec<u8>),
 }
 
 impl Reply {
@@ -47,9 +51,41 @@ impl Reply {
         Self::ok_with(&format!("{header}Content-Type: application/statuslist+jwt"), token)
     }
 
+    pub(crate) fn tagged(etag: &str, body: impl Into<Vec<u8>>) -> Self {
+        Self::Tagged(etag.to_owned(), body.into())
+    }
+
+    pub(crate) fn members(authorization: &str, to_members: Self, to_others: Self) -> Self {
+        Self::Members(authorization.to_owned(), Box::new(to_members), Box::new(to_others))
+    }
+
     pub(crate) fn status(status: &str) -> Self {
         Self::Full(format!("{status}\r\n"), Vec::new())
     }
+}
+
+impl Reply {
+    /// What is said to a request with this head.
+    fn to(self, head: &str) -> Self {
+        match self {
+            Self::Members(authorization, to_members, to_others) => match header(head, "authorization") {
+                Some(shown) if shown == authorization => to_members.to(head),
+                Some(_) => Self::status("401 Unauthorized"),
+                None => to_others.to(head),
+            },
+            Self::Tagged(etag, _) if header(head, "if-none-match") == Some(&etag) => {
+                Self::Full(format!("304 Not Modified\r\nETag: {etag}\r\n"), Vec::new())
+            }
+            Self::Tagged(etag, body) => Self::ok_with(&format!("ETag: {etag}"), body),
+            other => other,
+        }
+    }
+}
+
+/// The value of a header in the head of a request.
+pub(crate) fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
+    let lines = head.lines().filter_map(|line| line.split_once(": "));
+    lines.filter(|(is, _)| is.eq_ignore_ascii_case(name)).map(|(_, value)| value).next()
 }
 
 /// A running server. Paths that nobody set answer `404`.
@@ -153,8 +189,9 @@ async fn serve(mut stream: TcpStream, state: Arc<State>) {
     }
     let head = String::from_utf8(head).unwrap();
     let path = head.split(' ').nth(1).unwrap().to_owned();
-    state.requests.lock().unwrap().push(head);
     let reply = state.routes.lock().unwrap().get(&path).cloned().unwrap_or(Reply::status("404 Not Found"));
+    let reply = reply.to(&head);
+    state.requests.lock().unwrap().push(head);
     let events = state.events.subscribe();
     match reply {
         Reply::Events(start) => tell(&mut stream, &start, events).await,
@@ -186,7 +223,7 @@ async fn answer(stream: &mut TcpStream, reply: Reply) {
     match reply {
         Reply::Close => {}
         Reply::Never => std::future::pending().await,
-        Reply::Events(_) => unreachable!(),
+        Reply::Events(_) | Reply::Members(..) | Reply::Tagged(..) => unreachable!(),
         Reply::Full(head, body) => {
             let head = format!("HTTP/1.1 {head}Content-Length: {}\r\nConnection: close\r\n\r\n", body.len());
             let _ = stream.write_all(&[head.as_bytes(), &body].concat()).await;
