@@ -42,7 +42,11 @@ impl Issuer {
     /// The others are not this page's, whoever set them, and are left alone. When none is of that session, a genuine one, which
     /// is then refused for its CSRF token; else any. `None` when there are none at all.
     #[must_use]
-    pub fn choose_refresh_token(&self, candidates: Vec<SecretString>, csrf_token: &str) -> Option<SecretString> {
+    pub fn choose_refresh_token(
+        &self,
+        candidates: Vec<SecretString>,
+        csrf_token: &str,
+    ) -> Option<SecretString> {
         let session = self.keyring.decode_csrf_token(csrf_token);
         let rank = |candidate: &SecretString| {
             let token = self.keyring.decode_refresh_token(candidate.expose_secret());

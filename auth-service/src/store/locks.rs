@@ -80,10 +80,7 @@ pub(super) fn sessions_in_order(
 }
 
 /// Lock 5: these sessions, to be deleted.
-pub(super) fn these_sessions_in_order(
-    connection: &mut Connection,
-    ids: &[String],
-) -> Result<(), StoreError> {
+pub(super) fn these_sessions_in_order(connection: &mut Connection, ids: &[String]) -> Result<(), StoreError> {
     if let Connection::Postgres(postgres) = connection {
         let statement = "SELECT id FROM sessions WHERE id = ANY($1) ORDER BY id FOR UPDATE";
         diesel::sql_query(statement).bind::<Array<Text>, _>(ids).execute(postgres)?;

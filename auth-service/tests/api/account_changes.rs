@@ -52,6 +52,8 @@ async fn a_new_password_ends_every_earlier_session_and_begins_one() {
         service.get_as("/me", &ended.access).await.assert_problem(401, "token_revoked");
         assert!(!service.is_active(&asking, &ended.access).await);
     }
+    service.get_as("/me/sessions", &new.access).await.assert_problem(403, "audience_missing");
+    let new = service.refresh_here(&new.refresh).await;
     let list = service.get_as("/me/sessions", &new.access).await.json();
     let expected = json!({ "items": [{
         "id": new.claims()["sid"], "created_at": START + 5, "last_used_at": START + 5,
