@@ -178,6 +178,7 @@ pub(super) fn policy(settings: &Settings, scheme: &Scheme) -> Policy {
             settings.passwords.pepper.is_some(),
         )
         .of_service(service_names(settings)),
+        reauthenticate_within: settings.admin.reauthenticate_within,
         roles: Roles(settings.roles.iter().map(|(name, role)| (name.clone(), role.scopes.clone())).collect()),
     }
 }

@@ -182,6 +182,7 @@ impl Issuer {
             if !users::hold(db, &id, auth_version)? {
                 return Err(ChangeError::Overtaken);
             }
+            sessions::hold_all(db, &id)?; // the deletion takes those with it that had ended before
             let ended = sessions::end_all(db, &id, NO_SESSION, now)?;
             users::delete(db, &id, auth_version)?;
             Ok(revocation::revoke(db, ended, until)?)

@@ -13,8 +13,8 @@ use super::sessions::AuthenticateError;
 pub struct Carried {
     /// It may have expired.
     pub access_token: Option<SecretString>,
-    /// Of any generation.
-    pub refresh_token: Option<SecretString>,
+    /// Of any generation; several when another host of the same site has set such a cookie too.
+    pub refresh_tokens: Vec<SecretString>,
     /// Outlives the access token.
     pub csrf_token: Option<SecretString>,
 }
@@ -38,6 +38,23 @@ impl Issuer {
         }
     }
 
+    /// The one of several refresh tokens from cookies that is to be judged: of the CSRF token's session, and the newest of them.
+    /// The others are not this page's, whoever set them, and are left alone. When none is of that session, a genuine one, which
+    /// is then refused for its CSRF token; else any. `None` when there are none at all.
+    #[must_use]
+    pub fn choose_refresh_token(
+        &self,
+        candidates: Vec<SecretString>,
+        csrf_token: &str,
+    ) -> Option<SecretString> {
+        let session = self.keyring.decode_csrf_token(csrf_token);
+        let rank = |candidate: &SecretString| {
+            let token = self.keyring.decode_refresh_token(candidate.expose_secret());
+            token.map(|token| (Some(token.session_id) == session, token.generation))
+        };
+        candidates.into_iter().max_by_key(rank)
+    }
+
     /// Ends the session that a CSRF token names: for a browser whose access token is gone, and which shows its refresh token
     /// to `/token` alone. Whoever holds a CSRF token may end what it belongs to, and nothing else.
     ///
@@ -54,17 +71,18 @@ impl Issuer {
 
     /// The sessions that a browser has: of each genuine token that it brings, which may be one of somebody else's making.
     pub(super) fn sessions_of(&self, carried: &Carried) -> Vec<String> {
-        let Carried { access_token, refresh_token, csrf_token } = carried;
+        let Carried { access_token, refresh_tokens, csrf_token } = carried;
         let by_access = access_token.as_ref().and_then(|token| {
             let token = self.verify_expired(token.expose_secret()).ok()?;
             token.sid.clone()
         });
-        let by_refresh = refresh_token.as_ref().and_then(|token| {
+        let by_refresh = refresh_tokens.iter().filter_map(|token| {
             self.keyring.decode_refresh_token(token.expose_secret()).map(|token| token.session_id)
         });
         let by_csrf =
             csrf_token.as_ref().and_then(|token| self.keyring.decode_csrf_token(token.expose_secret()));
-        let mut sessions: Vec<String> = [by_access, by_refresh, by_csrf].into_iter().flatten().collect();
+        let mut sessions: Vec<String> =
+            [by_access, by_csrf].into_iter().flatten().chain(by_refresh).collect();
         sessions.sort_unstable(); // the order in which they are held, so that two logins do not wait for each other
         sessions.dedup();
         sessions

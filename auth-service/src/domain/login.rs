@@ -10,6 +10,7 @@ use super::csrf::Carried;
 use super::guessing::{Budget, Checked, GuessError, Renewal, Source, Target};
 use super::keyring::KeyringError;
 use super::passwords::{Against, HashingError};
+use super::rights::ADMIN;
 use super::sessions::{Device, Grant};
 use super::{Issuer, random, revocation, seconds};
 use crate::store::sessions::{self, Session};
@@ -35,7 +36,7 @@ pub enum LoginError {
     /// No such account, a wrong password, or a disabled account: nobody learns which.
     #[error("invalid credentials")]
     InvalidCredentials(Option<Budget>),
-    /// An audience was asked for that this issuer does not serve.
+    /// An audience was asked for that this issuer does not serve, or that the account may not have beside others.
     #[error("unknown resource")]
     InvalidTarget,
     /// The password was not looked at.
@@ -97,6 +98,10 @@ impl Issuer {
             (Checked::Right(_), None) => return Err(LoginError::InvalidCredentials(None)),
         };
         Origin::proven(&user.id);
+        if !self.may_have(&user, &audience) {
+            self.record(Event::refused(EventKind::Login, Reason::InvalidTarget).to(&user.id)).await;
+            return Err(LoginError::InvalidTarget);
+        }
         let replaced = self.sessions_of(&carried);
         let session = self.begin_session(&user, (renewed, replaced), &audience, device).await?;
         let scope = self.policy.roles.scope(user.roles());
@@ -168,6 +173,13 @@ impl Issuer {
             user_agent: device.user_agent,
             number: None,
         }
+    }
+
+    /// Tokens of administrators are for this service alone or not at all: another audience could use them here. To be asked
+    /// behind the password, because the answer tells of the account's rights.
+    fn may_have(&self, user: &User, audience: &[String]) -> bool {
+        let mixed = audience.len() > 1 && audience.contains(&self.policy.issuer);
+        !(mixed && user.roles().any(|role| role == ADMIN))
     }
 
     fn audience_for(&self, resource: Vec<String>) -> Result<Vec<String>, LoginError> {

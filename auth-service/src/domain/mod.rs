@@ -4,6 +4,7 @@
 mod access_token;
 pub mod account_changes;
 pub mod accounts;
+pub mod admission;
 pub mod audit;
 pub mod clients;
 mod clock;
@@ -89,6 +90,8 @@ pub struct Policy {
     pub passwords: PasswordPolicy,
     /// What each role allows.
     pub roles: Roles,
+    /// How long ago a login may be for what gives rights.
+    pub reauthenticate_within: Duration,
 }
 
 /// One value of the user's that breaks a rule; `field` is its name in the contract.

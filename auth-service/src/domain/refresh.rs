@@ -21,7 +21,7 @@ pub struct RefreshRequest {
     pub csrf_token: Option<SecretString>,
     /// A part of the scope that the session has; `None` for all of it.
     pub scope: Option<String>,
-    /// A part of the session's audience (RFC 8707 section 2.2); none for all of it.
+    /// A part of the session's audience (RFC 8707 section 2.2), or the issuer alone; none for all of it.
     pub resource: Vec<String>,
 }
 
@@ -83,6 +83,7 @@ struct Use {
     token: RefreshToken,
     scope: Option<String>,
     resource: Vec<String>,
+    issuer: String,
     device: Device,
     roles: Roles,
     /// Seconds.
@@ -115,6 +116,7 @@ impl Issuer {
             token,
             scope,
             resource,
+            issuer: self.policy.issuer.clone(),
             device,
             roles: self.policy.roles.clone(),
             grace: seconds(self.policy.refresh_grace),
@@ -163,7 +165,7 @@ impl Use {
     fn run(&self, db: &mut Connection) -> Result<Outcome, RefreshError> {
         let Some((session, _)) = self.living(db)? else { return Ok(Outcome::Refused) };
         // What was asked for is checked before the token is used up, and an error undoes its use.
-        let audience = narrowed(&session.audience, &self.resource).ok_or(RefreshError::InvalidTarget)?;
+        let audience = self.audience_for(&session).ok_or(RefreshError::InvalidTarget)?;
         let rotation = Rotation {
             generation: self.token.generation,
             now: self.now,
@@ -171,7 +173,8 @@ impl Use {
             ip: self.device.ip.clone(),
             user_agent: self.device.user_agent.clone(),
         };
-        let rotated = sessions::rotate(db, &session.id, &rotation)?.is_some();
+        let numbered = session.number.is_some();
+        let rotated = sessions::rotate(db, &session.id, &rotation, self.spare, numbered)?;
         // Look again: at what somebody left who was faster, now or earlier; or, with the session in hand, at what rights
         // the user has now. Whoever takes rights away from now on waits for us, and gives the session another number.
         let Some((session, user)) = self.living(db)? else { return Ok(Outcome::Refused) };
@@ -204,8 +207,8 @@ impl Use {
         }
     }
 
-    /// The session with a number, if there are numbers at all, and the user as of when it had it: what takes rights away
-    /// later revokes that number.
+    /// The session with a number, if there are numbers at all, and the user as of when it had it: what takes rights away later
+    /// revokes that number. A use that took the session on has given it one; this is for repeats.
     fn numbered(
         &self,
         db: &mut Connection,
@@ -216,6 +219,13 @@ impl Use {
         sessions::give_number(db, &session.id, spare)?;
         // While it had none, there was nothing to revoke: what was taken away meanwhile shows only now.
         self.living(db)
+    }
+
+    /// The issuer alone may always be asked for: what a user does about their own account takes a token that no other service
+    /// has seen, in whatever session.
+    fn audience_for(&self, session: &Session) -> Option<Vec<String>> {
+        let own = !self.resource.is_empty() && self.resource.iter().all(|asked| *asked == self.issuer);
+        if own { Some(vec![self.issuer.clone()]) } else { narrowed(&session.audience, &self.resource) }
     }
 
     fn scope_for(&self, user: &User) -> Result<String, RefreshError> {

@@ -2,7 +2,7 @@
 //! in `refresh.rs`.
 
 use secrecy::{ExposeSecret as _, SecretString};
-use shared_claims::{AccessToken, claims::Claims, error::Refusal};
+use shared_claims::{AccessToken, error::Refusal};
 
 use super::audit::{Event, EventKind, Origin};
 use super::keyring::{KeyringError, RefreshToken};
@@ -108,17 +108,6 @@ impl Issuer {
             }
             _ => Err(Refusal::Revoked.into()),
         }
-    }
-
-    /// The claims of a caller as guards of this service want them: with the rights of now, whatever the token says, and
-    /// without any when the token was not asked for with this issuer among its audiences.
-    #[must_use]
-    pub fn claims_here(&self, caller: &Caller) -> Claims {
-        let mut claims = Claims::clone(&caller.token);
-        let for_us = claims.aud.contains(&self.policy.issuer);
-        claims.roles = caller.user.roles().filter(|_| for_us).map(str::to_owned).collect();
-        claims.scope = if for_us { self.policy.roles.scope(caller.user.roles()) } else { String::new() };
-        claims
     }
 
     /// Ends the session of an access token, which may have expired. One that came in a cookie needs the `csrf_token` of its

@@ -1,4 +1,4 @@
-//! `/admin/…`: for callers with role `admin` whose token was asked for with `resource` = the issuer.
+//! `/admin/…`: for callers with role `admin` whose token has the issuer as its only audience.
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;

@@ -5,14 +5,11 @@ use actix_web::http::header::{AUTHORIZATION, HeaderValue};
 use actix_web::web::Data;
 use actix_web::{Error, FromRequest, HttpRequest};
 use futures_util::future::LocalBoxFuture;
-use shared_claims::guard::role;
 use shared_claims::{error::Cause, http::token_in};
 
-use super::cookies::due_csrf_token;
-use super::error::refusal;
+use super::cookies::{due_csrf_token, in_cookie};
+use super::error::{not_admitted, refusal};
 use crate::domain::Issuer;
-use crate::domain::audit::{Event, EventKind, Reason};
-use crate::domain::rights::ADMIN;
 use crate::domain::sessions::Caller;
 
 /// The account and the session behind the access token, as the store knows them now.
@@ -33,8 +30,29 @@ impl FromRequest for CallerOf {
     }
 }
 
-/// A caller with role `admin` whose token was asked for with this issuer as its audience.
-pub(super) struct Administrator;
+/// A caller who may see and change what belongs to the account itself: with a token that has the issuer among its audiences,
+/// or with the access cookie, which a browser sends to every service of the host anyway.
+pub(super) struct AccountHolder(pub(super) Caller);
+
+impl FromRequest for AccountHolder {
+    type Error = Error;
+    type Future = LocalBoxFuture<'static, Result<Self, Error>>;
+
+    fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (req, caller) = (req.clone(), CallerOf::from_request(req, payload));
+        Box::pin(async move {
+            let issuer = Data::<Issuer>::extract(&req).await?;
+            let CallerOf(caller) = caller.await?;
+            if !in_cookie(&req) {
+                issuer.admit_to_account(&caller).map_err(|error| not_admitted(&issuer, error))?;
+            }
+            Ok(Self(caller))
+        })
+    }
+}
+
+/// A caller with role `admin` and a token that has the issuer as its only audience.
+pub(super) struct Administrator(pub(super) Caller);
 
 impl FromRequest for Administrator {
     type Error = Error;
@@ -45,11 +63,8 @@ impl FromRequest for Administrator {
         Box::pin(async move {
             let issuer = Data::<Issuer>::extract(&req).await?;
             let CallerOf(caller) = caller.await?;
-            let allowed = role(ADMIN).check(&issuer.claims_here(&caller));
-            if allowed.is_err() {
-                issuer.record(Event::refused(EventKind::AdminRefused, Reason::InsufficientRights)).await;
-            }
-            allowed.map(|()| Self).map_err(|denied| issuer.verifier.auth_error(denied).into())
+            let admitted = issuer.admit_to_administration(&caller).await;
+            admitted.map(|()| Self(caller)).map_err(|error| not_admitted(&issuer, error))
         })
     }
 }

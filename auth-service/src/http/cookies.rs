@@ -7,9 +7,10 @@ use actix_web::cookie::time::Duration;
 use actix_web::cookie::{Cookie, CookieBuilder, SameSite};
 use actix_web::http::header::{HeaderName, HeaderValue, SET_COOKIE};
 use actix_web::{HttpRequest, HttpResponse};
+use secrecy::SecretString;
 use shared_claims::{
     error::{Cause, SetupError},
-    http::{CookieSource, Field, Head as _, Sources, TokenSource},
+    http::{CookieSource, Field, Head, Sources, TokenSource},
 };
 use url::Url;
 
@@ -23,12 +24,16 @@ const CSRF: &str = "__Host-csrf";
 /// Where pages of other origins, which cannot read the cookie, find its value.
 const X_CSRF_TOKEN: HeaderName = HeaderName::from_static(Field::CsrfToken.name());
 
+/// How many refresh cookies are looked at in one request. Another host of the same site can add two for each domain that both
+/// are below, one for `/` and one for `/token`, so a browser sends fewer.
+const MAX_REFRESH_COOKIES: usize = 16;
+
 /// Where tokens stand in the requests of a browser, and from which pages they count. In the app's data.
 #[derive(Debug, Clone)]
 pub(crate) struct CookieMode {
     pages: CookieSource,
     access: Sources,
-    refresh: Sources,
+    refresh: CookieSource,
     csrf: Sources,
 }
 
@@ -45,7 +50,8 @@ impl CookieMode {
 
     pub(crate) fn new(pages: &CookieSource) -> Self {
         let cookie = |name: &str| Sources::from([TokenSource::Cookie(pages.clone().names(name, CSRF))]);
-        Self { pages: pages.clone(), access: cookie(ACCESS), refresh: cookie(REFRESH), csrf: cookie(CSRF) }
+        let refresh = pages.clone().names(REFRESH, CSRF);
+        Self { pages: pages.clone(), access: cookie(ACCESS), refresh, csrf: cookie(CSRF) }
     }
 
     /// Where a protected route looks for an access token: in one of two places, and a request with both is refused
@@ -54,9 +60,10 @@ impl CookieMode {
         Sources::from([TokenSource::Header, TokenSource::Cookie(pages.names(ACCESS, CSRF))])
     }
 
-    /// The refresh token, from a page that may use it, with the CSRF token repeated.
-    pub(super) fn refresh_token<'r>(&self, req: &'r HttpRequest) -> Result<&'r str, Cause> {
-        self.refresh.token_in(req)
+    /// The refresh tokens, from a page that may use them, with the CSRF token repeated. More than one when another host of the
+    /// same site has set such a cookie too: `__Secure-`, unlike `__Host-`, lets it.
+    pub(super) fn refresh_tokens(&self, req: &impl Head) -> Result<Vec<SecretString>, Cause> {
+        Ok(self.refresh.candidates(req, MAX_REFRESH_COOKIES)?.into_iter().map(Into::into).collect())
     }
 
     /// The CSRF token, from a page that may use it, and repeated.
@@ -71,7 +78,7 @@ impl CookieMode {
         let find = |sources: &Sources| sources.token_in(&Reading(req)).ok().map(Into::into);
         Ok(Carried {
             access_token: find(&self.access),
-            refresh_token: find(&self.refresh),
+            refresh_tokens: self.refresh_tokens(&Reading(req)).unwrap_or_default(),
             csrf_token: find(&self.csrf),
         })
     }
@@ -80,7 +87,7 @@ impl CookieMode {
 /// A request as if it would only read.
 struct Reading<'r>(&'r HttpRequest);
 
-impl shared_claims::http::Head for Reading<'_> {
+impl Head for Reading<'_> {
     fn method(&self) -> &'static str {
         "GET"
     }

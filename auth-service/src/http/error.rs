@@ -8,6 +8,7 @@ use shared_claims::error::Cause;
 use super::oauth::OAuthError;
 use crate::domain::account_changes::ChangeError;
 use crate::domain::accounts::RegisterError;
+use crate::domain::admission::AdmissionError;
 use crate::domain::clients::ClientGrantError;
 use crate::domain::guessing::{Budget, GuessError};
 use crate::domain::keyring::KeyringError;
@@ -22,6 +23,9 @@ use crate::store::{StoreError, Unique};
 const STORE_RETRY: u32 = 1;
 /// Seconds after which a client may ask again when too many passwords waited.
 const HASHING_RETRY: u32 = 2;
+
+/// RFC 8707 section 2.
+const INVALID_TARGET: &str = "invalid_target";
 
 /// How a client is told that it is not known here (RFC 6750 section 3).
 const CHALLENGE: &str = r#"Bearer realm="auth-service""#;
@@ -95,8 +99,9 @@ impl IntoProblem for LoginError {
                 with_budget(problem, budget)
             }
             Self::InvalidTarget => {
-                let message = "One of these audiences is not served here.";
-                Problem::invalid(vec![FieldError::new("resource", "invalid_target", message)])
+                let message = "These audiences are not served here, or not together.";
+                let errors = vec![FieldError::new("resource", INVALID_TARGET, message)];
+                Problem { code: INVALID_TARGET, detail: message.into(), ..Problem::invalid(errors) }
             }
             Self::Guess(error) => error.into_problem(),
             Self::Store(error) => error.into_problem(),
@@ -166,6 +171,19 @@ pub(super) fn refusal(issuer: &Issuer, error: AuthenticateError) -> actix_web::E
     }
 }
 
+/// The answer to a good token that does not open this route: which audience is missing and how to get it, or the challenge of
+/// RFC 6750 or RFC 9470.
+pub(super) fn not_admitted(issuer: &Issuer, error: AdmissionError) -> actix_web::Error {
+    let own = &issuer.policy.issuer;
+    let advice = format!("Log in or refresh with resource={own}.");
+    let detail = match error {
+        AdmissionError::NotAmongAudiences => format!("The token's audiences must include {own}. {advice}"),
+        AdmissionError::NotOnlyAudience => format!("The token's only audience must be {own}. {advice}"),
+        AdmissionError::Denied(denied) => return issuer.verifier.auth_error(denied).into(),
+    };
+    Problem::new(StatusCode::FORBIDDEN, "audience_missing", detail).into()
+}
+
 impl From<LoginError> for OAuthError {
     fn from(error: LoginError) -> Self {
         match error {
@@ -223,9 +241,8 @@ impl From<ClientGrantError> for OAuthError {
     }
 }
 
-/// RFC 8707 section 2.
 fn invalid_target() -> OAuthError {
-    OAuthError::bad_request("invalid_target", "One of these resources is not served here.")
+    OAuthError::bad_request(INVALID_TARGET, "These resources are not served here, or not together.")
 }
 
 pub(super) fn field_error(mistake: Invalid) -> FieldError {

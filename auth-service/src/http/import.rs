@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use service_kit::{BodyLimits, FieldError, Problem};
 
 use super::caller::Administrator;
-use super::error::{IntoProblem, field_error};
+use super::error::{IntoProblem, field_error, not_admitted};
 use crate::domain::Issuer;
 use crate::domain::import::formats::{self, Format};
 use crate::domain::import::{BATCH, Outcome, Read, Rehearsal, Report};
@@ -61,13 +61,13 @@ impl Item {
 }
 
 pub(super) async fn import(
-    _: Administrator,
+    Administrator(caller): Administrator,
     issuer: Data<Issuer>,
     limits: Data<ImportLimits>,
     req: HttpRequest,
     query: Result<Query<ImportQuery>, actix_web::Error>,
     payload: web::Payload,
-) -> Result<HttpResponse, Problem> {
+) -> Result<HttpResponse, actix_web::Error> {
     let Query(ImportQuery { dry_run }) = query.map_err(|_| {
         let detail = "The query takes dry_run, true or false.";
         Problem::new(StatusCode::BAD_REQUEST, "malformed_query", detail)
@@ -82,7 +82,11 @@ pub(super) async fn import(
     });
     if read.is_err() {
         let detail = format!("A request takes {} lines.", limits.max_lines);
-        return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_many_lines", detail));
+        return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_many_lines", detail).into());
+    }
+    if gives_roles(&accounts) {
+        let recent = issuer.demand_recent_login(&caller).await;
+        recent.map_err(|error| not_admitted(&issuer, error))?;
     }
     let (mut report, mut items) = (Report::default(), Vec::with_capacity(places.len()));
     let mut rehearsal = dry_run.then(Rehearsal::default);
@@ -100,6 +104,11 @@ pub(super) async fn import(
     let Report { created, present, refused, kinds, .. } = report;
     let answer = Answer { dry_run, created, present, refused, kinds, items };
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(answer))
+}
+
+/// Whether any account would come with a role. In a dry run too, which says what the import would be answered.
+fn gives_roles(accounts: &[Read]) -> bool {
+    accounts.iter().flatten().any(|account| !account.roles.is_empty())
 }
 
 fn require_json_lines(req: &HttpRequest) -> Result<(), Problem> {

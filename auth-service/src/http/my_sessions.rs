@@ -7,7 +7,7 @@ use actix_web::web::{Data, Path, Query};
 use serde::{Deserialize, Serialize};
 use service_kit::{FieldError, Problem};
 
-use super::caller::CallerOf;
+use super::caller::AccountHolder;
 use super::delivery::Delivery;
 use super::error::IntoProblem;
 use crate::domain::Issuer;
@@ -76,7 +76,7 @@ impl<'a> Item<'a> {
 
 pub(super) async fn list(
     issuer: Data<Issuer>,
-    CallerOf(caller): CallerOf,
+    AccountHolder(caller): AccountHolder,
     query: Result<Query<ListQuery>, actix_web::Error>,
 ) -> Result<HttpResponse, Problem> {
     let Query(query) = query.map_err(|_| {
@@ -92,7 +92,7 @@ pub(super) async fn list(
 
 pub(super) async fn end(
     issuer: Data<Issuer>,
-    CallerOf(caller): CallerOf,
+    AccountHolder(caller): AccountHolder,
     delivery: Delivery,
     id: Path<String>,
 ) -> Result<HttpResponse, Problem> {
@@ -109,7 +109,7 @@ pub(super) async fn end(
 
 pub(super) async fn end_others(
     issuer: Data<Issuer>,
-    CallerOf(caller): CallerOf,
+    AccountHolder(caller): AccountHolder,
 ) -> Result<HttpResponse, Problem> {
     issuer.end_other_sessions(&caller).await.map_err(IntoProblem::into_problem)?;
     Ok(HttpResponse::NoContent().finish())

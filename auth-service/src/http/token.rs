@@ -60,7 +60,7 @@ async fn refresh(
             "The refresh token was given to somebody else.",
         ));
     }
-    let (refresh_token, csrf_token, delivery) = refresh_token(&mut parameters, cookies, req)?;
+    let (refresh_token, csrf_token, delivery) = refresh_token(issuer, &mut parameters, cookies, req)?;
     let (scope, resource) = (parameters.text("scope"), parameters.resource);
     let request = RefreshRequest { refresh_token, csrf_token, scope, resource };
     match issuer.refresh(request, device).await.map_err(OAuthError::from) {
@@ -70,9 +70,10 @@ async fn refresh(
     }
 }
 
-/// The refresh token and the CSRF token that it needs: from the body, which needs none, or from the cookie. The cookie counts
-/// for JSON alone, which no form of another site can send.
+/// The refresh token and the CSRF token that it needs: from the body, which needs none, or from the cookie; of several cookies
+/// the one of the CSRF token's session. Cookies count for JSON alone, which no form of another site can send.
 fn refresh_token(
+    issuer: &Issuer,
     parameters: &mut Parameters,
     cookies: &CookieMode,
     req: &HttpRequest,
@@ -80,8 +81,10 @@ fn refresh_token(
     match (parameters.secret("refresh_token"), parameters.json) {
         (Some(sent), _) => Ok((sent, None, Delivery::Body)),
         (None, true) => {
-            let token = cookies.refresh_token(req)?;
-            Ok((token.into(), Some(sent_csrf_token(req).into()), Delivery::Cookies))
+            let csrf_token = sent_csrf_token(req);
+            let token = issuer.choose_refresh_token(cookies.refresh_tokens(req)?, csrf_token);
+            let token = token.ok_or_else(|| OAuthError::missing("refresh_token"))?;
+            Ok((token, Some(csrf_token.into()), Delivery::Cookies))
         }
         (None, false) => Err(OAuthError::missing("refresh_token")),
     }

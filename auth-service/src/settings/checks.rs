@@ -18,6 +18,8 @@ const LONGEST: Duration = Duration::from_secs(3650 * 24 * 3600);
 const LONGEST_GRACE: Duration = Duration::from_secs(5 * 60);
 /// No client waits longer for an answer.
 const LONGEST_DEADLINE: Duration = Duration::from_secs(5 * 60);
+/// An administrator who logged in yesterday is not asked again today: then the setting does nothing.
+const LONGEST_REAUTHENTICATION: Duration = Duration::from_secs(24 * 3600);
 /// No browser remembers a preflight for longer.
 const LONGEST_PREFLIGHT: Duration = Duration::from_secs(24 * 3600);
 
@@ -118,10 +120,28 @@ impl Settings {
                 Sealer::new(value, None).map_err(|error| SettingsError::invalid(key, error))?;
             }
         }
+        self.check_audience()?;
+        self.check_admin()
+    }
+
+    /// Every token that nobody asked for specially goes to other services: none of them may be good for this one.
+    fn check_audience(&self) -> Result<(), SettingsError> {
         if self.audience.is_empty() {
             return Err(SettingsError::invalid("audience", "at least one audience is needed"));
         }
+        if self.audience.contains(&self.issuer) {
+            let reason = "must not name the issuer: a login asks for that by `resource`";
+            return Err(SettingsError::invalid("audience", reason));
+        }
         Ok(())
+    }
+
+    fn check_admin(&self) -> Result<(), SettingsError> {
+        let within = self.admin.reauthenticate_within;
+        if (Duration::from_secs(1)..=LONGEST_REAUTHENTICATION).contains(&within) {
+            return Ok(());
+        }
+        Err(SettingsError::invalid("admin.reauthenticate_within", "must be between 1s and 24h"))
     }
 
     /// RFC 8414 section 2: a URL without query and fragment. Verifiers compare it letter by letter.
@@ -252,6 +272,9 @@ mod tests {
             ("AUTH__ISSUER", "https://a.example/?x=1", "issuer"),
             ("AUTH__ISSUER", "ftp://a.example", "issuer"),
             ("AUTH__AUDIENCE", ",", "audience"),
+            ("AUTH__AUDIENCE", "orders,http://127.0.0.1:8080", "`audience`"),
+            ("AUTH__ADMIN__REAUTHENTICATE_WITHIN", "0s", "admin.reauthenticate_within"),
+            ("AUTH__ADMIN__REAUTHENTICATE_WITHIN", "25h", "admin.reauthenticate_within"),
             ("AUTH__TOKENS__ALGORITHM", "none", "tokens.algorithm"),
             ("AUTH__TOKENS__ALGORITHM", "HS256", "tokens.shared_secret"),
             (

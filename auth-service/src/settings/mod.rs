@@ -48,6 +48,7 @@ pub struct Settings {
     pub registration: Registration,
     pub cors: CorsSettings,
     pub import: Import,
+    pub admin: Admin,
     pub roles: BTreeMap<String, Role>,
     pub database: Database,
     pub http: HttpSettings,
@@ -257,6 +258,14 @@ pub struct CorsSettings {
 pub struct Import {
     pub max_body_bytes: usize,
     pub max_lines: usize,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "config.default.toml documents every key")]
+pub struct Admin {
+    #[serde(with = "humantime_serde")]
+    pub reauthenticate_within: Duration,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -1,5 +1,5 @@
 //! What is kept: one file for each table, and `connection` for which database it is. The same queries serve SQLite and
-//! PostgreSQL. Nothing here knows a rule of the domain or a status of HTTP.
+//! PostgreSQL. Nothing here knows a rule of the domain or a status of HTTP. `locks` says in which order transactions take rows.
 
 pub mod audit_events;
 pub mod audit_heads;
@@ -10,6 +10,7 @@ mod error;
 pub mod guesses;
 pub mod issuance;
 pub mod keys;
+mod locks;
 mod migrations;
 mod pool;
 pub mod revocations;

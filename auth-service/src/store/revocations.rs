@@ -6,6 +6,7 @@ use diesel::prelude::*;
 
 use super::connection::Connection;
 use super::error::StoreError;
+use super::locks;
 use super::schema::revocations::dsl;
 
 /// Revokes a number until `until`, in unix seconds.
@@ -43,6 +44,7 @@ pub fn any(connection: &mut Connection, numbers: Range<i64>) -> Result<bool, Sto
 /// # Errors
 /// The database's.
 pub fn forget(connection: &mut Connection, now: i64) -> Result<usize, StoreError> {
+    locks::revocations_in_order(connection, now)?;
     Ok(diesel::delete(dsl::revocations.filter(dsl::until.le(now))).execute(connection)?)
 }
 

@@ -3,11 +3,18 @@
 use std::ops::Range;
 
 use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Bool, Nullable};
 
 use super::connection::{Connection, MultiBackend};
 use super::error::StoreError;
+use super::locks::{self, Which};
 use super::schema::{sessions::dsl, users};
 use super::users::User;
+
+diesel::define_sql_function! {
+    /// The first of them that is not NULL.
+    fn coalesce(first: Nullable<BigInt>, second: Nullable<BigInt>) -> Nullable<BigInt>;
+}
 
 /// A session as it is stored. All times are unix seconds.
 #[derive(Debug, Clone, Queryable, Selectable, Insertable)]
@@ -82,8 +89,11 @@ pub struct Rotation {
     pub user_agent: Option<String>,
 }
 
-/// Takes a living session from a generation to the next one. Of any number of callers exactly one gets the session; the
-/// others get `None`.
+/// Takes a living session from a generation to the next one, with the number `spare` unless it has one. Of any number of
+/// callers exactly one does, and gets `true`.
+///
+/// The row is updated once, whatever happens: see [`locks`]. `numbered` says whether the session had a number a moment ago: then
+/// no column with an index is written.
 ///
 /// # Errors
 /// The database's.
@@ -91,12 +101,31 @@ pub fn rotate(
     connection: &mut Connection,
     id: &str,
     rotation: &Rotation,
-) -> Result<Option<Session>, StoreError> {
+    spare: Option<i64>,
+    numbered: bool,
+) -> Result<bool, StoreError> {
+    if spare.is_none() {
+        return update_generation(connection, id, rotation, None, false);
+    }
+    let kept = numbered && update_generation(connection, id, rotation, None, true)?;
+    // Between the look at it and now, somebody may have taken its number away.
+    Ok(kept || update_generation(connection, id, rotation, spare, false)?)
+}
+
+fn update_generation(
+    connection: &mut Connection,
+    id: &str,
+    rotation: &Rotation,
+    number: Option<i64>,
+    only_if_numbered: bool,
+) -> Result<bool, StoreError> {
+    let any_number = (!only_if_numbered).into_sql::<Bool>();
     let current = dsl::sessions
         .find(id)
         .filter(dsl::generation.eq(rotation.generation))
         .filter(dsl::ended_at.is_null())
-        .filter(dsl::expires_at.gt(rotation.now));
+        .filter(dsl::expires_at.gt(rotation.now))
+        .filter(dsl::number.is_not_null().or(any_number));
     let next = (
         dsl::generation.eq(dsl::generation + 1),
         dsl::rotated_at.eq(rotation.now),
@@ -104,22 +133,29 @@ pub fn rotate(
         dsl::expires_at.eq(rotation.expires_at),
         dsl::ip.eq(&rotation.ip),
         dsl::user_agent.eq(&rotation.user_agent),
+        number.map(|number| dsl::number.eq(coalesce(dsl::number, Some(number)))),
     );
-    let returning = <Session as Selectable<MultiBackend>>::construct_selection();
-    Ok(diesel::update(current).set(next).returning(returning).get_result(connection).optional()?)
+    Ok(diesel::update(current).set(next).execute(connection)? == 1)
 }
 
 /// Gives a session a number unless it has one or has ended, and holds the session until the transaction ends: who takes the
-/// number away waits, and finds it.
+/// number away waits, and finds it. One update, also when it has a number: see [`locks`].
 ///
 /// # Errors
 /// The database's.
 pub fn give_number(connection: &mut Connection, id: &str, number: i64) -> Result<(), StoreError> {
-    // The first update changes nothing: it holds the row, also when it has a number.
-    diesel::update(dsl::sessions.find(id)).set(dsl::number.eq(dsl::number)).execute(connection)?;
-    let numberless = dsl::sessions.find(id).filter(dsl::number.is_null()).filter(dsl::ended_at.is_null());
-    diesel::update(numberless).set(dsl::number.eq(number)).execute(connection)?;
+    let open = dsl::sessions.find(id).filter(dsl::ended_at.is_null());
+    let given = dsl::number.eq(coalesce(dsl::number, Some(number)));
+    diesel::update(open).set(given).execute(connection)?;
     Ok(())
+}
+
+/// Holds every session of an account until the transaction ends, also those that have ended. The caller holds the account.
+///
+/// # Errors
+/// The database's.
+pub fn hold_all(connection: &mut Connection, user_id: &str) -> Result<(), StoreError> {
+    locks::sessions_in_order(connection, user_id, Which::All)
 }
 
 /// Ends a session, and gives it; `None` when it had ended before.
@@ -145,6 +181,7 @@ pub fn end_all(
     except: &str,
     now: i64,
 ) -> Result<Vec<Option<i64>>, StoreError> {
+    locks::sessions_in_order(connection, user_id, Which::Open)?;
     let open = dsl::sessions.filter(dsl::user_id.eq(user_id)).filter(dsl::ended_at.is_null());
     let change =
         diesel::update(open.filter(dsl::id.ne(except))).set((dsl::ended_at.eq(now), dsl::expires_at.eq(now)));
@@ -156,10 +193,13 @@ pub fn end_all(
 /// # Errors
 /// The database's.
 pub fn end_everything(connection: &mut Connection, now: i64) -> Result<usize, StoreError> {
+    // Each row is updated once: see `locks`.
+    let open = dsl::sessions.filter(dsl::ended_at.is_null()).filter(dsl::expires_at.gt(now));
+    let end = (dsl::ended_at.eq(now), dsl::expires_at.eq(now), dsl::number.eq(None::<i64>));
+    let ended = diesel::update(open).set(end).execute(connection)?;
     let numbered = dsl::sessions.filter(dsl::number.is_not_null());
     diesel::update(numbered).set(dsl::number.eq(None::<i64>)).execute(connection)?;
-    let open = dsl::sessions.filter(dsl::ended_at.is_null()).filter(dsl::expires_at.gt(now));
-    Ok(diesel::update(open).set((dsl::ended_at.eq(now), dsl::expires_at.eq(now))).execute(connection)?)
+    Ok(ended)
 }
 
 /// Takes away the numbers of an account's open sessions, and gives them: the sessions go on under new ones.
@@ -169,6 +209,7 @@ pub fn end_everything(connection: &mut Connection, now: i64) -> Result<usize, St
 /// # Errors
 /// The database's.
 pub fn drop_numbers(connection: &mut Connection, user_id: &str) -> Result<Vec<Option<i64>>, StoreError> {
+    locks::sessions_in_order(connection, user_id, Which::Open)?;
     let open = || dsl::sessions.filter(dsl::user_id.eq(user_id)).filter(dsl::ended_at.is_null());
     // The first update changes nothing: it holds the rows, so that of two that end or renumber a session one gets its number.
     // It holds those without a number as well: a refresh that is giving them one saw the rights of before.
@@ -234,6 +275,7 @@ pub fn ends(connection: &mut Connection, after: &str, most: i64) -> Result<Vec<E
 /// # Errors
 /// The database's.
 pub fn delete_ended(connection: &mut Connection, ids: &[String], before: i64) -> Result<usize, StoreError> {
+    locks::these_sessions_in_order(connection, ids)?;
     let ended = dsl::sessions.filter(dsl::id.eq_any(ids)).filter(dsl::expires_at.lt(before));
     Ok(diesel::delete(ended).execute(connection)?)
 }

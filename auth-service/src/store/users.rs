@@ -8,6 +8,7 @@ use diesel::sql_types::Text;
 
 use super::connection::{Connection, MultiBackend};
 use super::error::StoreError;
+use super::locks;
 use super::schema::users::dsl;
 
 /// An account as it is stored. `Debug` leaves out the hash and the address.
@@ -63,8 +64,17 @@ pub enum Login {
 /// # Errors
 /// [`StoreError::Conflict`] says whether the name or the address is taken.
 pub fn insert(connection: &mut Connection, user: &User) -> Result<(), StoreError> {
+    locks::names_beside_others(connection)?;
     diesel::insert_into(dsl::users).values(user).execute(connection)?;
     Ok(())
+}
+
+/// To be called before several accounts are inserted in one transaction.
+///
+/// # Errors
+/// The database's.
+pub fn will_insert_several(connection: &mut Connection) -> Result<(), StoreError> {
+    locks::names_alone(connection)
 }
 
 /// # Errors
@@ -199,10 +209,12 @@ pub fn renew_hash(
 }
 
 /// Stores the names and the address of `user`, unless the account changed since `user.auth_version`; gives it as it is now.
+/// Comes first in its transaction.
 ///
 /// # Errors
 /// [`StoreError::Conflict`] says whether the name or the address is taken.
 pub fn set_names(connection: &mut Connection, user: &User) -> Result<Option<User>, StoreError> {
+    locks::names_alone(connection)?;
     let unchanged = dsl::users.find(&user.id).filter(dsl::auth_version.eq(user.auth_version));
     let change = (
         dsl::username.eq(&user.username),
@@ -214,7 +226,7 @@ pub fn set_names(connection: &mut Connection, user: &User) -> Result<Option<User
     Ok(diesel::update(unchanged).set(change).returning(returning).get_result(connection).optional()?)
 }
 
-/// Deletes an account with its sessions, unless it changed since `auth_version`; says whether it did.
+/// Deletes an account with its sessions, unless it changed since `auth_version`; says whether it did. The caller holds both.
 ///
 /// # Errors
 /// The database's.

@@ -34,9 +34,10 @@ async fn register_with_email(service: &Service, username: &str, email: &str) {
 #[actix_web::test]
 async fn a_new_password_ends_every_earlier_session_and_begins_one() {
     let service = Service::start().await;
-    let asking = service.create_client("asking", &[], &[]).await;
+    let asking = service.create_client("asking", &[], &["resource-service", service.issuer()]).await;
     let bystander = service.register_and_login("bob").await;
-    let first = service.register_and_login("alice").await;
+    service.register("alice").await;
+    let first = service.login_here("alice").await;
     let second = service.login("alice").await;
     let third = service.refresh(&service.login("alice").await.refresh).await;
     service.clock.advance(Duration::from_secs(5));

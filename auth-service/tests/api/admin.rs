@@ -88,13 +88,14 @@ async fn only_administrators_with_a_token_for_this_service_get_the_list() {
     service.get("/admin/users").await.assert_problem(401, "missing_token");
     service.get_as("/admin/users", "x").await.assert_problem(401, "invalid_token");
     let rows = [
-        token_of(&service, "subscriber", "subscriber", ISSUER).await,
-        token_of(&service, "admin-elsewhere", "admin", "resource-service").await,
+        (token_of(&service, "subscriber", "subscriber", ISSUER).await, "insufficient_scope"),
+        (token_of(&service, "admin-elsewhere", "admin", "resource-service").await, "audience_missing"),
     ];
-    for token in rows {
+    for (token, code) in rows {
         let answer = service.get_as("/admin/users", &token).await;
-        answer.assert_problem(403, "insufficient_scope");
-        assert!(answer.header("www-authenticate").contains(r#"error="insufficient_scope""#));
+        answer.assert_problem(403, code);
+        let challenged = answer.header("www-authenticate").contains(r#"error="insufficient_scope""#);
+        assert_eq!(challenged, code == "insufficient_scope");
     }
     // The rights of now count, not those of the token.
     let admin = token_of(&service, "root", "admin", ISSUER).await;

@@ -111,7 +111,7 @@ async fn tour(service: &Service) -> Vec<String> {
         service.post("/register", &json!({ "username": "alice", "password": PASSWORD })).await.status,
         409
     );
-    let (first, other) = (service.login("alice").await, service.login("alice").await);
+    let (first, other) = (service.login("alice").await, service.login_here("alice").await);
     service.try_login("alice", "a wrong password").await;
     keep(&first);
     let second = service.refresh(&first.refresh).await;
@@ -164,7 +164,7 @@ async fn tour(service: &Service) -> Vec<String> {
     let last = service.post("/login", &login).await.tokens();
     assert_eq!(service.post_form("/revoke", &format!("token={}", last.refresh)).await.status, 200);
     let last = service.post("/login", &login).await.tokens();
-    service.get_as("/admin/users", &last.access).await.assert_problem(403, "insufficient_scope");
+    service.get_as("/admin/users", &last.access).await.assert_problem(403, "audience_missing");
     let gone = json!({ "current_password": "another good password" });
     assert_eq!(service.send_as(Method::DELETE, "/me", &last.access, &gone).await.status, 204);
     let admin = administrators::log_in(service).await;
@@ -283,7 +283,7 @@ async fn administrators_read_the_trail_by_cursor_and_by_filters() {
         get(query).await.assert_problem(400, "malformed_query");
     }
     service.get("/admin/audit").await.assert_problem(401, "missing_token");
-    let user = service.login("alice").await;
+    let user = service.login_here("alice").await;
     service.get_as("/admin/audit", &user.access).await.assert_problem(403, "insufficient_scope");
     let refused = || async { get("event=admin_refused").await.json()["items"][0]["actor"] == json!(alice) };
     service.wait_until("the refusal is in the trail", async || refused().await).await;

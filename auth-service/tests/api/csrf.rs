@@ -100,7 +100,7 @@ async fn no_route_is_changed_by_a_request_that_another_page_could_have_sent() {
     let service = Service::with(&[LISTED]).await;
     administrators::create(&service, "alice", "admin").await;
     service.register("mallory").await;
-    let other = service.login("alice").await;
+    let other = service.login_here("alice").await;
     let browser = browser_of(&service, "alice").await;
     let mallory = browser_of(&service, "mallory").await;
     let mut second = browser.clone();
@@ -201,7 +201,7 @@ async fn what_takes_no_cookie_is_not_moved_by_one() {
 async fn a_form_of_another_site_is_refused_whatever_its_media_type() {
     let service = Service::with(&[LISTED]).await;
     administrators::create(&service, "alice", "admin").await;
-    let other = service.login("alice").await;
+    let other = service.login_here("alice").await;
     let browser = browser_of(&service, "alice").await;
     let before = state(&service, &other.access).await;
     for route in protected(other.claims()["sid"].as_str().unwrap()) {
@@ -235,7 +235,8 @@ async fn reading_needs_no_csrf_token_but_no_foreign_page_either() {
 #[actix_web::test]
 async fn a_token_in_the_header_needs_no_csrf_token_and_no_origin() {
     let service = Service::with(&[LISTED]).await;
-    let tokens = service.register_and_login("alice").await;
+    service.register("alice").await;
+    let tokens = service.login_here("alice").await;
     let browser = Browser::logged_in(&service, "alice").await;
     for origin in [None, Some("https://evil.example"), Some("null")] {
         let mut request = service.request(Method::DELETE, "/me/sessions").bearer_auth(&tokens.access);

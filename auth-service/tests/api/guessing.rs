@@ -261,7 +261,8 @@ async fn a_sessions_address_is_the_clients_in_either_header() {
         let service = Service::with(variables).await;
         service.register("alice").await;
         let request = service.request(Method::POST, "/login").header(header, value);
-        let tokens = send(request.json(&by_name("alice", PASSWORD))).await.tokens();
+        let body = json!({ "username": "alice", "password": PASSWORD, "resource": service.issuer() });
+        let tokens = send(request.json(&body)).await.tokens();
         let sessions = service.get_as("/me/sessions", &tokens.access).await.json();
         assert!(sessions.to_string().contains(&format!(r#""ip":"{expected}""#)), "{value}: {sessions}");
     }

@@ -201,10 +201,14 @@ async fn a_request_that_brings_too_much_or_something_else_is_refused_as_a_whole(
 async fn only_administrators_import() {
     let service = Service::start().await;
     let line = json!({ "username": "anna", "password_hash": HASH });
-    let user = service.register_and_login("user").await;
-    import(&service, &user.access, "", std::slice::from_ref(&line))
-        .await
-        .assert_problem(403, "insufficient_scope");
+    service.register("user").await;
+    let lines = std::slice::from_ref(&line);
+    for (user, code) in [
+        (service.login("user").await, "audience_missing"),
+        (service.login_here("user").await, "insufficient_scope"),
+    ] {
+        import(&service, &user.access, "", lines).await.assert_problem(403, code);
+    }
     import(&service, "x", "", &[line]).await.assert_problem(401, "invalid_token");
 }
 

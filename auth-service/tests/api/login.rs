@@ -98,7 +98,10 @@ async fn an_audience_can_be_asked_for() {
         }
     }
     let foreign = json!({ "username": "alice", "password": PASSWORD, "resource": ["billing", "elsewhere"] });
-    service.post("/login", &foreign).await.assert_problem(422, "invalid_fields");
+    let refused = service.post("/login", &foreign).await;
+    refused.assert_problem(422, "invalid_target");
+    let error = &refused.json()["errors"][0];
+    assert_eq!((&error["field"], &error["code"]), (&json!("resource"), &json!("invalid_target")));
     service.post("/token", &foreign).await.assert_oauth_error(400, "invalid_target");
 }
 

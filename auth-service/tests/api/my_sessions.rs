@@ -21,6 +21,11 @@ async fn list(service: &Service, access: &str, query: &str) -> Value {
     answer.json()
 }
 
+async fn register_and_login_here(service: &Service, username: &str) -> Tokens {
+    service.register(username).await;
+    service.login_here(username).await
+}
+
 fn ids(list: &Value) -> Vec<&str> {
     list["items"].as_array().unwrap().iter().map(|item| item["id"].as_str().unwrap()).collect()
 }
@@ -42,11 +47,11 @@ async fn assert_ended(service: &Service, tokens: &Tokens) {
 async fn sessions_are_listed_with_device_and_address_the_newest_first() {
     let service = Service::with(&[("AUTH__SESSIONS__MAX_USER_AGENT_CHARS", "20")]).await;
     service.register("alice").await;
-    service.register_and_login("bob").await;
+    register_and_login_here(&service, "bob").await;
     let first = service.login_with("alice", "old phone").await;
     service.clock.advance(Duration::from_secs(60));
     let second = service.login_with("alice", "a device with a name that is much too long").await;
-    let third = service.login("alice").await;
+    let third = service.login_here("alice").await;
     service.clock.advance(Duration::from_secs(60));
     // A refresh says where the session is now.
     let request = service.request(Method::POST, "/token").header("user-agent", "new phone");
@@ -76,7 +81,7 @@ async fn a_list_is_walked_through_by_cursor() {
     service.register("alice").await;
     let mut all = Vec::new();
     for _ in 0..3 {
-        all.insert(0, service.login("alice").await);
+        all.insert(0, service.login_here("alice").await);
     }
     let access = &all[1].access;
     for limit in 1..=4 {
@@ -100,7 +105,7 @@ async fn a_list_is_walked_through_by_cursor() {
 #[actix_web::test]
 async fn the_list_does_not_depend_on_how_the_database_sorts_text() {
     let service = Service::start().await;
-    let tokens = service.register_and_login("alice").await;
+    let tokens = register_and_login_here(&service, "alice").await;
     if DATABASE == Database::Postgresql {
         service.run_sql(r#"ALTER TABLE sessions ALTER COLUMN id TYPE TEXT COLLATE "en-x-icu""#);
     }
@@ -110,7 +115,7 @@ async fn the_list_does_not_depend_on_how_the_database_sorts_text() {
 #[actix_web::test]
 async fn a_query_that_makes_no_sense_is_a_client_mistake() {
     let service = Service::start().await;
-    let access = service.register_and_login("alice").await.access;
+    let access = register_and_login_here(&service, "alice").await.access;
     let long = "0".repeat(37);
     for (query, field) in [
         ("limit=0", "limit"),
@@ -140,8 +145,8 @@ async fn a_query_that_makes_no_sense_is_a_client_mistake() {
 #[actix_web::test]
 async fn one_session_is_ended_by_its_owner_and_by_nobody_else() {
     let service = Service::start().await;
-    let stranger = service.register_and_login("bob").await;
-    let (kept, ended) = (service.register_and_login("alice").await, service.login("alice").await);
+    let stranger = register_and_login_here(&service, "bob").await;
+    let (kept, ended) = (register_and_login_here(&service, "alice").await, service.login_here("alice").await);
     let path = |tokens: &Tokens| format!("/me/sessions/{}", sid(tokens));
     delete(&service, &path(&ended), &stranger.access).await.assert_problem(404, "not_found");
     let again = service.refresh(&ended.refresh).await;
@@ -171,10 +176,14 @@ async fn one_session_is_ended_by_its_owner_and_by_nobody_else() {
 #[actix_web::test]
 async fn all_other_sessions_are_ended_and_this_one_goes_on() {
     let service = Service::start().await;
-    let stranger = service.register_and_login("bob").await;
+    let stranger = register_and_login_here(&service, "bob").await;
     service.register("alice").await;
-    let others = [service.login("alice").await, service.login("alice").await, service.login("alice").await];
-    let kept = service.login("alice").await;
+    let others = [
+        service.login_here("alice").await,
+        service.login_here("alice").await,
+        service.login_here("alice").await,
+    ];
+    let kept = service.login_here("alice").await;
     for _ in 0..2 {
         let answer = delete(&service, "/me/sessions", &kept.access).await;
         assert_eq!((answer.status.as_u16(), answer.text.as_str()), (204, ""));
@@ -192,12 +201,12 @@ async fn all_other_sessions_are_ended_and_this_one_goes_on() {
 #[actix_web::test]
 async fn sessions_that_have_ended_or_expired_are_not_listed() {
     let service = Service::with(&[("AUTH__SESSIONS__IDLE_TTL", "1h")]).await;
-    let expired = service.register_and_login("alice").await;
-    let stolen = service.login("alice").await;
+    let expired = register_and_login_here(&service, "alice").await;
+    let stolen = service.login_here("alice").await;
     service.clock.advance(Duration::from_secs(3590));
     let refreshed = service.refresh(&stolen.refresh).await;
-    let logged_out = service.login("alice").await;
-    let current = service.login("alice").await;
+    let logged_out = service.login_here("alice").await;
+    let current = service.login_here("alice").await;
     let everything = [sid(&current), sid(&logged_out), sid(&stolen), sid(&expired)];
     assert_eq!(ids(&list(&service, &current.access, "").await), everything);
     service.logout(&logged_out.access).await;
@@ -214,11 +223,11 @@ async fn sessions_that_have_ended_or_expired_are_not_listed() {
 async fn a_storm_of_changes_to_one_account_fails_by_no_mistake_of_ours() {
     let service = Service::start().await;
     let replica = service.replica().await;
-    let asking = service.create_client("asking", &[], &[]).await;
+    let asking = service.create_client("asking", &[], &[service.issuer()]).await;
     let operator = service.operator().await;
     service.register("alice").await;
     for round in 0..4 {
-        let all = join_all((0..8).map(|_| service.login("alice"))).await;
+        let all = join_all((0..8).map(|_| service.login_here("alice"))).await;
         let requests = (0..8).flat_map(|index| {
             let by = if index % 2 == 0 { &service } else { &replica };
             let email = format!("alice.{round}.{index}@example.com");
@@ -242,7 +251,7 @@ async fn a_storm_of_changes_to_one_account_fails_by_no_mistake_of_ours() {
         for answer in &answers {
             assert!(answer.status.as_u16() < 500, "{}: {}", answer.status, answer.text);
         }
-        let witness = service.login("alice").await;
+        let witness = service.login_here("alice").await;
         let alive = list(&service, &witness.access, "").await;
         let refreshed = answers.iter().filter(|answer| answer.text.contains("refresh_token"));
         for tokens in all.iter().cloned().chain(refreshed.map(Answer::tokens)) {

@@ -24,10 +24,11 @@ async fn end(service: &Service, how: &str, tokens: &Tokens) {
         "revoke" => service.post_form("/revoke", &format!("token={}", tokens.access)).await.status,
         "end that session" => {
             let path = format!("/me/sessions/{}", tokens.claims()["sid"].as_str().unwrap());
-            send(as_owner(Method::DELETE, &path)).await.status
+            let other = service.login_here("alice").await;
+            send(service.request(Method::DELETE, &path).bearer_auth(&other.access)).await.status
         }
         "end the others" => {
-            let other = service.login("alice").await;
+            let other = service.login_here("alice").await;
             send(service.request(Method::DELETE, "/me/sessions").bearer_auth(&other.access)).await.status
         }
         "change the password" => {

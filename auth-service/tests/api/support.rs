@@ -201,6 +201,23 @@ impl Service {
         answer.tokens()
     }
 
+    /// A login for this service alone, as `/me/sessions` and the administration want it.
+    pub async fn login_here(&self, username: &str) -> Tokens {
+        self.login_for(username, &json!(self.issuer())).await
+    }
+
+    pub async fn login_for(&self, username: &str, resource: &Value) -> Tokens {
+        let body = json!({ "username": username, "password": PASSWORD, "resource": resource });
+        let answer = self.post("/login", &body).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        answer.tokens()
+    }
+
+    /// Who this service is to its tokens.
+    pub fn issuer(&self) -> &str {
+        self.variables.get("AUTH__ISSUER").map_or("http://127.0.0.1:8080", String::as_str)
+    }
+
     pub async fn register_and_login(&self, username: &str) -> Tokens {
         self.register(username).await;
         self.login(username).await
@@ -216,6 +233,17 @@ impl Service {
         answer.tokens()
     }
 
+    /// A refresh that asks for a token for this service alone.
+    pub async fn refresh_here(&self, refresh_token: &str) -> Tokens {
+        let form = format!(
+            "grant_type=refresh_token&refresh_token={refresh_token}&resource={}",
+            url::form_urlencoded::byte_serialize(self.issuer().as_bytes()).collect::<String>()
+        );
+        let answer = self.post_form("/token", &form).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        answer.tokens()
+    }
+
     pub async fn logout(&self, access_token: &str) -> Answer {
         send(self.request(Method::POST, "/logout").bearer_auth(access_token)).await
     }
@@ -225,9 +253,9 @@ impl Service {
         send(self.request(method, path).bearer_auth(token).json(body)).await
     }
 
-    /// A login that comes with a user agent of its own.
+    /// A login for this service that comes with a user agent of its own.
     pub async fn login_with(&self, username: &str, user_agent: &str) -> Tokens {
-        let body = json!({ "username": username, "password": PASSWORD });
+        let body = json!({ "username": username, "password": PASSWORD, "resource": self.issuer() });
         send(self.request(Method::POST, "/login").header("user-agent", user_agent).json(&body)).await.tokens()
     }
 

@@ -20,7 +20,8 @@ const SQL: [&str; 6] = [
 async fn sql_is_a_text_like_any_other() {
     let variables = [("AUTH__LIMITS__ENABLED", "false"), ("AUTH__PASSWORDS__ALGORITHM", "argon2id")];
     let service = Service::with(&variables).await;
-    let alice = service.register_and_login("alice").await;
+    service.register("alice").await;
+    let alice = service.login_here("alice").await;
     let encode = |sql: &str| form_urlencoded::byte_serialize(sql.as_bytes()).collect::<String>();
     for (index, sql) in SQL.into_iter().enumerate() {
         let name = json!({ "username": sql, "password": PASSWORD });
@@ -36,7 +37,7 @@ async fn sql_is_a_text_like_any_other() {
             service.post("/token", &login).await.assert_oauth_error(400, "invalid_grant");
         }
         let resource = json!({ "username": "alice", "password": PASSWORD, "resource": sql });
-        service.post("/login", &resource).await.assert_problem(422, "invalid_fields");
+        service.post("/login", &resource).await.assert_problem(422, "invalid_target");
         // As a password it is as good as any other, and opens its own account.
         let password = format!("{sql} and more");
         let own = json!({ "username": format!("user-{index}"), "password": password });

@@ -22,7 +22,9 @@ pub struct Server {
 /// The server that all tests of this process share, each with a database of its own.
 pub fn shared() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
-    SERVER.get_or_init(|| Server::start(5432, "-c fsync=off -c max_connections=300", |_| ()))
+    SERVER.get_or_init(|| {
+        Server::start(5432, "-c fsync=off -c max_connections=300 -c log_line_prefix=%d:", |_| ())
+    })
 }
 
 impl Server {
@@ -86,6 +88,11 @@ impl Server {
     pub fn signal(&self, name: &str) {
         let pid = format!("$(head -n 1 {}/data/postmaster.pid)", self.folder.display());
         as_postgres(&format!("kill -{name} {pid} && pkill -{name} -P {pid}"));
+    }
+
+    /// What it has logged; each line begins with the name of its database.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.join("log")).unwrap()
     }
 
     /// How many connections are encrypted right now.

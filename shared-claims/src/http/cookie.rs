@@ -84,6 +84,27 @@ impl CookieSource {
         }
     }
 
+    /// Every value of the cookie in a request that may use it, in the order of the request: for a caller that can tell its own
+    /// value from others. Another host of the same site can set a cookie of the same name for the common domain, unless the name
+    /// begins with `__Host-`, and browsers send both.
+    ///
+    /// # Errors
+    /// [`Cause::MissingToken`] when there is none, [`Cause::SeveralTokens`] when there are more than `most`,
+    /// [`Cause::ForeignOrigin`] and [`Cause::CsrfToken`] when the request may not use the cookie.
+    pub fn candidates<'r, R: Head>(&self, request: &'r R, most: usize) -> Result<Vec<&'r str>, Cause> {
+        let sent = values(request, &self.name).filter(|value| !value.is_empty());
+        let sent: Vec<&[u8]> = sent.take(most.saturating_add(1)).collect();
+        if sent.len() > most {
+            return Err(Cause::SeveralTokens);
+        }
+        let candidates: Vec<&str> = sent.into_iter().filter_map(|value| str::from_utf8(value).ok()).collect();
+        if candidates.is_empty() {
+            return Err(Cause::MissingToken);
+        }
+        self.check_sender(request)?;
+        Ok(candidates)
+    }
+
     fn allows<R: Head>(&self, origin: &[u8], request: &R) -> bool {
         let Ok(origin) = str::from_utf8(origin) else { return false };
         self.origins.iter().any(|allowed| allowed == origin) || is_own(origin, request)

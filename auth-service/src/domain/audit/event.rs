@@ -43,7 +43,8 @@ names! {
         AccountDisabled = "account_disabled",
         /// An account was enabled.
         AccountEnabled = "account_enabled",
-        /// An account has other roles; `details.roles` is what they are now, `details.before` what they were.
+        /// An account has other roles, or was imported with some; `details.roles` is what they are now, `details.before` what
+        /// they were.
         RoleChanged = "role_changed",
         /// The owner changed the password; every earlier session ended.
         PasswordChanged = "password_changed",
@@ -141,6 +142,12 @@ names! {
         WrongSecret = "wrong_secret",
         /// The caller has not the right.
         InsufficientRights = "insufficient_rights",
+        /// The token is not for this service alone.
+        AudienceMissing = "audience_missing",
+        /// The user logged in too long ago for what gives rights.
+        LoginTooOld = "login_too_old",
+        /// The password was right, and the account may not have such tokens.
+        InvalidTarget = "invalid_target",
     }
 }
 
@@ -160,7 +167,8 @@ impl Reason {
             | Self::WrongPassword
             | Self::Replayed
             | Self::Elsewhere
-            | Self::FromTheFuture => false,
+            | Self::FromTheFuture
+            | Self::InvalidTarget => false,
             Self::ImpossiblePassword
             | Self::Disabled
             | Self::TooManyAttempts
@@ -172,7 +180,9 @@ impl Reason {
             | Self::SessionEnded
             | Self::UnknownClient
             | Self::WrongSecret
-            | Self::InsufficientRights => true,
+            | Self::InsufficientRights
+            | Self::AudienceMissing
+            | Self::LoginTooOld => true,
         }
     }
 }

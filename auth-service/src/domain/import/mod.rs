@@ -121,7 +121,16 @@ impl Issuer {
 
     async fn store_batch(&self, batch: Arc<Vec<Checked>>) -> Result<Vec<Outcome>, StoreError> {
         let store = |db: &mut Connection, user: &User| users::insert(db, user).map(|()| None);
-        self.write_recorded(move |db| settle(db, &batch, store), imported).await
+        let described = Arc::clone(&batch);
+        let describe = move |outcomes: &Result<Vec<Outcome>, StoreError>| match outcomes {
+            Ok(outcomes) => imported(outcomes, &described),
+            Err(_) => Vec::new(),
+        };
+        let insert = move |db: &mut Connection| {
+            users::will_insert_several(db)?;
+            settle(db, &batch, store)
+        };
+        self.write_recorded(insert, describe).await
     }
 
     async fn rehearse_batch(
@@ -169,12 +178,19 @@ impl Issuer {
     }
 }
 
-/// What the audit trail says about a batch: how many, not who; there may be millions.
-fn imported(outcomes: &Result<Vec<Outcome>, StoreError>) -> Option<Event> {
+/// What the audit trail says about a batch: how many, because there may be millions, and each account that got a role.
+fn imported(outcomes: &[Outcome], batch: &[Checked]) -> Vec<Event> {
     let mut report = Report::default();
-    outcomes.as_ref().ok()?.iter().for_each(|outcome| report.count(outcome));
+    outcomes.iter().for_each(|outcome| report.count(outcome));
     let event = Event::of(EventKind::UsersImported).with("created", report.created);
-    Some(event.with("present", report.present).with("refused", report.refused))
+    let mut events = vec![event.with("present", report.present).with("refused", report.refused)];
+    let created = outcomes.iter().zip(batch).filter(|(outcome, _)| matches!(outcome, Outcome::Created(_)));
+    let with_roles = created.filter_map(|(_, checked)| checked.as_ref().ok()).map(|(user, _)| user);
+    events.extend(with_roles.filter(|user| !user.roles.is_empty()).map(|user| {
+        let event = Event::of(EventKind::RoleChanged).to(&user.id).with("roles", user.roles.as_str());
+        event.with("before", "")
+    }));
+    events
 }
 
 type Checked = Result<(User, &'static str), Vec<Invalid>>;

@@ -1,0 +1,259 @@
+//! Transactions that take the same rows: in one order, so that none waits for one that waits for it. SQLite has one writer; there
+//! these tests see that the same requests succeed.
+
+use std::time::Duration;
+
+use auth_service::domain::upkeep::Upkeep;
+use diesel::connection::SimpleConnection as _;
+use diesel::{Connection as _, PgConnection};
+use futures_util::future::{join, join_all};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::DATABASE;
+use crate::api::administrators;
+use crate::api::support::{Answer, PASSWORD, Service, Tokens, send};
+use crate::database::{Database, postgresql};
+
+/// bcrypt with cost 4 of [`PASSWORD`].
+const HASH: &str = "$2b$04$oFKlZ3ENzEvFmT5CMwekBuVBDm2BElvtSpHmYpUTT7hjnI.L6EzTS";
+
+/// How often PostgreSQL broke a deadlock among the transactions of this service.
+fn deadlocks(service: &Service) -> usize {
+    if DATABASE == Database::Sqlite {
+        return 0;
+    }
+    let url = &service.variables["AUTH__DATABASE_URL"];
+    let name = url.trim_start_matches("postgres:///").split('?').next().unwrap();
+    let log = postgresql::shared().log();
+    let own = log.lines().filter(|line| line.starts_with(&format!("{name}:")));
+    own.filter(|line| line.contains("deadlock detected")).count()
+}
+
+/// A transaction beside the service, as another replica has one under way.
+struct Beside(PgConnection);
+
+impl Beside {
+    fn begin(service: &Service, statement: &str) -> Self {
+        let mut connection = PgConnection::establish(&service.variables["AUTH__DATABASE_URL"]).unwrap();
+        connection.batch_execute(&format!("BEGIN; SET LOCAL lock_timeout = '2s'; {statement}")).unwrap();
+        Self(connection)
+    }
+
+    /// Whether it gets at once what the statement locks.
+    fn also(&mut self, statement: &str) -> bool {
+        self.0.batch_execute(statement).is_ok()
+    }
+
+    fn end(mut self) {
+        self.0.batch_execute("ROLLBACK").unwrap();
+    }
+}
+
+fn sid(tokens: &Tokens) -> String {
+    tokens.claims()["sid"].as_str().unwrap().to_owned()
+}
+
+fn role() -> Vec<String> {
+    vec!["subscriber".to_owned()]
+}
+
+#[actix_web::test]
+async fn a_refresh_does_not_wait_for_whoever_renames_the_account() {
+    let service = Service::start().await;
+    let operator = service.operator().await;
+    service.register("alice").await;
+    let first = service.login("alice").await;
+    // A session whose rights have just shrunk gets a number with its next refresh, or with a repeat of the last one.
+    for _ in 0..2 {
+        operator.change_roles("alice", role(), vec![]).await.unwrap();
+        operator.change_roles("alice", vec![], role()).await.unwrap();
+        let rename = "UPDATE users SET username = 'alicia' WHERE username = 'alice'";
+        let renaming = (DATABASE == Database::Postgresql).then(|| Beside::begin(&service, rename));
+        let next = service.refresh(&first.refresh).await;
+        assert!(next.claims()["status"].is_object());
+        if let Some(renaming) = renaming {
+            renaming.end();
+        }
+    }
+}
+
+/// What takes several sessions of an account.
+const TAKERS: [&str; 6] = ["end the others", "rename", "new password", "delete", "fewer roles", "clean up"];
+
+async fn take(service: &Service, how: &str, by: &Tokens) {
+    let operator = service.operator().await;
+    let request = |method, path| service.request(method, path).bearer_auth(&by.access);
+    let current = json!({ "current_password": PASSWORD });
+    let status = match how {
+        "end the others" => send(request(Method::DELETE, "/me/sessions")).await.status,
+        "rename" => {
+            let body = json!({ "current_password": PASSWORD, "username": "alicia" });
+            send(request(Method::PATCH, "/me").json(&body)).await.status
+        }
+        "new password" => {
+            let body = json!({ "current_password": PASSWORD, "new_password": "another long enough" });
+            send(request(Method::PUT, "/me/password").json(&body)).await.status
+        }
+        "delete" => send(request(Method::DELETE, "/me").json(&current)).await.status,
+        "fewer roles" => {
+            operator.change_roles("alice", vec![], role()).await.unwrap();
+            return;
+        }
+        "clean up" => {
+            let second = Duration::from_secs(1);
+            let upkeep =
+                Upkeep { look: second, clean_up: second, keep_ended: second, step: 10, keep_audit: second };
+            operator.clean_up(upkeep).await.unwrap();
+            return;
+        }
+        other => unreachable!("{other}"),
+    };
+    assert!(status.is_success(), "{how}: {status}");
+}
+
+#[actix_web::test]
+async fn whoever_takes_several_sessions_takes_them_in_the_order_of_their_ids() {
+    for how in TAKERS {
+        let service = Service::start().await;
+        service.register("alice").await;
+        service.operator().await.change_roles("alice", role(), vec![]).await.unwrap();
+        let sessions = [service.login("alice").await, service.login("alice").await];
+        let kept = service.login_here("alice").await;
+        let [first, second] = sessions.map(|tokens| sid(&tokens));
+        if how == "delete" {
+            service.run_sql("UPDATE sessions SET ended_at = 1");
+            service.run_sql(&format!("UPDATE sessions SET ended_at = NULL WHERE id = '{}'", sid(&kept)));
+        }
+        if how == "clean up" {
+            service.run_sql("UPDATE sessions SET expires_at = 1");
+        }
+        if DATABASE == Database::Sqlite {
+            take(&service, how, &kept).await;
+            continue;
+        }
+        // Its row lies behind the other one's now, and a plan meets it last.
+        service.run_sql(&format!("UPDATE sessions SET number = number + 1000000 WHERE id = '{first}'"));
+        let lock = |id: &str| format!("UPDATE sessions SET number = number WHERE id = '{id}'");
+        let mut beside = Beside::begin(&service, &lock(&first));
+        let check = async {
+            let waiting = "pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+            service.wait_until("it waits for the first session", async || service.count(waiting) > 0).await;
+            let free = beside.also(&lock(&second));
+            beside.end();
+            assert!(free, "{how}: it held the second session while it waited for the first");
+        };
+        join(take(&service, how, &kept), check).await;
+        assert_eq!(deadlocks(&service), 0, "{how}");
+    }
+}
+
+/// The two names that the account of the storm has in turn.
+const NAMES: [&str; 2] = ["alice", "alicia"];
+
+/// A session that is refreshed again and again, and begun anew when it was ended.
+async fn keep_refreshing(service: &Service, times: usize) -> Vec<Answer> {
+    let (mut token, mut answers) = (String::new(), Vec::new());
+    for turn in 0..times {
+        let answer = if token.is_empty() {
+            service.try_login(NAMES[turn % 2], PASSWORD).await
+        } else {
+            service.try_refresh(&token).await
+        };
+        let next = (answer.status == 200).then(|| answer.tokens().refresh);
+        token = next.unwrap_or_default();
+        answers.push(answer);
+    }
+    answers
+}
+
+/// Renames and logouts of everybody else, by one session that stays.
+async fn keep_renaming(service: &Service, access: &str, times: usize) -> Vec<Answer> {
+    let mut answers = Vec::new();
+    for turn in 0..times {
+        let rename = json!({ "username": NAMES[(turn + 1) % 2], "current_password": PASSWORD });
+        answers.push(service.send_as(Method::PATCH, "/me", access, &rename).await);
+        if turn % 6 == 5 {
+            answers.push(send(service.request(Method::DELETE, "/me/sessions").bearer_auth(access)).await);
+        }
+    }
+    answers
+}
+
+#[actix_web::test]
+async fn a_storm_of_renames_refreshes_role_changes_and_logouts_meets_no_deadlock() {
+    let service = Service::with(&[("AUTH__LIMITS__ENABLED", "false")]).await;
+    let replica = service.replica().await;
+    let operator = replica.operator().await;
+    service.register(NAMES[0]).await;
+    let witness = service.login_here(NAMES[0]).await;
+    let refreshing =
+        (0..10).map(|index| keep_refreshing(if index % 2 == 0 { &service } else { &replica }, 60));
+    let renaming = keep_renaming(&service, &witness.access, 60);
+    let changing_roles = async {
+        for turn in 0..120 {
+            let (add, remove) = if turn % 4 < 2 { (role(), vec![]) } else { (vec![], role()) };
+            operator.change_roles(NAMES[turn % 2], add, remove).await.unwrap();
+        }
+    };
+    let (answers, (renamed, ())) = join(join_all(refreshing), join(renaming, changing_roles)).await;
+    judge(&renamed);
+    answers.iter().for_each(|answers| judge(answers));
+    let done = |answers: &[Answer]| answers.iter().filter(|answer| answer.status.is_success()).count();
+    assert!(done(&renamed) > 10 && answers.iter().all(|answers| done(answers) > 10), "it was no storm");
+    assert_eq!(deadlocks(&service), 0);
+}
+
+#[track_caller]
+fn judge(answers: &[Answer]) {
+    for answer in answers {
+        assert!(answer.status.as_u16() < 500, "{}: {}", answer.status, answer.text);
+    }
+}
+
+#[actix_web::test]
+async fn names_that_are_taken_from_several_sides_at_once_meet_no_deadlock() {
+    let service = Service::with(&[("AUTH__LIMITS__ENABLED", "false")]).await;
+    let replica = service.replica().await;
+    let admin = administrators::log_in(&service).await;
+    for name in ["alice", "mallory"] {
+        service.register(name).await;
+    }
+    let (alice, mallory) = (service.login("alice").await, service.login("mallory").await);
+    for round in 0..4 {
+        // The same accounts, with their addresses the other way round, from both ends.
+        let line = |index: usize, mailbox: usize| {
+            let (username, email) =
+                (format!("u-{round}-{index}"), format!("m-{round}-{mailbox}@example.com"));
+            json!({ "username": username, "password_hash": HASH, "email": email })
+        };
+        let forwards: Vec<Value> = (0..60).map(|index| line(index, index)).collect();
+        let backwards: Vec<Value> = (0..60).rev().map(|index| line(index, 59 - index)).collect();
+        let import = |by: &Service, lines: &[Value]| {
+            let body = lines.iter().map(Value::to_string).collect::<Vec<_>>().join("\n");
+            let request = by.request(Method::POST, "/admin/users/import").bearer_auth(&admin.access);
+            request.header("content-type", "application/x-ndjson").body(body)
+        };
+        let register = |index: usize| {
+            let (username, email) =
+                (format!("u-{round}-{index}"), format!("m-{round}-{}@example.com", index + 1));
+            let body = json!({ "username": username, "password": PASSWORD, "email": email });
+            replica.request(Method::POST, "/register").json(&body)
+        };
+        let rename = |by: &Service, tokens: &Tokens, to: &str| {
+            let body = json!({ "username": to, "current_password": PASSWORD });
+            by.request(Method::PATCH, "/me").bearer_auth(&tokens.access).json(&body)
+        };
+        let mut requests = vec![
+            import(&service, &forwards),
+            import(&replica, &backwards),
+            rename(&service, &alice, "mallory"),
+            rename(&replica, &mallory, "alice"),
+        ];
+        requests.extend((0..20).step_by(4).map(register));
+        let answers = join_all(requests.into_iter().map(send)).await;
+        judge(&answers);
+        assert_eq!((answers[2].status.as_u16(), answers[3].status.as_u16()), (409, 409));
+    }
+    assert_eq!(deadlocks(&service), 0);
+}

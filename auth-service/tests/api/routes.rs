@@ -1,0 +1,239 @@
+//! Which token opens which route: every route of the table with every kind of token.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use auth_service::domain::Issuer;
+use reqwest::{Method, RequestBuilder};
+use serde_json::{Value, json};
+
+use crate::api::administrators::{self, ISSUER};
+use crate::api::browser::{APP, Browser, LISTED};
+use crate::api::support::{PASSWORD, Service};
+
+const OTHER: &str = "resource-service";
+
+/// What a route asks of a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asks {
+    /// It looks at none.
+    Nothing,
+    /// A user's, of any audience.
+    User,
+    /// A user's with the issuer among its audiences, or a cookie.
+    Account,
+    /// An administrator's with the issuer as its only audience.
+    Administration,
+    /// The same, soon after a login.
+    RecentAdministration,
+}
+
+/// A kind of token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    None,
+    /// For the default audience.
+    Other,
+    Both,
+    Issuer,
+    AdminOther,
+    AdminBoth,
+    AdminIssuer,
+    /// The login was more than five minutes ago, the refresh a moment.
+    AdminIssuerLater,
+    /// A client's own, for this issuer as well.
+    Client,
+    /// In a cookie, for the default audience.
+    Cookie,
+    AdminCookie,
+    AdminIssuerCookie,
+}
+
+const KINDS: [Kind; 12] = [
+    Kind::None,
+    Kind::Other,
+    Kind::Both,
+    Kind::Issuer,
+    Kind::AdminOther,
+    Kind::AdminBoth,
+    Kind::AdminIssuer,
+    Kind::AdminIssuerLater,
+    Kind::Client,
+    Kind::Cookie,
+    Kind::AdminCookie,
+    Kind::AdminIssuerCookie,
+];
+
+/// THE DECISIONS: for each route what it asks for, and how it answers the request of [`Route::request`] when it got that.
+const ROUTES: [(&str, &str, Asks, u16); 25] = [
+    ("POST", "/register", Asks::Nothing, 422),
+    ("GET", "/password-policy", Asks::Nothing, 200),
+    ("POST", "/login", Asks::Nothing, 422),
+    ("POST", "/token", Asks::Nothing, 400),
+    ("POST", "/logout", Asks::User, 204),
+    ("POST", "/revoke", Asks::Nothing, 400),
+    ("POST", "/introspect", Asks::Nothing, 401),
+    ("GET", "/me", Asks::User, 200),
+    ("PATCH", "/me", Asks::User, 422),
+    ("DELETE", "/me", Asks::User, 422),
+    ("PUT", "/me/password", Asks::User, 422),
+    ("GET", "/me/sessions", Asks::Account, 200),
+    ("DELETE", "/me/sessions", Asks::Account, 204),
+    ("DELETE", "/me/sessions/{id}", Asks::Account, 404),
+    ("GET", "/admin/users", Asks::Administration, 200),
+    ("GET", "/admin/audit", Asks::Administration, 200),
+    ("POST", "/admin/users/import", Asks::RecentAdministration, 200),
+    ("GET", "/.well-known/jwks.json", Asks::Nothing, 200),
+    ("GET", "/.well-known/oauth-authorization-server", Asks::Nothing, 200),
+    ("GET", "/.well-known/openid-configuration", Asks::Nothing, 200),
+    ("GET", "/status-lists", Asks::Nothing, 200),
+    ("GET", "/status-lists/events", Asks::Nothing, 200),
+    ("GET", "/status-lists/{list}", Asks::Nothing, 200),
+    ("GET", "/livez", Asks::Nothing, 200),
+    ("GET", "/readyz", Asks::Nothing, 200),
+];
+
+/// The status and code of a refusal, or `None` when the route goes on.
+fn refusal(asks: Asks, kind: Kind) -> Option<(u16, &'static str)> {
+    use Kind::{
+        AdminBoth, AdminCookie, AdminIssuer, AdminIssuerCookie, AdminIssuerLater, AdminOther, Both, Client,
+        Cookie, Issuer, None as Nothing, Other,
+    };
+    match (asks, kind) {
+        (Asks::Nothing, _) => None,
+        (_, Nothing) => Some((401, "missing_token")),
+        (_, Client) => Some((403, "user_required")),
+        (Asks::User, _) => None,
+        (Asks::Account, Other | AdminOther) => Some((403, "audience_missing")),
+        (Asks::Account, _) => None,
+        (_, Other | AdminOther | Both | AdminBoth | Cookie | AdminCookie) => Some((403, "audience_missing")),
+        (_, Issuer) => Some((403, "insufficient_scope")),
+        (Asks::RecentAdministration, AdminIssuerLater) => Some((401, "insufficient_user_authentication")),
+        (_, AdminIssuer | AdminIssuerLater | AdminIssuerCookie) => None,
+    }
+}
+
+struct Route<'s> {
+    service: &'s Service,
+    method: Method,
+    path: String,
+}
+
+impl Route<'_> {
+    /// A request that is as it should be, or lacks nothing but what its body must have.
+    fn with_body(&self, request: RequestBuilder) -> RequestBuilder {
+        if self.method == Method::GET {
+            return request;
+        }
+        if self.path == "/admin/users/import" {
+            let line = json!({ "username": "eve", "password_hash": "x", "roles": ["admin"] });
+            return request.header("content-type", "application/x-ndjson").body(line.to_string());
+        }
+        request.json(&json!({}))
+    }
+
+    fn request(&self) -> RequestBuilder {
+        self.with_body(self.service.request(self.method.clone(), &self.path))
+    }
+
+    async fn by(&self, kind: Kind, operator: &Issuer) -> RequestBuilder {
+        let service = self.service;
+        let (other, own, both) = (json!(OTHER), json!(ISSUER), json!([OTHER, ISSUER]));
+        let bearer = async |username: &str, resource: &Value| {
+            self.request().bearer_auth(service.login_for(username, resource).await.access)
+        };
+        match kind {
+            Kind::None => self.request(),
+            Kind::Other => bearer("user", &other).await,
+            Kind::Both => bearer("user", &both).await,
+            Kind::Issuer => bearer("user", &own).await,
+            Kind::AdminOther => bearer("root", &other).await,
+            Kind::AdminBoth => {
+                // The session is from before the role was given.
+                let role = || vec!["admin".to_owned()];
+                operator.change_roles("later", vec![], role()).await.unwrap();
+                let request = bearer("later", &both).await;
+                operator.change_roles("later", role(), vec![]).await.unwrap();
+                request
+            }
+            Kind::AdminIssuer => bearer("root", &own).await,
+            Kind::AdminIssuerLater => {
+                let tokens = service.login_for("root", &own).await;
+                service.clock.advance(Duration::from_secs(301));
+                self.request().bearer_auth(service.refresh(&tokens.refresh).await.access)
+            }
+            Kind::Client => self.request().bearer_auth(client_token(service, operator).await),
+            Kind::Cookie => self.by_browser("user", &other).await,
+            Kind::AdminCookie => self.by_browser("root", &other).await,
+            Kind::AdminIssuerCookie => self.by_browser("root", &own).await,
+        }
+    }
+
+    async fn by_browser(&self, username: &str, resource: &Value) -> RequestBuilder {
+        let mut browser = Browser::new(self.service);
+        let body =
+            json!({ "username": username, "password": PASSWORD, "resource": resource, "cookies": true });
+        assert_eq!(browser.ask(Method::POST, "/login", Some(&body)).await.status, 200);
+        let request = browser.bare(self.method.clone(), &self.path).header("origin", APP);
+        self.with_body(request.header("x-csrf-token", browser.value("__Host-csrf")))
+    }
+}
+
+/// A client's own token, which may be meant for this service.
+async fn client_token(service: &Service, operator: &Issuer) -> String {
+    let secret = operator.renew_client_secret("asking").await.unwrap().unwrap();
+    let secret = secrecy::ExposeSecret::expose_secret(&secret);
+    let form = format!("grant_type=client_credentials&client_id=asking&client_secret={secret}");
+    service.post_form("/token", &form).await.json()["access_token"].as_str().unwrap().to_owned()
+}
+
+#[actix_web::test]
+async fn every_route_takes_the_tokens_that_were_decided_for_it_and_no_others() {
+    let service = Service::with(&[LISTED, ("AUTH__LIMITS__ENABLED", "false")]).await;
+    service.create_client("asking", &[], &[OTHER, ISSUER]).await;
+    administrators::create(&service, "root", "admin").await;
+    for name in ["user", "later"] {
+        service.register(name).await;
+    }
+    let operator = service.operator().await;
+    for (method, path, asks, admitted) in ROUTES {
+        let path = path.replace("{id}", "0198a0c4-0000-7000-8000-000000000001").replace("{list}", "0");
+        let route = Route { service: &service, method: method.parse().unwrap(), path };
+        for kind in KINDS {
+            let answer = route.by(kind, &operator).await.send().await.unwrap();
+            let status = answer.status().as_u16();
+            let cell = format!("{method} {} with {kind:?}", route.path);
+            match refusal(asks, kind) {
+                // Without a token it takes one in the body, and says that there is none.
+                Some(_) if route.path == "/logout" && kind == Kind::None => assert_eq!(status, 422, "{cell}"),
+                Some((refused, code)) => {
+                    let body: Value = answer.json().await.unwrap();
+                    assert_eq!((status, body["code"].as_str()), (refused, Some(code)), "{cell}: {body}");
+                }
+                None => assert_eq!(status, admitted, "{cell}"),
+            }
+        }
+    }
+    assert_eq!(service.count("users"), 3);
+}
+
+#[test]
+fn there_is_a_decision_for_every_route_of_the_table() {
+    let source = include_str!("../../src/http/mod.rs");
+    let mut found = BTreeSet::new();
+    for service in source.split(".service(path(").skip(1) {
+        let path = if service.starts_with('"') {
+            service.split('"').nth(1).unwrap()
+        } else {
+            assert!(service.starts_with("metadata)"), "a path that this test cannot read: {service}");
+            "/.well-known/oauth-authorization-server"
+        };
+        for method in ["get", "post", "put", "patch", "delete"] {
+            if service.split(".service(").next().unwrap().contains(&format!(".{method}(")) {
+                found.insert((method.to_uppercase(), path.to_owned()));
+            }
+        }
+    }
+    let decided = ROUTES.iter().map(|(method, path, ..)| ((*method).to_owned(), (*path).to_owned()));
+    assert_eq!(found, decided.collect());
+}
