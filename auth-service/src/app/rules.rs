@@ -7,9 +7,11 @@ use url::Url;
 
 use super::StartError;
 use crate::domain::Policy;
+use crate::domain::accounts::folded_username;
 use crate::domain::audit::AuditRules;
 use crate::domain::guessing::{GuessingRules, Rule};
 use crate::domain::keyring::{Lifetimes, Plan};
+use crate::domain::names::NameRules;
 use crate::domain::passwords::{Bounds, Hashing, HashingLimits, PasswordPolicy, Peppers, Scheme};
 use crate::domain::rights::Roles;
 use crate::domain::upkeep::Upkeep;
@@ -136,6 +138,12 @@ pub(super) fn policy(settings: &Settings, scheme: &Scheme) -> Policy {
             settings.passwords.pepper.is_some(),
         )
         .of_service(service_names(settings)),
+        names: NameRules {
+            rest: settings.accounts.rest,
+            most_resting: settings.accounts.max_resting,
+            reserved: settings.accounts.reserved.iter().filter_map(|name| folded_username(name)).collect(),
+        },
+        unverified_email: settings.tokens.unverified_email,
         roles: Roles(settings.roles.iter().map(|(name, role)| (name.clone(), role.scopes.clone())).collect()),
     }
 }

@@ -12,6 +12,7 @@ pub mod issuance;
 pub mod keys;
 mod migrations;
 mod pool;
+pub mod resting_names;
 pub mod revocations;
 mod schema;
 pub mod sessions;
