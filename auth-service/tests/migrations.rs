@@ -32,13 +32,14 @@ fn run_sql(url: &str, sql: &str) {
     }
 }
 
+#[derive(QueryableByName)]
+struct Line {
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    line: String,
+}
+
 /// Everything that the database says about its tables and indexes, in one order.
 fn schema(url: &str) -> Vec<String> {
-    #[derive(QueryableByName)]
-    struct Line {
-        #[diesel(sql_type = diesel::sql_types::Text)]
-        line: String,
-    }
     let sqlite = "SELECT coalesce(sql, name) AS line FROM sqlite_master ORDER BY 1";
     let postgresql = "SELECT concat_ws(' ', table_name, column_name, data_type, is_nullable, collation_name) AS line \
                       FROM information_schema.columns WHERE table_schema = 'public' \
@@ -172,5 +173,70 @@ async fn replicas_are_upgraded_and_rolled_back_one_by_one() {
         drop(first);
         let first = old();
         check(&first, &second, "rolled-back").await;
+    }
+}
+
+#[actix_web::test]
+async fn addresses_from_before_are_put_right_or_reported_and_none_is_lost() {
+    for database in BOTH {
+        let (url, folder) = fresh(database);
+        let open = || Store::open(&url.clone().into(), LIMITS);
+        open().unwrap();
+        let addresses =
+            ["alone@bücher.example", "ceo@bank.example", "ceo@ｂank.example", "ﬁnance@bank.example"];
+        for (index, address) in addresses.iter().enumerate() {
+            run_sql(
+                &url,
+                &format!(
+                    "INSERT INTO users (id, username, email, email_verified, password_hash, roles, disabled, \
+                     auth_version, created_at) VALUES ('id-{index}', 'user-{index}', '{address}', TRUE, '', '', FALSE, 0, 0)"
+                ),
+            );
+        }
+        let migrate = |log: &str| {
+            let mut command = program(folder.path());
+            let output = command.env("AUTH__DATABASE_URL", &url).env("RUST_LOG", log).arg("migrate").output();
+            let output = output.unwrap();
+            assert_eq!(output.status.code(), Some(0), "{output:?}");
+            let text = |bytes| String::from_utf8(bytes).unwrap();
+            (text(output.stdout), text(output.stderr))
+        };
+        let (out, log) = migrate("info");
+        assert!(
+            out.contains(
+                "addresses: 1 written in one spelling, 1 that another account has too, 1 that are none"
+            ),
+            "{out}"
+        );
+        for said in [
+            "1 addresses are stored in the ASCII form",
+            "account user-2 (id-2): the address is another spelling",
+            "account user-3 (id-3): the address is not one by the rules of today",
+        ] {
+            assert!(log.contains(said), "{said:?} is not in {log}");
+        }
+        assert!(!log.contains("@bank.example"), "addresses stay out of the log: {log}");
+        let (out, _) = migrate("off");
+        assert!(
+            out.contains("addresses: 0 written in one spelling, 1 that"),
+            "it is said until it is settled: {out}"
+        );
+        let stored = |email: &str| {
+            let query = diesel::sql_query(format!("SELECT id AS line FROM users WHERE email = '{email}'"));
+            let found: Vec<Line> = match url.strip_prefix("sqlite://") {
+                Some(path) => query.load(&mut SqliteConnection::establish(path).unwrap()),
+                None => query.load(&mut PgConnection::establish(&url).unwrap()),
+            }
+            .unwrap();
+            found.len()
+        };
+        for email in [&["alone@xn--bcher-kva.example"], &addresses[1..]].concat() {
+            assert_eq!(stored(email), 1, "{email}");
+        }
+        // A service says so as well, before it listens.
+        let mut service = program(folder.path());
+        let output = service.env("AUTH__DATABASE_URL", &url).env("AUTH__LISTEN", "127.0.0.1:1").output();
+        let log = String::from_utf8(output.unwrap().stderr).unwrap();
+        assert!(log.contains("account user-2 (id-2): the address is another spelling"), "{log}");
     }
 }

@@ -23,7 +23,7 @@ use crate::domain::keyring::sealing::{self, MasterKeyError};
 use crate::domain::keyring::{Keyring, KeyringError, Sealer};
 use crate::domain::passwords::Hasher;
 use crate::domain::revocation::{Places, StatusListPolicy, StatusLists};
-use crate::domain::{DatabaseClock, Issuer, Policy, recovery};
+use crate::domain::{DatabaseClock, Issuer, Policy, recovery, settle_addresses};
 use crate::http::{self, CookieMode, Devices, ImportLimits, Listeners, Metadata, Rates};
 use crate::settings::{PasswordAlgorithm, Settings};
 use crate::store::{Store, StoreError};
@@ -73,6 +73,9 @@ pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError>
     let places = Places::new(limits);
     let issuer = Data::new(build_issuer(settings, clock).await?);
     issuer.publish_lists().await?;
+    if let Err(error) = settle_addresses(&issuer.store).await {
+        log::warn!("the addresses of accounts were not looked at: {error}");
+    }
     let max_age = settings.keys.max_age.as_secs();
     let metadata = Data::new(Metadata::new(&issuer.policy, issuer.keyring.algorithms(), max_age)?);
     let devices = Data::new(Devices::new(

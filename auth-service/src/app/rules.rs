@@ -8,9 +8,11 @@ use url::Url;
 
 use super::StartError;
 use crate::domain::Policy;
+use crate::domain::accounts::folded_username;
 use crate::domain::audit::AuditRules;
 use crate::domain::guessing::{GuessingRules, Rule};
 use crate::domain::keyring::{Lifetimes, Plan};
+use crate::domain::names::NameRules;
 use crate::domain::passwords::{Bounds, Hashing, HashingLimits, PasswordPolicy, Peppers, Scheme};
 use crate::domain::revocation::PlaceLimits;
 use crate::domain::rights::Roles;
@@ -179,6 +181,12 @@ pub(super) fn policy(settings: &Settings, scheme: &Scheme) -> Policy {
         )
         .of_service(service_names(settings)),
         reauthenticate_within: settings.admin.reauthenticate_within,
+        names: NameRules {
+            rest: settings.accounts.rest,
+            most_resting: settings.accounts.max_resting,
+            reserved: settings.accounts.reserved.iter().filter_map(|name| folded_username(name)).collect(),
+        },
+        unverified_email: settings.tokens.unverified_email,
         roles: Roles(settings.roles.iter().map(|(name, role)| (name.clone(), role.scopes.clone())).collect()),
     }
 }

@@ -33,6 +33,9 @@ pub(super) struct ImportCommand {
     /// Give Keycloak's realm roles by their names. Look at them first: who is `admin` there is `admin` here.
     #[arg(long)]
     with_roles: bool,
+    /// Take names and addresses also if they rest for a former owner. Services may know them as that one's.
+    #[arg(long)]
+    allow_resting: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -48,7 +51,7 @@ enum Source {
 }
 
 pub(super) async fn run(settings: &Settings, command: ImportCommand) -> Result<(), String> {
-    let ImportCommand { file, format, dry_run, with_roles } = command;
+    let ImportCommand { file, format, dry_run, with_roles, allow_resting } = command;
     let format = match format {
         Source::Lines => Format::Lines,
         Source::Keycloak => Format::Keycloak { with_roles },
@@ -56,18 +59,19 @@ pub(super) async fn run(settings: &Settings, command: ImportCommand) -> Result<(
         Source::Supabase => Format::Supabase,
     };
     let reader = open(&file)?;
-    super::as_operator(settings, async |issuer| act(issuer, format, reader, dry_run).await).await
+    super::as_operator(settings, async |issuer| act(issuer, format, reader, (dry_run, allow_resting)).await)
+        .await
 }
 
 async fn act(
     issuer: &Issuer,
     format: Format,
     reader: Box<dyn BufRead + Send>,
-    dry_run: bool,
+    (dry_run, allow_resting): (bool, bool),
 ) -> Result<(), String> {
     let (sender, batches) = mpsc::channel(AHEAD);
     let reading = std::thread::spawn(move || read(format, reader, &sender));
-    let (report, failed) = store(issuer, batches, dry_run).await;
+    let (report, failed) = store(issuer, batches, dry_run, allow_resting).await;
     // When storing failed, nobody listens to the reader any more, and it ends.
     let read = reading.join().unwrap_or_else(|_| Err("the reader panicked".to_owned()));
     print(&report, dry_run);
@@ -115,6 +119,7 @@ async fn store(
     issuer: &Issuer,
     mut batches: mpsc::Receiver<Batch>,
     dry_run: bool,
+    allow_resting: bool,
 ) -> (Report, Option<String>) {
     let (mut report, mut roles) = (Report::default(), BTreeSet::new());
     let (mut shown, mut rehearsal) = (Instant::now(), dry_run.then(Rehearsal::default));
@@ -124,7 +129,7 @@ async fn store(
         let new: Vec<String> = named.filter(|role| !roles.contains(*role)).cloned().collect();
         warn_about_unknown_roles(issuer, new.iter().collect::<BTreeSet<_>>());
         roles.extend(new);
-        match issuer.import(accounts, rehearsal.as_mut()).await {
+        match issuer.import_with(accounts, rehearsal.as_mut(), allow_resting).await {
             Ok(outcomes) => {
                 for (place, outcome) in places.iter().zip(&outcomes) {
                     report.count(outcome);

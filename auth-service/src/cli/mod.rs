@@ -19,8 +19,8 @@ use service_kit::settings::process_environment;
 use shared_claims::verifier::Clock;
 
 use crate::app::{self, StartError};
-use crate::domain::Issuer;
 use crate::domain::audit::Origin;
+use crate::domain::{AddressReport, Issuer, settle_addresses};
 use crate::settings::Settings;
 use crate::store::Store;
 
@@ -44,7 +44,7 @@ enum Command {
         #[arg(long, value_name = "COUNT")]
         revert: Option<usize>,
     },
-    /// Create, disable and enable accounts, and change their roles.
+    /// Create, disable and enable accounts, change their roles, and free addresses.
     #[command(subcommand)]
     User(user::UserCommand),
     /// List signing keys, and rotate them.
@@ -97,7 +97,7 @@ pub async fn run() -> ExitCode {
             }
             served => served.map_err(|error| error.to_string()),
         },
-        Some(Command::Migrate { revert }) => migrate(&settings, revert),
+        Some(Command::Migrate { revert }) => migrate(&settings, revert).await,
         Some(Command::User(command)) => user::run(&settings, command).await,
         Some(Command::Key(command)) => key::run(&settings, command).await,
         Some(Command::Client(command)) => client::run(&settings, command).await,
@@ -140,12 +140,21 @@ async fn as_operator<T>(
     operator().scope(work).await
 }
 
-fn migrate(settings: &Settings, revert: Option<usize>) -> Result<(), String> {
+async fn migrate(settings: &Settings, revert: Option<usize>) -> Result<(), String> {
     app::make_data_dir(settings).map_err(|error| error.to_string())?;
     let (url, limits) = (settings.database_url(), app::store_limits(settings));
     match revert {
         None => {
-            Store::open(&url, limits).map_err(|error| error.to_string())?;
+            let store = Store::open(&url, limits).map_err(|error| error.to_string())?;
+            let found = settle_addresses(&store).await.map_err(|error| error.to_string())?;
+            if found != AddressReport::default() {
+                let AddressReport { respelled, collisions, refused } = found;
+                let (collisions, refused) = (collisions.len(), refused.len());
+                println!(
+                    "addresses: {respelled} written in one spelling, {collisions} that another account has too, \
+                     {refused} that are none; the log names the accounts"
+                );
+            }
             println!("the database is up to date");
         }
         Some(count) => {

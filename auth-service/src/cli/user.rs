@@ -2,11 +2,15 @@
 
 use std::io::Read as _;
 
-use clap::Subcommand;
+use std::time::{Duration, UNIX_EPOCH};
+
+use clap::{Args, Subcommand};
+use humantime::format_rfc3339_seconds;
 use secrecy::SecretString;
 
 use crate::domain::Issuer;
-use crate::domain::accounts::{RegisterError, Registration};
+use crate::domain::accounts::{ByOperator, RegisterError, Registration};
+use crate::domain::operators::{AccountRef, NamedAccount};
 use crate::domain::rights::is_role_name;
 use crate::settings::Settings;
 use crate::store::users::User;
@@ -22,6 +26,12 @@ pub(super) enum UserCommand {
         /// The e-mail address.
         #[arg(long)]
         email: Option<String>,
+        /// The address is known to be the owner's. An account for which it is not verified loses it.
+        #[arg(long, requires = "email")]
+        email_verified: bool,
+        /// Take the name and the address also if they rest for a former owner. Services may know them as that one's.
+        #[arg(long)]
+        allow_resting: bool,
         /// A role; may be repeated.
         #[arg(long = "role", value_parser = role)]
         roles: Vec<String>,
@@ -31,18 +41,18 @@ pub(super) enum UserCommand {
     },
     /// Disable an account and end all its sessions.
     Disable {
-        /// The user name.
-        username: String,
+        #[command(flatten)]
+        account: Account,
     },
     /// Enable an account again.
     Enable {
-        /// The user name.
-        username: String,
+        #[command(flatten)]
+        account: Account,
     },
     /// Show an account's roles, after adding and removing some. Tokens have the new rights from the next refresh on.
     Roles {
-        /// The user name.
-        username: String,
+        #[command(flatten)]
+        account: Account,
         /// A role to give; may be repeated.
         #[arg(long, value_parser = role)]
         add: Vec<String>,
@@ -50,6 +60,52 @@ pub(super) enum UserCommand {
         #[arg(long, value_parser = role)]
         remove: Vec<String>,
     },
+    /// Take an address from the account that has it, verified or not, so that another one can have it.
+    FreeEmail {
+        #[command(flatten)]
+        address: Address,
+    },
+}
+
+/// Which account: by its name, its id, or both, which must then be one account's.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = true)]
+pub(super) struct Account {
+    /// The user name. One that was another account's not long ago needs the id beside it or instead.
+    username: Option<String>,
+    /// The account's id, the `sub` of its tokens.
+    #[arg(long)]
+    id: Option<String>,
+}
+
+/// Which address: itself, the one of an account, or both, which must then be one.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = true)]
+pub(super) struct Address {
+    /// The e-mail address, in any spelling.
+    address: Option<String>,
+    /// The id of the account that has it.
+    #[arg(long)]
+    id: Option<String>,
+}
+
+impl Account {
+    fn shown(&self) -> String {
+        match (&self.username, &self.id) {
+            (Some(username), None) => format!("named {username:?}"),
+            (_, id) => format!("with the id {:?}", id.as_deref().unwrap_or_default()),
+        }
+    }
+
+    fn nobody(&self) -> String {
+        format!("there is no account {}", self.shown())
+    }
+}
+
+impl From<&Account> for AccountRef {
+    fn from(account: &Account) -> Self {
+        Self { username: account.username.clone(), id: account.id.clone() }
+    }
 }
 
 fn role(name: &str) -> Result<String, String> {
@@ -64,30 +120,55 @@ pub(super) async fn run(settings: &Settings, command: UserCommand) -> Result<(),
 
 async fn act(issuer: &Issuer, command: UserCommand) -> Result<(), String> {
     match command {
-        UserCommand::Create { username, email, roles, password_stdin: _ } => {
+        UserCommand::Create { username, email, email_verified, allow_resting, roles, password_stdin: _ } => {
             warn_about_unknown_roles(issuer, &roles);
             let registration = Registration { username, password: read_password()?, email, roles };
-            let user = issuer.create_account(registration).await.map_err(|error| explain(&error))?;
+            let by = ByOperator { email_verified, allow_resting };
+            let made = issuer.create_account_with(registration, by).await;
+            let user = made.map_err(|error| explain(&error))?;
             println!("created {} ({}), roles: {}", user.username, user.id, shown(&user));
         }
-        UserCommand::Disable { username } => set_disabled(issuer, &username, true).await?,
-        UserCommand::Enable { username } => set_disabled(issuer, &username, false).await?,
-        UserCommand::Roles { username, add, remove } => {
+        UserCommand::Disable { account } => set_disabled(issuer, &account, true).await?,
+        UserCommand::Enable { account } => set_disabled(issuer, &account, false).await?,
+        UserCommand::Roles { account, add, remove } => {
             warn_about_unknown_roles(issuer, &add);
-            let changed =
-                issuer.change_roles(&username, add, remove).await.map_err(|error| error.to_string())?;
-            let user = changed.ok_or_else(|| nobody(&username))?;
-            println!("{} has roles: {}", user.username, shown(&user));
+            let changed = issuer.change_roles(&account, add, remove).await;
+            let named = changed.map_err(|error| error.to_string())?.ok_or_else(|| account.nobody())?;
+            introduce(&named);
+            println!("{} has roles: {}", named.user.username, shown(&named.user));
         }
+        UserCommand::FreeEmail { address } => free_email(issuer, address).await?,
     }
     Ok(())
 }
 
-async fn set_disabled(issuer: &Issuer, username: &str, disabled: bool) -> Result<(), String> {
-    let changed = issuer.set_disabled(username, disabled).await.map_err(|error| error.to_string())?;
-    let user = changed.ok_or_else(|| nobody(username))?;
-    println!("{} is {}", user.username, if disabled { "disabled" } else { "enabled" });
+async fn set_disabled(issuer: &Issuer, account: &Account, disabled: bool) -> Result<(), String> {
+    let changed = issuer.set_disabled(account, disabled).await.map_err(|error| error.to_string())?;
+    let named = changed.ok_or_else(|| account.nobody())?;
+    introduce(&named);
+    println!("{} is {}", named.user.username, if disabled { "disabled" } else { "enabled" });
     Ok(())
+}
+
+async fn free_email(issuer: &Issuer, Address { address, id }: Address) -> Result<(), String> {
+    let freed = issuer.free_email(address, id).await.map_err(|error| error.to_string())?;
+    for user in &freed.holders {
+        println!("{} ({}) has no address any more", user.username, user.id);
+    }
+    if freed.rested {
+        println!("the address does not rest any more");
+    }
+    match freed.holders.is_empty() && !freed.rested {
+        true => Err("no account has this address, and it does not rest".to_owned()),
+        false => Ok(()),
+    }
+}
+
+/// Says which account it was: a name may have changed hands.
+fn introduce(named: &NamedAccount) {
+    let since = Duration::from_secs(u64::try_from(named.named_since).unwrap_or_default());
+    let since = format_rfc3339_seconds(UNIX_EPOCH + since);
+    println!("{} is the account {}, under this name since {since}", named.user.username, named.user.id);
 }
 
 /// One line; the line break at its end is not part of the password.
@@ -114,12 +195,9 @@ fn explain(error: &RegisterError) -> String {
             .map(|mistake| format!("{}: {}", mistake.field, mistake.message))
             .collect::<Vec<_>>()
             .join(" "),
+        RegisterError::Resting(_) => format!("{error}; --allow-resting takes it all the same"),
         other => other.to_string(),
     }
-}
-
-fn nobody(username: &str) -> String {
-    format!("there is no account named {username:?}")
 }
 
 fn shown(user: &User) -> &str {

@@ -22,6 +22,8 @@ impl Issuer {
         scope: String,
     ) -> Result<String, KeyringError> {
         let now = self.now();
+        let shown = user.email_verified || self.policy.unverified_email;
+        let email = user.email.clone().filter(|_| shown);
         let claims = Claims {
             iss: self.policy.issuer.clone(),
             sub: user.id.clone(),
@@ -36,8 +38,8 @@ impl Issuer {
             roles: user.roles().map(str::to_owned).collect(),
             username: Some(user.username.clone()),
             auth_time: Some(numeric_date(session.created_at)),
-            email_verified: user.email.as_ref().map(|_| user.email_verified),
-            email: user.email.clone(),
+            email_verified: email.as_ref().map(|_| user.email_verified),
+            email,
             status: session.number.map(|number| self.status_of(number)),
         };
         self.keyring.sign(&claims, now)

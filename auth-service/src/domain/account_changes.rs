@@ -2,10 +2,12 @@
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::accounts::{parse_email, parse_username};
+use super::accounts::parse_username;
+use super::addresses::parse_email;
 use super::audit::{Event, EventKind, Reason};
 use super::guessing::{Budget, Checked, GuessError, Renewal, Source, Target};
 use super::keyring::KeyringError;
+use super::names::{Rest, Wanted};
 use super::passwords::{Against, HashingError};
 use super::sessions::{Caller, Device, Grant, NO_SESSION};
 use super::{Invalid, Issuer, revocation};
@@ -30,6 +32,9 @@ pub enum ChangeError {
     /// Somebody else has the name or the address.
     #[error("{0:?} is taken")]
     Taken(Unique),
+    /// As many earlier names of the account rest as may.
+    #[error("too many earlier names rest")]
+    TooManyRenames,
     /// The new password could not be hashed.
     #[error(transparent)]
     Hashing(#[from] HashingError),
@@ -116,7 +121,11 @@ impl Issuer {
         let mut user = caller.user.clone();
         let mut mistakes = Vec::new();
         match names.username.as_deref().map(parse_username) {
-            Some(Ok(username)) => user.username = username,
+            Some(Ok(username)) if username != user.username => {
+                mistakes.extend(self.policy.names.refuse_reserved(&username).err());
+                user.username = username;
+            }
+            Some(Ok(_)) => {}
             Some(Err(invalid)) => mistakes.push(invalid),
             None => {}
         }
@@ -151,8 +160,9 @@ impl Issuer {
         ];
         let changed: Vec<&str> = changed.into_iter().flatten().collect();
         let event = Event::of(EventKind::AccountChanged).to(&user.id).with("changed", changed);
+        let (rest, before) = (self.rest(), caller.user.clone());
         let change = move |db: &mut Connection| {
-            let Some(user) = users::set_names(db, &user)? else { return Err(ChangeError::Overtaken) };
+            let user = rename(db, &rest, &before, &user)?;
             let numbers = sessions::drop_numbers(db, &user.id)?;
             revocation::revoke(db, numbers, until)?;
             Ok(user)
@@ -177,6 +187,7 @@ impl Issuer {
         let event = Event::of(EventKind::AccountDeleted).to(&caller.user.id);
         let (id, auth_version) = (caller.user.id.clone(), caller.user.auth_version);
         let (now, until) = (self.now(), self.revoked_until());
+        let (rest, user) = (self.rest(), caller.user.clone());
         let change = move |db: &mut Connection| {
             // Holds the account, so that no session begins after they were ended.
             if !users::hold(db, &id, auth_version)? {
@@ -185,6 +196,7 @@ impl Issuer {
             sessions::hold_all(db, &id)?; // the deletion takes those with it that had ended before
             let ended = sessions::end_all(db, &id, NO_SESSION, now)?;
             users::delete(db, &id, auth_version)?;
+            rest.release_all(db, &user)?;
             Ok(revocation::revoke(db, ended, until)?)
         };
         self.write_recorded(change, |done| described(done, event)).await?;
@@ -222,6 +234,24 @@ impl Issuer {
             Checked::Wrong(budget) => Err(ChangeError::WrongPassword(budget)),
         }
     }
+}
+
+/// Gives an account other names in one step: there is no moment at which the ones that it gives up are free.
+fn rename(db: &mut Connection, rest: &Rest, before: &User, wanted: &User) -> Result<User, ChangeError> {
+    let new = Wanted::difference(wanted, before);
+    // Two that exchange their names would wait for each other's rows: who asks for a name that is taken does not begin.
+    if let Some(unavailable) = rest.look_ahead(db, Wanted { allow_resting: true, ..new })? {
+        return Err(ChangeError::Taken(unavailable.what()));
+    }
+    let Some(user) = users::set_names(db, wanted)? else { return Err(ChangeError::Overtaken) };
+    if new.username.is_some() {
+        rest.begin_name(db, &user.id)?;
+    }
+    if let Err(unavailable) = rest.take(db, &user.id, new)? {
+        return Err(ChangeError::Taken(unavailable.what()));
+    }
+    let has_room = rest.release(db, before, Wanted::difference(before, wanted))?;
+    if has_room { Ok(user) } else { Err(ChangeError::TooManyRenames) }
 }
 
 /// What the audit trail says when a change was made, or somebody else was faster.

@@ -1,17 +1,16 @@
 //! Accounts: how one comes to be, what its names may look like, and what operators do to it.
 
-use email_address::EmailAddress;
 use secrecy::{ExposeSecret as _, SecretString};
 
+use super::addresses::parse_email;
 use super::audit::{Event, EventKind, Reason};
+use super::names::{Unavailable, Wanted};
+use super::operators::{AccountRef, NamedAccount, OperatorError, hold_named, take_unproven_address};
 use super::passwords::HashingError;
 use super::sessions::NO_SESSION;
 use super::{Invalid, Issuer, random, revocation, rights};
-use crate::store::users::{self, Login, User};
+use crate::store::users::{self, User};
 use crate::store::{Connection, StoreError, Unique, sessions};
-
-/// RFC 5321 section 4.5.3.1.3, less the angle brackets.
-const MAX_EMAIL_BYTES: usize = 254;
 
 /// What somebody who registers says.
 #[derive(Debug)]
@@ -20,10 +19,19 @@ pub struct Registration {
     pub username: String,
     /// Taken as it is.
     pub password: SecretString,
-    /// Folded to lower case.
+    /// In any spelling.
     pub email: Option<String>,
     /// Roles from the start: only operators give any.
     pub roles: Vec<String>,
+}
+
+/// What an operator says about a new account beside the registration.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ByOperator {
+    /// The address is known to be the owner's.
+    pub email_verified: bool,
+    /// Names that rest for a former owner may be taken.
+    pub allow_resting: bool,
 }
 
 /// Why there is no new account.
@@ -38,6 +46,9 @@ pub enum RegisterError {
     /// Somebody else has the name or the address.
     #[error("{0:?} is taken")]
     Taken(Unique),
+    /// It rests for a former owner: only operators are told so.
+    #[error("{0:?} was another account's until recently, and rests")]
+    Resting(Unique),
     /// No hash could be made.
     #[error(transparent)]
     Hashing(#[from] HashingError),
@@ -55,6 +66,15 @@ impl From<StoreError> for RegisterError {
     }
 }
 
+impl From<Unavailable> for RegisterError {
+    fn from(unavailable: Unavailable) -> Self {
+        match unavailable {
+            Unavailable::Taken(what) => Self::Taken(what),
+            Unavailable::Resting(what) => Self::Resting(what),
+        }
+    }
+}
+
 impl Issuer {
     /// Takes a new account from outside.
     ///
@@ -62,14 +82,19 @@ impl Issuer {
     /// [`RegisterError`].
     pub async fn register(&self, registration: Registration) -> Result<User, RegisterError> {
         let made = if self.policy.registration_open {
-            self.make_account(registration, EventKind::AccountRegistered).await
+            let made = self.make_account(registration, None).await;
+            // Nobody is told that a name is not taken but rests.
+            made.map_err(|error| match error {
+                RegisterError::Resting(what) => RegisterError::Taken(what),
+                other => other,
+            })
         } else {
             Err(RegisterError::Closed)
         };
         let reason = match &made {
             Err(RegisterError::Closed) => Some(Reason::Closed),
             Err(RegisterError::Taken(Unique::Email)) => Some(Reason::EmailTaken),
-            Err(RegisterError::Taken(_)) => Some(Reason::UsernameTaken),
+            Err(RegisterError::Taken(_) | RegisterError::Resting(_)) => Some(Reason::UsernameTaken),
             Err(RegisterError::Hashing(HashingError::Overloaded)) => Some(Reason::Overloaded),
             _ => None,
         };
@@ -79,17 +104,41 @@ impl Issuer {
         made
     }
 
-    /// Takes a new account from an operator, whether registration is open or not.
+    /// Takes a new account from an operator, whether registration is open or not. Reserved names are free to them.
     ///
     /// # Errors
     /// [`RegisterError`], but never [`RegisterError::Closed`].
     pub async fn create_account(&self, registration: Registration) -> Result<User, RegisterError> {
-        self.make_account(registration, EventKind::AccountCreated).await
+        self.create_account_with(registration, ByOperator::default()).await
     }
 
-    async fn make_account(&self, registration: Registration, kind: EventKind) -> Result<User, RegisterError> {
+    /// The same, with what only operators may say. A verified address is taken from an account for which it is not.
+    ///
+    /// # Errors
+    /// As [`Self::create_account`].
+    pub async fn create_account_with(
+        &self,
+        registration: Registration,
+        by: ByOperator,
+    ) -> Result<User, RegisterError> {
+        let made = self.make_account(registration, Some(by)).await;
+        self.lists.announce();
+        made
+    }
+
+    /// `by` is `None` for a registration.
+    async fn make_account(
+        &self,
+        registration: Registration,
+        by: Option<ByOperator>,
+    ) -> Result<User, RegisterError> {
         let Registration { username, password, email, roles } = registration;
-        let checked = (parse_username(&username), email.as_deref().map(parse_email).transpose());
+        let ByOperator { email_verified, allow_resting } = by.unwrap_or_default();
+        let parsed = parse_username(&username).and_then(|username| {
+            let rules = if by.is_some() { Ok(()) } else { self.policy.names.refuse_reserved(&username) };
+            rules.map(|()| username)
+        });
+        let checked = (parsed, email.as_deref().map(parse_email).transpose());
         let checked_password =
             self.policy.passwords.check(password.expose_secret(), &username, email.as_deref());
         let (username, email) = match (checked, checked_password) {
@@ -99,45 +148,77 @@ impl Issuer {
                 return Err(RegisterError::Invalid(mistakes.into_iter().flatten().collect()));
             }
         };
+        let verified = email_verified && email.is_some();
         // Looked up before anything is hashed: a taken name costs nobody's time. The insert decides in the end.
-        let names = (username.clone(), email.clone());
-        self.store.read(move |db| refuse_taken(db, &names.0, names.1.as_deref())).await?;
+        let (rest, names) = (self.rest(), (username.clone(), email.clone()));
+        let look_ahead = move |db: &mut Connection| {
+            let (username, email) = (Some(names.0.as_str()), names.1.as_deref());
+            rest.look_ahead(db, Wanted { username, email, verified, allow_resting })
+        };
+        if let Some(unavailable) = self.store.read(look_ahead).await? {
+            return Err(unavailable.into());
+        }
         let user = User {
             id: random::id(),
             username,
             email,
-            email_verified: false,
+            email_verified: verified,
             password_hash: self.hasher.hash(password).await?,
             roles: rights::changed("", &roles, &[]),
             disabled: false,
             auth_version: 0,
             created_at: self.now(),
         };
-        let row = user.clone();
+        let kind = if by.is_some() { EventKind::AccountCreated } else { EventKind::AccountRegistered };
         let event = Event::of(kind).to(&user.id).with("roles", user.roles.as_str());
-        let insert = move |db: &mut Connection| Ok::<_, RegisterError>(users::insert(db, &row)?);
-        self.write_recorded(insert, |done| done.is_ok().then_some(event)).await?;
+        self.insert_account(user.clone(), allow_resting, event).await?;
         log::info!("registered {} ({})", user.username, user.id);
         Ok(user)
     }
 
-    /// Disables or enables an account; disabling ends all its sessions. `None` when there is none of that name.
+    async fn insert_account(&self, row: User, allow_resting: bool, made: Event) -> Result<(), RegisterError> {
+        let (rest, until) = (self.rest(), self.revoked_until());
+        let insert = move |db: &mut Connection| {
+            let displaced = take_unproven_address(db, &row, until)?;
+            users::insert(db, &row)?;
+            rest.take(db, &row.id, Wanted::all_of(&row, allow_resting))??;
+            Ok::<_, RegisterError>(displaced)
+        };
+        let describe = |done: &Result<Option<String>, RegisterError>| match done {
+            Ok(displaced) => {
+                let lost = displaced.iter().map(|id| Event::email_freed(id, "verified_elsewhere"));
+                lost.chain([made]).collect()
+            }
+            Err(_) => Vec::new(),
+        };
+        self.write_recorded(insert, describe).await.map(|_| ())
+    }
+
+    /// Disables or enables an account; disabling ends all its sessions. `None` when there is none of that name or id.
     ///
     /// # Errors
-    /// The store's.
-    pub async fn set_disabled(&self, username: &str, disabled: bool) -> Result<Option<User>, StoreError> {
-        let (username, now, until) = (username.to_lowercase(), self.now(), self.revoked_until());
+    /// [`OperatorError`].
+    pub async fn set_disabled(
+        &self,
+        account: impl Into<AccountRef>,
+        disabled: bool,
+    ) -> Result<Option<NamedAccount>, OperatorError> {
+        let (account, now, until) = (account.into(), self.now(), self.revoked_until());
+        let since = self.rest().since();
         let change = move |db: &mut Connection| {
-            let user = users::set_disabled(db, &username, disabled)?;
-            if let Some(user) = user.as_ref().filter(|_| disabled) {
-                let ended = sessions::end_all(db, &user.id, NO_SESSION, now)?;
+            let Some(mut named) = hold_named(db, &account, since)? else { return Ok(None) };
+            if let Some(user) = users::set_disabled(db, &named.user.id, disabled)? {
+                named.user = user;
+            }
+            if disabled {
+                let ended = sessions::end_all(db, &named.user.id, NO_SESSION, now)?;
                 revocation::revoke(db, ended, until)?;
             }
-            Ok::<_, StoreError>(user)
+            Ok::<_, OperatorError>(Some(named))
         };
         let kind = if disabled { EventKind::AccountDisabled } else { EventKind::AccountEnabled };
-        let describe = move |changed: &Result<Option<User>, StoreError>| {
-            Some(Event::of(kind).to(&changed.as_ref().ok()?.as_ref()?.id))
+        let describe = move |changed: &Result<Option<NamedAccount>, OperatorError>| {
+            Some(Event::of(kind).to(&changed.as_ref().ok()?.as_ref()?.user.id))
         };
         let changed = self.write_recorded(change, describe).await?;
         self.lists.announce();
@@ -145,22 +226,23 @@ impl Issuer {
     }
 
     /// Gives and takes roles. When any is taken away, the access tokens that are out die at once, and the sessions go on
-    /// with their next refresh. `None` when there is no account of that name.
+    /// with their next refresh. `None` when there is no account of that name or id.
     ///
     /// # Errors
-    /// The store's.
+    /// [`OperatorError`].
     pub async fn change_roles(
         &self,
-        username: &str,
+        account: impl Into<AccountRef>,
         add: Vec<String>,
         remove: Vec<String>,
-    ) -> Result<Option<User>, StoreError> {
-        let (username, until) = (username.to_lowercase(), self.revoked_until());
+    ) -> Result<Option<NamedAccount>, OperatorError> {
+        let (account, since, until) = (account.into(), self.rest().since(), self.revoked_until());
         let change = move |db: &mut Connection| {
-            let Some(mut user) = users::hold_by_name(db, &username)? else { return Ok(None) };
+            let Some(mut named) = hold_named(db, &account, since)? else { return Ok(None) };
+            let user = &mut named.user;
             let (roles, before) = (rights::changed(&user.roles, &add, &remove), user.roles.clone());
             if roles == before {
-                return Ok(Some((user, before)));
+                return Ok(Some((named, before)));
             }
             let fewer = user.roles().any(|role| !roles.split(' ').any(|kept| kept == role));
             users::set_roles(db, &user.id, &roles, fewer)?;
@@ -169,28 +251,16 @@ impl Issuer {
                 revocation::revoke(db, numbers, until)?;
             }
             user.roles = roles;
-            Ok::<_, StoreError>(Some((user, before)))
+            Ok::<_, OperatorError>(Some((named, before)))
         };
-        let describe = |changed: &Result<Option<(User, String)>, StoreError>| {
-            let (user, before) = changed.as_ref().ok()?.as_ref()?;
+        let describe = |changed: &Result<Option<(NamedAccount, String)>, OperatorError>| {
+            let (NamedAccount { user, .. }, before) = changed.as_ref().ok()?.as_ref()?;
             let event = Event::of(EventKind::RoleChanged).to(&user.id).with("roles", user.roles.as_str());
             (*before != user.roles).then(|| event.with("before", before.as_str()))
         };
         let changed = self.write_recorded(change, describe).await?;
         self.lists.announce();
-        Ok(changed.map(|(user, _)| user))
-    }
-}
-
-fn refuse_taken(db: &mut Connection, username: &str, email: Option<&str>) -> Result<(), RegisterError> {
-    if users::find(db, &Login::Username(username.to_owned()))?.is_some() {
-        return Err(RegisterError::Taken(Unique::Username));
-    }
-    match email {
-        Some(email) if users::find(db, &Login::Email(email.to_owned()))?.is_some() => {
-            Err(RegisterError::Taken(Unique::Email))
-        }
-        _ => Ok(()),
+        Ok(changed.map(|(named, _)| named))
     }
 }
 
@@ -204,19 +274,8 @@ pub(super) fn parse_username(text: &str) -> Result<String, Invalid> {
     Err(Invalid { field: "username", code: "not_allowed", message })
 }
 
-/// An address (RFC 5321), folded, so that one mailbox has one account. Letters of other alphabets that are folded into ASCII,
-/// such as the Kelvin sign, are refused: another mailbox would have the same account.
-pub(super) fn parse_email(text: &str) -> Result<String, Invalid> {
-    let options = email_address::Options::default().without_display_text().without_domain_literal();
-    let folds_into_ascii =
-        |char: char| !char.is_ascii() && char.to_lowercase().any(|folded| folded.is_ascii());
-    let odd = |char: char| char.is_control() || folds_into_ascii(char);
-    let plain = text.len() <= MAX_EMAIL_BYTES && !text.contains(odd);
-    match EmailAddress::parse_with_options(text, options) {
-        Ok(_) if plain => Ok(text.to_lowercase()),
-        _ => {
-            let message = "This is not an e-mail address.".to_owned();
-            Err(Invalid { field: "email", code: "not_allowed", message })
-        }
-    }
+/// A reserved name as registrations meet it; `None` when no account can be called so.
+#[must_use]
+pub fn folded_username(text: &str) -> Option<String> {
+    parse_username(text).ok()
 }

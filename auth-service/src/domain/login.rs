@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::accounts::{parse_email, parse_username};
+use super::accounts::parse_username;
+use super::addresses::spellings;
 use super::audit::{Event, EventKind, Origin, Reason};
 use super::csrf::Carried;
 use super::guessing::{Budget, Checked, GuessError, Renewal, Source, Target};
@@ -72,10 +73,16 @@ impl Issuer {
             return Err(GuessError::from(HashingError::Overloaded).into());
         }
         let folded = folded(&login);
-        let (Login::Username(name) | Login::Email(name)) = folded.as_ref().unwrap_or(&login);
+        let (Login::Username(name) | Login::Email(name)) = folded.first().unwrap_or(&login);
         let (asked, number) = (folded.clone(), self.keyring.number_of(name));
         let look_up = move |db: &mut Connection| -> Result<_, StoreError> {
-            let found = asked.as_ref().map(|login| users::find(db, login)).transpose()?.flatten();
+            let mut found = None;
+            for login in &asked {
+                found = users::find(db, login)?;
+                if found.is_some() {
+                    break;
+                }
+            }
             Ok((found, users::hash_at(db, number)?))
         };
         let (found, decoy) = self.store.read(look_up).await?;
@@ -249,10 +256,11 @@ fn end_replaced(
     Ok(ended)
 }
 
-/// The account's key as it is stored; `None` for what no account can be called, so that the store is not asked for it.
-fn folded(login: &Login) -> Option<Login> {
+/// Under what the account may be stored, the likeliest first; nothing for what no account can be called, so that the store
+/// is not asked for it.
+fn folded(login: &Login) -> Vec<Login> {
     match login {
-        Login::Username(username) => parse_username(username).ok().map(Login::Username),
-        Login::Email(email) => parse_email(email).ok().map(Login::Email),
+        Login::Username(username) => parse_username(username).map(Login::Username).into_iter().collect(),
+        Login::Email(email) => spellings(email).into_iter().map(Login::Email).collect(),
     }
 }

@@ -5,6 +5,8 @@ mod access_token;
 pub mod account_changes;
 pub mod accounts;
 pub mod admission;
+mod address_check;
+mod addresses;
 pub mod audit;
 pub mod clients;
 mod clock;
@@ -15,6 +17,8 @@ pub mod import;
 pub mod introspection;
 pub mod keyring;
 pub mod login;
+pub mod names;
+pub mod operators;
 pub mod passwords;
 pub mod random;
 pub mod recovery;
@@ -26,6 +30,7 @@ pub mod upkeep;
 pub mod users;
 
 pub use access_token::FIRST_PARTY;
+pub use address_check::{AddressReport, settle_addresses};
 pub use clock::DatabaseClock;
 pub use entity_tag::entity_tag;
 
@@ -37,6 +42,7 @@ use crate::store::Store;
 use audit::Audit;
 use guessing::Guessing;
 use keyring::Keyring;
+use names::NameRules;
 use passwords::{Hasher, PasswordPolicy};
 use revocation::StatusLists;
 use rights::Roles;
@@ -88,6 +94,10 @@ pub struct Policy {
     pub registration_open: bool,
     /// Which passwords are accepted.
     pub passwords: PasswordPolicy,
+    /// How long names rest, and which are reserved.
+    pub names: NameRules,
+    /// Whether tokens carry an address that nobody has shown to be the user's.
+    pub unverified_email: bool,
     /// What each role allows.
     pub roles: Roles,
     /// How long ago a login may be for what gives rights.

@@ -7,7 +7,8 @@
 use super::keyring::{self, KeyringError, Plan, Sealer, UnopenedAuditKeys};
 use super::revocation::LIST_SIZE;
 use crate::store::{
-    Connection, Store, StoreError, audit_heads, clients, issuance, keys, revocations, sessions, status_lists,
+    Connection, Store, StoreError, audit_heads, clients, issuance, keys, resting_names, revocations,
+    sessions, status_lists,
 };
 
 /// How far numbers and revisions skip: more than could have been given between a copy and its restoration.
@@ -44,6 +45,10 @@ pub async fn recover(
         log::error!("somebody changed keys of the audit trail in the database: {tampered_audit_keys:?}");
     }
     let lost = lost_audit_keys.clone();
+    let lost_name_keys = keyring::unopened_name_keys(store, sealer).await?;
+    if !lost_name_keys.is_empty() {
+        log::warn!("the key of the names that rest does not open: they are free, and a new key is made");
+    }
     let begin_anew = move |db: &mut Connection| {
         let before = issuance::read(db)?;
         let next_number = (before.next_number.saturating_add(SKIP) / LIST_SIZE + 1) * LIST_SIZE;
@@ -56,6 +61,9 @@ pub async fn recover(
             keys::delete_all(db, purpose)?;
         }
         keys::delete(db, &lost)?;
+        if keys::delete(db, &lost_name_keys)? > 0 {
+            resting_names::forget_all(db)?;
+        }
         fresh.iter().chain(&successor).try_for_each(|key| keys::insert(db, key))?;
         Ok::<_, StoreError>((
             ended,

@@ -133,7 +133,7 @@ impl Issuer {
     }
 
     /// Deletes what is over: sessions that ended long ago, revocations of tokens that have expired, lists without a living
-    /// number, retired keys, wrong passwords. Says how many sessions were deleted.
+    /// number, retired keys, wrong passwords, names that rested. Says how many sessions were deleted.
     ///
     /// # Errors
     /// The store's.
@@ -145,6 +145,7 @@ impl Issuer {
         while self.store.write(move |db| guesses::forget(db, now, most)).await? == upkeep.step as usize {
             sleep(PAUSE).await;
         }
+        self.forget_names(now, upkeep.step).await?;
         self.drop_lists(now).await?;
         self.keyring.delete_retired(&self.store, walk.oldest_rotation).await?;
         self.record_key_news().await;

@@ -1,6 +1,7 @@
 //! The list of users, as administrators see it.
 
 use super::Issuer;
+use super::addresses::parse_email;
 use super::audit::{Event, EventKind};
 use crate::store::StoreError;
 use crate::store::users::{self, User};
@@ -32,7 +33,9 @@ impl Issuer {
     /// The store's.
     pub async fn list_users(&self, query: UserQuery) -> Result<UserPage, StoreError> {
         let UserQuery { search, cursor, limit } = query;
-        let (search, wanted) = (search.to_lowercase(), limit as usize);
+        // A whole address is searched for in its one spelling, the beginning of one as it is.
+        let folded = parse_email(&search).unwrap_or_else(|_| search.to_lowercase());
+        let (search, wanted) = (folded, limit as usize);
         let by_address = search.contains('@');
         // One more than is shown tells whether there is a next part.
         let most = i64::from(limit) + 1;

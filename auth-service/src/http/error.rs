@@ -76,10 +76,11 @@ impl IntoProblem for RegisterError {
                 Problem::new(StatusCode::FORBIDDEN, "registration_closed", "Registration is closed.")
             }
             Self::Invalid(mistakes) => Problem::invalid(mistakes.into_iter().map(field_error).collect()),
-            Self::Taken(Unique::Email) => {
+            // Names that rest answer as if they were taken.
+            Self::Taken(Unique::Email) | Self::Resting(Unique::Email) => {
                 Problem::new(StatusCode::CONFLICT, "email_taken", "This address has an account.")
             }
-            Self::Taken(_) => {
+            Self::Taken(_) | Self::Resting(_) => {
                 Problem::new(StatusCode::CONFLICT, "username_taken", "This user name is taken.")
             }
             Self::Hashing(error) => error.into_problem(),
@@ -152,6 +153,10 @@ impl IntoProblem for ChangeError {
             }
             Self::Invalid(mistakes) => RegisterError::Invalid(mistakes).into_problem(),
             Self::Taken(what) => RegisterError::Taken(what).into_problem(),
+            Self::TooManyRenames => {
+                let detail = "Too many earlier names of this account are kept for it. Go back to one of them, or wait.";
+                Problem::new(StatusCode::CONFLICT, "too_many_renames", detail)
+            }
             Self::Hashing(error) => error.into_problem(),
             Self::Store(error) => error.into_problem(),
             Self::Keyring(error) => error.into_problem(),

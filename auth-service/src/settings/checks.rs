@@ -8,6 +8,7 @@ use shared_claims::{http::CookieSource, verifier::Algorithm};
 use url::Url;
 
 use super::Settings;
+use crate::domain::accounts::folded_username;
 use crate::domain::keyring::Sealer;
 use crate::domain::passwords::MIN_PEPPER_BYTES;
 use crate::domain::rights::is_role_name;
@@ -38,6 +39,7 @@ impl Settings {
             ("import.max_body_bytes", self.import.max_body_bytes, 1024, 64 * 1024 * 1024),
             ("import.max_lines", self.import.max_lines, 1, 100_000),
             ("sessions.max_user_agent_chars", self.sessions.max_user_agent_chars, 0, 4096),
+            ("accounts.max_resting", self.accounts.max_resting as usize, 1, 100),
             ("hashing.threads", self.hashing.threads, 0, 1024),
             ("hashing.queue", self.hashing.queue, 64, 1_000_000),
             ("database.pool_size", self.database.pool_size as usize, 1, 1024),
@@ -108,6 +110,10 @@ impl Settings {
         if self.audit.linger > Duration::from_secs(5) {
             return Err(SettingsError::invalid("audit.linger", "must not be longer than 5s"));
         }
+        if self.accounts.rest > LONGEST {
+            return Err(SettingsError::invalid("accounts.rest", "must not be longer than 3650d"));
+        }
+        self.check_reserved()?;
         self.check_keys()?;
         self.check_database_url()?;
         self.check_roles()?;
@@ -208,6 +214,13 @@ impl Settings {
             }
         }
         Ok(())
+    }
+
+    /// A name that no account can have is a slip: what it was meant to be is free.
+    fn check_reserved(&self) -> Result<(), SettingsError> {
+        let slip = self.accounts.reserved.iter().find(|name| folded_username(name).is_none());
+        let message = |name| format!("{name:?} is not 3 to 32 letters, digits, `.`, `_`, `-`");
+        slip.map_or(Ok(()), |name| Err(SettingsError::invalid("accounts.reserved", message(name))))
     }
 
     fn check_peppers(&self) -> Result<(), SettingsError> {
@@ -332,6 +345,9 @@ mod tests {
             ("AUTH__AUDIT__KEEP", "0s", "audit.keep"),
             ("AUTH__AUDIT__BATCH", "1001", "audit.batch"),
             ("AUTH__AUDIT__LINGER", "6s", "audit.linger"),
+            ("AUTH__ACCOUNTS__REST", "4000d", "accounts.rest"),
+            ("AUTH__ACCOUNTS__MAX_RESTING", "0", "accounts.max_resting"),
+            ("AUTH__ACCOUNTS__RESERVED", "admin,al", "accounts.reserved"),
             ("AUTH__NO_SUCH_THING", "1", "no_such_thing"),
         ];
         for (name, value, key) in rows {

@@ -46,6 +46,7 @@ pub struct Settings {
     pub audit: Audit,
     pub limits: Limits,
     pub registration: Registration,
+    pub accounts: Accounts,
     pub cors: CorsSettings,
     pub import: Import,
     pub admin: Admin,
@@ -67,6 +68,7 @@ pub struct Tokens {
     #[serde(with = "humantime_serde")]
     pub refresh_grace: Duration,
     pub repeat_elsewhere_is_theft: bool,
+    pub unverified_email: bool,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -240,6 +242,17 @@ pub struct Rate {
 #[expect(missing_docs, reason = "config.default.toml documents every key")]
 pub struct Registration {
     pub open: bool,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "config.default.toml documents every key")]
+pub struct Accounts {
+    #[serde(with = "humantime_serde")]
+    pub rest: Duration,
+    pub max_resting: u32,
+    #[serde(deserialize_with = "comma_list")]
+    pub reserved: Vec<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -12,7 +12,7 @@ use super::schema::keys::dsl;
 pub struct SealedKey {
     /// The key's id: the `kid` of tokens, or the key id inside refresh tokens.
     pub kid: String,
-    /// `access`, `refresh` or `audit`.
+    /// `access`, `refresh`, `audit` or `names`.
     pub purpose: String,
     /// The JOSE name of its algorithm.
     pub algorithm: String,

@@ -13,6 +13,7 @@ pub mod keys;
 mod locks;
 mod migrations;
 mod pool;
+pub mod resting_names;
 pub mod revocations;
 mod schema;
 pub mod sessions;

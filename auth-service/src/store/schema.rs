@@ -11,6 +11,17 @@ diesel::table! {
         disabled -> Bool,
         auth_version -> BigInt,
         created_at -> BigInt,
+        username_since -> Nullable<BigInt>,
+        username_taken_over_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    resting_names (digest) {
+        digest -> Text,
+        kind -> Text,
+        owner -> Nullable<Text>,
+        released_at -> BigInt,
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use diesel::dsl::sql;
 use diesel::prelude::*;
-use diesel::sql_types::Text;
+use diesel::sql_types::{Bool, Text};
 
 use super::connection::{Connection, MultiBackend};
 use super::error::StoreError;
@@ -130,16 +130,16 @@ pub fn hold(connection: &mut Connection, id: &str, auth_version: i64) -> Result<
     Ok(diesel::update(unchanged).set(dsl::auth_version.eq(auth_version)).execute(connection)? == 1)
 }
 
-/// Disables or enables an account; `None` when there is none of that name.
+/// Disables or enables an account; `None` when there is none of that id.
 ///
 /// # Errors
 /// The database's.
 pub fn set_disabled(
     connection: &mut Connection,
-    username: &str,
+    id: &str,
     disabled: bool,
 ) -> Result<Option<User>, StoreError> {
-    let account = dsl::users.filter(dsl::username.eq(username));
+    let account = dsl::users.find(id);
     let change = (dsl::disabled.eq(disabled), dsl::auth_version.eq(dsl::auth_version + 1));
     let returning = <User as Selectable<MultiBackend>>::construct_selection();
     Ok(diesel::update(account).set(change).returning(returning).get_result(connection).optional()?)
@@ -154,6 +154,17 @@ pub fn hold_by_name(connection: &mut Connection, username: &str) -> Result<Optio
     let account = diesel::update(dsl::users.filter(dsl::username.eq(username)));
     let returning = <User as Selectable<MultiBackend>>::construct_selection();
     let held = account.set(dsl::username.eq(username)).returning(returning);
+    Ok(held.get_result(connection).optional()?)
+}
+
+/// Holds the account of this id until the transaction ends, and gives it as it is; `None` when there is none.
+///
+/// # Errors
+/// The database's.
+pub fn hold_by_id(connection: &mut Connection, id: &str) -> Result<Option<User>, StoreError> {
+    let account = diesel::update(dsl::users.find(id));
+    let returning = <User as Selectable<MultiBackend>>::construct_selection();
+    let held = account.set(dsl::auth_version.eq(dsl::auth_version)).returning(returning);
     Ok(held.get_result(connection).optional()?)
 }
 
@@ -224,6 +235,110 @@ pub fn set_names(connection: &mut Connection, user: &User) -> Result<Option<User
     );
     let returning = <User as Selectable<MultiBackend>>::construct_selection();
     Ok(diesel::update(unchanged).set(change).returning(returning).get_result(connection).optional()?)
+}
+
+/// How an account came to its user name. Times are unix seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Queryable, Selectable)]
+#[diesel(table_name = super::schema::users, check_for_backend(MultiBackend))]
+pub struct NameHistory {
+    /// Since when the account has the name; `None`: since it was made.
+    pub username_since: Option<i64>,
+    /// When the account took the name from another one; `None` when it was new.
+    pub username_taken_over_at: Option<i64>,
+}
+
+/// How an account came to its user name; `None` when there is no such account.
+///
+/// # Errors
+/// The database's.
+pub fn name_history(connection: &mut Connection, id: &str) -> Result<Option<NameHistory>, StoreError> {
+    Ok(dsl::users.find(id).select(NameHistory::as_select()).first(connection).optional()?)
+}
+
+/// Writes down how an account came to its user name.
+///
+/// # Errors
+/// The database's.
+pub fn set_name_history(
+    connection: &mut Connection,
+    id: &str,
+    history: NameHistory,
+) -> Result<(), StoreError> {
+    let change = (
+        dsl::username_since.eq(history.username_since),
+        dsl::username_taken_over_at.eq(history.username_taken_over_at),
+    );
+    diesel::update(dsl::users.find(id)).set(change).execute(connection)?;
+    Ok(())
+}
+
+/// Takes an address away from the account that has it, and gives the account as it is without. With `unverified_only`, an
+/// address that was verified stays. Logins in flight, which saw it, do not succeed.
+///
+/// # Errors
+/// The database's.
+pub fn drop_email(
+    connection: &mut Connection,
+    email: &str,
+    unverified_only: bool,
+) -> Result<Option<User>, StoreError> {
+    let either = dsl::email_verified.eq_any([false, !unverified_only]);
+    let account = dsl::users.filter(dsl::email.eq(email)).filter(either);
+    let change = (
+        dsl::email.eq(None::<String>),
+        dsl::email_verified.eq(false),
+        dsl::auth_version.eq(dsl::auth_version + 1),
+    );
+    let returning = <User as Selectable<MultiBackend>>::construct_selection();
+    Ok(diesel::update(account).set(change).returning(returning).get_result(connection).optional()?)
+}
+
+/// The address of an account that may be written in another way than the rules of today want.
+#[derive(Debug, Clone, Queryable)]
+pub struct OddAddress {
+    /// The account.
+    pub id: String,
+    /// Its name.
+    pub username: String,
+    /// The address.
+    pub email: String,
+}
+
+/// Looks at `most` accounts after the id `after`: gives those whose address is not plain ASCII, or has an encoded domain or a
+/// quoted mailbox, and the id up to which it has looked; `None` when it has looked at the last one.
+///
+/// # Errors
+/// The database's.
+pub fn odd_addresses(
+    connection: &mut Connection,
+    after: &str,
+    most: i64,
+) -> Result<(Vec<OddAddress>, Option<String>), StoreError> {
+    let ids = dsl::users.filter(dsl::id.gt(after)).order(dsl::id).select(dsl::id);
+    let last: Option<String> = ids.offset(most - 1).first(connection).optional()?;
+    let odd =
+        sql::<Bool>("(octet_length(email) <> length(email) OR email LIKE '%xn--%' OR email LIKE '\"%')");
+    let columns = (dsl::id, dsl::username, dsl::email.assume_not_null());
+    let query = dsl::users.filter(dsl::id.gt(after)).filter(odd).select(columns);
+    let found = match &last {
+        Some(last) => query.filter(dsl::id.le(last)).load(connection)?,
+        None => query.load(connection)?,
+    };
+    Ok((found, last))
+}
+
+/// Writes an address in another way, if the account still has it as it was; says whether it did.
+///
+/// # Errors
+/// [`StoreError::Conflict`] when another account has it in that way.
+pub fn respell_email(
+    connection: &mut Connection,
+    id: &str,
+    email: &str,
+    respelled: &str,
+) -> Result<bool, StoreError> {
+    let account = dsl::users.find(id).filter(dsl::email.eq(email));
+    Ok(diesel::update(account).set(dsl::email.eq(respelled)).execute(connection)? == 1)
 }
 
 /// Deletes an account with its sessions, unless it changed since `auth_version`; says whether it did. The caller holds both.

@@ -7,8 +7,17 @@ use diesel::{Connection as _, PgConnection, QueryableByName, RunQueryDsl as _};
 
 use crate::api::support::{PASSWORD, Service};
 
-const TABLES: [&str; 8] =
-    ["users", "sessions", "keys", "issuance", "status_lists", "revocations", "clients", "guesses"];
+const TABLES: [&str; 9] = [
+    "users",
+    "sessions",
+    "keys",
+    "issuance",
+    "status_lists",
+    "revocations",
+    "clients",
+    "guesses",
+    "resting_names",
+];
 
 #[derive(QueryableByName)]
 struct Dump {

@@ -3,6 +3,7 @@
 
 #![allow(unreachable_pub, reason = "a test program has no public items")]
 mod account_changes;
+mod addresses;
 mod admin;
 mod administrators;
 mod at_rest;
@@ -33,6 +34,7 @@ mod my_sessions;
 mod refresh;
 mod register;
 mod replicas;
+mod resting_names;
 mod revocation;
 mod revoke;
 mod routes;

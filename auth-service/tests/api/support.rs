@@ -154,6 +154,18 @@ impl Service {
         .count
     }
 
+    /// The column `text` of what a query finds.
+    pub fn texts(&self, query: &str) -> Vec<String> {
+        let url = &self.variables["AUTH__DATABASE_URL"];
+        let query = diesel::sql_query(query);
+        let found: Vec<Text> = match url.strip_prefix("sqlite://") {
+            Some(path) => query.load(&mut open_sqlite(path)),
+            None => query.load(&mut PgConnection::establish(url).unwrap()),
+        }
+        .unwrap();
+        found.into_iter().map(|row| row.text).collect()
+    }
+
     /// Asks until `condition` holds, for a bounded time: for what a service does by itself and tells nobody.
     pub async fn wait_until(&self, what: &str, condition: impl AsyncFn() -> bool) {
         let patience = Duration::from_secs(30);
@@ -330,6 +342,12 @@ fn open_sqlite(path: &str) -> SqliteConnection {
 struct Count {
     #[diesel(sql_type = diesel::sql_types::BigInt)]
     count: i64,
+}
+
+#[derive(QueryableByName)]
+struct Text {
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    text: String,
 }
 
 /// By what a client is known.

@@ -46,6 +46,9 @@ names! {
         /// An account has other roles, or was imported with some; `details.roles` is what they are now, `details.before` what
         /// they were.
         RoleChanged = "role_changed",
+        /// An account lost its address, to an operator or to the account for which it is verified; `details.why` is
+        /// `operator` or `verified_elsewhere`.
+        EmailFreed = "email_freed",
         /// The owner changed the password; every earlier session ended.
         PasswordChanged = "password_changed",
         /// A session began.
@@ -202,6 +205,12 @@ impl Event {
     #[must_use]
     pub fn of(kind: EventKind) -> Self {
         Self { kind, reason: None, subject: None, session: None, details: Map::new() }
+    }
+
+    /// An account lost its address.
+    #[must_use]
+    pub fn email_freed(account: &str, why: &str) -> Self {
+        Self::of(EventKind::EmailFreed).to(account).with("why", why)
     }
 
     /// It was tried and refused.

@@ -1,6 +1,6 @@
 //! Which names and addresses an import has met, so that a second one is told from a first.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
 
 use crate::store::users::User;
@@ -31,18 +31,26 @@ impl Earlier {
 #[derive(Default)]
 pub(super) struct Known {
     hashes: HashMap<String, String>,
-    addresses: HashSet<String>,
+    /// With whether it is verified.
+    addresses: HashMap<String, bool>,
+}
+
+/// Whether an address that was there stays where it is: it gives way to one that is verified if it is not.
+fn stays(verified: Option<bool>, user: &User) -> bool {
+    verified.is_some_and(|verified| verified || !user.email_verified)
 }
 
 impl Known {
     pub(super) fn look(&self, user: &User) -> Option<Earlier> {
-        let has_address = user.email.as_ref().is_some_and(|email| self.addresses.contains(email));
+        let verified = user.email.as_ref().and_then(|email| self.addresses.get(email));
+        let has_address = stays(verified.copied(), user);
         Earlier::of(self.hashes.get(&user.username), &user.password_hash, has_address)
     }
 
     pub(super) fn add(&mut self, user: User) {
         self.hashes.insert(user.username, user.password_hash);
-        self.addresses.extend(user.email);
+        let verified = user.email_verified;
+        self.addresses.extend(user.email.map(|email| (email, verified)));
     }
 }
 
@@ -55,7 +63,8 @@ impl Known {
 pub struct Rehearsal {
     digests: RandomState,
     hashes: HashMap<u64, u64>,
-    addresses: HashSet<u64>,
+    /// With whether it is verified.
+    addresses: HashMap<u64, bool>,
 }
 
 impl Rehearsal {
@@ -64,11 +73,12 @@ impl Rehearsal {
         let digest = |text: &String| self.digests.hash_one(text);
         let (name, hash) = (digest(&user.username), digest(&user.password_hash));
         let address = user.email.as_ref().map(digest);
-        let has_address = address.is_some_and(|address| self.addresses.contains(&address));
+        let verified = address.and_then(|address| self.addresses.get(&address));
+        let has_address = stays(verified.copied(), user);
         let earlier = Earlier::of(self.hashes.get(&name), &hash, has_address);
         if earlier.is_none() {
             self.hashes.insert(name, hash);
-            self.addresses.extend(address);
+            self.addresses.extend(address.map(|address| (address, user.email_verified)));
         }
         earlier
     }

@@ -12,12 +12,15 @@ use std::sync::Arc;
 pub use known::Rehearsal;
 use known::{Earlier, Known};
 
-use super::accounts::{parse_email, parse_username};
+use super::accounts::parse_username;
+use super::addresses::parse_email;
 use super::audit::{Event, EventKind};
+use super::names::{KnownNames, Rest, Unavailable, Wanted};
+use super::operators::take_unproven_address;
 use super::rights::is_role_name;
 use super::{Invalid, Issuer, random, rights};
 use crate::store::users::{self, User};
-use crate::store::{Connection, StoreError};
+use crate::store::{Connection, StoreError, Unique};
 
 /// How many accounts should be stored in one transaction: enough to be quick, few enough for logins to go on beside it.
 pub const BATCH: usize = 500;
@@ -27,7 +30,7 @@ const TRIES: usize = 5;
 /// An account as somebody else had it; not checked yet.
 #[derive(Clone, Default)]
 pub struct Import {
-    /// Follows the rules of registration.
+    /// Follows the rules of registration, but for reserved names.
     pub username: String,
     /// Says of itself how it was made.
     pub password_hash: String,
@@ -103,44 +106,76 @@ impl Issuer {
         batch: Vec<Read>,
         rehearsal: Option<&mut Rehearsal>,
     ) -> Result<Vec<Outcome>, StoreError> {
+        self.import_with(batch, rehearsal, false).await
+    }
+
+    /// The same; with `allow_resting`, names and addresses that rest for a former owner are taken.
+    ///
+    /// # Errors
+    /// As [`Self::import`].
+    pub async fn import_with(
+        &self,
+        batch: Vec<Read>,
+        rehearsal: Option<&mut Rehearsal>,
+        allow_resting: bool,
+    ) -> Result<Vec<Outcome>, StoreError> {
         let checked: Vec<Checked> =
             batch.into_iter().map(|read| read.and_then(|import| self.check_import(import))).collect();
         if let Some(rehearsal) = rehearsal {
-            return self.rehearse_batch(checked, rehearsal).await;
+            return self.rehearse_batch(checked, rehearsal, allow_resting).await;
         }
         let checked = Arc::new(checked);
         for _ in 1..TRIES {
-            // Somebody who registers at the same moment may take a name; the next look sees it.
-            match self.store_batch(Arc::clone(&checked)).await {
+            // Somebody who registers or renames at the same moment may take a name; the next look sees it.
+            match self.store_batch(Arc::clone(&checked), allow_resting).await {
                 Err(StoreError::Conflict(_)) => {}
                 done => return done,
             }
         }
-        self.store_batch(checked).await
+        self.store_batch(checked, allow_resting).await
     }
 
-    async fn store_batch(&self, batch: Arc<Vec<Checked>>) -> Result<Vec<Outcome>, StoreError> {
-        let store = |db: &mut Connection, user: &User| users::insert(db, user).map(|()| None);
+    async fn store_batch(
+        &self,
+        batch: Arc<Vec<Checked>>,
+        allow_resting: bool,
+    ) -> Result<Vec<Outcome>, StoreError> {
+        let (rest, until) = (self.rest(), self.revoked_until());
         let described = Arc::clone(&batch);
-        let describe = move |outcomes: &Result<Vec<Outcome>, StoreError>| match outcomes {
-            Ok(outcomes) => imported(outcomes, &described),
+        let describe = move |done: &Result<Stored, StoreError>| match done {
+            Ok((outcomes, displaced)) => imported(outcomes, displaced, &described),
             Err(_) => Vec::new(),
         };
-        let insert = move |db: &mut Connection| {
+        let change = move |db: &mut Connection| {
             users::will_insert_several(db)?;
-            settle(db, &batch, store)
+            let (mut stored, mut displaced) = (Vec::new(), Vec::new());
+            let store = |db: &mut Connection, user: &User| {
+                displaced.extend(take_unproven_address(db, user, until)?);
+                users::insert(db, user)?;
+                stored.push(user.clone());
+                Ok(None)
+            };
+            let outcomes = settle(db, &batch, (&rest, allow_resting), store)?;
+            take_names(db, &rest, &stored, allow_resting)?;
+            Ok::<_, StoreError>((outcomes, displaced))
         };
-        self.write_recorded(insert, describe).await
+        let (outcomes, displaced) = self.write_recorded(change, describe).await?;
+        if !displaced.is_empty() {
+            self.lists.announce();
+        }
+        Ok(outcomes)
     }
 
     async fn rehearse_batch(
         &self,
         batch: Vec<Checked>,
         rehearsal: &mut Rehearsal,
+        allow_resting: bool,
     ) -> Result<Vec<Outcome>, StoreError> {
-        let mut so_far = std::mem::take(rehearsal);
+        let (mut so_far, rest) = (std::mem::take(rehearsal), self.rest());
         let settled = self.store.read(move |db| {
-            let outcomes = settle(db, &batch, |_, user| Ok(so_far.take(user)))?;
+            let take = |_: &mut Connection, user: &User| Ok(so_far.take(user));
+            let outcomes = settle(db, &batch, (&rest, allow_resting), take)?;
             Ok::<_, StoreError>((outcomes, so_far))
         });
         let (outcomes, so_far) = settled.await?;
@@ -178,12 +213,19 @@ impl Issuer {
     }
 }
 
-/// What the audit trail says about a batch: how many, because there may be millions, and each account that got a role.
-fn imported(outcomes: &[Outcome], batch: &[Checked]) -> Vec<Event> {
+/// What became of each line of a batch, and the ids of the accounts that lost an unverified address to it.
+type Stored = (Vec<Outcome>, Vec<String>);
+
+/// What the audit trail says about a batch: how many, because there may be millions; each account that got a role, and each
+/// that lost an address.
+fn imported(outcomes: &[Outcome], displaced: &[String], batch: &[Checked]) -> Vec<Event> {
     let mut report = Report::default();
     outcomes.iter().for_each(|outcome| report.count(outcome));
     let event = Event::of(EventKind::UsersImported).with("created", report.created);
-    let mut events = vec![event.with("present", report.present).with("refused", report.refused)];
+    let event = event.with("present", report.present).with("refused", report.refused);
+    let mut events: Vec<Event> =
+        displaced.iter().map(|id| Event::email_freed(id, "verified_elsewhere")).collect();
+    events.push(event);
     let created = outcomes.iter().zip(batch).filter(|(outcome, _)| matches!(outcome, Outcome::Created(_)));
     let with_roles = created.filter_map(|(_, checked)| checked.as_ref().ok()).map(|(user, _)| user);
     events.extend(with_roles.filter(|user| !user.roles.is_empty()).map(|user| {
@@ -193,12 +235,29 @@ fn imported(outcomes: &[Outcome], batch: &[Checked]) -> Vec<Event> {
     events
 }
 
+/// Takes the names of accounts that were stored in this transaction. One that began to rest meanwhile is a conflict: the
+/// next try sees it.
+fn take_names(
+    db: &mut Connection,
+    rest: &Rest,
+    stored: &[User],
+    allow_resting: bool,
+) -> Result<(), StoreError> {
+    let known = rest.known(db, stored.iter())?;
+    for user in stored.iter().filter(|user| rest.is_known(&known, user)) {
+        let taken = rest.take(db, &user.id, Wanted::all_of(user, allow_resting))?;
+        taken.map_err(|unavailable| StoreError::Conflict(unavailable.what()))?;
+    }
+    Ok(())
+}
+
 type Checked = Result<(User, &'static str), Vec<Invalid>>;
 
 /// `store` stores an account that is not there yet, or says why it is not new after all.
 fn settle(
     db: &mut Connection,
     batch: &[Checked],
+    (rest, allow_resting): (&Rest, bool),
     mut store: impl FnMut(&mut Connection, &User) -> Result<Option<Earlier>, StoreError>,
 ) -> Result<Vec<Outcome>, StoreError> {
     let users = || batch.iter().flatten().map(|(user, _)| user);
@@ -208,13 +267,17 @@ fn settle(
     for user in users::named(db, &names, &emails)? {
         known.add(user);
     }
+    let given_up = if allow_resting { KnownNames::default() } else { rest.known(db, users())? };
     let one = |checked: &Checked| {
         let (user, kind) = match checked {
             Ok((user, kind)) => (user, *kind),
             Err(mistakes) => return Ok(Outcome::Refused(mistakes.clone())),
         };
         let earlier = match known.look(user) {
-            None => store(db, user)?,
+            None => match rest.resting_in(&given_up, user) {
+                Some(unavailable) => return Ok(resting(unavailable)),
+                None => store(db, user)?,
+            },
             found => found,
         };
         Ok(match earlier {
@@ -232,4 +295,11 @@ fn settle(
 
 fn taken(field: &'static str, message: &str) -> Outcome {
     Outcome::Refused(vec![Invalid { field, code: "taken", message: message.to_owned() }])
+}
+
+fn resting(unavailable: Unavailable) -> Outcome {
+    let field = if unavailable.what() == Unique::Email { "email" } else { "username" };
+    let message =
+        "It was another account's until recently, and rests. `auth-service import --allow-resting` takes it.";
+    Outcome::Refused(vec![Invalid { field, code: "resting", message: message.to_owned() }])
 }

@@ -3,6 +3,7 @@
 
 mod audit_key;
 mod csrf_token;
+mod name_key;
 mod news;
 mod opening;
 mod refresh_key;
@@ -13,12 +14,13 @@ mod signing_key;
 mod stored;
 
 pub use audit_key::{AuditKey, AuditKeys};
+pub use name_key::NameKey;
 pub use news::KeyNews;
 pub use opening::first_keys;
 pub use refresh_key::RefreshToken;
 pub use rotation::{Rotated, RotationError};
 pub use sealing::Sealer;
-pub use stored::{UnopenedAuditKeys, unopened_audit_keys};
+pub use stored::{UnopenedAuditKeys, unopened_audit_keys, unopened_name_keys};
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -51,7 +53,7 @@ pub enum KeyringError {
          session; accounts and passwords stay"
     )]
     Sealed {
-        /// `access`, `refresh` or `audit`.
+        /// `access`, `refresh`, `audit` or `names`.
         purpose: &'static str,
     },
     /// A key could not be made or used.
@@ -120,6 +122,8 @@ pub struct Keyring {
     ring: ArcSwap<Ring>,
     /// As they were when the process started: they do not change.
     audit: AuditKeys,
+    /// As it was when the process started: it does not change.
+    names: NameKey,
     news: News,
 }
 
@@ -215,6 +219,12 @@ impl Keyring {
     #[must_use]
     pub fn audit_keys(&self) -> AuditKeys {
         self.audit.clone()
+    }
+
+    /// The key under which names are kept that rest.
+    #[must_use]
+    pub fn name_key(&self) -> NameKey {
+        self.names.clone()
     }
 
     /// What this process has done about keys since the last time that somebody asked.

@@ -49,10 +49,11 @@ impl Keyring {
         stored = Stored::read(store).await?;
         let mut opened = stored.open(&sealer)?;
         let audit = AuditKeys::new(std::mem::take(&mut opened.audit)).ok_or(KeyringError::Crypto)?;
+        let names = opened.names.pop().ok_or(KeyringError::Crypto)?;
         let secret = plan.shared_secret.as_ref();
         let shared = secret.map(|secret| SigningKey::shared_secret(secret.expose_secret().as_bytes()));
         let ring = ArcSwap::from_pointee(Ring::new(&stored, opened, &plan.lifetimes, now)?);
-        let keyring = Self { sealer, plan, shared, ring, audit, news: News::new(made) };
+        let keyring = Self { sealer, plan, shared, ring, audit, names, news: News::new(made) };
         keyring.reload(store, now).await?; // seals anew what must be
         keyring.follow_algorithm(store, now).await?;
         Ok(keyring)

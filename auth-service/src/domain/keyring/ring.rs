@@ -97,7 +97,7 @@ impl Ring {
         match purpose {
             Purpose::Access => self.signing.last().map(|key| key.times),
             Purpose::Refresh => self.refresh.last().map(|key| key.times),
-            Purpose::Audit => None,
+            Purpose::Audit | Purpose::Names => None,
         }
     }
 
@@ -107,7 +107,7 @@ impl Ring {
         match purpose {
             Purpose::Access => access,
             Purpose::Refresh => refresh,
-            Purpose::Audit => None,
+            Purpose::Audit | Purpose::Names => None,
         }
     }
 }

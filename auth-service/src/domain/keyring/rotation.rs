@@ -151,7 +151,7 @@ impl Keyring {
             Purpose::Access => {
                 self.add_signing_key(store, self.plan.algorithm, now, active_from, "schedule").await
             }
-            Purpose::Refresh | Purpose::Audit => {
+            Purpose::Refresh | Purpose::Audit | Purpose::Names => {
                 let times = Times { created_at: now, active_from };
                 let row = self.make(purpose, Algorithm::HS256, times).await?;
                 self.insert(store, purpose, row, "schedule").await

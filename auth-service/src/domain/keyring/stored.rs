@@ -5,6 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use shared_claims::verifier::Algorithm;
 
 use super::audit_key::AuditKey;
+use super::name_key::NameKey;
 use super::refresh_key::RefreshKey;
 use super::signing_key::SigningKey;
 use super::{KeyringError, Sealer, Times};
@@ -22,10 +23,12 @@ pub(super) enum Purpose {
     Refresh,
     /// Proves the audit trail. It is never succeeded by another one.
     Audit,
+    /// Digests names that rest. It is never succeeded by another one.
+    Names,
 }
 
 impl Purpose {
-    pub(super) const ALL: [Self; 3] = [Self::Access, Self::Refresh, Self::Audit];
+    pub(super) const ALL: [Self; 4] = [Self::Access, Self::Refresh, Self::Audit, Self::Names];
     /// Those whose keys come and go.
     pub(super) const ROTATED: [Self; 2] = [Self::Access, Self::Refresh];
 
@@ -34,6 +37,7 @@ impl Purpose {
             Self::Access => "access",
             Self::Refresh => "refresh",
             Self::Audit => "audit",
+            Self::Names => "names",
         }
     }
 }
@@ -47,9 +51,12 @@ pub(super) struct Stored {
     refresh: Vec<SealedKey>,
     /// Oldest first.
     audit: Vec<SealedKey>,
+    /// Oldest first.
+    names: Vec<SealedKey>,
 }
 
 /// What opened of it. A row that does not open was not made by us: it is neither used nor published.
+#[derive(Default)]
 pub(super) struct Opened {
     /// Oldest first.
     pub(super) signing: Vec<SigningKey>,
@@ -57,6 +64,8 @@ pub(super) struct Opened {
     pub(super) refresh: Vec<RefreshKey>,
     /// Oldest first.
     pub(super) audit: Vec<AuditKey>,
+    /// Oldest first.
+    pub(super) names: Vec<NameKey>,
     /// What was sealed with the master key before, and how it should be stored now.
     pub(super) stale: Vec<Resealed>,
 }
@@ -75,7 +84,9 @@ impl Stored {
             let issuance = issuance::read(db)?;
             let access = keys::of_purpose(db, Purpose::Access.as_str())?;
             let refresh = keys::of_purpose(db, Purpose::Refresh.as_str())?;
-            Ok(Self { issuance, access, refresh, audit: keys::of_purpose(db, Purpose::Audit.as_str())? })
+            let audit = keys::of_purpose(db, Purpose::Audit.as_str())?;
+            let names = keys::of_purpose(db, Purpose::Names.as_str())?;
+            Ok(Self { issuance, access, refresh, audit, names })
         };
         store.read(read).await
     }
@@ -90,6 +101,7 @@ impl Stored {
             Purpose::Access => &self.access,
             Purpose::Refresh => &self.refresh,
             Purpose::Audit => &self.audit,
+            Purpose::Names => &self.names,
         }
     }
 
@@ -97,8 +109,7 @@ impl Stored {
     ///
     /// When there are rows and none of them opens, it is the master key that is wrong: [`KeyringError::Sealed`].
     pub(super) fn open(&self, sealer: &Sealer) -> Result<Opened, KeyringError> {
-        let mut opened =
-            Opened { signing: Vec::new(), refresh: Vec::new(), audit: Vec::new(), stale: Vec::new() };
+        let mut opened = Opened::default();
         for row in &self.access {
             opened.take(sealer, row, |opened, secret| {
                 let key = SigningKey::from_pkcs8(row.algorithm.parse().ok()?, secret, Times::of(row));
@@ -118,11 +129,18 @@ impl Stored {
                 Some(())
             });
         }
+        for row in &self.names {
+            opened.take(sealer, row, |opened, secret| {
+                opened.names.push(NameKey::new(secret));
+                Some(())
+            });
+        }
         let none_opens = |purpose, opened: usize| opened == 0 && !self.rows(purpose).is_empty();
         let counts = [
             (Purpose::Access, opened.signing.len()),
             (Purpose::Refresh, opened.refresh.len()),
             (Purpose::Audit, opened.audit.len()),
+            (Purpose::Names, opened.names.len()),
         ];
         for (purpose, count) in counts {
             if none_opens(purpose, count) {
@@ -200,6 +218,16 @@ pub async fn unopened_audit_keys(
     Ok(keys)
 }
 
+/// Ids of the keys for names that the master key does not open: names that rest cannot be told by them any more.
+///
+/// # Errors
+/// The store's.
+pub async fn unopened_name_keys(store: &Store, sealer: &Sealer) -> Result<Vec<String>, StoreError> {
+    let stored = Stored::read(store).await?;
+    let unopened = stored.names.iter().filter(|row| sealer.open(&context(row), &row.sealed).is_none());
+    Ok(unopened.map(|row| row.kid.clone()).collect())
+}
+
 /// A new key as a row. Making an RSA key takes a second: not for a thread that serves requests.
 pub(super) fn new_row(
     sealer: &Sealer,
@@ -213,7 +241,7 @@ pub(super) fn new_row(
             let key = SigningKey::from_pkcs8(algorithm, &pkcs8, times).ok_or(KeyringError::Crypto)?;
             (key.kid, algorithm, pkcs8)
         }
-        Purpose::Refresh | Purpose::Audit => {
+        Purpose::Refresh | Purpose::Audit | Purpose::Names => {
             let kid = URL_SAFE_NO_PAD.encode(random::bytes::<8>().as_slice());
             (kid, Algorithm::HS256, random::bytes::<32>().to_vec().into())
         }
