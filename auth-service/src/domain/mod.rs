@@ -24,7 +24,7 @@ pub mod upkeep;
 pub mod users;
 
 pub use access_token::FIRST_PARTY;
-pub use clock::DatabaseClock;
+pub use clock::{DatabaseClock, Moment};
 
 use std::time::Duration;
 
@@ -104,6 +104,11 @@ impl Issuer {
     /// Unix seconds, as the database stores them.
     fn now(&self) -> i64 {
         self.clock.now()
+    }
+
+    /// The same, with how far it is to be trusted: for what could not be undone.
+    fn moment(&self) -> Moment {
+        self.clock.moment()
     }
 }
 
