@@ -14,6 +14,7 @@ mod browser;
 mod cleanup;
 mod clients;
 mod clock;
+mod clock_jumps;
 mod cookies;
 mod cors;
 mod csrf;
