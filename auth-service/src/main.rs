@@ -4,7 +4,12 @@ use std::process::ExitCode;
 
 use auth_service::cli;
 
+fn main() -> ExitCode {
+    service_kit::access::keep_new_files_private();
+    run()
+}
+
 #[actix_web::main]
-async fn main() -> ExitCode {
+async fn run() -> ExitCode {
     Box::pin(cli::run()).await
 }

@@ -77,6 +77,12 @@ const RULES: &[Rule] = &[
         why: "time comes from the clock, variables from service-kit's settings",
     },
     Rule {
+        room: "auth-service/src",
+        except: &["auth-service/src/domain/clock"],
+        words: &["clock_gettime", "CLOCK_BOOTTIME"],
+        why: "whether the clock can be believed is decided in one place",
+    },
+    Rule {
         room: "resource-service/src",
         except: &[],
         words: &["SystemTime", "std::env::", "auth_service"],

@@ -260,11 +260,11 @@ fn the_log_warns_of_a_certificate_that_expires_and_of_a_key_that_others_may_read
     files.renew(5);
     fs::set_permissions(files.key(), fs::Permissions::from_mode(0o644)).unwrap();
     let log = log_of_a_start(&files);
-    assert!(log.contains("may use the key") && log.contains("its mode is 644"), "{log}");
+    assert!(log.contains("others may read the key") && log.contains("its mode is 644"), "{log}");
     assert!(log.contains("WARN") && log.contains("expires in 5 days"), "{log}");
     files.renew(15);
     let log = log_of_a_start(&files);
-    assert!(!log.contains("expires") && !log.contains("may use the key"), "{log}");
+    assert!(!log.contains("expires") && !log.contains("may read the key"), "{log}");
 }
 
 /// All that the service says from its start until it has looked at the files once more.

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use actix_web::ResponseError as _;
 use actix_web::web::{Data, ServiceConfig};
+use service_kit::access::{warn_if_shared, warn_if_writable};
 use service_kit::folder::make_private;
 use service_kit::settings::SettingsError;
 use service_kit::{App, Capacity, CapacityError, Cors, Descriptors, Endpoint, Tls};
@@ -109,6 +110,10 @@ fn open_store(settings: &Settings) -> Result<Store, StartError> {
 }
 
 fn warn_about(settings: &Settings) {
+    warn_if_writable("the data folder", &settings.data_dir);
+    for name in ["resource.db", "resource.db-wal", "resource.db-shm"] {
+        warn_if_shared("the database", &settings.data_dir.join(name));
+    }
     if settings.shared_secret.is_some() {
         log::warn!(
             "HS256: every service that knows the shared secret can sign tokens, no keys are fetched, and a logout \

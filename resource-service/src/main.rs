@@ -28,8 +28,13 @@ enum Command {
 /// A setting is wrong; the same code that clap takes for a wrong argument.
 const EXIT_SETTINGS: u8 = 2;
 
+fn main() -> ExitCode {
+    service_kit::access::keep_new_files_private();
+    run()
+}
+
 #[actix_web::main]
-async fn main() -> ExitCode {
+async fn run() -> ExitCode {
     let Cli { command: None | Some(Command::Serve) } = Cli::parse();
     service_kit::logging::init();
     match serve().await {

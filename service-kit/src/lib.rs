@@ -5,6 +5,7 @@
 //! Nothing here knows a token, a user or a table. What only one service needs lives in that service.
 
 pub mod capacity;
+pub mod access;
 mod connection;
 pub mod cors;
 pub mod envelope;

@@ -11,6 +11,11 @@ use config::{Config, Environment, File, FileFormat};
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
 
+use crate::access::{warn_if_shared, warn_if_writable};
+
+/// How variables end whose files everybody may read: certificates of authorities.
+const PUBLIC: &str = "_CA";
+
 /// The process environment, or a test's stand-in for it.
 pub type Variables = HashMap<String, String>;
 
@@ -82,6 +87,12 @@ fn resolve_files(prefix: &str, env: &Variables) -> Result<Variables, SettingsErr
         }
         let text = std::fs::read_to_string(Path::new(value))
             .map_err(|error| SettingsError(format!("{name}: cannot read {value}: {error}")))?;
+        let (what, path) = (format!("the file of {target},"), Path::new(value));
+        if target.ends_with(PUBLIC) {
+            warn_if_writable(&what, path)
+        } else {
+            warn_if_shared(&what, path)
+        }
         resolved.insert(target.to_owned(), text.trim_end_matches(['\r', '\n']).to_owned());
     }
     Ok(resolved)

@@ -55,13 +55,23 @@ enum Source {
     Adjusted(Arc<Clock>, Arc<AtomicI64>),
 }
 
-/// What a test sets.
+/// What a test sets. Each change is one store, so that a reader sees both clocks before it or after it.
 #[derive(Debug)]
 struct Hands {
-    /// Seconds since 1970.
-    wall: AtomicU64,
+    /// What the wall clock read when no time had passed, in seconds since 1970; wraps around.
+    origin: AtomicU64,
     /// How much time has passed besides what passes by itself, in seconds.
     passed: AtomicU64,
+}
+
+impl Hands {
+    fn passed(&self) -> u64 {
+        self.passed.load(Ordering::Relaxed)
+    }
+
+    fn wall(&self) -> u64 {
+        self.origin.load(Ordering::Relaxed).wrapping_add(self.passed())
+    }
 }
 
 impl Clock {
@@ -76,7 +86,7 @@ impl Clock {
     pub fn now(&self) -> u64 {
         match &self.0 {
             Source::System => system_now(),
-            Source::Manual(hands) => hands.wall.load(Ordering::Relaxed),
+            Source::Manual(hands) => hands.wall(),
             Source::Adjusted(clock, ahead) => {
                 clock.now().saturating_add_signed(ahead.load(Ordering::Relaxed))
             }
@@ -87,9 +97,7 @@ impl Clock {
     pub(crate) fn instant(&self) -> Instant {
         match &self.0 {
             Source::System => Instant::now(),
-            Source::Manual(hands) => {
-                Instant::now() + Duration::from_secs(hands.passed.load(Ordering::Relaxed))
-            }
+            Source::Manual(hands) => Instant::now() + Duration::from_secs(hands.passed()),
             Source::Adjusted(clock, _) => clock.instant(),
         }
     }
@@ -104,10 +112,18 @@ impl Clock {
     /// Whether a test sets it.
     #[must_use]
     pub fn is_manual(&self) -> bool {
+        self.manual_elapsed().is_some()
+    }
+
+    /// Returns how much time a test has let pass by [`ManualClock::advance`], or `None` for a clock that goes by itself.
+    ///
+    /// [`ManualClock::set`] does not change it: the two differ as a wall clock that is set differs from `CLOCK_BOOTTIME`.
+    #[must_use]
+    pub fn manual_elapsed(&self) -> Option<Duration> {
         match &self.0 {
-            Source::System => false,
-            Source::Manual(_) => true,
-            Source::Adjusted(clock, _) => clock.is_manual(),
+            Source::System => None,
+            Source::Manual(hands) => Some(Duration::from_secs(hands.passed())),
+            Source::Adjusted(clock, _) => clock.manual_elapsed(),
         }
     }
 }
@@ -133,7 +149,7 @@ impl ManualClock {
     /// A clock that reads `seconds` since 1970.
     #[must_use]
     pub fn at(seconds: u64) -> Self {
-        Self(Arc::new(Hands { wall: AtomicU64::new(seconds), passed: AtomicU64::new(0) }))
+        Self(Arc::new(Hands { origin: AtomicU64::new(seconds), passed: AtomicU64::new(0) }))
     }
 
     /// The [`Clock`] that this one drives.
@@ -146,12 +162,27 @@ impl ManualClock {
     /// dropped.
     pub fn advance(&self, by: Duration) {
         self.0.passed.fetch_add(by.as_secs(), Ordering::Relaxed);
-        self.0.wall.fetch_add(by.as_secs(), Ordering::Relaxed);
     }
 
     /// Sets the clock to `seconds` since 1970, also backwards, as somebody does who puts it right: nothing grows older
     /// by that.
     pub fn set(&self, seconds: u64) {
-        self.0.wall.store(seconds, Ordering::Relaxed);
+        self.0.origin.store(seconds.wrapping_sub(self.0.passed()), Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_set_lets_no_time_pass_and_one_that_is_advanced_does() {
+        let time = ManualClock::at(1_000);
+        let clock = time.clock().adjusted_by(Arc::new(AtomicI64::new(5)));
+        time.advance(Duration::from_secs(60));
+        assert_eq!((clock.now(), clock.manual_elapsed()), (1_065, Some(Duration::from_secs(60))));
+        time.set(9_000);
+        assert_eq!((clock.now(), clock.manual_elapsed()), (9_005, Some(Duration::from_secs(60))));
+        assert_eq!(Clock::system().manual_elapsed(), None);
     }
 }

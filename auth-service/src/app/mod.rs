@@ -4,9 +4,11 @@ mod rules;
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 
 use actix_web::web::{Data, ServiceConfig};
 use secrecy::{ExposeSecret as _, SecretString};
+use service_kit::access::{warn_if_shared, warn_if_writable};
 use service_kit::folder::make_private;
 use service_kit::settings::SettingsError;
 use service_kit::{App, Capacity, CapacityError, Cors, Endpoint, Tls};
@@ -120,6 +122,7 @@ pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError>
     rules::report_places(settings, limits);
     let app = App::listen(endpoint, routes).map_err(|error| StartError::Listen(settings.listen, error))?;
     warn_about(settings);
+    warn_about_files(settings);
     log::info!("issues tokens as {}", settings.issuer);
     audit.begin().await;
     Ok(app
@@ -188,8 +191,9 @@ pub async fn recover(settings: &Settings, clock: Clock) -> Result<usize, StartEr
 /// The clock of the database, which all replicas share.
 async fn database_clock(store: &Store, local: Clock) -> Result<DatabaseClock, StoreError> {
     let clock = DatabaseClock::new(local);
+    let asked = clock.elapsed();
     if let Some(now) = store.time().await? {
-        clock.observe(now);
+        clock.observe(now, asked);
     }
     Ok(clock)
 }
@@ -208,7 +212,7 @@ fn sealer(settings: &Settings) -> Result<Sealer, StartError> {
     let current = if let Some(given) = &settings.master_key {
         given
     } else {
-        let path = settings.data_dir.join("master.key");
+        let path = master_key_path(settings);
         let (key, created) = sealing::load_or_create(&path)?;
         if created {
             log::info!(
@@ -233,6 +237,23 @@ fn verifier(
     match secret {
         Some(secret) => Ok(Verifier::with_shared_secret(accepted, secret.expose_secret().as_bytes())?),
         None => Ok(Verifier::with_keys(accepted, KeySet::from_json(keyring.published().json.as_bytes())?)),
+    }
+}
+
+fn master_key_path(settings: &Settings) -> PathBuf {
+    settings.data_dir.join("master.key")
+}
+
+/// What is there already stays as it is; new files are private (`service_kit::access`).
+fn warn_about_files(settings: &Settings) {
+    warn_if_writable("the data folder", &settings.data_dir);
+    if settings.master_key.is_none() {
+        warn_if_shared("the master key", &master_key_path(settings));
+    }
+    if let Some(path) = settings.database_url().expose_secret().strip_prefix("sqlite://") {
+        for end in ["", "-wal", "-shm"] {
+            warn_if_shared("the database", Path::new(&format!("{path}{end}")));
+        }
     }
 }
 

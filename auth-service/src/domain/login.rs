@@ -13,7 +13,7 @@ use super::keyring::KeyringError;
 use super::passwords::{Against, HashingError};
 use super::rights::ADMIN;
 use super::sessions::{Device, Grant};
-use super::{Issuer, random, revocation, seconds};
+use super::{Issuer, Moment, random, revocation, seconds};
 use crate::store::sessions::{self, Session};
 use crate::store::users::{self, Login, User};
 use crate::store::{Connection, StoreError};
@@ -164,7 +164,7 @@ impl Issuer {
 
     /// A session as it is at its beginning, without a number yet.
     pub(super) fn new_session(&self, user: &User, audience: &[String], device: Device) -> Session {
-        let now = self.now();
+        let Moment { now, latest, .. } = self.moment();
         Session {
             id: random::id(),
             user_id: user.id.clone(),
@@ -173,8 +173,9 @@ impl Issuer {
             rotated_at: now,
             created_at: now,
             last_used_at: now,
-            expires_at: now.saturating_add(seconds(self.policy.idle_ttl.min(self.policy.absolute_ttl))),
-            absolute_expires_at: now.saturating_add(seconds(self.policy.absolute_ttl)),
+            // A clock that was put back for a while must not end it before its time.
+            expires_at: latest.saturating_add(seconds(self.policy.idle_ttl.min(self.policy.absolute_ttl))),
+            absolute_expires_at: latest.saturating_add(seconds(self.policy.absolute_ttl)),
             ended_at: None,
             ip: device.ip,
             user_agent: device.user_agent,

@@ -31,7 +31,7 @@ pub mod users;
 
 pub use access_token::FIRST_PARTY;
 pub use address_check::{AddressReport, settle_addresses};
-pub use clock::DatabaseClock;
+pub use clock::{DatabaseClock, Moment};
 pub use entity_tag::entity_tag;
 
 use std::time::Duration;
@@ -119,6 +119,11 @@ impl Issuer {
     /// Unix seconds, as the database stores them.
     fn now(&self) -> i64 {
         self.clock.now()
+    }
+
+    /// The same, with how far it is to be trusted: for what could not be undone.
+    fn moment(&self) -> Moment {
+        self.clock.moment()
     }
 }
 

@@ -4,10 +4,11 @@
 use secrecy::{ExposeSecret, SecretString};
 
 use super::audit::{Event, EventKind, Origin, Reason};
+use super::clock::TOLERANCE;
 use super::keyring::{KeyringError, RefreshToken};
 use super::rights::Roles;
 use super::sessions::{Device, Grant};
-use super::{Issuer, revocation, seconds};
+use super::{Issuer, Moment, revocation, seconds};
 use crate::store::sessions::{self, Rotation, Session};
 use crate::store::users::User;
 use crate::store::{Connection, StoreError};
@@ -40,6 +41,9 @@ pub enum RefreshError {
     /// An audience that the session does not have.
     #[error("the resource is not one that was granted")]
     InvalidTarget,
+    /// By the clock the session or the grace period is over, and nothing else is wrong; but the clock is in doubt.
+    #[error("the time alone refuses this, and the clock is in doubt")]
+    ClockInDoubt,
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -78,6 +82,16 @@ enum Reuse {
     Future,
 }
 
+/// What a token that does not take the session on is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Judged {
+    /// A repeat within the grace period.
+    Repeat,
+    /// A repeat that time alone would make a theft, while the clock is in doubt.
+    Undecided,
+    Theft(Reuse),
+}
+
 /// One use of a genuine refresh token, with all that decides about it.
 struct Use {
     token: RefreshToken,
@@ -91,8 +105,9 @@ struct Use {
     repeat_elsewhere_is_theft: bool,
     /// Seconds.
     idle: i64,
-    /// Unix seconds.
-    now: i64,
+    /// Seconds.
+    absolute: i64,
+    moment: Moment,
     /// For a session that has no number.
     spare: Option<i64>,
     /// Until when a revocation is remembered, in unix seconds.
@@ -122,7 +137,8 @@ impl Issuer {
             grace: seconds(self.policy.refresh_grace),
             repeat_elsewhere_is_theft: self.policy.repeat_elsewhere_is_theft,
             idle: seconds(self.policy.idle_ttl),
-            now: self.now(),
+            absolute: seconds(self.policy.absolute_ttl),
+            moment: self.moment(),
             spare,
             until: self.revoked_until(),
         };
@@ -163,47 +179,93 @@ impl Issuer {
 
 impl Use {
     fn run(&self, db: &mut Connection) -> Result<Outcome, RefreshError> {
-        let Some((session, _)) = self.living(db)? else { return Ok(Outcome::Refused) };
+        let Some((session, _)) = self.open(db)? else { return Ok(Outcome::Refused) };
+        if !session.is_alive(self.moment.now) {
+            return self.expired(db, session);
+        }
         // What was asked for is checked before the token is used up, and an error undoes its use.
         let audience = self.audience_for(&session).ok_or(RefreshError::InvalidTarget)?;
-        let rotation = Rotation {
-            generation: self.token.generation,
-            now: self.now,
-            expires_at: self.now.saturating_add(self.idle).min(session.absolute_expires_at),
-            ip: self.device.ip.clone(),
-            user_agent: self.device.user_agent.clone(),
-        };
         let numbered = session.number.is_some();
-        let rotated = sessions::rotate(db, &session.id, &rotation, self.spare, numbered)?;
+        let rotated =
+            sessions::rotate(db, &session.id, &self.rotation(&session), self.spare, numbered)?;
         // Look again: at what somebody left who was faster, now or earlier; or, with the session in hand, at what rights
         // the user has now. Whoever takes rights away from now on waits for us, and gives the session another number.
         let Some((session, user)) = self.living(db)? else { return Ok(Outcome::Refused) };
-        if !rotated && let Some(why) = self.reuse(&session) {
-            let ended = sessions::end(db, &session.id, self.now)?;
-            revocation::revoke(db, ended.map(|session| session.number), self.until)?;
-            return Ok(Outcome::Ended(session, why));
+        if !rotated {
+            match self.judge(&session) {
+                Judged::Repeat => {}
+                Judged::Undecided => return Err(RefreshError::ClockInDoubt),
+                Judged::Theft(why) => return self.end(db, session, why),
+            }
         }
         let Some((session, user)) = self.numbered(db, session, user)? else { return Ok(Outcome::Refused) };
         let scope = self.scope_for(&user)?;
         Ok(Outcome::Granted(Box::new(Granted { session, user, audience, scope })))
     }
 
-    /// The session, unless it or its account has ended.
-    fn living(&self, db: &mut Connection) -> Result<Option<(Session, User)>, StoreError> {
+    /// The session, unless it or its account was ended: what the clock says is not asked.
+    fn open(&self, db: &mut Connection) -> Result<Option<(Session, User)>, StoreError> {
         let found = sessions::with_user(db, &self.token.session_id)?;
-        Ok(found.filter(|(session, user)| session.is_alive(self.now) && !user.disabled))
+        Ok(found.filter(|(session, user)| session.ended_at.is_none() && !user.disabled))
     }
 
-    /// Why a token that did not take the session on must not be answered; `None` for a repeat within the grace period.
-    fn reuse(&self, session: &Session) -> Option<Reuse> {
-        let age = self.now - session.rotated_at;
+    /// The session, unless it or its account has ended.
+    fn living(&self, db: &mut Connection) -> Result<Option<(Session, User)>, StoreError> {
+        Ok(self.open(db)?.filter(|(session, _)| session.is_alive(self.moment.now)))
+    }
+
+    /// What becomes of a token whose session is over by the clock alone.
+    fn expired(&self, db: &mut Connection, session: Session) -> Result<Outcome, RefreshError> {
+        if !self.moment.in_doubt {
+            return Ok(Outcome::Refused);
+        }
+        // A theft is one whatever the time: it is not hidden behind the doubt.
+        let current = self.token.generation == session.generation;
+        match self.judge(&session) {
+            Judged::Theft(why) if !current => self.end(db, session, why),
+            _ => Err(RefreshError::ClockInDoubt),
+        }
+    }
+
+    fn end(&self, db: &mut Connection, session: Session, why: Reuse) -> Result<Outcome, RefreshError> {
+        let ended = sessions::end(db, &session.id, self.moment.now)?;
+        revocation::revoke(db, ended.map(|session| session.number), self.until)?;
+        Ok(Outcome::Ended(session, why))
+    }
+
+    /// The use as it is stored. While the clock is in doubt it makes no session end before its time; and one that began
+    /// while the clock was ahead gets an end that can be meant.
+    fn rotation(&self, session: &Session) -> Rotation {
+        let Moment { now, latest, .. } = self.moment;
+        let absolute_expires_at = session.absolute_expires_at.min(latest.saturating_add(self.absolute));
+        Rotation {
+            generation: self.token.generation,
+            now,
+            expires_at: latest.saturating_add(self.idle).min(absolute_expires_at),
+            absolute_expires_at,
+            ip: self.device.ip.clone(),
+            user_agent: self.device.user_agent.clone(),
+        }
+    }
+
+    /// What a token is that did not take the session on.
+    fn judge(&self, session: &Session) -> Judged {
+        let age = self.moment.now.saturating_sub(session.rotated_at);
+        // When it was used first in what is the future now, the clock was put back since: that was no moment ago either.
+        let in_time = (-TOLERANCE..=self.grace).contains(&age);
+        let elsewhere = self.device.ip != session.ip && self.device.user_agent != session.user_agent;
         if self.token.generation >= session.generation {
-            Some(Reuse::Future)
-        } else if self.token.generation + 1 < session.generation || self.grace == 0 || age > self.grace {
-            Some(Reuse::Replayed)
+            Judged::Theft(Reuse::Future)
+        } else if self.token.generation + 1 < session.generation || self.grace == 0 {
+            Judged::Theft(Reuse::Replayed)
+        } else if !in_time && !self.moment.in_doubt {
+            Judged::Theft(Reuse::Replayed)
+        } else if self.repeat_elsewhere_is_theft && elsewhere {
+            Judged::Theft(Reuse::Elsewhere)
+        } else if in_time {
+            Judged::Repeat
         } else {
-            let elsewhere = self.device.ip != session.ip && self.device.user_agent != session.user_agent;
-            (self.repeat_elsewhere_is_theft && elsewhere).then_some(Reuse::Elsewhere)
+            Judged::Undecided
         }
     }
 

@@ -60,6 +60,9 @@ pub enum AuthenticateError {
     /// It came in a cookie, with a CSRF token that is not the session's.
     #[error("the CSRF token of another session, or none")]
     CsrfToken,
+    /// By the clock its session is over, and nothing else is wrong; but the clock is in doubt.
+    #[error("the time alone refuses this, and the clock is in doubt")]
+    ClockInDoubt,
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -100,12 +103,16 @@ impl Issuer {
         let session_id = token.sid.clone().ok_or(AuthenticateError::NotAUser)?;
         self.check_csrf_token(csrf_token, &session_id)?;
         let found = self.store.read(move |db| sessions::with_user(db, &session_id)).await?;
-        let now = self.now();
-        match found {
-            Some((session, user)) if session.is_alive(now) && !user.disabled && user.id == token.sub => {
+        let moment = self.moment();
+        let open = |(session, user): &(Session, User)| {
+            session.ended_at.is_none() && !user.disabled && user.id == token.sub
+        };
+        match found.filter(open) {
+            Some((session, user)) if session.is_alive(moment.now) => {
                 Origin::proven(&user.id);
                 Ok(Caller { user, session, token })
             }
+            Some(_) if moment.in_doubt => Err(AuthenticateError::ClockInDoubt),
             _ => Err(Refusal::Revoked.into()),
         }
     }
@@ -195,10 +202,14 @@ impl Issuer {
     /// # Errors
     /// The store's.
     pub async fn end_own_session(&self, caller: &Caller, id: String) -> Result<bool, StoreError> {
-        let (user_id, wanted, now) = (caller.user.id.clone(), id.clone(), self.now());
+        let (user_id, wanted, moment) = (caller.user.id.clone(), id.clone(), self.moment());
         let found = self.store.read(move |db| sessions::with_user(db, &wanted)).await?;
+        // One that is over by a clock in doubt may go on tomorrow: whoever wants it ended has it ended.
+        let goes_on = |session: &Session| {
+            session.ended_at.is_none() && (moment.in_doubt || session.is_alive(moment.now))
+        };
         match found {
-            Some((session, user)) if user.id == user_id && session.is_alive(now) => {
+            Some((session, user)) if user.id == user_id && goes_on(&session) => {
                 self.end_session(id, EventKind::SessionEnded).await
             }
             _ => Ok(false),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 
+use super::clock::TOLERANCE;
 use super::keyring::{KeyringError, MOST_LEEWAY, Rotated, RotationError};
 use super::revocation::numbers_of;
 use super::{Issuer, seconds};
@@ -64,7 +65,14 @@ impl Issuer {
 
     async fn rotate_keys(&self) -> Infallible {
         loop {
-            let rotated = match self.keyring.rotate_if_due(&self.store, self.now()).await {
+            let moment = self.moment();
+            // A key that is made by a wrong clock would be in force at a wrong time, and hold up those that are due before.
+            let made = if moment.in_doubt {
+                Ok(false)
+            } else {
+                self.keyring.rotate_if_due(&self.store, moment.now).await
+            };
+            let rotated = match made {
                 Ok(true) => self.reload_keys().await,
                 Ok(false) => Ok(()),
                 Err(error) => Err(error),
@@ -79,8 +87,9 @@ impl Issuer {
 
     async fn follow_the_clock(&self) -> Infallible {
         loop {
+            let asked = self.clock.elapsed();
             match self.store.time().await {
-                Ok(Some(now)) => self.clock.observe(now),
+                Ok(Some(now)) => self.clock.observe(now, asked),
                 Ok(None) => {}
                 Err(error) => log::debug!("the database's clock could not be read: {error}"),
             }
@@ -102,7 +111,7 @@ impl Issuer {
     /// # Errors
     /// [`KeyringError`]: the keys stay as they were.
     pub async fn reload_keys(&self) -> Result<(), KeyringError> {
-        if self.keyring.reload(&self.store, self.now()).await?
+        if self.keyring.reload(&self.store, self.moment().over()).await?
             && let Ok(keys) =
                 shared_claims::verifier::KeySet::from_json(self.keyring.published().json.as_bytes())
         {
@@ -135,32 +144,35 @@ impl Issuer {
     /// Deletes what is over: sessions that ended long ago, revocations of tokens that have expired, lists without a living
     /// number, retired keys, wrong passwords, names that rested. Says how many sessions were deleted.
     ///
+    /// Everything is kept for another day after its time, and nothing is deleted before the clock has agreed for an hour with
+    /// the time that passed: a clock that is wrong for a while deletes nothing that it should not.
+    ///
     /// # Errors
     /// The store's.
     pub async fn clean_up(&self, upkeep: Upkeep) -> Result<usize, StoreError> {
-        let walk = self.clean_up_sessions(upkeep).await?;
-        let now = self.now();
-        self.store.write(move |db| revocations::forget(db, now)).await?;
+        // One reading that is settled is good for all of it, whatever becomes of the clock meanwhile.
+        let Some(due) = self.moment().deletable() else { return Ok(0) };
+        let walk = self.clean_up_sessions(upkeep, due).await?;
+        self.store.write(move |db| revocations::forget(db, due)).await?;
         let most = i64::from(upkeep.step);
-        while self.store.write(move |db| guesses::forget(db, now, most)).await? == upkeep.step as usize {
+        while self.store.write(move |db| guesses::forget(db, due, most)).await? == upkeep.step as usize {
             sleep(PAUSE).await;
         }
         self.forget_names(now, upkeep.step).await?;
-        self.drop_lists(now).await?;
-        self.keyring.delete_retired(&self.store, walk.oldest_rotation).await?;
+        self.drop_lists(due).await?;
+        self.keyring.delete_retired(&self.store, due, walk.oldest_rotation).await?;
         self.record_key_news().await;
-        self.prune_audit(now.saturating_sub(seconds(upkeep.keep_audit)), upkeep.step).await?;
+        self.prune_audit(due.saturating_sub(seconds(upkeep.keep_audit)), upkeep.step).await?;
         Ok(walk.deleted)
     }
 
     /// Walks through all sessions in small steps, so that nobody waits for it: an index by their end would have to be
     /// written at each refresh.
-    async fn clean_up_sessions(&self, upkeep: Upkeep) -> Result<Walk, StoreError> {
+    async fn clean_up_sessions(&self, upkeep: Upkeep, due: i64) -> Result<Walk, StoreError> {
         // A session outlives every access token that it gave: so does the list that it has a number in.
         let keep = seconds(upkeep.keep_ended).max(self.keyring.longest_access_ttl() + MOST_LEEWAY);
-        let now = self.now();
-        let before = now.saturating_sub(keep);
-        let mut walk = Walk { deleted: 0, oldest_rotation: now };
+        let before = due.saturating_sub(keep);
+        let mut walk = Walk { deleted: 0, oldest_rotation: due };
         let mut last = String::new();
         loop {
             let (after, most) = (last.clone(), i64::from(upkeep.step));
@@ -171,8 +183,13 @@ impl Issuer {
             }
             let (over, alive): (Vec<_>, Vec<_>) =
                 step.into_iter().partition(|session| session.expires_at < before);
-            let oldest = alive.iter().map(|session| session.rotated_at).min();
-            walk.oldest_rotation = walk.oldest_rotation.min(oldest.unwrap_or(now));
+            // What a clock that was ahead has stamped says nothing about which key made it: no key is deleted then.
+            let possible = self.now().saturating_add(TOLERANCE);
+            let made_at = |session: &sessions::End| {
+                if session.rotated_at > possible { i64::MIN } else { session.rotated_at }
+            };
+            let oldest = alive.iter().map(made_at).min();
+            walk.oldest_rotation = walk.oldest_rotation.min(oldest.unwrap_or(due));
             let over: Vec<String> = over.into_iter().map(|session| session.id).collect();
             if !over.is_empty() {
                 let delete = move |db: &mut Connection| sessions::delete_ended(db, &over, before);
@@ -186,8 +203,9 @@ impl Issuer {
     }
 
     /// Publishes lists no longer in which no number is alive.
-    async fn drop_lists(&self, now: i64) -> Result<(), StoreError> {
-        let left = self.store.read(move |db| status_lists::left_before(db, now - LIST_KEPT)).await?;
+    async fn drop_lists(&self, due: i64) -> Result<(), StoreError> {
+        let before = due.saturating_sub(LIST_KEPT);
+        let left = self.store.read(move |db| status_lists::left_before(db, before)).await?;
         for list in left {
             let drop = move |db: &mut Connection| {
                 let numbers = || numbers_of(list);

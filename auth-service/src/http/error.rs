@@ -27,6 +27,10 @@ const HASHING_RETRY: u32 = 2;
 /// RFC 8707 section 2.
 const INVALID_TARGET: &str = "invalid_target";
 
+/// Seconds after which a client may ask again when the clock is in doubt: the clock may be right again much sooner than it is
+/// believed.
+const CLOCK_RETRY: u32 = 60;
+
 /// How a client is told that it is not known here (RFC 6750 section 3).
 const CHALLENGE: &str = r#"Bearer realm="auth-service""#;
 
@@ -164,6 +168,12 @@ impl IntoProblem for ChangeError {
     }
 }
 
+/// What the time alone would refuse while the clock is in doubt: to say that it is over could not be undone.
+fn clock_in_doubt() -> Problem {
+    let detail = "By the clock this is over, and the clock is in doubt.";
+    Problem::unavailable("clock_in_doubt", detail, CLOCK_RETRY)
+}
+
 /// A protected route's refusal: the challenge of RFC 6750, or the store's failure.
 pub(super) fn refusal(issuer: &Issuer, error: AuthenticateError) -> actix_web::Error {
     match error {
@@ -172,6 +182,7 @@ pub(super) fn refusal(issuer: &Issuer, error: AuthenticateError) -> actix_web::E
             Problem::new(StatusCode::FORBIDDEN, "user_required", "This is for users, not for clients.").into()
         }
         AuthenticateError::CsrfToken => issuer.verifier.auth_error(Cause::CsrfToken).into(),
+        AuthenticateError::ClockInDoubt => clock_in_doubt().into(),
         AuthenticateError::Store(error) => error.into_problem().into(),
     }
 }
@@ -212,6 +223,7 @@ impl From<RefreshError> for OAuthError {
                 Self::bad_request("invalid_scope", "The scope is more than was granted.")
             }
             RefreshError::InvalidTarget => invalid_target(),
+            RefreshError::ClockInDoubt => clock_in_doubt().into(),
             RefreshError::Store(error) => error.into_problem().into(),
             RefreshError::Keyring(error) => error.into_problem().into(),
         }

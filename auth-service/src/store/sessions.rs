@@ -83,6 +83,8 @@ pub struct Rotation {
     pub now: i64,
     /// When the session ends now, unless it is refreshed before. Unix seconds.
     pub expires_at: i64,
+    /// When it ends in any case. Unix seconds.
+    pub absolute_expires_at: i64,
     /// Where the use came from.
     pub ip: Option<String>,
     /// What it came with.
@@ -131,6 +133,7 @@ fn update_generation(
         dsl::rotated_at.eq(rotation.now),
         dsl::last_used_at.eq(rotation.now),
         dsl::expires_at.eq(rotation.expires_at),
+        dsl::absolute_expires_at.eq(rotation.absolute_expires_at),
         dsl::ip.eq(&rotation.ip),
         dsl::user_agent.eq(&rotation.user_agent),
         number.map(|number| dsl::number.eq(coalesce(dsl::number, Some(number)))),

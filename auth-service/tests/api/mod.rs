@@ -17,6 +17,7 @@ mod caches;
 mod cleanup;
 mod clients;
 mod clock;
+mod clock_jumps;
 mod cookies;
 mod cors;
 mod csrf;

@@ -208,6 +208,13 @@ async fn a_revocation_outlives_session_and_account_until_the_last_token_has_expi
     let living = service.refresh(&living.refresh).await;
     service.logout(&living.access).await;
     assert!(service.revokes(&living).await && !service.revokes(&gone).await);
+    // It says nothing any more, and is kept for another day.
+    service.clock.advance(Duration::from_secs(24 * 3600 - 1));
+    operator.clean_up(upkeep).await.unwrap();
+    assert_eq!(service.count("revocations"), 2);
+    service.clock.advance(second);
+    operator.clean_up(upkeep).await.unwrap();
+    assert_eq!(service.count("revocations"), 1);
 }
 
 #[actix_web::test]

@@ -55,7 +55,7 @@ fn session(id: &str, user: &User) -> Session {
 }
 
 fn rotation() -> Rotation {
-    Rotation { generation: 0, now: 50, expires_at: 150, ip: None, user_agent: None }
+    Rotation { generation: 0, now: 50, expires_at: 150, absolute_expires_at: 200, ip: None, user_agent: None }
 }
 
 async fn exists(store: &Store, name: &str) -> bool {

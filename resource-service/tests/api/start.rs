@@ -61,6 +61,40 @@ fn a_wrong_setting_is_named_and_the_exit_code_is_2() {
 }
 
 #[test]
+fn its_files_are_private_in_a_folder_that_was_there_before_and_others_rights_are_warned_of() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let data = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(data.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let log_of_a_start = || {
+        let plain = program(data.path());
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", r#"umask 022; exec "$0""#]).arg(plain.get_program()).env_clear();
+        command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let (mut lines, mut log) = (BufReader::new(child.stderr.take().unwrap()), String::new());
+        while !log.contains("trusts http") {
+            assert_ne!(lines.read_line(&mut log).unwrap(), 0, "{log}");
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        log
+    };
+    let log = log_of_a_start();
+    assert!(!log.contains("others may"), "{log}");
+    let modes: Vec<_> = std::fs::read_dir(data.path())
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .map(|entry| (entry.file_name(), entry.metadata().unwrap().permissions().mode() & 0o077))
+        .collect();
+    assert!(modes.iter().any(|(name, _)| name == "resource.db"), "{modes:?}");
+    assert!(modes.iter().all(|(_, others)| *others == 0), "{modes:?}");
+    let database = data.path().join("resource.db");
+    std::fs::set_permissions(&database, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let log = log_of_a_start();
+    assert!(log.contains(&format!("`chmod 600 {}`", database.display())), "{log}");
+}
+
+#[test]
 fn a_taken_port_or_a_broken_data_folder_is_one_sentence_and_the_exit_code_is_1() {
     let data = tempfile::tempdir().unwrap();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -1,8 +1,7 @@
 //! A certificate and its key, as they stand in two files.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::{Error as PemError, PemObject as _};
@@ -11,6 +10,7 @@ use rustls::sign::CertifiedKey;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 use zeroize::Zeroizing;
 
+use crate::access::warn_if_shared;
 use crate::settings::SettingsError;
 
 /// Why a certificate cannot be used. The texts repeat nothing of what stands in a file.
@@ -86,7 +86,7 @@ impl Files {
             .map_err(|_| CertificateError::NoKey(self.key.clone()))?;
         let certified = CertifiedKey::from_der(chain, key, provider)
             .map_err(|error| CertificateError::Pair(self.key.clone(), error))?;
-        warn_if_others_may_read(&self.key);
+        warn_if_shared("the key", &self.key);
         Ok(certified)
     }
 }
@@ -94,15 +94,4 @@ impl Files {
 /// When a certificate expires, in unix seconds; `None` when it is none.
 pub(super) fn expiry(certificate: &CertificateDer<'_>) -> Option<i64> {
     X509Certificate::from_der(certificate).ok().map(|(_, parsed)| parsed.validity().not_after.timestamp())
-}
-
-fn warn_if_others_may_read(key: &Path) {
-    let mode = fs::metadata(key).map_or(0, |metadata| metadata.permissions().mode());
-    if mode & 0o007 != 0 {
-        log::warn!(
-            "everybody on this machine may use the key {}: its mode is {:o}",
-            key.display(),
-            mode & 0o777
-        );
-    }
 }

@@ -25,7 +25,7 @@ use self::tally::{Outcome, Turn};
 use self::tries::Try;
 use super::audit::Reason;
 use super::passwords::{Against, HashingError};
-use super::{Issuer, seconds};
+use super::{Issuer, Moment, seconds};
 use crate::store::guesses::{self, Tally};
 use crate::store::{Connection, StoreError};
 
@@ -170,12 +170,18 @@ impl GuessingRules {
     }
 
     /// Looks at the tallies, and begins a try if all agree.
-    fn reserve(&self, tallies: &mut [Tally; 3], now: i64) -> Reservation {
+    fn reserve(&self, tallies: &mut [Tally; 3], moment: Moment) -> Reservation {
+        let now = moment.now;
+        if !moment.in_doubt {
+            // A login while the clock was ahead makes no source known for longer than any.
+            let longest = now.saturating_add(seconds(self.welcome));
+            tallies[0].welcome_until = tallies[0].welcome_until.min(longest);
+        }
         let welcome = now < tallies[0].welcome_until;
         let mut reservation = Reservation::Begun(welcome);
         for (tally, rule) in tallies.iter_mut().zip(self.counted(welcome)) {
             let Some(rule) = rule else { continue };
-            tally.bring_up_to(now, &rule);
+            tally.bring_up_to(moment, &rule);
             match tally.turn(now, &rule) {
                 Turn::Free => {}
                 Turn::Undecided => reservation = Reservation::Undecided,
@@ -186,25 +192,26 @@ impl GuessingRules {
             }
         }
         if let Reservation::Begun(_) = reservation {
-            let until = now.saturating_add(seconds(self.patience + SLACK));
+            let decided_in = seconds(self.patience + SLACK);
             for (tally, rule) in tallies.iter_mut().zip(self.counted(welcome)) {
                 if let Some(rule) = rule {
-                    tally.begin(now, until, &rule);
+                    tally.begin(moment, decided_in, &rule);
                 }
             }
         }
         reservation
     }
 
-    fn decide(&self, tallies: &mut [Tally; 3], welcome: bool, outcome: Outcome, now: i64) -> Budget {
+    fn decide(&self, tallies: &mut [Tally; 3], welcome: bool, outcome: Outcome, moment: Moment) -> Budget {
+        let now = moment.now;
         for (tally, rule) in tallies.iter_mut().zip(self.counted(welcome)) {
             if let Some(rule) = rule {
-                tally.bring_up_to(now, &rule);
+                tally.bring_up_to(moment, &rule);
                 tally.decide(outcome, now, &rule);
             }
         }
         if outcome == Outcome::Right {
-            tallies[0].forgive(now, now.saturating_add(seconds(self.welcome)));
+            tallies[0].forgive(now, moment.latest.saturating_add(seconds(self.welcome)));
         }
         tallies[0].budget(now, &self.account_from_source)
     }
@@ -249,17 +256,17 @@ impl Issuer {
         let rules = guessing.rules;
         let mut waiting = None;
         loop {
-            let now = self.now();
+            let moment = self.moment();
             // Who has to wait is told without a write: a flood of tries costs next to nothing.
             let looked_up = buckets.clone();
             let mut tallies = self.store.read(move |db| looked_up.read(db)).await?;
-            if let Reservation::TooMany(budget) = rules.reserve(&mut tallies, now) {
+            if let Reservation::TooMany(budget) = rules.reserve(&mut tallies, moment) {
                 return Err(GuessError::TooMany(budget));
             }
             let held = buckets.clone();
             let reserve = move |db: &mut Connection| {
                 let mut tallies = held.hold(db)?;
-                let reservation = rules.reserve(&mut tallies, now);
+                let reservation = rules.reserve(&mut tallies, moment);
                 if let Reservation::Begun(_) = reservation {
                     tallies.iter().try_for_each(|tally| guesses::put(db, tally))?;
                 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::seconds;
+use super::super::{Moment, seconds};
 use super::Budget;
 use crate::store::guesses::Tally;
 
@@ -76,14 +76,30 @@ impl Tally {
     }
 
     /// Lets leak what has leaked, and counts what nobody will decide any more.
-    pub(super) fn bring_up_to(&mut self, now: i64, rule: &Rule) {
-        let window = seconds(rule.window).max(1);
-        // When the clock was put back, what lies ahead of it must not last until it is there again: failures leak from now
-        // on, and a wait longer than any is over. That gives away one try.
-        self.counted_at = self.counted_at.min(now);
+    pub(super) fn bring_up_to(&mut self, moment: Moment, rule: &Rule) {
+        let now = moment.now;
+        // When the clock was put back, a wait longer than any is over: it must not last until the clock is there again. That
+        // gives away one try.
         if self.next_at > now.saturating_add(seconds(rule.longest_wait)) {
             self.next_at = now;
         }
+        if self.failures == 0 {
+            self.counted_at = moment.latest;
+        } else if !moment.in_doubt {
+            // What has leaked is gone: while the clock is in doubt nothing does, and it is made up for when it is not.
+            self.leak(now, rule);
+        }
+        if self.undecided > 0 && now >= self.undecided_until {
+            self.failures += self.undecided;
+            self.undecided = 0;
+            self.make_wait(self.undecided_until, rule);
+        }
+    }
+
+    fn leak(&mut self, now: i64, rule: &Rule) {
+        let window = seconds(rule.window).max(1);
+        // When the clock was put back, failures leak from now on.
+        self.counted_at = self.counted_at.min(now);
         let elapsed = (now - self.counted_at).clamp(0, window);
         let leaked = elapsed.saturating_mul(rule.free()) / window;
         if leaked >= self.failures {
@@ -92,11 +108,6 @@ impl Tally {
         } else {
             self.failures -= leaked;
             self.counted_at += leaked * window / rule.free().max(1);
-        }
-        if self.undecided > 0 && now >= self.undecided_until {
-            self.failures += self.undecided;
-            self.undecided = 0;
-            self.make_wait(self.undecided_until, rule);
         }
     }
 
@@ -112,11 +123,14 @@ impl Tally {
         }
     }
 
-    /// A try begins that is decided before `until`.
-    pub(super) fn begin(&mut self, now: i64, until: i64, rule: &Rule) {
+    /// A try begins that is decided within so many seconds.
+    pub(super) fn begin(&mut self, moment: Moment, decided_in: i64, rule: &Rule) {
+        // No try that is undecided has longer; one that seems to began while the clock was ahead.
+        let until = moment.now.saturating_add(decided_in);
         self.undecided += 1;
-        self.undecided_until = self.undecided_until.max(until);
-        self.forget_at = self.forget_at.max(now.max(until).saturating_add(rule.memory()));
+        self.undecided_until = until;
+        let forget_at = moment.latest.saturating_add(decided_in).saturating_add(rule.memory());
+        self.forget_at = self.forget_at.max(forget_at);
     }
 
     /// A try ends. One that was counted already, because its time was over, changes nothing.
@@ -142,7 +156,8 @@ impl Tally {
     pub(super) fn budget(&self, now: i64, rule: &Rule) -> Budget {
         let left = (rule.free() - self.failures - self.undecided).max(0);
         let one = seconds(rule.window) / rule.free().max(1);
-        let next_in = if now < self.next_at { self.next_at - now } else { self.counted_at + one - now };
+        let next_in =
+            if now < self.next_at { self.next_at - now } else { (self.counted_at + one - now).min(one) };
         Budget { free: rule.free(), window: seconds(rule.window), left, next_in: next_in.max(1) }
     }
 
@@ -164,10 +179,18 @@ mod tests {
         longest_wait: Duration::from_secs(40),
     };
 
+    fn at(now: i64) -> Moment {
+        Moment { now, latest: now, in_doubt: false, settled: true }
+    }
+
+    fn doubtful(now: i64, latest: i64) -> Moment {
+        Moment { now, latest, in_doubt: true, settled: false }
+    }
+
     fn fail(tally: &mut Tally, now: i64) {
-        tally.bring_up_to(now, &RULE);
+        tally.bring_up_to(at(now), &RULE);
         assert_eq!(tally.turn(now, &RULE), Turn::Free);
-        tally.begin(now, now + 10, &RULE);
+        tally.begin(at(now), 10, &RULE);
         tally.decide(Outcome::Wrong, now, &RULE);
     }
 
@@ -190,13 +213,13 @@ mod tests {
         for _ in 0..3 {
             fail(&mut tally, 1000);
         }
-        tally.bring_up_to(1099, &RULE);
+        tally.bring_up_to(at(1099), &RULE);
         assert_eq!(tally.failures, 3);
-        tally.bring_up_to(1150, &RULE);
+        tally.bring_up_to(at(1150), &RULE);
         assert_eq!((tally.failures, tally.counted_at), (2, 1100));
-        tally.bring_up_to(1200, &RULE);
+        tally.bring_up_to(at(1200), &RULE);
         assert_eq!(tally.failures, 1);
-        tally.bring_up_to(90_000, &RULE);
+        tally.bring_up_to(at(90_000), &RULE);
         assert_eq!((tally.failures, tally.turn(90_000, &RULE)), (0, Turn::Free));
     }
 
@@ -205,7 +228,7 @@ mod tests {
         let mut tally = Tally::new("b");
         for _ in 0..3 {
             assert_eq!(tally.turn(1000, &RULE), Turn::Free);
-            tally.begin(1000, 1010, &RULE);
+            tally.begin(at(1000), 10, &RULE);
         }
         assert_eq!(tally.turn(1000, &RULE), Turn::Undecided);
         tally.decide(Outcome::Withdrawn, 1000, &RULE);
@@ -215,17 +238,39 @@ mod tests {
         assert_eq!((tally.failures, tally.undecided), (1, 0));
         fail(&mut tally, 1000);
         fail(&mut tally, 1000);
-        tally.begin(1005, 1015, &RULE);
+        tally.begin(at(1005), 10, &RULE);
         assert_eq!(tally.turn(1006, &RULE), Turn::Undecided);
     }
 
     #[test]
     fn a_try_that_nobody_decides_is_a_failure_and_deciding_it_late_changes_nothing() {
         let mut tally = Tally::new("b");
-        tally.begin(1000, 1010, &RULE);
-        tally.bring_up_to(1010, &RULE);
+        tally.begin(at(1000), 10, &RULE);
+        tally.bring_up_to(at(1010), &RULE);
         assert_eq!((tally.failures, tally.undecided), (1, 0));
         tally.decide(Outcome::Wrong, 1011, &RULE);
         assert_eq!(tally.failures, 1);
+    }
+
+    #[test]
+    fn while_the_clock_is_in_doubt_nothing_leaks_and_what_is_stored_is_not_forgotten_early() {
+        let mut tally = Tally::new("b");
+        for _ in 0..3 {
+            fail(&mut tally, 1000);
+        }
+        tally.bring_up_to(doubtful(90_000, 90_000), &RULE);
+        assert_eq!(tally.failures, 3, "ahead");
+        tally.bring_up_to(at(1050), &RULE);
+        assert_eq!((tally.failures, tally.counted_at), (3, 1000));
+        tally.bring_up_to(doubtful(100, 1050), &RULE);
+        tally.begin(doubtful(100, 1050), 10, &RULE);
+        tally.decide(Outcome::Wrong, 100, &RULE);
+        assert_eq!((tally.failures, tally.counted_at), (4, 1000), "behind");
+        assert!(tally.forget_at >= 1050 + 300, "{}", tally.forget_at);
+        tally.bring_up_to(at(1100), &RULE);
+        assert_eq!((tally.failures, tally.counted_at), (3, 1100), "and then it is made up for");
+        let mut first = Tally::new("b");
+        first.bring_up_to(doubtful(100, 1050), &RULE);
+        assert_eq!(first.counted_at, 1050, "what fails now leaks no sooner when the clock returns");
     }
 }

@@ -35,10 +35,11 @@ impl Try {
         buckets: Buckets,
         outcome: Outcome,
     ) -> impl Future<Output = Result<Budget, StoreError>> + Send + use<> {
-        let (store, rules, welcome, now) = (self.store.clone(), self.rules, self.welcome, self.clock.now());
+        let (store, rules, welcome) = (self.store.clone(), self.rules, self.welcome);
+        let moment = self.clock.moment();
         let settle = move |db: &mut Connection| {
             let mut tallies = buckets.hold(db)?;
-            let budget = rules.decide(&mut tallies, welcome, outcome, now);
+            let budget = rules.decide(&mut tallies, welcome, outcome, moment);
             tallies.iter().try_for_each(|tally| guesses::put(db, tally))?;
             Ok(budget)
         };

@@ -141,11 +141,12 @@ pub struct KeyInfo {
 }
 
 impl Keyring {
-    /// Whether the keys in memory are those of this revision and epoch, and none of them is to be retired.
+    /// Whether the keys in memory are those of this revision and epoch, and none of them is to be retired, when everything
+    /// is over that was to end by the time `over`.
     #[must_use]
-    pub fn is_current(&self, keys_revision: i64, epoch: i64, now: i64) -> bool {
+    pub fn is_current(&self, keys_revision: i64, epoch: i64, over: i64) -> bool {
         let ring = self.ring.load();
-        (ring.revision, ring.epoch) == (keys_revision, epoch) && now < ring.next_retirement
+        (ring.revision, ring.epoch) == (keys_revision, epoch) && over < ring.next_retirement
     }
 
     /// The revision of what is published.
@@ -244,8 +245,11 @@ impl Keyring {
     #[must_use]
     pub fn max_age(&self, now: i64) -> i64 {
         let ahead = seconds(self.plan.publish_ahead);
-        let next_publication = self.due(Purpose::Access).map_or(i64::MAX, |due| due.saturating_sub(ahead));
-        let change = self.ring.load().next_retirement.min(next_publication).saturating_sub(now);
+        let next_publication =
+            self.due(Purpose::Access, now).map_or(i64::MAX, |due| due.saturating_sub(ahead));
+        // One that is past waits until the clock is believed, and nobody misses the key.
+        let retirement = Some(self.ring.load().next_retirement).filter(|at| *at > now).unwrap_or(i64::MAX);
+        let change = retirement.min(next_publication).saturating_sub(now);
         change.min(seconds(self.plan.max_age)).min(ahead).max(1)
     }
 

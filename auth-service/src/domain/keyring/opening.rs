@@ -14,6 +14,9 @@ use crate::domain::seconds;
 use crate::store::keys::{self, SealedKey};
 use crate::store::{Connection, Store, StoreError, issuance};
 
+/// A process that starts does not know yet whether its clock is right: it retires no key.
+const UNKNOWN: i64 = i64::MIN;
+
 impl Keyring {
     /// Opens the keys in the database, and makes those that are missing.
     ///
@@ -52,9 +55,9 @@ impl Keyring {
         let names = opened.names.pop().ok_or(KeyringError::Crypto)?;
         let secret = plan.shared_secret.as_ref();
         let shared = secret.map(|secret| SigningKey::shared_secret(secret.expose_secret().as_bytes()));
-        let ring = ArcSwap::from_pointee(Ring::new(&stored, opened, &plan.lifetimes, now)?);
+        let ring = ArcSwap::from_pointee(Ring::new(&stored, opened, &plan.lifetimes, UNKNOWN)?);
         let keyring = Self { sealer, plan, shared, ring, audit, names, news: News::new(made) };
-        keyring.reload(store, now).await?; // seals anew what must be
+        keyring.reload(store, UNKNOWN).await?; // seals anew what must be
         keyring.follow_algorithm(store, now).await?;
         Ok(keyring)
     }
@@ -67,20 +70,21 @@ impl Keyring {
             let active_from = now.saturating_add(seconds(self.plan.publish_ahead));
             log::warn!("signing with {newest} for another {}s, then with {wanted}", active_from - now);
             self.add_signing_key(store, wanted, now, active_from, "algorithm").await?;
-            self.reload(store, now).await?;
+            self.reload(store, UNKNOWN).await?;
         }
         Ok(())
     }
 
-    /// Takes over what other processes have changed, and retires what is due; says whether what is published changed.
+    /// Takes over what other processes have changed, and retires what was over at the time `over`; says whether what is
+    /// published changed.
     ///
     /// # Errors
     /// The store is away, or no key opens: the keys stay as they were.
-    pub async fn reload(&self, store: &Store, now: i64) -> Result<bool, KeyringError> {
+    pub async fn reload(&self, store: &Store, over: i64) -> Result<bool, KeyringError> {
         let stored = Stored::read(store).await?;
         let mut opened = stored.open(&self.sealer)?;
         let stale = std::mem::take(&mut opened.stale);
-        let ring = Ring::new(&stored, opened, &self.plan.lifetimes, now)?;
+        let ring = Ring::new(&stored, opened, &self.plan.lifetimes, over)?;
         let news = ring.published.etag != self.published().etag;
         if news {
             log::info!("{} signing keys are published", ring.signing.len());

@@ -26,8 +26,8 @@ pub(super) struct Ring {
     /// Oldest first.
     pub(super) refresh: Vec<RefreshKey>,
     pub(super) published: Arc<PublishedKeys>,
-    /// Signing keys of which nothing that they signed can be alive.
-    pub(super) retired: Vec<String>,
+    /// Signing keys of which nothing that they signed can be alive, and since when, in unix seconds.
+    pub(super) retired: Vec<(String, i64)>,
     /// When the next signing key retires; far in the future when none does.
     pub(super) next_retirement: i64,
     /// When the newest row of each purpose becomes active, in the order of [`Purpose::ROTATED`].
@@ -42,11 +42,13 @@ struct Document<'a> {
 }
 
 impl Ring {
+    /// The keys that are stored, without those whose time was over at the time `over`: the time of now, when the clock is
+    /// believed.
     pub(super) fn new(
         stored: &Stored,
         opened: Opened,
         lifetimes: &Lifetimes,
-        now: i64,
+        over: i64,
     ) -> Result<Self, KeyringError> {
         // The last thing that a key signs lives for this long after another key took over.
         let longest_access_ttl = stored.issuance.longest_access_ttl.max(lifetimes.access_token);
@@ -56,8 +58,8 @@ impl Ring {
             opened.signing.iter().skip(1).map(|next| Some(next.times.active_from)).chain([None]).collect();
         for (key, successor) in opened.signing.into_iter().zip(successors) {
             let end = successor.map_or(i64::MAX, |at| at.saturating_add(keep));
-            if end <= now {
-                retired.push(key.kid);
+            if end <= over {
+                retired.push((key.kid, end));
             } else {
                 next_retirement = next_retirement.min(end);
                 kept.push(key);
@@ -92,11 +94,12 @@ impl Ring {
         self.refresh.iter().rev().find(|key| key.times.active_from <= at).or(self.refresh.first())
     }
 
-    /// The newest key of a purpose.
-    pub(super) fn newest(&self, purpose: Purpose) -> Option<Times> {
+    /// The newest key of a purpose among those that come into force at the time `latest` or before.
+    pub(super) fn newest(&self, purpose: Purpose, latest: i64) -> Option<Times> {
+        let in_time = |times: &Times| times.active_from <= latest;
         match purpose {
-            Purpose::Access => self.signing.last().map(|key| key.times),
-            Purpose::Refresh => self.refresh.last().map(|key| key.times),
+            Purpose::Access => self.signing.iter().rev().map(|key| key.times).find(in_time),
+            Purpose::Refresh => self.refresh.iter().rev().map(|key| key.times).find(in_time),
             Purpose::Audit | Purpose::Names => None,
         }
     }

@@ -44,7 +44,7 @@ impl Keyring {
     pub async fn rotate_if_due(&self, store: &Store, now: i64) -> Result<bool, KeyringError> {
         let mut made = false;
         for purpose in Purpose::ROTATED {
-            let Some(due) = self.due(purpose) else { continue };
+            let Some(due) = self.due(purpose, now) else { continue };
             let ahead = seconds(self.plan.publish_ahead);
             let full = purpose == Purpose::Access && self.ring.load().signing.len() >= MOST_KEYS;
             if now >= due.saturating_sub(ahead) && !full {
@@ -55,10 +55,15 @@ impl Keyring {
     }
 
     /// When the newest key of a purpose is to be succeeded.
-    pub(super) fn due(&self, purpose: Purpose) -> Option<i64> {
-        let newest = self.ring.load().newest(purpose)?;
+    pub(super) fn due(&self, purpose: Purpose, now: i64) -> Option<i64> {
+        let newest = self.ring.load().newest(purpose, self.latest_start(now))?;
         // The first key is active since ever; its life begins when it was made.
         Some(newest.active_from.max(newest.created_at).saturating_add(seconds(self.plan.rotate_every)))
+    }
+
+    /// A key that comes into force later than this was made by a clock that was ahead: others do not wait for it.
+    fn latest_start(&self, now: i64) -> i64 {
+        now.saturating_add(seconds(self.plan.rotate_every))
     }
 
     /// Publishes a new signing key, which signs when every verifier can know it.
@@ -67,7 +72,7 @@ impl Keyring {
     /// [`RotationError`].
     pub async fn rotate(&self, store: &Store, now: i64) -> Result<Rotated, RotationError> {
         let algorithm = self.rotatable()?;
-        let newest = self.ring.load().newest(Purpose::Access);
+        let newest = self.ring.load().newest(Purpose::Access, self.latest_start(now));
         if let Some(times) = newest.filter(|times| times.active_from > now) {
             return Ok(Rotated::OnItsWay(times.active_from));
         }
@@ -109,14 +114,21 @@ impl Keyring {
         Ok(self.plan.algorithm)
     }
 
-    /// Deletes the rows of keys that nothing needs any more: signing keys that are retired, and refresh keys that were
-    /// succeeded before `oldest_rotation`, when the oldest refresh token that may still be used was made.
+    /// Deletes the rows of keys that nothing needs any more: signing keys that are retired since the time `due` or longer, and
+    /// refresh keys that were succeeded before `oldest_rotation`, when the oldest refresh token that may still be used was
+    /// made.
     ///
     /// # Errors
     /// The store's.
-    pub async fn delete_retired(&self, store: &Store, oldest_rotation: i64) -> Result<(), StoreError> {
+    pub async fn delete_retired(
+        &self,
+        store: &Store,
+        due: i64,
+        oldest_rotation: i64,
+    ) -> Result<(), StoreError> {
         let ring = self.ring.load_full();
-        let mut kids = ring.retired.clone();
+        let long_ago = ring.retired.iter().filter(|(_, retired_at)| *retired_at <= due);
+        let mut kids: Vec<String> = long_ago.map(|(kid, _)| kid.clone()).collect();
         for pair in ring.refresh.windows(2) {
             if let [old, next] = pair
                 && next.times.active_from < oldest_rotation

@@ -138,9 +138,10 @@ pub(super) fn numbers_of(list: i64) -> Range<i64> {
 }
 
 impl Issuer {
-    /// Until when a revocation of now must be remembered: the end of the longest-lived token that could have been given.
+    /// Until when a revocation of now must be remembered: the end of the longest-lived token that could have been given, also
+    /// before the clock was put back.
     pub(super) fn revoked_until(&self) -> i64 {
-        self.now().saturating_add(self.keyring.longest_access_ttl()).saturating_add(MOST_LEEWAY)
+        self.moment().latest.saturating_add(self.keyring.longest_access_ttl()).saturating_add(MOST_LEEWAY)
     }
 
     /// Publishes the lists of the numbers that will be given first, so that verifiers know them by then.
@@ -149,8 +150,8 @@ impl Issuer {
     /// The store's.
     pub async fn publish_lists(&self) -> Result<(), StoreError> {
         if self.policy.statuses {
-            let now = self.now();
-            self.store.write(move |db| numbers::publish_lists(db, now)).await?;
+            let moment = self.moment();
+            self.store.write(move |db| numbers::publish_lists(db, moment)).await?;
         }
         Ok(())
     }
@@ -160,7 +161,7 @@ impl Issuer {
         if !self.policy.statuses {
             return Ok(None);
         }
-        self.lists.numbers.take(&self.store, self.now()).await.map(Some)
+        self.lists.numbers.take(&self.store, self.moment()).await.map(Some)
     }
 
     /// The `status` claim of a number.
@@ -213,7 +214,7 @@ impl Issuer {
         if self.keyring.epoch() != issuance.epoch {
             self.lists.numbers.forget();
         }
-        if self.keyring.is_current(issuance.keys_revision, issuance.epoch, self.now()) {
+        if self.keyring.is_current(issuance.keys_revision, issuance.epoch, self.moment().over()) {
             return;
         }
         let failed = self.reload_keys().await.inspect_err(|error| {
@@ -264,11 +265,12 @@ impl Issuer {
     }
 
     async fn sign_list(&self, list: i64, revision: i64) -> Result<SignedList, KeyringError> {
-        let now = self.now();
-        let numbers = numbers_of(list);
+        let moment = self.moment();
+        let (now, over, numbers) = (moment.now, moment.over(), numbers_of(list));
         let compress = move |db: &mut Connection| {
-            // The revision was read before: what comes in between is in this list as well, and is announced again.
-            let revoked = revocations::among(db, numbers.clone(), now)?;
+            // The revision was read before: what comes in between is in this list as well, and is announced again. Unless the
+            // clock is believed, all that is stored is in it: a verifier keeps what it gets until the revision rises.
+            let revoked = revocations::among(db, numbers.clone(), over)?;
             Ok::<_, StoreError>(status_list::encode(revoked.into_iter().map(|number| number - numbers.start)))
         };
         let compressed = self.store.read(compress).await?;

@@ -6,7 +6,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::LIST_SIZE;
-use crate::domain::random;
+use crate::domain::{Moment, random};
 use crate::store::{Connection, Store, StoreError, issuance, status_lists};
 
 /// How many numbers a process leases at once. A divisor of [`LIST_SIZE`], so that a block lies in one list.
@@ -32,7 +32,8 @@ struct Leased {
 
 impl Numbers {
     /// A number for the caller alone.
-    pub(in crate::domain) async fn take(&self, store: &Store, now: i64) -> Result<i64, StoreError> {
+    pub(in crate::domain) async fn take(&self, store: &Store, moment: Moment) -> Result<i64, StoreError> {
+        let now = moment.now;
         if let Some(number) = self.pick(now) {
             return Ok(number);
         }
@@ -40,7 +41,7 @@ impl Numbers {
         if let Some(number) = self.pick(now) {
             return Ok(number);
         }
-        let first = store.write(move |db| lease(db, BLOCK, now)).await?;
+        let first = store.write(move |db| lease(db, BLOCK, moment)).await?;
         *self.leased() =
             Leased { free: (first + 1..first + BLOCK).collect(), until: now.saturating_add(LEASE) };
         Ok(self.pick(now).map_or(first, |number| {
@@ -77,21 +78,22 @@ impl Numbers {
 }
 
 /// Publishes the lists of the numbers that will be given first.
-pub(super) fn publish_lists(db: &mut Connection, now: i64) -> Result<(), StoreError> {
-    lease(db, 0, now).map(|_| ())
+pub(super) fn publish_lists(db: &mut Connection, moment: Moment) -> Result<(), StoreError> {
+    lease(db, 0, moment).map(|_| ())
 }
 
 /// Leases numbers. Their list is published, and so is the next one: verifiers know a list long before its numbers are
 /// given. Nobody else does the same at this time, because the row of the counter is held.
-fn lease(db: &mut Connection, count: i64, now: i64) -> Result<i64, StoreError> {
+fn lease(db: &mut Connection, count: i64, moment: Moment) -> Result<i64, StoreError> {
     let first = issuance::lease_numbers(db, count)?;
     let list = first / LIST_SIZE;
     for id in [list, list + 1] {
         // Later lists of this name, in a database made anew, must not look older to verifiers: revisions begin with the time.
-        status_lists::publish(db, id, now)?;
+        status_lists::publish(db, id, moment.now)?;
     }
-    if first % LIST_SIZE == 0 {
-        status_lists::leave(db, list, now)?;
+    // When a list was left decides when it is dropped: that is written down when the clock is not in doubt, at a later lease.
+    if !moment.in_doubt {
+        status_lists::leave(db, list, moment.now)?;
     }
     Ok(first)
 }

@@ -1,0 +1,407 @@
+//! The clock jumps for a while and comes back: nothing is lost for good by that. While it is in doubt, what time alone would
+//! end is `503`, and what is revoked, forged or reused is refused as ever.
+
+use std::time::Duration;
+
+use auth_service::domain::Issuer;
+use auth_service::domain::upkeep::Upkeep;
+use reqwest::Method;
+use serde_json::json;
+use shared_claims::error::Refusal;
+use shared_claims::verifier::Clock;
+
+use crate::DATABASE;
+use crate::api::support::{Answer, FORM, PASSWORD, START, Service, Tokens, send};
+use crate::database::Database;
+
+const MINUTE: i64 = 60;
+const HOUR: i64 = 3600;
+const DAY: i64 = 24 * HOUR;
+const ISSUER: &str = "http://127.0.0.1:8080";
+const WRONG: &str = "not the right one";
+
+/// The wall clock is set, and no time passes. The service has seen it.
+async fn jump(service: &Service, seconds: i64) {
+    set_forward(service, seconds);
+    assert!(is_in_doubt(service).await);
+}
+
+fn set_forward(service: &Service, seconds: i64) {
+    service.clock.set(service.clock.clock().now().checked_add_signed(seconds).unwrap());
+}
+
+/// Time passes, and every clock says so.
+fn pass(service: &Service, seconds: i64) {
+    service.clock.advance(Duration::from_secs(seconds.unsigned_abs()));
+}
+
+/// A service, and a process beside it that cleans up, which have both seen the clock agree for an hour.
+async fn trusted(variables: &[(&str, &str)]) -> (Service, Issuer) {
+    let service = Service::with(variables).await;
+    let operator = service.operator().await;
+    pass(&service, HOUR);
+    (service, operator)
+}
+
+async fn clean_up(operator: &Issuer) -> usize {
+    let upkeep = Upkeep {
+        look: Duration::from_secs(1),
+        clean_up: Duration::from_secs(1),
+        keep_ended: Duration::from_secs(1),
+        step: 100,
+        keep_audit: Duration::from_secs(400 * DAY.unsigned_abs()),
+    };
+    // What is retired is deleted of the keys as they are in memory.
+    operator.reload_keys().await.unwrap();
+    operator.clean_up(upkeep).await.unwrap()
+}
+
+fn assert_in_doubt(answer: &Answer) {
+    answer.assert_oauth_error(503, "temporarily_unavailable");
+    assert!(answer.json()["error_description"].as_str().unwrap().contains("in doubt"), "{}", answer.text);
+    let wait: u64 = answer.header("retry-after").parse().unwrap();
+    assert!((1..=3600).contains(&wait), "{wait}");
+}
+
+async fn is_in_doubt(service: &Service) -> bool {
+    let ready = service.get("/readyz").await;
+    assert_eq!(ready.status, 200, "{}", ready.text);
+    ready.json()["clock_in_doubt"] == true
+}
+
+async fn key_ids(service: &Service) -> Vec<String> {
+    let keys = service.get("/.well-known/jwks.json").await.json()["keys"].clone();
+    keys.as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect()
+}
+
+#[actix_web::test]
+async fn after_a_jump_of_twenty_minutes_with_a_clean_up_in_between_logged_out_tokens_are_refused_as_before() {
+    let (service, operator) = trusted(&[]).await;
+    let verifier = service.verifier();
+    let (alice, bob) = (service.register_and_login("alice").await, service.register_and_login("bob").await);
+    let revoked =
+        async |tokens: &Tokens| matches!(verifier.verify(&tokens.access).await, Err(Refusal::Revoked));
+    service.logout(&alice.access).await;
+    service.wait_until("the verifier hears of it", async || revoked(&alice).await).await;
+    jump(&service, 20 * MINUTE).await;
+    clean_up(&operator).await;
+    // Now the list changes and is signed anew, and verifiers fetch it.
+    service.logout(&bob.access).await;
+    assert!(service.revokes(&alice).await && service.revokes(&bob).await);
+    jump(&service, -20 * MINUTE).await;
+    service.wait_until("the verifier hears of bob", async || revoked(&bob).await).await;
+    clean_up(&operator).await;
+    assert_eq!(service.count("revocations"), 2);
+    assert!(service.revokes(&alice).await && revoked(&alice).await);
+    service.get_as("/me", &alice.access).await.assert_problem(401, "token_revoked");
+    service.try_refresh(&alice.refresh).await.assert_oauth_error(400, "invalid_grant");
+}
+
+#[actix_web::test]
+async fn what_is_revoked_while_the_clock_is_behind_stays_revoked_when_it_returns() {
+    let (service, operator) = trusted(&[("AUTH__TOKENS__ACCESS_TTL", "3h")]).await;
+    let (alice, bob) = (service.register_and_login("alice").await, service.register_and_login("bob").await);
+    jump(&service, -3 * HOUR).await;
+    let by_refresh_token = json!({ "refresh_token": alice.refresh });
+    assert_eq!(service.post("/logout", &by_refresh_token).await.status, 204);
+    jump(&service, 3 * HOUR).await;
+    pass(&service, HOUR + 1);
+    assert!(!is_in_doubt(&service).await);
+    clean_up(&operator).await;
+    service.logout(&bob.access).await; // the list is signed anew, by a clock that is believed
+    assert!(service.revokes(&bob).await && service.revokes(&alice).await);
+}
+
+#[actix_web::test]
+async fn a_clock_that_is_ahead_deletes_nothing_however_far() {
+    let (service, operator) = trusted(&[]).await;
+    let alice = service.register_and_login("alice").await;
+    let bob = service.register_and_login("bob").await;
+    service.logout(&bob.access).await;
+    service.try_login("alice", WRONG).await.assert_problem(401, "invalid_credentials");
+    operator.rotate_signing_key().await.unwrap();
+    pass(&service, 2 * HOUR);
+    let alice = service.refresh(&alice.refresh).await;
+    service.run_sql(&format!("INSERT INTO status_lists (id, revision, left_at) VALUES (77, 1, {START})"));
+    let keys = key_ids(&service).await;
+    assert_eq!(keys.len(), 2);
+    let tables = ["sessions", "revocations", "status_lists", "keys", "guesses"];
+    let first_event = format!("audit_events WHERE occurred_at = {START}");
+    let rows = || tables.map(|table| service.count(table));
+    let (before, first_events) = (rows(), service.count(&first_event));
+    assert!(first_events > 0);
+    for ahead in [17 * DAY, 500 * DAY] {
+        jump(&service, ahead).await;
+        assert_eq!(clean_up(&operator).await, 0);
+        assert_eq!(key_ids(&service).await, keys, "nor is any key withdrawn");
+        jump(&service, -ahead).await;
+        assert_eq!(clean_up(&operator).await, 0);
+    }
+    assert_eq!((rows(), service.count(&first_event)), (before, first_events));
+    assert_eq!(key_ids(&service).await, keys);
+    assert_eq!(service.get_as("/me", &alice.access).await.status, 200);
+    service.refresh(&alice.refresh).await;
+    // When the clock has been believed for long enough, what is over goes: bob's session, and the list without any number.
+    pass(&service, 2 * DAY);
+    assert_eq!(clean_up(&operator).await, 1);
+    assert_eq!(service.count("status_lists WHERE id = 77"), 0);
+    assert_eq!((service.count("sessions"), service.count("revocations")), (1, 0));
+}
+
+#[actix_web::test]
+async fn a_signing_key_leaves_the_set_in_its_time_and_its_row_a_day_later() {
+    let (service, operator) = trusted(&[]).await;
+    let first = key_ids(&service).await;
+    operator.rotate_signing_key().await.unwrap();
+    // The last status list that it signed lives for a day, and verifiers may be five minutes behind.
+    pass(&service, 2 * HOUR + DAY + 300);
+    service.wait_until("the first key is withdrawn", async || key_ids(&service).await.len() == 1).await;
+    assert_ne!(key_ids(&service).await, first);
+    pass(&service, DAY - 1);
+    clean_up(&operator).await;
+    assert_eq!(service.count("keys WHERE purpose = 'access'"), 2);
+    pass(&service, 1);
+    clean_up(&operator).await;
+    assert_eq!(service.count("keys WHERE purpose = 'access'"), 1);
+}
+
+#[actix_web::test]
+async fn in_its_first_hour_a_process_deletes_nothing() {
+    let service = Service::start().await;
+    let tokens = service.register_and_login("alice").await;
+    service.logout(&tokens.access).await;
+    pass(&service, 3 * DAY);
+    let operator = service.operator().await;
+    assert_eq!(clean_up(&operator).await, 0);
+    pass(&service, HOUR - 1);
+    assert_eq!(clean_up(&operator).await, 0);
+    pass(&service, 1);
+    assert_eq!(clean_up(&operator).await, 1);
+}
+
+#[actix_web::test]
+async fn while_the_clock_is_in_doubt_an_expired_session_is_503_and_after_an_hour_400() {
+    let (service, _) = trusted(&[("AUTH__SESSIONS__IDLE_TTL", "1h")]).await;
+    let (idle, other) = (service.register_and_login("alice").await, service.login("alice").await);
+    assert!(!is_in_doubt(&service).await);
+    jump(&service, 2 * HOUR).await;
+    assert_in_doubt(&service.try_refresh(&idle.refresh).await);
+    assert!(is_in_doubt(&service).await);
+    jump(&service, -2 * HOUR).await;
+    service.refresh(&other.refresh).await;
+    assert!(is_in_doubt(&service).await, "for an hour");
+    jump(&service, 2 * HOUR).await;
+    pass(&service, HOUR - 1);
+    assert_in_doubt(&service.try_refresh(&idle.refresh).await);
+    pass(&service, 1);
+    service.try_refresh(&idle.refresh).await.assert_oauth_error(400, "invalid_grant");
+    assert!(!is_in_doubt(&service).await);
+}
+
+#[actix_web::test]
+async fn a_browser_keeps_its_cookies_while_the_clock_is_in_doubt() {
+    let (service, _) = trusted(&[("AUTH__SESSIONS__IDLE_TTL", "1h")]).await;
+    service.register("alice").await;
+    let login = json!({ "username": "alice", "password": PASSWORD, "cookies": true });
+    let request = service.request(Method::POST, "/login").header("origin", ISSUER).json(&login);
+    let answer = send(request).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    let set = answer.headers.get_all("set-cookie").iter().map(|cookie| cookie.to_str().unwrap());
+    let pairs: Vec<&str> = set.map(|cookie| cookie.split(';').next().unwrap()).collect();
+    let csrf = pairs.iter().find_map(|pair| pair.strip_prefix("__Host-csrf=")).unwrap();
+    jump(&service, 2 * HOUR).await;
+    let request = service.request(Method::POST, "/token").header("origin", ISSUER);
+    let request = request.header("cookie", pairs.join("; ")).header("x-csrf-token", csrf);
+    let answer = send(request.json(&json!({ "grant_type": "refresh_token" }))).await;
+    assert_in_doubt(&answer);
+    assert!(answer.headers.get("set-cookie").is_none());
+}
+
+#[actix_web::test]
+async fn theft_revocation_and_forgery_are_400_while_the_clock_is_in_doubt() {
+    let (service, operator) = trusted(&[("AUTH__SESSIONS__IDLE_TTL", "1h")]).await;
+    let first = service.register_and_login("alice").await;
+    let second = service.refresh(&first.refresh).await;
+    let third = service.refresh(&second.refresh).await;
+    let ended = service.login("alice").await;
+    service.logout(&ended.access).await;
+    let disabled = service.register_and_login("bob").await;
+    operator.set_disabled("bob", true).await.unwrap();
+    let mut forged = third.refresh.clone();
+    let last = if forged.ends_with('A') { 'B' } else { 'A' };
+    forged.replace_range(forged.len() - 2..forged.len() - 1, &last.to_string());
+    jump(&service, 2 * HOUR).await;
+    assert_in_doubt(&service.try_refresh(&third.refresh).await);
+    for refused in [&forged, &ended.refresh, &disabled.refresh, &first.refresh] {
+        service.try_refresh(refused).await.assert_oauth_error(400, "invalid_grant");
+    }
+    service.try_refresh(&third.refresh).await.assert_oauth_error(400, "invalid_grant");
+    jump(&service, -2 * HOUR).await;
+    assert!(service.revokes(&third).await, "the reuse of the first one ended the session");
+    service.try_refresh(&third.refresh).await.assert_oauth_error(400, "invalid_grant");
+}
+
+#[actix_web::test]
+async fn a_repeat_that_time_alone_makes_theft_ends_no_session_while_the_clock_is_in_doubt() {
+    let proxied = ("AUTH__HTTP__TRUSTED_PROXIES", "127.0.0.0/8");
+    let (service, _) = trusted(&[proxied]).await;
+    let first = service.register_and_login("alice").await;
+    let second = service.refresh(&first.refresh).await;
+    jump(&service, 20 * MINUTE).await;
+    assert_in_doubt(&service.try_refresh(&first.refresh).await);
+    jump(&service, -20 * MINUTE).await;
+    assert_eq!(service.refresh(&first.refresh).await.refresh, second.refresh, "the lost answer, again");
+    // Behind: how long ago the first use was is just as unknown.
+    jump(&service, -2 * HOUR).await;
+    assert_in_doubt(&service.try_refresh(&first.refresh).await);
+    // Who it is that repeats it does not depend on the time.
+    let elsewhere = service.request(Method::POST, "/token").header("x-forwarded-for", "192.0.2.9");
+    let elsewhere = elsewhere.header("user-agent", "another one").header("content-type", FORM);
+    let form = format!("grant_type=refresh_token&refresh_token={}", first.refresh);
+    send(elsewhere.body(form)).await.assert_oauth_error(400, "invalid_grant");
+    service.try_refresh(&second.refresh).await.assert_oauth_error(400, "invalid_grant");
+}
+
+#[actix_web::test]
+async fn a_clock_that_was_put_back_does_not_lengthen_the_grace_period() {
+    let (service, _) = trusted(&[]).await;
+    let first = service.register_and_login("alice").await;
+    let second = service.refresh(&first.refresh).await;
+    jump(&service, -2 * HOUR).await;
+    pass(&service, HOUR);
+    service.try_refresh(&first.refresh).await.assert_oauth_error(400, "invalid_grant");
+    service.try_refresh(&second.refresh).await.assert_oauth_error(400, "invalid_grant");
+}
+
+#[actix_web::test]
+async fn a_session_that_is_used_while_the_clock_is_behind_ends_no_sooner() {
+    let (service, _) = trusted(&[("AUTH__SESSIONS__IDLE_TTL", "3h")]).await;
+    let old = service.register_and_login("alice").await;
+    jump(&service, -3 * HOUR).await;
+    let (old, new) = (service.refresh(&old.refresh).await, service.login("alice").await);
+    jump(&service, 3 * HOUR).await;
+    pass(&service, 2 * HOUR);
+    assert!(!is_in_doubt(&service).await);
+    for tokens in [old, new] {
+        service.refresh(&tokens.refresh).await;
+    }
+}
+
+#[actix_web::test]
+async fn a_session_that_began_while_the_clock_was_ahead_has_an_end_all_the_same() {
+    let variables = [("AUTH__SESSIONS__IDLE_TTL", "2h"), ("AUTH__SESSIONS__ABSOLUTE_TTL", "3h")];
+    let (service, _) = trusted(&variables).await;
+    service.register("alice").await;
+    jump(&service, 1000 * DAY).await;
+    let mut tokens = service.login("alice").await;
+    jump(&service, -1000 * DAY).await;
+    pass(&service, HOUR);
+    for left in [2 * HOUR, 2 * HOUR, HOUR] {
+        tokens = service.refresh(&tokens.refresh).await;
+        assert_eq!(tokens.body["refresh_expires_in"], left);
+        pass(&service, HOUR);
+    }
+    service.try_refresh(&tokens.refresh).await.assert_oauth_error(400, "invalid_grant");
+}
+
+#[actix_web::test]
+async fn while_the_clock_is_in_doubt_a_user_can_end_a_session_that_seems_to_be_over() {
+    let (service, _) = trusted(&[("AUTH__SESSIONS__IDLE_TTL", "1h")]).await;
+    let lost = service.register_and_login("alice").await;
+    jump(&service, 2 * HOUR).await;
+    let login = json!({ "username": "alice", "password": PASSWORD, "resource": ISSUER });
+    let own = service.post("/login", &login).await.tokens();
+    let path = format!("/me/sessions/{}", lost.claims()["sid"].as_str().unwrap());
+    let ended = send(service.request(Method::DELETE, &path).bearer_auth(&own.access)).await;
+    assert_eq!(ended.status, 204, "{}", ended.text);
+    jump(&service, -2 * HOUR).await;
+    assert!(service.revokes(&lost).await);
+    service.try_refresh(&lost.refresh).await.assert_oauth_error(400, "invalid_grant");
+}
+
+#[actix_web::test]
+async fn a_jump_gives_away_one_try_of_a_password_and_forgives_none() {
+    for away in [2 * DAY, -2 * DAY] {
+        let (service, operator) = trusted(&[]).await;
+        service.register("alice").await;
+        for _ in 0..10 {
+            service.try_login("alice", WRONG).await.assert_problem(401, "invalid_credentials");
+        }
+        for seconds in [away, -away] {
+            service.try_login("alice", WRONG).await.assert_problem(429, "too_many_attempts");
+            jump(&service, seconds).await;
+            clean_up(&operator).await;
+            service.try_login("alice", WRONG).await.assert_problem(401, "invalid_credentials");
+        }
+        service.try_login("alice", WRONG).await.assert_problem(429, "too_many_attempts");
+        // When the clock is believed again, twelve failures have leaked as they do in an hour: not at all.
+        pass(&service, HOUR);
+        clean_up(&operator).await;
+        service.try_login("alice", WRONG).await.assert_problem(401, "invalid_credentials");
+        service.try_login("alice", WRONG).await.assert_problem(429, "too_many_attempts");
+        pass(&service, HOUR);
+        service.login("alice").await;
+    }
+}
+
+#[actix_web::test]
+async fn a_key_that_a_wrong_clock_made_holds_up_no_rotation() {
+    let service = Service::start().await;
+    service.stop().await;
+    set_forward(&service, 400 * DAY);
+    // A process that starts with a wrong clock cannot know.
+    let service = service.restart(&[]).await;
+    let keys = "keys WHERE purpose = 'access'";
+    service.wait_until("a key is due by that clock", async || service.count(keys) == 2).await;
+    jump(&service, -400 * DAY).await;
+    let operator = service.operator().await;
+    let at = i64::try_from(START).unwrap() + 2 * HOUR;
+    assert_eq!(
+        operator.rotate_signing_key().await.unwrap(),
+        auth_service::domain::keyring::Rotated::From(at),
+        "nobody waits for the other one"
+    );
+    pass(&service, 31 * DAY);
+    service.wait_until("the next one is due in its time", async || service.count(keys) == 4).await;
+}
+
+/// A clock of PostgreSQL's machine that the test sets.
+fn take_the_databases_clock(service: &Service) {
+    service.run_sql(
+        "CREATE TABLE public.clock_offset (seconds BIGINT NOT NULL);
+         INSERT INTO public.clock_offset VALUES (0);
+         CREATE FUNCTION public.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS
+             'SELECT pg_catalog.clock_timestamp() + (SELECT seconds FROM public.clock_offset) * interval ''1 second''';
+         DO $$ BEGIN
+             EXECUTE format('ALTER DATABASE %I SET search_path = public, pg_catalog', current_database());
+         END $$",
+    );
+}
+
+#[actix_web::test]
+async fn a_jump_of_the_databases_clock_is_doubted_in_the_same_way() {
+    if DATABASE == Database::Sqlite {
+        return; // it has no clock of its own
+    }
+    let variables = [("AUTH__SESSIONS__IDLE_TTL", "10m"), ("AUTH__CLEANUP__INTERVAL", "1s")];
+    let service = Service::by_clock(Clock::system(), &variables).await;
+    take_the_databases_clock(&service);
+    let service = service.restart(&[]).await;
+    let living = service.register_and_login("alice").await;
+    let first = service.login("alice").await;
+    let second = service.refresh(&first.refresh).await;
+    let third = service.refresh(&second.refresh).await;
+    let ended = service.login("alice").await;
+    service.logout(&ended.access).await;
+    service.run_sql("UPDATE public.clock_offset SET seconds = 17 * 24 * 3600");
+    service.wait_until("the clock is doubted", async || is_in_doubt(&service).await).await;
+    assert_in_doubt(&service.try_refresh(&living.refresh).await);
+    service.try_refresh(&first.refresh).await.assert_oauth_error(400, "invalid_grant");
+    service.try_refresh(&ended.refresh).await.assert_oauth_error(400, "invalid_grant");
+    service.run_sql("UPDATE public.clock_offset SET seconds = 0");
+    let returned = async || service.get("/readyz").await.json().get("clock_skew_seconds").is_none();
+    service.wait_until("the clock is back", returned).await;
+    service.refresh(&living.refresh).await;
+    assert!(service.revokes(&third).await && service.revokes(&ended).await);
+    assert_eq!((service.count("sessions"), service.count("revocations")), (3, 2));
+}

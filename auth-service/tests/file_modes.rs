@@ -1,0 +1,125 @@
+//! What the program keeps is its user's alone, also in a folder that was there before and under a lax umask; and it warns of
+//! what others may read or write, and changes nothing about it.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
+
+mod process;
+
+use std::collections::BTreeMap;
+use std::fs::{self, Permissions};
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use process::{Running, program};
+use tempfile::TempDir;
+
+/// A folder that was there before, with the mode that most folders have.
+fn folder() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    set_mode(folder.path(), 0o755);
+    folder
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+}
+
+/// The program as a shell with the usual umask starts it.
+fn under_umask_022(data: &Path, arguments: &[&str]) -> Command {
+    let plain = program(data);
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", r#"umask 022; exec "$0" "$@""#]).arg(plain.get_program()).args(arguments);
+    command.env_clear();
+    command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    command
+}
+
+/// Looks at the files of a folder all the time; gives every mode that any of them had.
+fn watch(folder: &Path) -> impl FnOnce() -> BTreeMap<(String, u32), usize> {
+    let (folder, done) = (folder.to_owned(), Arc::new(AtomicBool::new(false)));
+    let stop = Arc::clone(&done);
+    let watcher = std::thread::spawn(move || {
+        let mut seen = BTreeMap::new();
+        while !done.load(Ordering::Relaxed) {
+            for entry in fs::read_dir(&folder).unwrap().flatten() {
+                let Ok(metadata) = entry.metadata() else { continue }; // it is gone again
+                let name = entry.file_name().to_string_lossy().into_owned();
+                *seen.entry((name, metadata.permissions().mode() & 0o777)).or_default() += 1;
+            }
+            std::thread::yield_now();
+        }
+        seen
+    });
+    move || {
+        stop.store(true, Ordering::Relaxed);
+        watcher.join().unwrap()
+    }
+}
+
+#[actix_web::test]
+async fn every_file_is_private_from_its_first_moment_on_in_a_folder_that_was_there_before() {
+    let data = folder();
+    let seen = watch(data.path());
+    let service = Running::start(&mut under_umask_022(data.path(), &["serve"]));
+    assert_eq!(service.register("alice").await, Some(201));
+    let log = service.until_it_says("registered alice");
+    let seen = seen();
+    for name in ["auth.db", "auth.db-wal", "auth.db-shm", "master.key"] {
+        assert!(seen.contains_key(&(name.to_owned(), 0o600)), "{name}: {seen:?}");
+    }
+    assert!(seen.keys().all(|(_, mode)| *mode == 0o600), "{seen:?}");
+    assert_eq!(fs::metadata(data.path()).unwrap().permissions().mode() & 0o777, 0o755, "it stays as it was");
+    assert!(!log.contains("others may"), "{log}");
+}
+
+#[test]
+fn a_command_makes_private_files_as_well() {
+    let data = folder();
+    let output = under_umask_022(data.path(), &["migrate"]).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let mode = fs::metadata(data.path().join("auth.db")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+/// All that the program says from its first line until it serves.
+fn log_of_a_start(command: &mut Command) -> String {
+    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap());
+    let mut log = String::new();
+    while !log.contains("issues tokens as") {
+        assert_ne!(lines.read_line(&mut log).unwrap(), 0, "{log}");
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    log
+}
+
+#[test]
+fn what_others_may_read_or_write_is_named_with_the_command_that_ends_it_and_stays_as_it_is() {
+    let data = folder();
+    log_of_a_start(&mut program(data.path()));
+    let secret = data.path().join("pepper");
+    fs::write(&secret, "a pepper that is long enough for it").unwrap();
+    let files = [data.path().join("auth.db"), data.path().join("master.key"), secret.clone()];
+    let start = || log_of_a_start(program(data.path()).env("AUTH__PASSWORDS__PEPPER_FILE", &secret));
+    for mode in [0o640, 0o644, 0o620, 0o606] {
+        files.iter().for_each(|file| set_mode(file, mode));
+        let log = start();
+        for file in &files {
+            let named = format!("{}: its mode is {mode:o}. `chmod 600 {}`", file.display(), file.display());
+            assert!(log.contains(&named), "{named}: {log}");
+            assert_eq!(fs::metadata(file).unwrap().permissions().mode() & 0o777, mode, "it is left alone");
+        }
+    }
+    set_mode(data.path(), 0o777);
+    let log = start();
+    assert!(log.contains(&format!("`chmod go-w {}`", data.path().display())), "{log}");
+    set_mode(data.path(), 0o755);
+    files.iter().for_each(|file| set_mode(file, 0o600));
+    let log = start();
+    assert!(!log.contains("others may"), "{log}");
+}
