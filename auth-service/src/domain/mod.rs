@@ -13,8 +13,10 @@ pub mod import;
 pub mod introspection;
 pub mod keyring;
 pub mod login;
+pub mod marks;
 pub mod passwords;
 pub mod random;
+pub mod readiness;
 pub mod recovery;
 pub mod refresh;
 pub mod revocation;
@@ -26,6 +28,7 @@ pub mod users;
 pub use access_token::FIRST_PARTY;
 pub use clock::DatabaseClock;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use shared_claims::Verifier;
@@ -34,6 +37,7 @@ use crate::store::Store;
 use audit::Audit;
 use guessing::Guessing;
 use keyring::Keyring;
+use marks::Marks;
 use passwords::{Hasher, PasswordPolicy};
 use revocation::StatusLists;
 use rights::Roles;
@@ -54,7 +58,10 @@ pub struct Issuer {
     pub audit: Audit,
     /// What verifiers learn about ended sessions.
     pub lists: StatusLists,
-    /// Knows the tokens of this issuer again.
+    /// How far the database had come when it was last seen.
+    pub marks: Arc<Marks>,
+    /// Where tokens stand in requests, and how a request without a good one is answered. It holds no keys: the keyring
+    /// judges tokens.
     pub verifier: Verifier,
     /// What tokens and sessions are like.
     pub policy: Policy,

@@ -5,9 +5,12 @@
 //! keys, and the numbers that were given since by not giving them again.
 
 use super::keyring::{self, KeyringError, Plan, Sealer, UnopenedAuditKeys};
+use super::random;
 use super::revocation::LIST_SIZE;
+use crate::store::issuance::{self, Beginning};
 use crate::store::{
-    Connection, Store, StoreError, audit_heads, clients, issuance, keys, revocations, sessions, status_lists,
+    Connection, Store, StoreError, audit_heads, clients, keys, master_keys, revocations, sessions,
+    status_lists,
 };
 
 /// How far numbers and revisions skip: more than could have been given between a copy and its restoration.
@@ -27,7 +30,8 @@ pub struct Recovered {
 }
 
 /// Ends every session and begins anew, with new keys. Accounts, passwords, clients and their secrets stay, and so does the
-/// audit trail. The keys in the database need not open.
+/// audit trail. The keys in the database need not open. `highest_epoch` is the highest one that was seen of any database:
+/// the copy may be from before it. The database gets another name, so that marks of it no longer apply, here and elsewhere.
 ///
 /// # Errors
 /// The store's, or a key could not be made: nothing has changed.
@@ -35,6 +39,7 @@ pub async fn recover(
     store: &Store,
     sealer: &Sealer,
     plan: &Plan,
+    highest_epoch: i64,
     now: i64,
 ) -> Result<Recovered, KeyringError> {
     let fresh = keyring::first_keys(sealer, plan, now)?;
@@ -44,10 +49,17 @@ pub async fn recover(
         log::error!("somebody changed keys of the audit trail in the database: {tampered_audit_keys:?}");
     }
     let lost = lost_audit_keys.clone();
+    let (database_id, master_key) = (random::id(), sealer.current_id().to_owned());
     let begin_anew = move |db: &mut Connection| {
         let before = issuance::read(db)?;
-        let next_number = (before.next_number.saturating_add(SKIP) / LIST_SIZE + 1) * LIST_SIZE;
-        issuance::begin_epoch(db, next_number, before.keys_revision.saturating_add(SKIP))?;
+        let beginning = Beginning {
+            epoch: before.epoch.max(highest_epoch).saturating_add(1),
+            next_number: (before.next_number.saturating_add(SKIP) / LIST_SIZE + 1) * LIST_SIZE,
+            keys_revision: before.keys_revision.saturating_add(SKIP),
+            database_id,
+        };
+        issuance::begin_epoch(db, &beginning)?;
+        master_keys::put_last(db, &master_key)?;
         let ended = sessions::end_everything(db, now)?;
         clients::drop_numbers(db)?;
         revocations::forget_all(db)?;

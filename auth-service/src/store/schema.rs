@@ -50,6 +50,14 @@ diesel::table! {
         keys_revision -> BigInt,
         next_number -> BigInt,
         longest_access_ttl -> BigInt,
+        database_id -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    master_keys (id) {
+        id -> Text,
+        number -> BigInt,
     }
 }
 
