@@ -127,13 +127,13 @@ async fn a_failover_to_a_standby_that_lacks_commits_serves_no_request_from_it() 
     assert_eq!(service.get("/status-lists/0").await.0, 200, "and it has seen it");
     server.go_on_with_the_copy();
     // Not for a moment: each connection is looked at before it is used.
-    loop {
-        let (status, answer) = service.login("alice").await;
-        assert_eq!(status, 503, "{answer}");
-        if answer["code"] == "database_behind" {
-            break;
-        }
-    }
+    service
+        .wait_until("it is noticed", async || {
+            let (status, answer) = service.login("alice").await;
+            assert_eq!(status, 503, "{answer}");
+            answer["code"] == "database_behind"
+        })
+        .await;
     assert_eq!((service.get("/readyz").await.0, service.get("/livez").await.0), (503, 200));
     let recover = program(folder.path()).env("AUTH__DATABASE_URL", &url).arg("recover").output().unwrap();
     assert_eq!(recover.status.code(), Some(0), "{recover:?}");

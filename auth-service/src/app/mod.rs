@@ -142,7 +142,11 @@ pub async fn build_issuer(settings: &Settings, clock: Clock) -> Result<Issuer, S
     let issuer = assemble(settings, clock).await?;
     match issuer.marks.why_behind() {
         None => Ok(issuer),
-        Some(lack) => Err(StartError::Behind(lack)),
+        Some(lack) => {
+            let (marks, now) = (Arc::clone(&issuer.marks), issuer.clock.now());
+            let _ = spawn_blocking(move || marks.save(now)).await; // an error means that the runtime ends
+            Err(StartError::Behind(lack))
+        }
     }
 }
 
@@ -202,6 +206,9 @@ pub async fn recover(settings: &Settings, clock: Clock) -> Result<usize, StartEr
     audit.record(event).await;
     if tokio::time::timeout(settings.database.timeout, audit.close()).await.is_err() {
         log::error!("the database did not take what this adds to the audit trail");
+    }
+    if let Some(name) = recovered.former_name {
+        marks.supersede(&name);
     }
     marks.check(&store).await?;
     let _ = spawn_blocking(move || marks.save(now)).await; // an error means that the runtime ends

@@ -21,6 +21,8 @@ const SKIP: i64 = 1 << 32;
 pub struct Recovered {
     /// How many sessions were alive.
     pub ended: usize,
+    /// The name that the database had: what has it from now on is a copy from before.
+    pub former_name: Option<String>,
     /// The audit keys that were lost with the master key: they are gone, and what they prove cannot be proven any more.
     pub lost_audit_keys: Vec<String>,
     /// The audit keys that do not open although others do: somebody changed them. They stay, as evidence.
@@ -71,9 +73,10 @@ pub async fn recover(
         fresh.iter().chain(&successor).try_for_each(|key| keys::insert(db, key))?;
         Ok::<_, StoreError>((
             ended,
+            before.database_id,
             audit_heads::down_from(db, None, 1)?.first().map_or(0, |head| head.number),
         ))
     };
-    let (ended, newest_chain) = store.write(begin_anew).await?;
-    Ok(Recovered { ended, lost_audit_keys, tampered_audit_keys, newest_chain })
+    let (ended, former_name, newest_chain) = store.write(begin_anew).await?;
+    Ok(Recovered { ended, former_name, lost_audit_keys, tampered_audit_keys, newest_chain })
 }

@@ -3,9 +3,9 @@
 use auth_service::app;
 use auth_service::settings::Settings;
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::api::support::{PASSWORD, Service, send};
+use crate::api::support::{Service, send};
 
 /// In the order in which rows may be put in.
 const TABLES: [&str; 11] = [
@@ -83,9 +83,27 @@ fn marks(service: &Service) -> Value {
 /// What the file says about the one database that it knows.
 fn only_mark(service: &Service) -> Value {
     let marks = marks(service);
-    let databases = marks["databases"].as_object().unwrap();
+    let Some(databases) = marks["databases"].as_object() else { return Value::Null };
     assert_eq!(databases.len(), 1, "{marks}");
     databases.values().next().unwrap().clone()
+}
+
+/// Stops the service, and waits until its last entries and its marks are written.
+async fn stop(service: &Service) {
+    service.stop().await;
+    service
+        .wait_until("the marks are written", async || {
+            let open = service.count("audit_heads WHERE closed_at IS NULL");
+            let newest = "SELECT max(number) FROM audit_heads";
+            let heads = only_mark(service)["audit"].as_object().cloned().unwrap_or_default();
+            let is_marked = |(chain, head): (&String, &Value)| {
+                let (number, position) = (&head["number"], &head["position"]);
+                let row = format!("chain = '{chain}' AND position = {position} AND number = ({newest})");
+                number.is_i64() && service.count(&format!("audit_heads WHERE {row}")) == 1
+            };
+            open == 0 && heads.iter().any(is_marked)
+        })
+        .await;
 }
 
 #[actix_web::test]
@@ -97,11 +115,14 @@ async fn a_database_that_is_set_back_under_a_running_service_is_served_no_more_u
     assert!(service.revokes(&tokens).await);
     restore(&service);
     assert_not_served(&service).await;
-    // Nor do commands work with it.
+    // Nor do commands work with it, once it is written down.
     let settings = Settings::load(&service.variables).unwrap();
-    let error = app::build_issuer(&settings, service.clock.clock()).await.err().unwrap().to_string();
-    assert!(error.contains("`auth-service recover`"), "{error}");
-    let another_folder = tempfile::tempdir().unwrap();
+    service
+        .wait_until("commands refuse", async || {
+            let error = app::build_issuer(&settings, service.clock.clock()).await.err();
+            error.is_some_and(|error| error.to_string().contains("`auth-service recover`"))
+        })
+        .await;
     recover(&service).await;
     until_ready(&service).await;
     service.try_refresh(&tokens.refresh).await.assert_oauth_error(400, "invalid_grant");
@@ -114,7 +135,6 @@ async fn a_database_that_is_set_back_under_a_running_service_is_served_no_more_u
     assert_not_served(&service).await;
     recover(&service).await;
     until_ready(&service).await;
-    drop(another_folder);
     assert_eq!(service.get_as("/me", &service.login("alice").await.access).await.status, 200);
 }
 
@@ -122,23 +142,21 @@ async fn a_database_that_is_set_back_under_a_running_service_is_served_no_more_u
 async fn a_database_that_is_set_back_before_a_start_is_not_served_until_it_is_recovered() {
     let service = Service::start().await;
     let tokens = service.register_and_login("alice").await;
-    service.stop().await;
+    stop(&service).await;
     back_up(&service);
     let service = service.restart(&[]).await;
-    // Nothing but an entry of the audit trail tells of it.
+    // Nothing but the audit trail tells of it.
     service.refresh(&tokens.refresh).await;
-    let service = service.restart(&[]).await;
-    let replica = service.replica().await;
-    service.stop().await;
+    stop(&service).await;
     restore(&service);
     let service = service.restart(&[]).await;
     assert_not_served(&service).await;
     assert_eq!(service.count("audit_heads"), service.count("kept_audit_heads"), "nothing was written to it");
-    // One that was started without marks goes on writing to it; it stays behind all the same.
-    for name in ["bob", "carol"] {
-        if replica.get("/readyz").await.status == 200 {
-            replica.post("/register", &json!({ "username": name, "password": PASSWORD })).await;
-        }
+    // One that starts without marks writes to it; it stays behind all the same.
+    let replica = service.replica().await;
+    replica.operator().await.withdraw_signing_keys().await.unwrap();
+    for _ in 0..3 {
+        replica.logout(&replica.login("alice").await.access).await;
     }
     let service = service.restart(&[]).await;
     assert_not_served(&service).await;
@@ -209,7 +227,7 @@ async fn processes_that_share_a_data_folder_keep_their_marks_in_one_file() {
 #[actix_web::test]
 async fn what_a_command_has_committed_is_in_the_marks() {
     let service = Service::start().await;
-    service.stop().await;
+    stop(&service).await;
     let before = only_mark(&service)["keys_revision"].as_i64().unwrap();
     let operator = service.operator().await;
     operator.rotate_signing_key().await.unwrap();
@@ -242,7 +260,7 @@ async fn where_marks_cannot_be_kept_readyz_has_a_note_and_what_is_in_memory_coun
 #[actix_web::test]
 async fn marks_that_nobody_wrote_are_a_sentence_at_start() {
     let service = Service::start().await;
-    service.stop().await;
+    stop(&service).await;
     let file = std::path::Path::new(&service.variables["AUTH__DATA_DIR"]).join("marks.json");
     std::fs::write(&file, "{\"databases\": 7}").unwrap();
     let settings = Settings::load(&service.variables).unwrap();

@@ -66,7 +66,9 @@ impl Server {
     /// Stops the server, keeps a copy of everything as it is now, and starts it again.
     pub fn keep_a_copy(&self) {
         let folder = self.folder.display();
-        as_postgres(&format!("pg_ctl -D {folder}/data -m fast -w stop >/dev/null && cp -a {folder}/data {folder}/copy"));
+        as_postgres(&format!(
+            "pg_ctl -D {folder}/data -m fast -w stop >/dev/null && cp -a {folder}/data {folder}/copy"
+        ));
         self.go_on();
     }
 

@@ -28,7 +28,7 @@ pub(super) struct Progress {
     /// Chains of the audit trail that processes with this data folder wrote, by their ids.
     #[serde(default)]
     audit: BTreeMap<String, Head>,
-    /// Once found behind, it stays behind, whatever is written to it since.
+    /// Once found behind, or recovered under another name, it stays behind, whatever is written to it since.
     #[serde(default)]
     set_back: bool,
     /// When the file was last written for it, in unix seconds.
@@ -59,7 +59,7 @@ impl Book {
         *known != before
     }
 
-    /// Remembers that a database was set back; says whether that is new.
+    /// Remembers that a database was set back, or that only copies have this name still; says whether that is new.
     pub(super) fn set_back(&mut self, id: &str) -> bool {
         let known = self.databases.entry(id.to_owned()).or_default();
         !std::mem::replace(&mut known.set_back, true)
@@ -140,7 +140,7 @@ impl Progress {
 
     fn lacked_by(&self, found: &Self, newest_chain: i64) -> Option<String> {
         if self.set_back {
-            return Some("it was set back, and not recovered since".to_owned());
+            return Some("it was set back before, or recovered under another name".to_owned());
         }
         if found.epoch < self.epoch {
             return Some(format!("epoch {} instead of {}", found.epoch, self.epoch));

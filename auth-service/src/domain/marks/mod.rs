@@ -50,6 +50,8 @@ struct State {
     unsaved: bool,
     /// Whether the file could not be read or written the last time.
     unsavable: bool,
+    /// The name of the database when it was last found whole. Another one under the same process means a recovery.
+    serving: Option<String>,
     /// Which database is behind, and in what.
     behind: Option<(String, String)>,
     /// The chain of the audit trail that this process writes.
@@ -134,6 +136,12 @@ impl Marks {
         self.state().chain = Some(chain);
     }
 
+    /// Remembers that the database of this name was recovered: what has this name still is a copy from before.
+    pub fn supersede(&self, name: &str) {
+        let mut state = self.state();
+        state.unsaved |= state.book.set_back(name);
+    }
+
     /// Writes what is new into the file, together with what other processes wrote there. Blocks.
     pub fn save(&self, now: i64) {
         let book = {
@@ -172,6 +180,9 @@ impl Marks {
         match expected.0.lacks(id, &found, standing.newest_chain) {
             None => {
                 state.unsaved |= state.book.raise(id, found);
+                if let Some(former) = state.serving.replace(id.clone()).filter(|former| former != id) {
+                    state.unsaved |= state.book.set_back(&former);
+                }
                 if state.behind.as_ref().is_some_and(|(behind, _)| behind != id) {
                     state.behind = None;
                     self.behind.store(false, Ordering::Release);
