@@ -72,6 +72,13 @@ impl KeySet {
         Ok(Self { by_kid, revision: revision.as_u64() })
     }
 
+    /// No key at all: every token is [of an unknown key](crate::error::Refusal::UnknownKey). For an issuer that judges its
+    /// own tokens and has withdrawn every key; what is fetched is never taken for that.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self { by_kid: HashMap::new(), revision: None }
+    }
+
     fn collect(keys: impl Iterator<Item = (String, VerifyingKey)>) -> HashMap<String, VerifyingKey> {
         let mut by_kid: HashMap<String, VerifyingKey> = HashMap::new();
         let mut ambiguous = HashSet::new();

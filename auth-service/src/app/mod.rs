@@ -5,24 +5,26 @@ mod rules;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use actix_web::web::{Data, ServiceConfig};
-use secrecy::{ExposeSecret as _, SecretString};
 use service_kit::access::{warn_if_shared, warn_if_writable};
 use service_kit::folder::make_private;
 use service_kit::settings::SettingsError;
 use service_kit::{App, Capacity, CapacityError, Cors, Endpoint, Tls};
 use shared_claims::{
     Verifier,
-    error::{KeySetError, SetupError},
+    error::SetupError,
     verifier::{Algorithm, Clock, KeySet},
 };
+use tokio::task::spawn_blocking;
 use url::Url;
 
 use crate::domain::audit::{Audit, Event, EventKind};
 use crate::domain::guessing::Guessing;
 use crate::domain::keyring::sealing::{self, MasterKeyError};
-use crate::domain::keyring::{Keyring, KeyringError, Sealer};
+use crate::domain::keyring::{Judge, Keyring, KeyringError, Sealer};
+use crate::domain::marks::{Marks, MarksError};
 use crate::domain::passwords::Hasher;
 use crate::domain::revocation::{Places, StatusListPolicy, StatusLists};
 use crate::domain::{DatabaseClock, Issuer, Policy, recovery, settle_addresses};
@@ -52,8 +54,13 @@ pub enum StartError {
     Threads(String),
     #[error("cannot set up the verifier of our own tokens: {0}")]
     Verifier(#[from] SetupError),
-    #[error("our own key set cannot be read: {0}")]
-    KeySet(#[from] KeySetError),
+    #[error(transparent)]
+    Marks(#[from] MarksError),
+    #[error(
+        "the database is older than what was answered from it before ({0}): nothing works with it until \
+         `auth-service recover` was run"
+    )]
+    Behind(String),
     #[error("cannot listen on {0}: {1}")]
     Listen(SocketAddr, io::Error),
     #[error("cannot write the metadata: {0}")]
@@ -73,10 +80,13 @@ pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError>
     let capacity = Capacity::claim(&settings.http, rules::descriptors(settings))?;
     let limits = rules::place_limits(settings, capacity);
     let places = Places::new(limits);
-    let issuer = Data::new(build_issuer(settings, clock).await?);
-    issuer.publish_lists().await?;
-    if let Err(error) = settle_addresses(&issuer.store).await {
-        log::warn!("the addresses of accounts were not looked at: {error}");
+    let issuer = Data::new(assemble(settings, clock).await?);
+    let behind = issuer.marks.is_behind();
+    if !behind {
+        issuer.publish_lists().await?;
+        if let Err(error) = settle_addresses(&issuer.store).await {
+            log::warn!("the addresses of accounts were not looked at: {error}");
+        }
     }
     let max_age = settings.keys.max_age.as_secs();
     let metadata = Data::new(Metadata::new(&issuer.policy, issuer.keyring.algorithms(), max_age)?);
@@ -96,7 +106,7 @@ pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError>
     let issuer_path =
         Url::parse(&settings.issuer).map_or_else(|_| String::new(), |url| url.path().to_owned());
     let upkeep = rules::upkeep(settings);
-    let (background, audit) = (issuer.clone(), issuer.audit.clone());
+    let (background, ending) = (issuer.clone(), issuer.clone());
     let (listening, look_at_clients) = (issuer.clone(), rules::look_at_clients(settings));
     let routes = move |config: &mut ServiceConfig| {
         config
@@ -124,33 +134,57 @@ pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError>
     warn_about(settings);
     warn_about_files(settings);
     log::info!("issues tokens as {}", settings.issuer);
-    audit.begin().await;
+    if !behind {
+        ending.audit.begin().await;
+    }
     Ok(app
         .beside(async move { background.keep_up(upkeep).await })
         .beside(async move { listening.follow_withdrawals(&places, look_at_clients).await })
-        .afterwards(async move { audit.close().await }))
+        .afterwards(async move {
+            ending.audit.close().await;
+            ending.save_marks().await;
+        }))
 }
 
 fn open_tls(settings: &Settings, clock: Clock) -> Result<Option<Tls>, SettingsError> {
     Tls::open(&settings.tls, Box::new(move || clock.now()))
 }
 
-/// The use cases without HTTP: what `build` serves, and what the command line works with.
+/// The use cases without HTTP: what the command line works with.
 ///
 /// # Errors
 /// [`StartError`].
 pub async fn build_issuer(settings: &Settings, clock: Clock) -> Result<Issuer, StartError> {
+    let issuer = assemble(settings, clock).await?;
+    match issuer.marks.why_behind() {
+        None => Ok(issuer),
+        Some(lack) => {
+            let (marks, now) = (Arc::clone(&issuer.marks), issuer.clock.now());
+            let _ = spawn_blocking(move || marks.save(now)).await; // an error means that the runtime ends
+            Err(StartError::Behind(lack))
+        }
+    }
+}
+
+/// The use cases, also over a database that is behind its marks: nothing is written to it then.
+async fn assemble(settings: &Settings, clock: Clock) -> Result<Issuer, StartError> {
     make_data_dir(settings)?;
     let sealer = sealer(settings)?;
+    let marks = Arc::new(Marks::open(&settings.data_dir)?);
     let store = Store::open(&settings.database_url(), store_limits(settings))?;
+    let is_whole = marks.check(&store).await?.is_some();
+    let inspecting = Arc::clone(&marks);
+    store.inspect(move |db| inspecting.inspect(db));
     let clock = database_clock(&store, clock).await?;
-    let keyring = Keyring::open(&store, sealer, clock.now(), rules::plan(settings)).await?;
-    let audit =
-        Audit::start(store.clone(), keyring.audit_keys(), clock.clone(), rules::audit_rules(settings));
     let scheme = rules::scheme(settings)?;
     let policy = rules::policy(settings, &scheme);
+    let accepted = accepted(&policy)?;
     let secret = settings.tokens.shared_secret.as_ref();
-    let verifier = verifier(&policy, &keyring, secret)?
+    let judge = Judge::new(accepted.clone(), clock.clock(), secret)?;
+    let keyring = Keyring::open(&store, sealer, clock.now(), rules::plan(settings), judge, is_whole).await?;
+    let audit =
+        Audit::start(store.clone(), keyring.audit_keys(), clock.clone(), rules::audit_rules(settings));
+    let verifier = Verifier::with_keys(accepted, KeySet::empty())
         .with_clock(clock.clock())
         .with_sources(CookieMode::access_sources(rules::pages(settings)?));
     let hasher = Hasher::start(rules::hashing(settings, scheme), rules::hashing_limits(settings))
@@ -160,7 +194,7 @@ pub async fn build_issuer(settings: &Settings, clock: Clock) -> Result<Issuer, S
         ttl: settings.status_lists.ttl,
     });
     let guessing = settings.limits.enabled.then(|| Guessing::new(rules::guessing_rules(settings)));
-    let issuer = Issuer { store, clock, keyring, hasher, guessing, audit, lists, verifier, policy };
+    let issuer = Issuer { store, clock, keyring, hasher, guessing, audit, lists, marks, verifier, policy };
     issuer.record_key_news().await;
     Ok(issuer)
 }
@@ -172,11 +206,15 @@ pub async fn build_issuer(settings: &Settings, clock: Clock) -> Result<Issuer, S
 pub async fn recover(settings: &Settings, clock: Clock) -> Result<usize, StartError> {
     make_data_dir(settings)?;
     let sealer = sealer(settings)?;
+    let marks = Arc::new(Marks::open(&settings.data_dir)?);
     let store = Store::open(&settings.database_url(), store_limits(settings))?;
     let clock = database_clock(&store, clock).await?;
-    let recovered = recovery::recover(&store, &sealer, &rules::plan(settings), clock.now()).await?;
-    let keyring = Keyring::open(&store, sealer, clock.now(), rules::plan(settings)).await?;
-    let audit = Audit::start(store, keyring.audit_keys(), clock, rules::audit_rules(settings));
+    let (plan, now) = (rules::plan(settings), clock.now());
+    let recovered = recovery::recover(&store, &sealer, &plan, marks.highest_epoch(), now).await?;
+    let accepted = accepted(&rules::policy(settings, &rules::scheme(settings)?))?;
+    let judge = Judge::new(accepted, clock.clock(), settings.tokens.shared_secret.as_ref())?;
+    let keyring = Keyring::open(&store, sealer, now, plan, judge, true).await?;
+    let audit = Audit::start(store.clone(), keyring.audit_keys(), clock, rules::audit_rules(settings));
     let event = Event::of(EventKind::Recovered).with("ended", recovered.ended);
     let event =
         event.with("lost_keys", recovered.lost_audit_keys).with("newest_chain", recovered.newest_chain);
@@ -185,6 +223,11 @@ pub async fn recover(settings: &Settings, clock: Clock) -> Result<usize, StartEr
     if tokio::time::timeout(settings.database.timeout, audit.close()).await.is_err() {
         log::error!("the database did not take what this adds to the audit trail");
     }
+    if let Some(name) = recovered.former_name {
+        marks.supersede(&name);
+    }
+    marks.check(&store).await?;
+    let _ = spawn_blocking(move || marks.save(now)).await; // an error means that the runtime ends
     Ok(recovered.ended)
 }
 
@@ -227,17 +270,8 @@ fn sealer(settings: &Settings) -> Result<Sealer, StartError> {
 }
 
 /// Our own routes take every token that we give, whatever its audience: they look at the store as well.
-fn verifier(
-    policy: &Policy,
-    keyring: &Keyring,
-    secret: Option<&SecretString>,
-) -> Result<Verifier, StartError> {
-    let accepted =
-        shared_claims::Policy::new(&policy.issuer, &policy.allowed_audiences)?.realm("auth-service");
-    match secret {
-        Some(secret) => Ok(Verifier::with_shared_secret(accepted, secret.expose_secret().as_bytes())?),
-        None => Ok(Verifier::with_keys(accepted, KeySet::from_json(keyring.published().json.as_bytes())?)),
-    }
+fn accepted(policy: &Policy) -> Result<shared_claims::Policy, SetupError> {
+    Ok(shared_claims::Policy::new(&policy.issuer, &policy.allowed_audiences)?.realm("auth-service"))
 }
 
 fn master_key_path(settings: &Settings) -> PathBuf {

@@ -135,6 +135,8 @@ async fn as_operator<T>(
         if tokio::time::timeout(settings.database.timeout, issuer.audit.close()).await.is_err() {
             eprintln!("auth-service: the database did not take what this command adds to the audit trail");
         }
+        // The process ends: what it committed is written down now.
+        issuer.save_marks().await;
         done
     };
     operator().scope(work).await

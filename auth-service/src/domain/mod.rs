@@ -19,8 +19,10 @@ pub mod keyring;
 pub mod login;
 pub mod names;
 pub mod operators;
+pub mod marks;
 pub mod passwords;
 pub mod random;
+pub mod readiness;
 pub mod recovery;
 pub mod refresh;
 pub mod revocation;
@@ -34,6 +36,7 @@ pub use address_check::{AddressReport, settle_addresses};
 pub use clock::{DatabaseClock, Moment};
 pub use entity_tag::entity_tag;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use shared_claims::Verifier;
@@ -43,6 +46,7 @@ use audit::Audit;
 use guessing::Guessing;
 use keyring::Keyring;
 use names::NameRules;
+use marks::Marks;
 use passwords::{Hasher, PasswordPolicy};
 use revocation::StatusLists;
 use rights::Roles;
@@ -63,7 +67,10 @@ pub struct Issuer {
     pub audit: Audit,
     /// What verifiers learn about ended sessions.
     pub lists: StatusLists,
-    /// Knows the tokens of this issuer again.
+    /// How far the database had come when it was last seen.
+    pub marks: Arc<Marks>,
+    /// Where tokens stand in requests, and how a request without a good one is answered. It holds no keys: the keyring
+    /// judges tokens.
     pub verifier: Verifier,
     /// What tokens and sessions are like.
     pub policy: Policy,

@@ -5,9 +5,11 @@
 //! keys, and the numbers that were given since by not giving them again.
 
 use super::keyring::{self, KeyringError, Plan, Sealer, UnopenedAuditKeys};
+use super::random;
 use super::revocation::LIST_SIZE;
+use crate::store::issuance::{self, Beginning};
 use crate::store::{
-    Connection, Store, StoreError, audit_heads, clients, issuance, keys, resting_names, revocations,
+    Connection, Store, StoreError, audit_heads, clients, keys, master_keys, resting_names, revocations,
     sessions, status_lists,
 };
 
@@ -19,6 +21,8 @@ const SKIP: i64 = 1 << 32;
 pub struct Recovered {
     /// How many sessions were alive.
     pub ended: usize,
+    /// The name that the database had: what has it from now on is a copy from before.
+    pub former_name: Option<String>,
     /// The audit keys that were lost with the master key: they are gone, and what they prove cannot be proven any more.
     pub lost_audit_keys: Vec<String>,
     /// The audit keys that do not open although others do: somebody changed them. They stay, as evidence.
@@ -28,7 +32,8 @@ pub struct Recovered {
 }
 
 /// Ends every session and begins anew, with new keys. Accounts, passwords, clients and their secrets stay, and so does the
-/// audit trail. The keys in the database need not open.
+/// audit trail. The keys in the database need not open. `highest_epoch` is the highest one that was seen of any database:
+/// the copy may be from before it. The database gets another name, so that marks of it no longer apply, here and elsewhere.
 ///
 /// # Errors
 /// The store's, or a key could not be made: nothing has changed.
@@ -36,6 +41,7 @@ pub async fn recover(
     store: &Store,
     sealer: &Sealer,
     plan: &Plan,
+    highest_epoch: i64,
     now: i64,
 ) -> Result<Recovered, KeyringError> {
     let fresh = keyring::first_keys(sealer, plan, now)?;
@@ -49,10 +55,17 @@ pub async fn recover(
     if !lost_name_keys.is_empty() {
         log::warn!("the key of the names that rest does not open: they are free, and a new key is made");
     }
+    let (database_id, master_key) = (random::id(), sealer.current_id().to_owned());
     let begin_anew = move |db: &mut Connection| {
         let before = issuance::read(db)?;
-        let next_number = (before.next_number.saturating_add(SKIP) / LIST_SIZE + 1) * LIST_SIZE;
-        issuance::begin_epoch(db, next_number, before.keys_revision.saturating_add(SKIP))?;
+        let beginning = Beginning {
+            epoch: before.epoch.max(highest_epoch).saturating_add(1),
+            next_number: (before.next_number.saturating_add(SKIP) / LIST_SIZE + 1) * LIST_SIZE,
+            keys_revision: before.keys_revision.saturating_add(SKIP),
+            database_id,
+        };
+        issuance::begin_epoch(db, &beginning)?;
+        master_keys::put_last(db, &master_key)?;
         let ended = sessions::end_everything(db, now)?;
         clients::drop_numbers(db)?;
         revocations::forget_all(db)?;
@@ -67,9 +80,10 @@ pub async fn recover(
         fresh.iter().chain(&successor).try_for_each(|key| keys::insert(db, key))?;
         Ok::<_, StoreError>((
             ended,
+            before.database_id,
             audit_heads::down_from(db, None, 1)?.first().map_or(0, |head| head.number),
         ))
     };
-    let (ended, newest_chain) = store.write(begin_anew).await?;
-    Ok(Recovered { ended, lost_audit_keys, tampered_audit_keys, newest_chain })
+    let (ended, former_name, newest_chain) = store.write(begin_anew).await?;
+    Ok(Recovered { ended, former_name, lost_audit_keys, tampered_audit_keys, newest_chain })
 }

@@ -123,7 +123,11 @@ impl Issuer {
     pub async fn refresh(&self, request: RefreshRequest, device: Device) -> Result<Grant, RefreshError> {
         let RefreshRequest { refresh_token, csrf_token, scope, resource } = request;
         let token = self.keyring.decode_refresh_token(refresh_token.expose_secret());
-        let token = token.ok_or(RefreshError::InvalidGrant)?;
+        let Some(token) = token else {
+            // While keys cannot be loaded, what is not known may be good.
+            let closed = self.keyring.is_closed();
+            return Err(if closed { KeyringError::Closed.into() } else { RefreshError::InvalidGrant });
+        };
         let csrf_token = csrf_token.as_ref().map(ExposeSecret::expose_secret);
         self.check_csrf_token(csrf_token, &token.session_id).map_err(|_| RefreshError::CsrfToken)?;
         let spare = self.take_number().await?;

@@ -1,8 +1,10 @@
 //! What a process does by itself, beside answering requests.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::clock::TOLERANCE;
@@ -32,6 +34,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 const NEWS_GAP: Duration = Duration::from_millis(200);
 /// How often to see whether a key is due.
 const ROTATION: Duration = Duration::from_secs(1);
+/// How often marks are written at the most.
+const MARKS: Duration = Duration::from_secs(1);
 /// How often to compare clocks with the database.
 const CLOCK: Duration = Duration::from_secs(10);
 /// A list is published for at least this many seconds after its last number was leased, for those that still have some.
@@ -44,6 +48,7 @@ impl Issuer {
             self.spread_news(upkeep.look),
             self.rotate_keys(),
             self.follow_the_clock(),
+            self.keep_marks(),
             self.tidy_up(upkeep)
         );
         all.0
@@ -64,25 +69,47 @@ impl Issuer {
     }
 
     async fn rotate_keys(&self) -> Infallible {
+        let mut complained = false;
         loop {
-            let moment = self.moment();
-            // A key that is made by a wrong clock would be in force at a wrong time, and hold up those that are due before.
-            let made = if moment.in_doubt {
-                Ok(false)
-            } else {
-                self.keyring.rotate_if_due(&self.store, moment.now).await
-            };
-            let rotated = match made {
-                Ok(true) => self.reload_keys().await,
-                Ok(false) => Ok(()),
-                Err(error) => Err(error),
-            };
-            self.record_key_news().await;
-            if let Err(error) = rotated {
-                log::warn!("a key that is due could not be made: {error}");
+            // A database that was set back is left as it is.
+            if !self.marks.is_behind() {
+                let done = self.look_after_keys().await;
+                if let Err(error) = &done
+                    && !complained
+                {
+                    log::warn!("what is due for keys could not be done; trying again: {error}");
+                }
+                complained = done.is_err();
+                self.record_key_news().await;
             }
             sleep(ROTATION).await;
         }
+    }
+
+    async fn look_after_keys(&self) -> Result<(), KeyringError> {
+        let moment = self.moment();
+        self.keyring.settle(&self.store, moment.now).await?;
+        // A key that is made by a wrong clock would be in force at a wrong time, and hold up those that are due before.
+        if !moment.in_doubt && self.keyring.rotate_if_due(&self.store, moment.now).await? {
+            self.reload_keys().await?;
+        }
+        Ok(())
+    }
+
+    async fn keep_marks(&self) -> Infallible {
+        loop {
+            self.save_marks().await;
+            sleep(MARKS).await;
+        }
+    }
+
+    /// Writes down how far the database is.
+    pub async fn save_marks(&self) {
+        if let Err(error) = self.look().await {
+            log::debug!("no look at how far the database is: {error}");
+        }
+        let (marks, now) = (Arc::clone(&self.marks), self.now());
+        let _ = spawn_blocking(move || marks.save(now)).await; // an error means that the runtime ends
     }
 
     async fn follow_the_clock(&self) -> Infallible {
@@ -99,7 +126,9 @@ impl Issuer {
 
     async fn tidy_up(&self, upkeep: Upkeep) -> Infallible {
         loop {
-            if let Err(error) = self.clean_up(upkeep).await {
+            if !self.marks.is_behind()
+                && let Err(error) = self.clean_up(upkeep).await
+            {
                 log::warn!("what is over could not be deleted: {error}");
             }
             sleep(upkeep.clean_up).await;
@@ -111,13 +140,7 @@ impl Issuer {
     /// # Errors
     /// [`KeyringError`]: the keys stay as they were.
     pub async fn reload_keys(&self) -> Result<(), KeyringError> {
-        if self.keyring.reload(&self.store, self.moment().over()).await?
-            && let Ok(keys) =
-                shared_claims::verifier::KeySet::from_json(self.keyring.published().json.as_bytes())
-        {
-            self.verifier.set_keys(keys);
-        }
-        Ok(())
+        self.keyring.reload(&self.store, self.moment().over()).await
     }
 
     /// Publishes a new signing key ahead of its use.
@@ -158,7 +181,7 @@ impl Issuer {
         while self.store.write(move |db| guesses::forget(db, due, most)).await? == upkeep.step as usize {
             sleep(PAUSE).await;
         }
-        self.forget_names(now, upkeep.step).await?;
+        self.forget_names(due, upkeep.step).await?;
         self.drop_lists(due).await?;
         self.keyring.delete_retired(&self.store, due, walk.oldest_rotation).await?;
         self.record_key_news().await;

@@ -65,11 +65,18 @@ impl IntoProblem for HashingError {
 
 impl IntoProblem for KeyringError {
     fn into_problem(self) -> Problem {
-        if let Self::Store(error) = self {
-            return error.into_problem();
+        match self {
+            Self::Store(error) => error.into_problem(),
+            // It closed while the request was under way.
+            Self::Closed => {
+                let detail = "The service cannot sign right now.";
+                Problem::unavailable("keys_not_loaded", detail, STORE_RETRY)
+            }
+            error => {
+                log::error!("{error}");
+                Problem::internal()
+            }
         }
-        log::error!("{self}");
-        Problem::internal()
     }
 }
 

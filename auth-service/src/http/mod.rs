@@ -21,6 +21,7 @@ mod origin;
 mod password_policy;
 mod rates;
 mod revocation;
+mod serving;
 mod sessions;
 mod status_lists;
 mod token;
@@ -42,7 +43,7 @@ pub(crate) use status_lists::Listeners;
 pub(crate) fn routes(config: &mut ServiceConfig, issuer_path: &str) {
     let metadata = format!("/.well-known/oauth-authorization-server{}", issuer_path.trim_end_matches('/'));
     // Around every route: what happens in a request is remembered with where that came from.
-    let all = web::scope("").wrap(from_fn(origin::remember));
+    let all = web::scope("").wrap(from_fn(serving::while_it_can)).wrap(from_fn(origin::remember));
     let all = all
         .service(path("/register").post(accounts::register))
         .service(path("/password-policy").get(password_policy::password_policy))

@@ -49,6 +49,21 @@ pub fn find(connection: &mut Connection, chain: &str) -> Result<Option<AuditHead
     Ok(dsl::audit_heads.find(chain).select(AuditHead::as_select()).first(connection).optional()?)
 }
 
+/// Number and position of these chains, those that are there.
+///
+/// # Errors
+/// The database's.
+pub fn positions(
+    connection: &mut Connection,
+    chains: &[String],
+) -> Result<Vec<(String, i64, i64)>, StoreError> {
+    if chains.is_empty() {
+        return Ok(Vec::new());
+    }
+    let query = dsl::audit_heads.filter(dsl::chain.eq_any(chains));
+    Ok(query.select((dsl::chain, dsl::number, dsl::position)).load(connection)?)
+}
+
 /// Holds the head of a chain until the transaction ends, and gives it.
 ///
 /// # Errors

@@ -10,7 +10,7 @@ use super::schema::issuance::dsl;
 const ID: i64 = 1;
 
 /// What all replicas agree on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Queryable, Selectable)]
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable)]
 #[diesel(table_name = super::schema::issuance, check_for_backend(MultiBackend))]
 pub struct Issuance {
     /// Part of every refresh token's proof: tokens of an earlier epoch are worth nothing.
@@ -21,12 +21,24 @@ pub struct Issuance {
     pub next_number: i64,
     /// The longest life that access tokens were ever given here, in seconds.
     pub longest_access_ttl: i64,
+    /// The random name of this database; `None` before its first start with a program that gives it one.
+    pub database_id: Option<String>,
 }
 
 /// # Errors
 /// The database's.
 pub fn read(connection: &mut Connection) -> Result<Issuance, StoreError> {
     Ok(dsl::issuance.find(ID).select(Issuance::as_select()).first(connection)?)
+}
+
+/// Holds the row until the transaction ends: whoever changes keys or master keys is alone.
+///
+/// # Errors
+/// The database's.
+pub fn hold(connection: &mut Connection) -> Result<(), StoreError> {
+    // An update that changes nothing, not a read, so that it holds on PostgreSQL as well.
+    diesel::update(dsl::issuance.find(ID)).set(dsl::epoch.eq(dsl::epoch)).execute(connection)?;
+    Ok(())
 }
 
 /// Raises the revision of the keys, and holds the row until the transaction ends: whoever changes keys is alone.
@@ -36,6 +48,16 @@ pub fn read(connection: &mut Connection) -> Result<Issuance, StoreError> {
 pub fn raise_keys_revision(connection: &mut Connection) -> Result<(), StoreError> {
     let row = dsl::issuance.find(ID);
     diesel::update(row).set(dsl::keys_revision.eq(dsl::keys_revision + 1)).execute(connection)?;
+    Ok(())
+}
+
+/// Names the database, unless it has a name.
+///
+/// # Errors
+/// The database's.
+pub fn name_database(connection: &mut Connection, name: &str) -> Result<(), StoreError> {
+    let nameless = dsl::issuance.filter(dsl::id.eq(ID).and(dsl::database_id.is_null()));
+    diesel::update(nameless).set(dsl::database_id.eq(name)).execute(connection)?;
     Ok(())
 }
 
@@ -69,20 +91,25 @@ pub fn remember_access_ttl(connection: &mut Connection, ttl: i64) -> Result<(), 
     Ok(())
 }
 
-/// Begins a new epoch, with numbers from `next_number` on and a revision of the keys that was never reached before.
+/// What a recovery begins with.
+#[derive(Debug, Clone, PartialEq, Eq, AsChangeset)]
+#[diesel(table_name = super::schema::issuance)]
+pub struct Beginning {
+    /// Higher than any that was in force.
+    pub epoch: i64,
+    /// The first number that may be leased.
+    pub next_number: i64,
+    /// A revision of the keys that was never reached before.
+    pub keys_revision: i64,
+    /// A name that no database ever had.
+    pub database_id: String,
+}
+
+/// Begins a new epoch.
 ///
 /// # Errors
 /// The database's.
-pub fn begin_epoch(
-    connection: &mut Connection,
-    next_number: i64,
-    keys_revision: i64,
-) -> Result<(), StoreError> {
-    let change = (
-        dsl::epoch.eq(dsl::epoch + 1),
-        dsl::next_number.eq(next_number),
-        dsl::keys_revision.eq(keys_revision),
-    );
-    diesel::update(dsl::issuance.find(ID)).set(change).execute(connection)?;
+pub fn begin_epoch(connection: &mut Connection, beginning: &Beginning) -> Result<(), StoreError> {
+    diesel::update(dsl::issuance.find(ID)).set(beginning).execute(connection)?;
     Ok(())
 }

@@ -49,14 +49,13 @@ pub fn insert(connection: &mut Connection, key: &SealedKey) -> Result<(), StoreE
     Ok(())
 }
 
-/// Seals a key anew, unless somebody else has.
+/// Seals a key anew; 0 when another process has.
 ///
 /// # Errors
 /// The database's.
-pub fn reseal(connection: &mut Connection, kid: &str, old: &str, new: &str) -> Result<(), StoreError> {
+pub fn reseal(connection: &mut Connection, kid: &str, old: &str, new: &str) -> Result<usize, StoreError> {
     let row = dsl::keys.find(kid).filter(dsl::sealed.eq(old));
-    diesel::update(row).set(dsl::sealed.eq(new)).execute(connection)?;
-    Ok(())
+    Ok(diesel::update(row).set(dsl::sealed.eq(new)).execute(connection)?)
 }
 
 /// # Errors

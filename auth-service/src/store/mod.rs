@@ -6,11 +6,13 @@ pub mod audit_heads;
 pub mod audit_types;
 pub mod clients;
 mod connection;
+mod connector;
 mod error;
 pub mod guesses;
 pub mod issuance;
 pub mod keys;
 mod locks;
+pub mod master_keys;
 mod migrations;
 mod pool;
 pub mod resting_names;
@@ -31,6 +33,7 @@ use secrecy::SecretString;
 use tokio::sync::Semaphore;
 
 use connection::Database;
+use connector::Connector;
 use pool::Pool;
 use writer::Writer;
 
@@ -50,6 +53,7 @@ pub struct StoreLimits {
 /// The database. Cloning it is cheap; all clones share the same connections.
 #[derive(Debug, Clone)]
 pub struct Store {
+    connector: Connector,
     pool: Pool,
     permits: Arc<Semaphore>,
     /// SQLite has one writer that commits in groups. PostgreSQL groups commits itself, and writes through the pool.
@@ -67,18 +71,29 @@ impl Store {
         for version in migrations::run(&mut database.connect()?)? {
             log::info!("applied migration {version}");
         }
-        let writer = match &database {
-            Database::Sqlite { .. } => {
-                Some(Writer::start(database.clone(), limits.write_queue, limits.write_group)?)
-            }
-            Database::Postgres { .. } => None,
+        let has_one_writer = matches!(database, Database::Sqlite { .. });
+        let connector = Connector::new(database);
+        let writer = if has_one_writer {
+            Some(Writer::start(connector.clone(), limits.write_queue, limits.write_group)?)
+        } else {
+            None
         };
         Ok(Self {
-            pool: Pool::new(database, limits.pool_size, limits.timeout)?,
+            pool: Pool::new(connector.clone(), limits.pool_size, limits.timeout)?,
+            connector,
             permits: Arc::new(Semaphore::new(limits.pool_size as usize)),
             writer,
             timeout: limits.timeout,
         })
+    }
+
+    /// Runs `inspection` on each connection that is made from now on, before anything else does: after a failure the next
+    /// connection may lead to another copy of the database. One that it refuses is not used.
+    pub fn inspect(
+        &self,
+        inspection: impl Fn(&mut Connection) -> Result<(), StoreError> + Send + Sync + 'static,
+    ) {
+        self.connector.inspect(inspection);
     }
 
     /// Undoes the newest `count` migrations of the database at `url`, and what is stored in what they made. Gives their

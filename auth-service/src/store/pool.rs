@@ -4,14 +4,15 @@ use std::time::{Duration, Instant};
 
 use diesel::r2d2;
 
-use super::connection::{Connection, Database, is_broken, ping};
+use super::connection::{Connection, is_broken, ping};
+use super::connector::Connector;
 use super::error::StoreError;
 
 /// A connection that rested for longer than this is asked whether it still lives.
 const TRUSTED_FOR: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Clone)]
-pub(super) struct Pool(r2d2::Pool<Database>);
+pub(super) struct Pool(r2d2::Pool<Connector>);
 
 /// A connection in the pool, with what decides about its next use.
 pub(super) struct Pooled {
@@ -22,12 +23,12 @@ pub(super) struct Pooled {
 }
 
 impl Pool {
-    pub(super) fn new(database: Database, size: u32, timeout: Duration) -> Result<Self, StoreError> {
+    pub(super) fn new(connector: Connector, size: u32, timeout: Duration) -> Result<Self, StoreError> {
         let pool = r2d2::Pool::builder()
             .max_size(size)
             .min_idle(Some(1))
             .connection_timeout(timeout)
-            .build(database)
+            .build(connector)
             .map_err(|error| StoreError::Unavailable(error.to_string()))?;
         Ok(Self(pool))
     }
@@ -47,12 +48,12 @@ impl Pool {
     }
 }
 
-impl r2d2::ManageConnection for Database {
+impl r2d2::ManageConnection for Connector {
     type Connection = Pooled;
     type Error = StoreError;
 
     fn connect(&self) -> Result<Pooled, StoreError> {
-        Ok(Pooled { connection: Database::connect(self)?, worked_at: Some(Instant::now()), failed: false })
+        Ok(Pooled { connection: self.open()?, worked_at: Some(Instant::now()), failed: false })
     }
 
     fn is_valid(&self, pooled: &mut Pooled) -> Result<(), StoreError> {

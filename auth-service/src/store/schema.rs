@@ -61,6 +61,14 @@ diesel::table! {
         keys_revision -> BigInt,
         next_number -> BigInt,
         longest_access_ttl -> BigInt,
+        database_id -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    master_keys (id) {
+        id -> Text,
+        number -> BigInt,
     }
 }
 

@@ -8,7 +8,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use diesel::Connection as _;
 use tokio::sync::{mpsc, oneshot};
 
-use super::connection::{Connection, Database, begin, commit, roll_back};
+use super::connection::{Connection, begin, commit, roll_back};
+use super::connector::Connector;
 use super::error::StoreError;
 
 /// Runs inside the group's transaction, or learns why there is none; gives what is to be told after the commit.
@@ -21,11 +22,11 @@ pub(super) struct Writer(mpsc::Sender<Job>);
 
 impl Writer {
     /// `queue` jobs may wait; at most `group` of them are committed together.
-    pub(super) fn start(database: Database, queue: usize, group: usize) -> Result<Self, StoreError> {
+    pub(super) fn start(connector: Connector, queue: usize, group: usize) -> Result<Self, StoreError> {
         let (sender, jobs) = mpsc::channel(queue);
         std::thread::Builder::new()
             .name("sqlite-writer".to_owned())
-            .spawn(move || run(&database, jobs, group))
+            .spawn(move || run(&connector, jobs, group))
             .map_err(|error| StoreError::Unavailable(error.to_string()))?;
         Ok(Self(sender))
     }
@@ -95,10 +96,10 @@ fn in_savepoint<T, E: From<StoreError>>(
     })
 }
 
-fn run(database: &Database, mut jobs: mpsc::Receiver<Job>, group: usize) {
+fn run(connector: &Connector, mut jobs: mpsc::Receiver<Job>, group: usize) {
     let mut kept: Option<Connection> = None;
     while let Some(first) = jobs.blocking_recv() {
-        let (answers, outcome) = match connected(&mut kept, database) {
+        let (answers, outcome) = match connected(&mut kept, connector) {
             Ok(connection) => commit_group(connection, first, &mut jobs, group),
             Err(error) => (vec![first(Err(error.clone()))], Err(error)),
         };
@@ -115,11 +116,11 @@ fn run(database: &Database, mut jobs: mpsc::Receiver<Job>, group: usize) {
 /// The connection with a transaction begun on it.
 fn connected<'a>(
     kept: &'a mut Option<Connection>,
-    database: &Database,
+    connector: &Connector,
 ) -> Result<&'a mut Connection, StoreError> {
     let connection = match kept.take() {
         Some(connection) => connection,
-        None => database.connect()?,
+        None => connector.open()?,
     };
     let connection = kept.insert(connection);
     begin(connection)?;

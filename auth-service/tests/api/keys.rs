@@ -13,7 +13,7 @@ use shared_claims::{
     verifier::{Clock, Readiness},
 };
 
-use crate::api::support::{Answer, START, Service, part};
+use crate::api::support::{Answer, PASSWORD, START, Service, part};
 
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -153,14 +153,22 @@ async fn a_row_that_somebody_wrote_into_the_key_table_is_neither_published_nor_u
         "INSERT INTO keys SELECT 'forged-1', purpose, algorithm, sealed, created_at, active_from + 1 FROM keys WHERE purpose = 'access';
          INSERT INTO keys SELECT 'forged-2', 'access', 'ES256', sealed, created_at, 5 FROM keys WHERE purpose = 'refresh';
          INSERT INTO keys VALUES ('forged-3', 'access', 'HS256', 'AAAA', 1, 1700000000);
-         INSERT INTO keys VALUES ('forged-4', 'refresh', 'HS256', 'AAAA', 1, 1700000000);
-         UPDATE issuance SET keys_revision = keys_revision + 1;",
+         INSERT INTO keys VALUES ('forged-4', 'refresh', 'HS256', 'AAAA', 1, 1700000000);",
     );
-    assert_eq!(kids(&service).await, published);
     let next = service.refresh(&tokens.refresh).await;
     assert_eq!(next.header()["kid"], tokens.header()["kid"]);
+    // With a new revision it stops the service, and gives nobody a key.
+    service.run_sql("UPDATE issuance SET keys_revision = keys_revision + 1");
+    assert_eq!(kids(&service).await, published);
+    service.try_refresh(&next.refresh).await.assert_oauth_error(503, "temporarily_unavailable");
     let service = service.restart(&[]).await;
     assert_eq!(kids(&service).await, published);
+    service.try_refresh(&next.refresh).await.assert_oauth_error(503, "temporarily_unavailable");
+    assert_eq!(service.get_as("/me", &next.access).await.status, 200);
+    service.run_sql("DELETE FROM keys WHERE kid LIKE 'forged-%'");
+    service
+        .wait_until("it signs again", async || service.try_login("alice", PASSWORD).await.status == 200)
+        .await;
     // The real key with its time changed does not open either: then nothing does, and that is said.
     service.run_sql(
         "UPDATE keys SET active_from = active_from + 7 WHERE purpose = 'access' AND active_from = 0",

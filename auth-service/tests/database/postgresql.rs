@@ -65,6 +65,23 @@ impl Server {
         as_postgres(&format!("pg_ctl -D {}/data -m immediate -w stop >/dev/null", self.folder.display()));
     }
 
+    /// Stops the server, keeps a copy of everything as it is now, and starts it again.
+    pub fn keep_a_copy(&self) {
+        let folder = self.folder.display();
+        as_postgres(&format!(
+            "pg_ctl -D {folder}/data -m fast -w stop >/dev/null && cp -a {folder}/data {folder}/copy"
+        ));
+        self.go_on();
+    }
+
+    /// Crashes the server, and has the copy in its place: a standby that lacks what came since.
+    pub fn go_on_with_the_copy(&self) {
+        self.crash();
+        let folder = self.folder.display();
+        as_postgres(&format!("mv {folder}/data {folder}/lost && mv {folder}/copy {folder}/data"));
+        self.go_on();
+    }
+
     /// The URL of an empty database that no other test uses.
     pub fn fresh_database(&self) -> String {
         static COUNT: AtomicUsize = AtomicUsize::new(0);

@@ -26,6 +26,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use serde_json::Value;
 use tokio::runtime::Handle;
@@ -75,6 +76,8 @@ pub struct Audit {
     patience: Duration,
     /// Where writes go on when the request that began them has gone, also with the worker that it came to.
     runtime: Handle,
+    /// The chain that is written, once it has begun.
+    chain: Arc<ArcSwapOption<String>>,
     /// Held for reading by each of these writes, and for writing before the chain ends.
     under_way: Arc<RwLock<()>>,
 }
@@ -87,11 +90,19 @@ impl Audit {
         let missed = Arc::new(Missed::default());
         let at_least_one = NonZeroU32::new(rules.refusals_per_second).unwrap_or(NonZeroU32::MIN);
         let refusals = Arc::new(RateLimiter::direct(Quota::per_second(at_least_one)));
-        let writer = Writer::new(store, keys, clock.clone(), rules, waiting, Arc::clone(&missed));
+        let chain = Arc::default();
+        let writer =
+            Writer::new(store, keys, clock.clone(), rules, waiting, Arc::clone(&missed), Arc::clone(&chain));
         let runtime = Handle::current();
         runtime.spawn(writer.run());
         let under_way = Arc::default();
-        Self { queue, missed, refusals, clock, patience: rules.patience, runtime, under_way }
+        Self { queue, missed, refusals, clock, patience: rules.patience, runtime, chain, under_way }
+    }
+
+    /// The chain that this process writes; `None` before its first row is stored.
+    #[must_use]
+    pub fn chain(&self) -> Option<String> {
+        self.chain.load().as_deref().cloned()
     }
 
     /// Begins the chain now, whether anything happens or not: however a process ends, it is then known that it was there.

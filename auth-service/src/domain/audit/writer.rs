@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
@@ -41,6 +42,8 @@ pub(super) struct Writer {
     rules: AuditRules,
     waiting: mpsc::Receiver<Message>,
     missed: Arc<Missed>,
+    /// The chain, for others to know.
+    begun: Arc<ArcSwapOption<String>>,
     /// Where our chain stands, as far as we know; `None` before it begins.
     chain: Option<Stand>,
     /// When the log last said where it stands.
@@ -70,6 +73,7 @@ impl Writer {
         rules: AuditRules,
         waiting: mpsc::Receiver<Message>,
         missed: Arc<Missed>,
+        begun: Arc<ArcSwapOption<String>>,
     ) -> Self {
         Self {
             store,
@@ -78,6 +82,7 @@ impl Writer {
             rules,
             waiting,
             missed,
+            begun,
             chain: None,
             anchored: None,
             told: Told::default(),
@@ -261,6 +266,9 @@ impl Writer {
         if closing || self.anchored.is_none_or(|at| at.elapsed() >= self.rules.anchor) {
             log::info!("the audit trail stands at {}", stand.anchor());
             self.anchored = Some(Instant::now());
+        }
+        if self.begun.load().as_deref() != Some(&stand.chain) {
+            self.begun.store(Some(Arc::new(stand.chain.clone())));
         }
         self.chain = Some(stand);
     }

@@ -50,6 +50,11 @@ impl AuditKeys {
         Some(Self { newest: all.last()?.clone(), all: all.into() })
     }
 
+    /// All of them, the oldest first.
+    pub(super) fn all(&self) -> &[AuditKey] {
+        &self.all
+    }
+
     /// The one for new chains.
     #[must_use]
     pub fn newest(&self) -> &AuditKey {

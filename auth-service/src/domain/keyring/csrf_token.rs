@@ -26,11 +26,15 @@ pub(super) fn encode(key: &RefreshKey, session_id: &str, epoch: i64) -> Option<S
 }
 
 /// The session of a token that one of these keys made in this epoch. The HMACs are compared in constant time.
-pub(super) fn decode(keys: &[RefreshKey], token: &str, epoch: i64) -> Option<String> {
+pub(super) fn decode<'a>(
+    keys: impl IntoIterator<Item = &'a RefreshKey>,
+    token: &str,
+    epoch: i64,
+) -> Option<String> {
     let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
     let (signed, mac) = bytes.split_at_checked(SIGNED_BYTES)?;
     let (key_id, session) = signed.split_at(KEY_ID_BYTES);
-    let key = keys.iter().find(|key| key.id == key_id)?;
+    let key = keys.into_iter().find(|key| key.id == key_id)?;
     hmac::verify(&key.key, &proven(signed, epoch), mac).ok()?;
     Some(Uuid::from_slice(session).ok()?.to_string())
 }

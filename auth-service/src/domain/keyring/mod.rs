@@ -4,6 +4,7 @@
 mod audit_key;
 mod csrf_token;
 mod name_key;
+mod loaded;
 mod news;
 mod opening;
 mod refresh_key;
@@ -15,6 +16,7 @@ mod stored;
 
 pub use audit_key::{AuditKey, AuditKeys};
 pub use name_key::NameKey;
+pub use loaded::Judge;
 pub use news::KeyNews;
 pub use opening::first_keys;
 pub use refresh_key::RefreshToken;
@@ -24,18 +26,20 @@ pub use stored::{UnopenedAuditKeys, unopened_audit_keys, unopened_name_keys};
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use secrecy::SecretString;
-use shared_claims::{claims::Claims, verifier::Algorithm};
+use shared_claims::{AccessToken, claims::Claims, error::Refusal, verifier::Algorithm};
 
 use crate::domain::seconds;
 use crate::store::StoreError;
+use crate::store::issuance::Issuance;
 use crate::store::keys::SealedKey;
+use loaded::{Loaded, Seen};
 use news::News;
 use refresh_key::Encoded;
-use ring::Ring;
 use signing_key::{Kind, SigningKey};
 use stored::Purpose;
 
@@ -56,6 +60,19 @@ pub enum KeyringError {
         /// `access`, `refresh`, `audit` or `names`.
         purpose: &'static str,
     },
+    /// The database has keys that this process cannot load. Nothing is signed until it can.
+    #[error(
+        "the database has keys that do not open with this master key; nothing is signed. Give the key that they were \
+         sealed with as master_key or as master_key_previous. Rows that nobody can open go with \
+         `auth-service key rotate --emergency` (access) or `auth-service recover` (all)"
+    )]
+    Closed,
+    /// The database's keys are sealed with a newer master key than this process has.
+    #[error(
+        "the database's keys are sealed with a newer master key than this one, and nothing is sealed with an older one \
+         again: give the newer one as master_key or as master_key_previous"
+    )]
+    OlderMasterKey,
     /// A key could not be made or used.
     #[error("a key could not be made or used")]
     Crypto,
@@ -119,7 +136,12 @@ pub struct Keyring {
     sealer: Arc<Sealer>,
     plan: Plan,
     shared: Option<SigningKey>,
-    ring: ArcSwap<Ring>,
+    judge: Judge,
+    loaded: ArcSwap<Loaded>,
+    /// Held from the reading of rows until they are in force: of two reloads, the later one reads later.
+    reloading: tokio::sync::Mutex<()>,
+    /// Whether everything has been written that the settings ask for; see [`settle`](Self::settle).
+    settled: AtomicBool,
     /// As they were when the process started: they do not change.
     audit: AuditKeys,
     /// As it was when the process started: it does not change.
@@ -141,30 +163,53 @@ pub struct KeyInfo {
 }
 
 impl Keyring {
-    /// Whether the keys in memory are those of this revision and epoch, and none of them is to be retired, when everything
-    /// is over that was to end by the time `over`.
+    /// Whether the keys in memory are those of this state of the database, all of them, and none of them is to be retired, when
+    /// everything is over that was to end by the time `over`.
     #[must_use]
-    pub fn is_current(&self, keys_revision: i64, epoch: i64, over: i64) -> bool {
-        let ring = self.ring.load();
-        (ring.revision, ring.epoch) == (keys_revision, epoch) && over < ring.next_retirement
+    pub fn is_current(&self, issuance: &Issuance, over: i64) -> bool {
+        let loaded = self.loaded.load();
+        loaded.seen == Seen::of(issuance) && loaded.closed.is_none() && over < loaded.ring.next_retirement
     }
 
-    /// The revision of what is published.
+    /// Whether nothing is signed, because the database has keys that cannot be loaded.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.loaded.load().closed.is_some()
+    }
+
+    /// Judges an access token by the keys in force.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub fn verify(&self, token: &str) -> Result<AccessToken, Refusal> {
+        self.loaded.load().judge(token, |verifier| verifier.verify_known(token))
+    }
+
+    /// The same for a token that may have expired.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub fn verify_expired(&self, token: &str) -> Result<AccessToken, Refusal> {
+        self.loaded.load().judge(token, |verifier| verifier.verify_expired(token))
+    }
+
+    /// The revision of what is published. While keys cannot be loaded it is an earlier one than the database's, so that no
+    /// verifier takes the rest for the whole.
     #[must_use]
     pub fn revision(&self) -> i64 {
-        self.ring.load().revision
+        self.loaded.load().ring.revision
     }
 
     /// Rises when a restored database is put into service.
     #[must_use]
     pub fn epoch(&self) -> i64 {
-        self.ring.load().epoch
+        self.loaded.load().ring.epoch
     }
 
     /// The longest life that an access token was ever given here, in seconds.
     #[must_use]
     pub fn longest_access_ttl(&self) -> i64 {
-        self.ring.load().longest_access_ttl
+        self.loaded.load().ring.longest_access_ttl
     }
 
     /// Signs an access token (RFC 9068) with the key that is in force at the time `now`.
@@ -173,8 +218,9 @@ impl Keyring {
     /// [`KeyringError::Crypto`].
     pub fn sign(&self, claims: &Claims, now: i64) -> Result<String, KeyringError> {
         let payload = serde_json::to_vec(claims).map_err(|_| KeyringError::Crypto)?;
-        let ring = self.ring.load();
-        let signer = self.shared.as_ref().or_else(|| ring.signer(now)).ok_or(KeyringError::Crypto)?;
+        let loaded = self.loaded.load();
+        loaded.check_open()?;
+        let signer = self.shared.as_ref().or_else(|| loaded.ring.signer(now)).ok_or(KeyringError::Crypto)?;
         signer.sign_jws(Kind::AccessToken, &payload).map_err(|_| KeyringError::Crypto)
     }
 
@@ -183,8 +229,9 @@ impl Keyring {
     /// # Errors
     /// [`KeyringError::Crypto`].
     pub fn sign_status_list(&self, payload: &[u8], now: i64) -> Result<(String, String), KeyringError> {
-        let ring = self.ring.load();
-        let signer = ring.signer(now).ok_or(KeyringError::Crypto)?;
+        let loaded = self.loaded.load();
+        loaded.check_open()?;
+        let signer = loaded.ring.signer(now).ok_or(KeyringError::Crypto)?;
         let token = signer.sign_jws(Kind::StatusList, payload).map_err(|_| KeyringError::Crypto)?;
         Ok((token, signer.kid.clone()))
     }
@@ -192,28 +239,31 @@ impl Keyring {
     /// Whether this key would sign at the time `now`.
     #[must_use]
     pub fn signs(&self, kid: &str, now: i64) -> bool {
-        self.ring.load().signer(now).is_some_and(|signer| signer.kid == kid)
+        let loaded = self.loaded.load();
+        loaded.closed.is_none() && loaded.ring.signer(now).is_some_and(|signer| signer.kid == kid)
     }
 
     /// The algorithms that access tokens are or were signed with.
     #[must_use]
     pub fn algorithms(&self) -> BTreeSet<&'static str> {
-        let ring = self.ring.load();
-        ring.signing.iter().chain(&self.shared).map(|key| key.algorithm.as_str()).collect()
+        let loaded = self.loaded.load();
+        let signing = loaded.ring.signing.iter().map(AsRef::as_ref);
+        signing.chain(&self.shared).map(|key| key.algorithm.as_str()).collect()
     }
 
     /// The signing keys that are published, oldest first.
     #[must_use]
     pub fn list(&self, now: i64) -> Vec<KeyInfo> {
-        let ring = self.ring.load();
-        let signer = ring.signer(now).map(|signer| signer.kid.as_str());
+        let loaded = self.loaded.load();
+        let ring = &loaded.ring;
+        let signer = ring.signer(now).filter(|_| loaded.closed.is_none()).map(|signer| signer.kid.as_str());
         let info = |key: &SigningKey| KeyInfo {
             kid: key.kid.clone(),
             algorithm: key.algorithm,
             active_from: key.times.active_from,
             signs: self.shared.is_none() && signer == Some(key.kid.as_str()),
         };
-        ring.signing.iter().map(info).collect()
+        ring.signing.iter().map(|key| info(key)).collect()
     }
 
     /// The keys that prove the audit trail.
@@ -237,18 +287,22 @@ impl Keyring {
     /// The public keys.
     #[must_use]
     pub fn published(&self) -> Arc<PublishedKeys> {
-        Arc::clone(&self.ring.load().published)
+        Arc::clone(&self.loaded.load().ring.published)
     }
 
     /// For how many seconds others may keep the public keys: until they change, and never for longer than a new key is
     /// published before it signs.
     #[must_use]
     pub fn max_age(&self, now: i64) -> i64 {
+        if self.is_closed() {
+            return 1; // the rest of a key set is to be kept by nobody
+        }
         let ahead = seconds(self.plan.publish_ahead);
         let next_publication =
             self.due(Purpose::Access, now).map_or(i64::MAX, |due| due.saturating_sub(ahead));
         // One that is past waits until the clock is believed, and nobody misses the key.
-        let retirement = Some(self.ring.load().next_retirement).filter(|at| *at > now).unwrap_or(i64::MAX);
+        let retirement = self.loaded.load().ring.next_retirement;
+        let retirement = Some(retirement).filter(|at| *at > now).unwrap_or(i64::MAX);
         let change = retirement.min(next_publication).saturating_sub(now);
         change.min(seconds(self.plan.max_age)).min(ahead).max(1)
     }
@@ -265,14 +319,17 @@ impl Keyring {
     /// # Errors
     /// [`KeyringError::Crypto`] when it does not name a session.
     pub fn encode_refresh_token(&self, token: &RefreshToken, made_at: i64) -> Result<String, KeyringError> {
-        let ring = self.ring.load();
-        ring.refresh_key(made_at).and_then(|key| key.encode(token, ring.epoch)).ok_or(KeyringError::Crypto)
+        let loaded = self.loaded.load();
+        loaded.check_open()?;
+        let key = loaded.ring.refresh_key(made_at);
+        key.and_then(|key| key.encode(token, loaded.ring.epoch)).ok_or(KeyringError::Crypto)
     }
 
     /// What a refresh token says, or `None` when it is not one of ours. The database is not asked.
     #[must_use]
     pub fn decode_refresh_token(&self, token: &str) -> Option<RefreshToken> {
-        let (token, ring) = (Encoded::parse(token)?, self.ring.load());
+        let (token, loaded) = (Encoded::parse(token)?, self.loaded.load());
+        let ring = &loaded.ring;
         ring.refresh.iter().find_map(|key| key.decode(&token, ring.epoch))
     }
 
@@ -282,7 +339,9 @@ impl Keyring {
     /// # Errors
     /// [`KeyringError::Crypto`] when it does not name a session.
     pub fn encode_csrf_token(&self, session_id: &str, made_at: i64) -> Result<String, KeyringError> {
-        let ring = self.ring.load();
+        let loaded = self.loaded.load();
+        loaded.check_open()?;
+        let ring = &loaded.ring;
         let token = ring.refresh_key(made_at).and_then(|key| csrf_token::encode(key, session_id, ring.epoch));
         token.ok_or(KeyringError::Crypto)
     }
@@ -290,7 +349,8 @@ impl Keyring {
     /// The session of a CSRF token, or `None` when it is not one of ours. The database is not asked.
     #[must_use]
     pub fn decode_csrf_token(&self, token: &str) -> Option<String> {
-        let ring = self.ring.load();
-        csrf_token::decode(&ring.refresh, token, ring.epoch)
+        let loaded = self.loaded.load();
+        let keys = loaded.ring.refresh.iter().map(AsRef::as_ref);
+        csrf_token::decode(keys, token, loaded.ring.epoch)
     }
 }

@@ -1,71 +1,116 @@
 //! The keys of a process come from the database: all of them at the start, what others have changed later.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
 use secrecy::ExposeSecret as _;
 use shared_claims::verifier::Algorithm;
 
-use super::ring::Ring;
+use super::loaded::{Closed, Judge, Loaded, Seen};
+use super::ring::{Parts, Ring};
 use super::signing_key::SigningKey;
-use super::stored::{Purpose, Stored, new_row, reseal};
+use super::stored::{Opened, Purpose, Stored, new_row, reseal};
 use super::{AuditKeys, KeyNews, Keyring, KeyringError, News, Plan, Sealer, Times};
 use crate::domain::seconds;
 use crate::store::keys::{self, SealedKey};
-use crate::store::{Connection, Store, StoreError, issuance};
+use crate::store::{Connection, Store, StoreError, issuance, master_keys};
 
 /// A process that starts does not know yet whether its clock is right: it retires no key.
 const UNKNOWN: i64 = i64::MIN;
 
 impl Keyring {
-    /// Opens the keys in the database, and makes those that are missing.
+    /// Opens the keys in the database. With `writes`, makes those that are missing, and whatever else the settings ask for;
+    /// without, leaves the database as it is until [`settle`](Self::settle).
     ///
     /// # Errors
     /// A wrong master key, or a store that is away.
-    pub async fn open(store: &Store, sealer: Sealer, now: i64, plan: Plan) -> Result<Self, KeyringError> {
+    pub async fn open(
+        store: &Store,
+        sealer: Sealer,
+        now: i64,
+        plan: Plan,
+        judge: Judge,
+        writes: bool,
+    ) -> Result<Self, KeyringError> {
         let sealer = Arc::new(sealer);
-        let ttl = plan.lifetimes.access_token;
-        let mut stored = Stored::read(store).await?;
-        if stored.issuance.longest_access_ttl < ttl {
-            store.write(move |db| issuance::remember_access_ttl(db, ttl)).await?;
-        }
-        let mut made = Vec::new();
-        for purpose in Purpose::ALL {
-            if stored.newest(purpose).is_none()
-                && (purpose, plan.algorithm) != (Purpose::Access, Algorithm::HS256)
-            {
-                // The first key is active since ever, so that replicas which start at once agree on it: one insert wins.
-                let times = Times { created_at: now, active_from: 0 };
-                let row = new_row(&sealer, purpose, plan.algorithm, times)?;
-                let news = KeyNews::made(&row, "first");
-                let insert = move |db: &mut Connection| {
-                    // From the time on, so that the keys of a database made anew do not look older to verifiers.
-                    issuance::begin_keys_revision(db, now)?;
-                    keys::insert(db, &row)
-                };
-                match store.write(insert).await {
-                    Err(StoreError::Conflict(_)) => {}
-                    inserted => made.push(inserted.map(|()| news)?),
-                }
-            }
-        }
-        stored = Stored::read(store).await?;
-        let mut opened = stored.open(&sealer)?;
+        let made = if writes { make_missing(store, &sealer, now, &plan).await? } else { Vec::new() };
+        let stored = Stored::read(store).await?;
+        sealer.follow(stored.newest_master_key.as_deref());
+        let mut opened = stored.open(&sealer);
+        stored.check_master_key(&opened)?;
         let audit = AuditKeys::new(std::mem::take(&mut opened.audit)).ok_or(KeyringError::Crypto)?;
         let names = opened.names.pop().ok_or(KeyringError::Crypto)?;
+        opened.audit = audit.all().to_vec();
         let secret = plan.shared_secret.as_ref();
         let shared = secret.map(|secret| SigningKey::shared_secret(secret.expose_secret().as_bytes()));
-        let ring = ArcSwap::from_pointee(Ring::new(&stored, opened, &plan.lifetimes, UNKNOWN)?);
-        let keyring = Self { sealer, plan, shared, ring, audit, names, news: News::new(made) };
-        keyring.reload(store, UNKNOWN).await?; // seals anew what must be
-        keyring.follow_algorithm(store, now).await?;
+        let loaded = load(&stored, opened, &plan, &judge, None, None, UNKNOWN)?;
+        if let Some(closed) = &loaded.closed {
+            log::error!(
+                "nothing is signed: the database has keys that this process cannot load: {}",
+                closed.why
+            );
+        }
+        let keyring = Self {
+            sealer,
+            plan,
+            shared,
+            judge,
+            loaded: ArcSwap::from_pointee(loaded),
+            reloading: tokio::sync::Mutex::default(),
+            settled: AtomicBool::new(false),
+            audit,
+            names,
+            news: News::new(made),
+        };
+        if writes && let Err(error) = keyring.settle(store, now).await {
+            log::warn!("what the settings ask of keys could not be stored; trying again: {error}");
+        }
         Ok(keyring)
+    }
+
+    /// Writes what the settings ask for, unless that was done: the life of access tokens and the master key are remembered,
+    /// keys that are sealed with an older master key are sealed with the newest one, and a key of the algorithm in the
+    /// settings is made. While keys cannot be loaded nothing is written.
+    ///
+    /// # Errors
+    /// The store's: the next turn tries again.
+    pub async fn settle(&self, store: &Store, now: i64) -> Result<(), KeyringError> {
+        if self.settled.load(Ordering::Acquire) || self.is_closed() {
+            return Ok(());
+        }
+        self.settled.store(true, Ordering::Release); // a reload that finds more to do meanwhile says so
+        let settled = self.settle_now(store, now).await;
+        if settled.is_err() {
+            self.settled.store(false, Ordering::Release);
+        }
+        settled
+    }
+
+    async fn settle_now(&self, store: &Store, now: i64) -> Result<(), KeyringError> {
+        let (ttl, sealer) = (self.plan.lifetimes.access_token, Arc::clone(&self.sealer));
+        let opened = Stored::read(store).await?.open(&sealer);
+        let remember = move |db: &mut Connection| {
+            issuance::hold(db)?; // one process at a time adds a master key
+            issuance::remember_access_ttl(db, ttl)?;
+            add_master_key(db, &sealer, &opened)
+        };
+        store.write(remember).await?;
+        let count = reseal(store, &self.sealer).await?;
+        if count > 0 {
+            log::info!(
+                "{count} keys that were sealed with an older master key are sealed with the newest one now; the older \
+                 one can go when every replica has the newest one as master_key"
+            );
+            self.news.add(KeyNews::Resealed { count });
+        }
+        self.follow_algorithm(store, now).await
     }
 
     /// Makes a key of the algorithm that the settings want, if the newest one is of another.
     async fn follow_algorithm(&self, store: &Store, now: i64) -> Result<(), KeyringError> {
         let wanted = self.plan.algorithm;
-        let newest = self.ring.load().signing.last().map(|key| key.algorithm);
+        let newest = self.loaded.load().ring.signing.last().map(|key| key.algorithm);
         if let Some(newest) = newest.filter(|newest| *newest != wanted && wanted != Algorithm::HS256) {
             let active_from = now.saturating_add(seconds(self.plan.publish_ahead));
             log::warn!("signing with {newest} for another {}s, then with {wanted}", active_from - now);
@@ -75,28 +120,120 @@ impl Keyring {
         Ok(())
     }
 
-    /// Takes over what other processes have changed, and retires what was over at the time `over`; says whether what is
-    /// published changed.
+    /// Takes over what other processes have changed, and retires what was over at the time `over`. Where the database has keys
+    /// that cannot be loaded, those that are gone are withdrawn, and nothing is signed until they can.
     ///
     /// # Errors
-    /// The store is away, or no key opens: the keys stay as they were.
-    pub async fn reload(&self, store: &Store, over: i64) -> Result<bool, KeyringError> {
+    /// The store is away: the keys stay as they were.
+    pub async fn reload(&self, store: &Store, over: i64) -> Result<(), KeyringError> {
+        let _alone = self.reloading.lock().await;
         let stored = Stored::read(store).await?;
-        let mut opened = stored.open(&self.sealer)?;
-        let stale = std::mem::take(&mut opened.stale);
-        let ring = Ring::new(&stored, opened, &self.plan.lifetimes, over)?;
-        let news = ring.published.etag != self.published().etag;
-        if news {
-            log::info!("{} signing keys are published", ring.signing.len());
+        self.sealer.follow(stored.newest_master_key.as_deref());
+        let before = self.loaded.load_full();
+        if Seen::of(&stored.issuance).is_before(&before.seen) {
+            return Ok(());
         }
-        self.ring.store(Arc::new(ring));
-        if !stale.is_empty() {
-            let count = stale.len();
-            reseal(store, stale).await?;
-            self.news.add(KeyNews::Resealed { count });
+        let opened = stored.open(&self.sealer);
+        if opened.is_stale(self.sealer.sealing_id()) {
+            self.settled.store(false, Ordering::Release);
         }
-        Ok(news)
+        let proving = Some(self.audit.newest().kid());
+        let loaded = load(&stored, opened, &self.plan, &self.judge, proving, Some(&before), now)?;
+        say_what_changed(&before, &loaded);
+        self.loaded.store(Arc::new(loaded));
+        Ok(())
     }
+}
+
+fn load(
+    stored: &Stored,
+    opened: Opened,
+    plan: &Plan,
+    judge: &Judge,
+    audit_kid: Option<&str>,
+    before: Option<&Loaded>,
+    now: i64,
+) -> Result<Loaded, KeyringError> {
+    let (seen, needs_access) = (Seen::of(&stored.issuance), plan.algorithm != Algorithm::HS256);
+    let mut closed = Closed::of(stored, &opened, needs_access, audit_kid, before);
+    let mut parts = match before {
+        // These were loaded: what was done to their rows since without a new revision was not done by us, or only sealed
+        // them anew.
+        Some(before) if closed.is_some() && before.closed.is_none() && before.seen == seen => {
+            closed = None;
+            Parts::of_ring(&before.ring)
+        }
+        _ => Parts::of(stored, opened),
+    };
+    if closed.is_some() {
+        let earlier = stored.issuance.keys_revision.saturating_sub(1);
+        if let Some(before) = before {
+            parts = parts.and_those_at_hand(&before.ring, stored);
+        }
+        parts.revision = before.map_or(earlier, |before| before.ring.revision.min(earlier));
+    }
+    let ring = Ring::new(parts, &plan.lifetimes, now)?;
+    Ok(Loaded::new(seen, ring, closed, judge, before))
+}
+
+fn say_what_changed(before: &Loaded, after: &Loaded) {
+    if after.ring.published.etag != before.ring.published.etag {
+        log::info!("{} signing keys are published", after.ring.signing.len());
+    }
+    match (&before.closed, &after.closed) {
+        (before, Some(after)) if before.as_ref() != Some(after) => {
+            log::error!(
+                "nothing is signed: the database has keys that this process cannot load: {}",
+                after.why
+            );
+        }
+        (Some(_), None) => log::warn!("every key can be loaded again: signing goes on"),
+        _ => {}
+    }
+}
+
+/// Puts `master_key` behind the master keys that the database knows, unless it is among them; the caller holds the
+/// `issuance` row. One that is there is an older one: the settings call it current while replicas are moved to the newest one.
+fn add_master_key(db: &mut Connection, sealer: &Sealer, opened: &Opened) -> Result<(), StoreError> {
+    let known = master_keys::all(db)?;
+    if known.iter().any(|id| id == sealer.current_id()) {
+        return Ok(());
+    }
+    if known.is_empty()
+        && let Some(previous) = sealer.previous_id().filter(|id| opened.was_sealed_by(Some(id)))
+    {
+        master_keys::put_last(db, previous)?;
+    }
+    master_keys::put_last(db, sealer.current_id())
+}
+
+/// Makes the first key of each purpose that has none.
+async fn make_missing(
+    store: &Store,
+    sealer: &Sealer,
+    now: i64,
+    plan: &Plan,
+) -> Result<Vec<KeyNews>, KeyringError> {
+    let (stored, mut made) = (Stored::read(store).await?, Vec::new());
+    let missing = |purpose: &Purpose| {
+        stored.newest(*purpose).is_none() && (*purpose, plan.algorithm) != (Purpose::Access, Algorithm::HS256)
+    };
+    for purpose in Purpose::ALL.into_iter().filter(missing) {
+        // The first key is active since ever, so that replicas which start at once agree on it: one insert wins.
+        let times = Times { created_at: now, active_from: 0 };
+        let row = new_row(sealer, purpose, plan.algorithm, times)?;
+        let news = KeyNews::made(&row, "first");
+        let insert = move |db: &mut Connection| {
+            // From the time on, so that the keys of a database made anew do not look older to verifiers.
+            issuance::begin_keys_revision(db, now)?;
+            keys::insert(db, &row)
+        };
+        match store.write(insert).await {
+            Err(StoreError::Conflict(_)) => {}
+            inserted => made.push(inserted.map(|()| news)?),
+        }
+    }
+    Ok(made)
 }
 
 /// A new key for each purpose that has changing ones, in force since ever: for a database that begins anew. Takes a second

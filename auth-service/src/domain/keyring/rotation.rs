@@ -6,7 +6,7 @@ use super::stored::{Purpose, Stored, new_row};
 use super::{KeyNews, Keyring, KeyringError, Times};
 use crate::domain::seconds;
 use crate::store::keys::SealedKey;
-use crate::store::{Connection, Store, StoreError, issuance, keys};
+use crate::store::{Connection, Store, StoreError, issuance, keys, master_keys};
 
 /// More signing keys than this are not published at once: verifiers take 100.
 const MOST_KEYS: usize = 50;
@@ -42,11 +42,14 @@ impl Keyring {
     /// # Errors
     /// [`KeyringError`]: the next turn tries again.
     pub async fn rotate_if_due(&self, store: &Store, now: i64) -> Result<bool, KeyringError> {
+        if self.is_closed() {
+            return Ok(false); // what is in memory does not tell what is due
+        }
         let mut made = false;
         for purpose in Purpose::ROTATED {
             let Some(due) = self.due(purpose, now) else { continue };
             let ahead = seconds(self.plan.publish_ahead);
-            let full = purpose == Purpose::Access && self.ring.load().signing.len() >= MOST_KEYS;
+            let full = purpose == Purpose::Access && self.loaded.load().ring.signing.len() >= MOST_KEYS;
             if now >= due.saturating_sub(ahead) && !full {
                 made |= self.add(store, purpose, now, due.max(now.saturating_add(ahead))).await?;
             }
@@ -56,7 +59,7 @@ impl Keyring {
 
     /// When the newest key of a purpose is to be succeeded.
     pub(super) fn due(&self, purpose: Purpose, now: i64) -> Option<i64> {
-        let newest = self.ring.load().newest(purpose, self.latest_start(now))?;
+        let newest = self.loaded.load().ring.newest(purpose, self.latest_start(now))?;
         // The first key is active since ever; its life begins when it was made.
         Some(newest.active_from.max(newest.created_at).saturating_add(seconds(self.plan.rotate_every)))
     }
@@ -72,11 +75,12 @@ impl Keyring {
     /// [`RotationError`].
     pub async fn rotate(&self, store: &Store, now: i64) -> Result<Rotated, RotationError> {
         let algorithm = self.rotatable()?;
-        let newest = self.ring.load().newest(Purpose::Access, self.latest_start(now));
+        self.loaded.load().check_open()?;
+        let newest = self.loaded.load().ring.newest(Purpose::Access, self.latest_start(now));
         if let Some(times) = newest.filter(|times| times.active_from > now) {
             return Ok(Rotated::OnItsWay(times.active_from));
         }
-        if self.ring.load().signing.len() >= MOST_KEYS {
+        if self.loaded.load().ring.signing.len() >= MOST_KEYS {
             return Err(RotationError::TooMany);
         }
         let active_from = now.saturating_add(seconds(self.plan.publish_ahead));
@@ -95,15 +99,22 @@ impl Keyring {
     /// [`RotationError`]: nothing has changed.
     pub async fn rotate_emergency(&self, store: &Store, now: i64) -> Result<(), RotationError> {
         let algorithm = self.rotatable()?;
-        let row = self.make(Purpose::Access, algorithm, Times { created_at: now, active_from: now }).await?;
+        let times = Times { created_at: now, active_from: now };
+        let (row, sealed_with) = self.make(store, Purpose::Access, algorithm, times).await?;
         let news = KeyNews::made(&row, "emergency");
         let replace = move |db: &mut Connection| {
             issuance::raise_keys_revision(db)?;
+            refuse_older(db, &sealed_with)?;
             keys::delete_all(db, Purpose::Access.as_str())?;
-            keys::insert(db, &row)
+            Ok(keys::insert(db, &row)?)
         };
-        store.write(replace).await.map_err(KeyringError::from)?;
-        self.news.add(news);
+        match store.write(replace).await {
+            Ok(()) => self.news.add(news),
+            Err(Insert::OlderMasterKey) => return Err(KeyringError::OlderMasterKey.into()),
+            // Nothing overtakes it: it replaces whatever is there.
+            Err(Insert::Overtaken) => {}
+            Err(Insert::Store(error)) => return Err(KeyringError::from(error).into()),
+        }
         Ok(())
     }
 
@@ -126,7 +137,11 @@ impl Keyring {
         due: i64,
         oldest_rotation: i64,
     ) -> Result<(), StoreError> {
-        let ring = self.ring.load_full();
+        let loaded = self.loaded.load_full();
+        if loaded.closed.is_some() {
+            return Ok(());
+        }
+        let ring = &loaded.ring;
         let long_ago = ring.retired.iter().filter(|(_, retired_at)| *retired_at <= due);
         let mut kids: Vec<String> = long_ago.map(|(kid, _)| kid.clone()).collect();
         for pair in ring.refresh.windows(2) {
@@ -165,8 +180,8 @@ impl Keyring {
             }
             Purpose::Refresh | Purpose::Audit | Purpose::Names => {
                 let times = Times { created_at: now, active_from };
-                let row = self.make(purpose, Algorithm::HS256, times).await?;
-                self.insert(store, purpose, row, "schedule").await
+                let made = self.make(store, purpose, Algorithm::HS256, times).await?;
+                self.insert(store, purpose, made, "schedule").await
             }
         }
     }
@@ -180,8 +195,8 @@ impl Keyring {
         why: &'static str,
     ) -> Result<bool, KeyringError> {
         let times = Times { created_at: now, active_from };
-        let row = self.make(Purpose::Access, algorithm, times).await?;
-        self.insert(store, Purpose::Access, row, why).await
+        let made = self.make(store, Purpose::Access, algorithm, times).await?;
+        self.insert(store, Purpose::Access, made, why).await
     }
 
     /// Inserts a key behind the newest one that this process knows; `false` when another process was faster.
@@ -189,14 +204,15 @@ impl Keyring {
         &self,
         store: &Store,
         purpose: Purpose,
-        row: SealedKey,
+        (row, sealed_with): (SealedKey, String),
         why: &'static str,
     ) -> Result<bool, KeyringError> {
         let news = KeyNews::made(&row, why);
-        let seen = self.ring.load().newest_row(purpose);
+        let seen = self.loaded.load().ring.newest_row(purpose);
         let active_from = row.active_from;
         let insert = move |db: &mut Connection| {
             issuance::raise_keys_revision(db)?; // holds the row: whoever comes second sees what the first one did
+            refuse_older(db, &sealed_with)?;
             if keys::newest_active_from(db, purpose.as_str())? != seen {
                 return Err(Insert::Overtaken);
             }
@@ -209,25 +225,38 @@ impl Keyring {
                 Ok(true)
             }
             Err(Insert::Overtaken | Insert::Store(StoreError::Conflict(_))) => Ok(false),
+            Err(Insert::OlderMasterKey) => Err(KeyringError::OlderMasterKey),
             Err(Insert::Store(error)) => Err(error.into()),
         }
     }
 
+    /// A new key, sealed with the newest master key, and that one's id.
     async fn make(
         &self,
+        store: &Store,
         purpose: Purpose,
         algorithm: Algorithm,
         times: Times,
-    ) -> Result<SealedKey, KeyringError> {
-        let sealer = self.sealer.clone();
+    ) -> Result<(SealedKey, String), KeyringError> {
+        let newest = store.read(master_keys::newest).await?;
+        self.sealer.follow(newest.as_deref());
+        let (sealer, sealed_with) = (self.sealer.clone(), self.sealer.sealing_id().to_owned());
         let make = move || new_row(&sealer, purpose, algorithm, times);
-        tokio::task::spawn_blocking(make).await.map_err(|_| KeyringError::Crypto)?
+        let made = tokio::task::spawn_blocking(make).await.map_err(|_| KeyringError::Crypto)?;
+        Ok((made?, sealed_with))
     }
+}
+
+/// Other replicas could not open what is sealed with an older master key than theirs. The caller holds the `issuance` row.
+fn refuse_older(db: &mut Connection, sealed_with: &str) -> Result<(), Insert> {
+    let newest = master_keys::newest(db)?;
+    if newest.is_none_or(|newest| newest == sealed_with) { Ok(()) } else { Err(Insert::OlderMasterKey) }
 }
 
 /// Why a key was not inserted.
 enum Insert {
     Overtaken,
+    OlderMasterKey,
     Store(StoreError),
 }
 

@@ -4,11 +4,12 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use aws_lc_rs::{hkdf, hmac};
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use secrecy::{ExposeSecret as _, SecretString};
 use zeroize::Zeroizing;
 
@@ -27,13 +28,25 @@ pub enum MasterKeyError {
     File(PathBuf, io::Error),
 }
 
-/// Seals secrets for the database with the master key, and opens them with it or with the one before.
+/// Seals secrets for the database with a master key, and opens them with it or with another one.
+///
+/// Which of two keys is the newer one says the database, not the settings: while a master key is replaced, some replicas have
+/// the new one as `master_key`, and others still as `master_key_previous`.
 #[derive(Debug)]
 pub struct Sealer {
-    current: RandomizedNonceKey,
-    previous: Option<RandomizedNonceKey>,
+    current: MasterKey,
+    previous: Option<MasterKey>,
+    /// Whether the key that the settings call the previous one is the newer one.
+    seals_with_previous: AtomicBool,
     /// Derived from the master key.
     digests: hmac::Key,
+}
+
+#[derive(Debug)]
+struct MasterKey {
+    aead: RandomizedNonceKey,
+    /// A keyed digest, by which the database names it.
+    id: String,
 }
 
 impl Sealer {
@@ -43,8 +56,43 @@ impl Sealer {
     /// [`MasterKeyError::Form`].
     pub fn new(current: &SecretString, previous: Option<&SecretString>) -> Result<Self, MasterKeyError> {
         let bytes = key_bytes(current)?;
-        let previous = previous.map(|previous| aead_key(&key_bytes(previous)?)).transpose()?;
-        Ok(Self { current: aead_key(&bytes)?, previous, digests: digest_key(&bytes)? })
+        let previous = previous.map(|previous| MasterKey::new(&key_bytes(previous)?)).transpose()?;
+        let seals_with_previous = AtomicBool::new(false);
+        Ok(Self {
+            current: MasterKey::new(&bytes)?,
+            previous,
+            seals_with_previous,
+            digests: derived_key(&bytes, b"auth-service digests")?,
+        })
+    }
+
+    /// The id of `master_key`.
+    pub(in crate::domain) fn current_id(&self) -> &str {
+        &self.current.id
+    }
+
+    /// The id of `master_key_previous`.
+    pub(super) fn previous_id(&self) -> Option<&str> {
+        self.previous.as_ref().map(|key| key.id.as_str())
+    }
+
+    /// Seals with this master key from now on, if it is at hand.
+    pub(super) fn follow(&self, newest: Option<&str>) {
+        if newest == Some(self.current_id()) {
+            self.seals_with_previous.store(false, Ordering::Relaxed);
+        } else if newest.is_some() && newest == self.previous_id() {
+            self.seals_with_previous.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn sealing(&self) -> &MasterKey {
+        let previous = self.previous.as_ref().filter(|_| self.seals_with_previous.load(Ordering::Relaxed));
+        previous.unwrap_or(&self.current)
+    }
+
+    /// The id of the master key that [`seal`](Self::seal) uses.
+    pub(super) fn sealing_id(&self) -> &str {
+        &self.sealing().id
     }
 
     /// What stands for a text, as nobody without the master key can tell: HMAC-SHA-256.
@@ -62,7 +110,8 @@ impl Sealer {
     pub fn seal(&self, context: &str, secret: &[u8]) -> String {
         let mut sealed = Zeroizing::new(secret.to_vec());
         let nonce = self
-            .current
+            .sealing()
+            .aead
             .seal_in_place_append_tag(Aad::from(context), &mut *sealed)
             .expect("a private key is far shorter than AES-GCM's limit");
         STANDARD.encode([nonce.as_ref(), sealed.as_slice()].concat())
@@ -72,10 +121,10 @@ impl Sealer {
     #[must_use]
     pub fn open(&self, context: &str, sealed: &str) -> Option<Opened> {
         let sealed = STANDARD.decode(sealed).ok()?;
-        let with = |key| open_with(key, context, &sealed);
-        let current = with(&self.current).map(|secret| Opened { secret, by_previous: false });
-        let previous = || Some(Opened { secret: with(self.previous.as_ref()?)?, by_previous: true });
-        current.or_else(previous)
+        [Some(&self.current), self.previous.as_ref()].into_iter().flatten().find_map(|key| {
+            let secret = open_with(&key.aead, context, &sealed)?;
+            Some(Opened { secret, by: key.id.clone() })
+        })
     }
 }
 
@@ -84,8 +133,8 @@ impl Sealer {
 pub struct Opened {
     /// The secret, wiped when it is dropped.
     pub secret: Zeroizing<Vec<u8>>,
-    /// Whether only the master key before opens it, so that it should be sealed anew.
-    pub by_previous: bool,
+    /// The id of the master key that it was sealed with.
+    pub(super) by: String,
 }
 
 fn open_with(key: &RandomizedNonceKey, context: &str, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
@@ -105,14 +154,19 @@ fn key_bytes(base64: &SecretString) -> Result<Zeroizing<Vec<u8>>, MasterKeyError
     if bytes.len() == KEY_BYTES { Ok(bytes) } else { Err(MasterKeyError::Form) }
 }
 
-fn aead_key(bytes: &[u8]) -> Result<RandomizedNonceKey, MasterKeyError> {
-    RandomizedNonceKey::new(&AES_256_GCM, bytes).map_err(|_| MasterKeyError::Form)
+impl MasterKey {
+    fn new(bytes: &[u8]) -> Result<Self, MasterKeyError> {
+        let aead = RandomizedNonceKey::new(&AES_256_GCM, bytes).map_err(|_| MasterKeyError::Form)?;
+        let digest = hmac::sign(&derived_key(bytes, b"auth-service master key id")?, b"");
+        Ok(Self { aead, id: URL_SAFE_NO_PAD.encode(&digest.as_ref()[..16]) })
+    }
 }
 
 /// HKDF (RFC 5869): no key serves two purposes.
-fn digest_key(bytes: &[u8]) -> Result<hmac::Key, MasterKeyError> {
+fn derived_key(bytes: &[u8], purpose: &[u8]) -> Result<hmac::Key, MasterKeyError> {
     let pseudorandom = hkdf::Salt::new(hkdf::HKDF_SHA256, &[]).extract(bytes);
-    let derived = pseudorandom.expand(&[b"auth-service digests"], hmac::HMAC_SHA256);
+    let info = [purpose];
+    let derived = pseudorandom.expand(&info, hmac::HMAC_SHA256);
     derived.map(hmac::Key::from).map_err(|_| MasterKeyError::Form)
 }
 
@@ -174,11 +228,21 @@ mod tests {
     }
 
     #[test]
-    fn the_previous_master_key_still_opens() {
-        let sealed = Sealer::new(&key(1), None).unwrap().seal("kid", b"secret");
-        let both = Sealer::new(&key(2), Some(&key(1))).unwrap();
-        assert!(both.open("kid", &sealed).unwrap().by_previous);
-        assert!(!both.open("kid", &both.seal("kid", b"secret")).unwrap().by_previous);
+    fn either_master_key_opens_and_the_newest_one_that_the_database_knows_seals() {
+        let [old, new] = [1, 2].map(|byte| Sealer::new(&key(byte), None).unwrap());
+        let sealed = old.seal("kid", b"secret");
+        // Before the swap, and after it.
+        let [before, after] =
+            [(1, 2), (2, 1)].map(|(current, other)| Sealer::new(&key(current), Some(&key(other))).unwrap());
+        for both in [&before, &after] {
+            assert_eq!(both.open("kid", &sealed).unwrap().by, old.current_id());
+            both.follow(Some(old.current_id()));
+            assert_eq!(both.open("kid", &both.seal("kid", b"secret")).unwrap().by, old.current_id());
+            both.follow(Some(new.current_id()));
+            assert_eq!(both.open("kid", &both.seal("kid", b"secret")).unwrap().by, new.current_id());
+            both.follow(Some("one that is not at hand"));
+            assert_eq!(both.sealing_id(), new.current_id());
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Keys as rows: sealed, opened, and sealed anew when the master key was replaced.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use shared_claims::verifier::Algorithm;
@@ -12,7 +14,7 @@ use super::{KeyringError, Sealer, Times};
 use crate::domain::random;
 use crate::store::issuance::{self, Issuance};
 use crate::store::keys::{self, SealedKey};
-use crate::store::{Connection, Store, StoreError};
+use crate::store::{Connection, Store, StoreError, master_keys};
 
 /// What a key is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +47,8 @@ impl Purpose {
 /// Everything that is stored about keys, as it was read together.
 pub(super) struct Stored {
     pub(super) issuance: Issuance,
+    /// The master key that keys are sealed with from now on; `None` in a database that knows none yet.
+    pub(super) newest_master_key: Option<String>,
     /// Oldest first.
     access: Vec<SealedKey>,
     /// Oldest first.
@@ -55,26 +59,22 @@ pub(super) struct Stored {
     names: Vec<SealedKey>,
 }
 
-/// What opened of it. A row that does not open was not made by us: it is neither used nor published.
+/// What opened of it. A row that does not open is neither used nor published.
+#[derive(Default)]
 #[derive(Default)]
 pub(super) struct Opened {
     /// Oldest first.
-    pub(super) signing: Vec<SigningKey>,
+    pub(super) signing: Vec<Arc<SigningKey>>,
     /// Oldest first.
-    pub(super) refresh: Vec<RefreshKey>,
+    pub(super) refresh: Vec<Arc<RefreshKey>>,
     /// Oldest first.
     pub(super) audit: Vec<AuditKey>,
     /// Oldest first.
     pub(super) names: Vec<NameKey>,
-    /// What was sealed with the master key before, and how it should be stored now.
-    pub(super) stale: Vec<Resealed>,
-}
-
-/// A row that is to be sealed with the master key of now.
-pub(super) struct Resealed {
-    kid: String,
-    old: String,
-    new: String,
+    /// Rows that do not open, by purpose and id.
+    pub(super) closed: Vec<(Purpose, String)>,
+    /// Ids of the master keys that the rows were sealed with.
+    sealed_by: Vec<String>,
 }
 
 impl Stored {
@@ -86,7 +86,8 @@ impl Stored {
             let refresh = keys::of_purpose(db, Purpose::Refresh.as_str())?;
             let audit = keys::of_purpose(db, Purpose::Audit.as_str())?;
             let names = keys::of_purpose(db, Purpose::Names.as_str())?;
-            Ok(Self { issuance, access, refresh, audit, names })
+            let newest_master_key = master_keys::newest(db)?;
+            Ok(Self { issuance, newest_master_key, access, refresh, audit, names })
         };
         store.read(read).await
     }
@@ -106,82 +107,125 @@ impl Stored {
     }
 
     /// Opens what can be opened.
-    ///
-    /// When there are rows and none of them opens, it is the master key that is wrong: [`KeyringError::Sealed`].
-    pub(super) fn open(&self, sealer: &Sealer) -> Result<Opened, KeyringError> {
+    pub(super) fn open(&self, sealer: &Sealer) -> Opened {
         let mut opened = Opened::default();
         for row in &self.access {
-            opened.take(sealer, row, |opened, secret| {
+            opened.take(sealer, row, Purpose::Access, |opened, secret| {
                 let key = SigningKey::from_pkcs8(row.algorithm.parse().ok()?, secret, Times::of(row));
-                opened.signing.push(key.filter(|key| key.kid == row.kid)?);
+                opened.signing.push(Arc::new(key.filter(|key| key.kid == row.kid)?));
                 Some(())
             });
         }
         for row in &self.refresh {
-            opened.take(sealer, row, |opened, secret| {
-                opened.refresh.push(RefreshKey::new(&row.kid, secret, Times::of(row))?);
+            opened.take(sealer, row, Purpose::Refresh, |opened, secret| {
+                opened.refresh.push(Arc::new(RefreshKey::new(&row.kid, secret, Times::of(row))?));
                 Some(())
             });
         }
         for row in &self.audit {
-            opened.take(sealer, row, |opened, secret| {
+            opened.take(sealer, row, Purpose::Audit, |opened, secret| {
                 opened.audit.push(AuditKey::new(&row.kid, secret));
                 Some(())
             });
         }
         for row in &self.names {
-            opened.take(sealer, row, |opened, secret| {
+            opened.take(sealer, row, Purpose::Names, |opened, secret| {
                 opened.names.push(NameKey::new(secret));
                 Some(())
             });
         }
-        let none_opens = |purpose, opened: usize| opened == 0 && !self.rows(purpose).is_empty();
+        opened
+    }
+
+    /// Whether there is a row of this purpose and id, whether it opens or not.
+    pub(super) fn has(&self, purpose: Purpose, kid: &str) -> bool {
+        self.rows(purpose).iter().any(|row| row.kid == kid)
+    }
+
+    /// When there are rows of a purpose and none of them opens, it is the master key that is wrong.
+    ///
+    /// # Errors
+    /// [`KeyringError::Sealed`].
+    pub(super) fn check_master_key(&self, opened: &Opened) -> Result<(), KeyringError> {
         let counts = [
             (Purpose::Access, opened.signing.len()),
             (Purpose::Refresh, opened.refresh.len()),
             (Purpose::Audit, opened.audit.len()),
             (Purpose::Names, opened.names.len()),
         ];
-        for (purpose, count) in counts {
-            if none_opens(purpose, count) {
-                return Err(KeyringError::Sealed { purpose: purpose.as_str() });
-            }
+        let sealed = |(purpose, count): &(Purpose, usize)| *count == 0 && !self.rows(*purpose).is_empty();
+        match counts.into_iter().find(sealed) {
+            Some((purpose, _)) => Err(KeyringError::Sealed { purpose: purpose.as_str() }),
+            None => Ok(()),
         }
-        Ok(opened)
+    }
+
+    /// Rows that are sealed with another master key than the newest one, as they were and sealed anew.
+    fn stale(&self, sealer: &Sealer) -> Vec<Resealed> {
+        let rows = Purpose::ALL.into_iter().flat_map(|purpose| self.rows(purpose));
+        let stale = |row: &SealedKey| {
+            let found = sealer.open(&context(row), &row.sealed)?;
+            (found.by != sealer.sealing_id()).then(|| Resealed {
+                kid: row.kid.clone(),
+                old: row.sealed.clone(),
+                new: sealer.seal(&context(row), &found.secret),
+            })
+        };
+        rows.filter_map(stale).collect()
     }
 }
 
 impl Opened {
-    fn take(&mut self, sealer: &Sealer, row: &SealedKey, add: impl FnOnce(&mut Self, &[u8]) -> Option<()>) {
+    fn take(
+        &mut self,
+        sealer: &Sealer,
+        row: &SealedKey,
+        purpose: Purpose,
+        add: impl FnOnce(&mut Self, &[u8]) -> Option<()>,
+    ) {
         let found = sealer.open(&context(row), &row.sealed);
         match found.and_then(|found| add(self, &found.secret).map(|()| found)) {
-            Some(found) if found.by_previous => self.stale.push(Resealed {
-                kid: row.kid.clone(),
-                old: row.sealed.clone(),
-                new: sealer.seal(&context(row), &found.secret),
-            }),
-            Some(_) => {}
-            None => log::error!(
-                "the {} key {} in the database does not open; it is neither used nor published",
-                row.purpose,
-                row.kid
-            ),
+            Some(found) => self.sealed_by.push(found.by),
+            None => self.closed.push((purpose, row.kid.clone())),
         }
+    }
+
+    /// Whether a row was sealed with this master key.
+    pub(super) fn was_sealed_by(&self, master_key: Option<&str>) -> bool {
+        self.sealed_by.iter().any(|id| Some(id.as_str()) == master_key)
+    }
+
+    /// Whether a row was sealed with another master key.
+    pub(super) fn is_stale(&self, master_key: &str) -> bool {
+        self.sealed_by.iter().any(|id| id != master_key)
     }
 }
 
-/// Stores keys that were sealed anew. Of several replicas that do it one is first, and that is good enough.
-pub(super) async fn reseal(store: &Store, stale: Vec<Resealed>) -> Result<(), StoreError> {
-    let count = stale.len();
+/// A row that is to be sealed with the newest master key.
+struct Resealed {
+    kid: String,
+    old: String,
+    new: String,
+}
+
+/// Seals with the newest master key what is sealed with another one; says how many rows that were. Nothing happens in a
+/// process that does not have the newest one: no row is ever sealed with an older key again.
+pub(super) async fn reseal(store: &Store, sealer: &Sealer) -> Result<usize, StoreError> {
+    let stored = Stored::read(store).await?;
+    sealer.follow(stored.newest_master_key.as_deref());
+    let stale = stored.stale(sealer);
+    if stale.is_empty() || stored.newest_master_key.as_deref() != Some(sealer.sealing_id()) {
+        return Ok(0);
+    }
+    let sealed_with = sealer.sealing_id().to_owned();
     let change = move |db: &mut Connection| {
-        stale.iter().try_for_each(|key| keys::reseal(db, &key.kid, &key.old, &key.new))
+        issuance::hold(db)?; // whoever adds a master key is alone
+        if master_keys::newest(db)?.as_deref() != Some(&sealed_with) {
+            return Ok(0);
+        }
+        stale.iter().try_fold(0, |count, key| Ok(count + keys::reseal(db, &key.kid, &key.old, &key.new)?))
     };
-    store.write::<_, StoreError>(change).await?;
-    log::info!(
-        "{count} keys that were sealed with the previous master key are sealed with the new one now; \
-         master_key_previous can go when every replica has the new one"
-    );
-    Ok(())
+    store.write::<_, StoreError>(change).await
 }
 
 /// Audit keys that the master key does not open: what they prove cannot be proven any more.

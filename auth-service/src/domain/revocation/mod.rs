@@ -24,8 +24,10 @@ use shared_claims::claims::{Status, StatusReference};
 use tokio::sync::{Notify, watch};
 
 use super::keyring::{KeyringError, MOST_LEEWAY};
+use super::marks::{self, Standing};
 use super::{Issuer, seconds};
-use crate::store::{Connection, StoreError, issuance, revocations, status_lists};
+use crate::store::issuance::Issuance;
+use crate::store::{Connection, StoreError, revocations, status_lists};
 pub(super) use numbers::Numbers;
 use status_list::{ListClaims, StatusList};
 
@@ -200,21 +202,26 @@ impl Issuer {
     }
 
     async fn look_alone(&self) -> Result<(), StoreError> {
-        let read = |db: &mut Connection| Ok::<_, StoreError>((issuance::read(db)?, status_lists::all(db)?));
-        let (issuance, lists) = self.store.read(read).await?;
-        self.take_over_keys(issuance).await;
-        let news = News { keys: self.keyring.revision(), lists: lists.into_iter().collect() };
+        if let Some(chain) = self.audit.chain() {
+            self.marks.follow_chain(chain);
+        }
+        let Some(Standing { issuance, lists, .. }) = self.marks.check(&self.store).await? else {
+            return Err(marks::set_back());
+        };
+        self.take_over_keys(&issuance).await;
+        // The database's revision, also while its keys cannot be loaded: verifiers are to ask, here or elsewhere.
+        let news = News { keys: issuance.keys_revision, lists: lists.into_iter().collect() };
         self.lists.signed().retain(|list, _| news.lists.contains_key(list));
         self.lists.latest.store(Arc::new(news));
         Ok(())
     }
 
     /// The keys stay as they were when they cannot be taken over: what is known goes on.
-    async fn take_over_keys(&self, issuance: issuance::Issuance) {
+    async fn take_over_keys(&self, issuance: &Issuance) {
         if self.keyring.epoch() != issuance.epoch {
             self.lists.numbers.forget();
         }
-        if self.keyring.is_current(issuance.keys_revision, issuance.epoch, self.moment().over()) {
+        if self.keyring.is_current(issuance, self.moment().over()) {
             return;
         }
         let failed = self.reload_keys().await.inspect_err(|error| {

@@ -3,6 +3,7 @@
 //! A process leases a block of them and hands them out in random order, so that neighbours in a list tell nothing about
 //! each other. What it does not use before it ends is lost; there are enough.
 
+use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::LIST_SIZE;
@@ -25,9 +26,13 @@ pub(in crate::domain) struct Numbers {
 
 #[derive(Debug, Default)]
 struct Leased {
+    /// All numbers of the lease. Only these are given: others may belong to a list that is gone.
+    block: Range<i64>,
     free: Vec<i64>,
     /// Unix seconds.
     until: i64,
+    /// Rises when numbers are forgotten.
+    forgotten: u64,
 }
 
 impl Numbers {
@@ -41,39 +46,58 @@ impl Numbers {
         if let Some(number) = self.pick(now) {
             return Ok(number);
         }
-        let first = store.write(move |db| lease(db, BLOCK, moment)).await?;
-        *self.leased() =
-            Leased { free: (first + 1..first + BLOCK).collect(), until: now.saturating_add(LEASE) };
-        Ok(self.pick(now).map_or(first, |number| {
-            self.give_back(first);
-            number
-        }))
+        loop {
+            let forgotten = self.leased().forgotten;
+            let first = store.write(move |db| lease(db, BLOCK, moment)).await?;
+            let mut leased = self.leased();
+            if leased.forgotten == forgotten {
+                return Ok(leased.begin(first, now));
+            }
+            // The database began anew meanwhile, maybe after the lease.
+        }
     }
 
-    /// Takes back a number that was certainly not used.
+    /// Takes back a number that was certainly not used. One of an earlier lease is lost.
     pub(in crate::domain) fn give_back(&self, number: i64) {
-        self.leased().free.push(number);
+        let mut leased = self.leased();
+        if leased.block.contains(&number) {
+            leased.free.push(number);
+        }
     }
 
     /// Forgets all numbers: after a restore they may have been given before.
     pub(in crate::domain) fn forget(&self) {
-        *self.leased() = Leased::default();
+        let mut leased = self.leased();
+        *leased = Leased { forgotten: leased.forgotten + 1, ..Leased::default() };
     }
 
     fn pick(&self, now: i64) -> Option<i64> {
-        let mut leased = self.leased();
-        if leased.free.is_empty() || now >= leased.until {
-            return None;
-        }
-        // Not quite even over the block, and that is even enough to hide an order.
-        let random = u64::from_le_bytes(*random::bytes::<8>()) % leased.free.len() as u64;
-        let index = usize::try_from(random).unwrap_or(0);
-        Some(leased.free.swap_remove(index))
+        self.leased().pick(now)
     }
 
     /// Nothing panics while it holds this lock, and what it guards is whole at any time.
     fn leased(&self) -> MutexGuard<'_, Leased> {
         self.leased.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Leased {
+    /// Takes over a lease, and gives one number of it.
+    fn begin(&mut self, first: i64, now: i64) -> i64 {
+        self.block = first..first + BLOCK;
+        self.free = self.block.clone().collect();
+        self.until = now.saturating_add(LEASE);
+        self.pick(now).unwrap_or(first)
+    }
+
+    fn pick(&mut self, now: i64) -> Option<i64> {
+        if self.free.is_empty() || now >= self.until {
+            return None;
+        }
+        // Not quite even over the block, and that is even enough to hide an order.
+        let random = u64::from_le_bytes(*random::bytes::<8>()) % self.free.len() as u64;
+        let index = usize::try_from(random).unwrap_or(0);
+        Some(self.free.swap_remove(index))
     }
 }
 
@@ -96,4 +120,33 @@ fn lease(db: &mut Connection, count: i64, moment: Moment) -> Result<i64, StoreEr
         status_lists::leave(db, list, moment.now)?;
     }
     Ok(first)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_that_is_given_back_after_a_recovery_is_not_given_again() {
+        let numbers = Numbers::default();
+        let old = numbers.leased().begin(0, 100);
+        numbers.forget();
+        numbers.give_back(old);
+        assert_eq!(numbers.pick(100), None);
+        let first = numbers.leased().begin(1 << 33, 100);
+        numbers.give_back(old);
+        numbers.give_back(first);
+        let rest: Vec<i64> = std::iter::from_fn(|| numbers.pick(100)).collect();
+        assert_eq!(rest.len() as i64, BLOCK);
+        assert!(rest.iter().all(|number| *number >= 1 << 33), "the list of the old one is gone");
+    }
+
+    #[test]
+    fn a_number_of_a_lease_that_is_over_is_not_given_again() {
+        let numbers = Numbers::default();
+        let old = numbers.leased().begin(0, 100);
+        numbers.leased().begin(BLOCK, 100 + LEASE);
+        numbers.give_back(old);
+        assert!(std::iter::from_fn(|| numbers.pick(100 + LEASE)).all(|number| number >= BLOCK));
+    }
 }

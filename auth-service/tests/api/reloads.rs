@@ -1,0 +1,81 @@
+//! Taking over keys that other processes made: all of it or nothing, and never an older set.
+
+use std::sync::Arc;
+
+use auth_service::app;
+use auth_service::settings::Settings;
+
+use crate::DATABASE;
+use crate::api::support::Service;
+use crate::database::Database;
+
+const SECOND: &str = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
+
+/// Makes every try to seal a key anew fail.
+fn forbid_sealing(service: &Service) {
+    service.run_sql(match DATABASE {
+        Database::Sqlite => {
+            "CREATE TRIGGER forbidden BEFORE UPDATE OF sealed ON keys BEGIN SELECT RAISE(ABORT, 'forbidden'); END"
+        }
+        Database::Postgresql => {
+            "CREATE FUNCTION forbid() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'forbidden'; END $$;
+             CREATE TRIGGER forbidden BEFORE UPDATE OF sealed ON keys FOR EACH ROW EXECUTE FUNCTION forbid()"
+        }
+    });
+}
+
+fn allow_sealing(service: &Service) {
+    service.run_sql(match DATABASE {
+        Database::Sqlite => "DROP TRIGGER forbidden",
+        Database::Postgresql => "DROP TRIGGER forbidden ON keys",
+    });
+}
+
+#[actix_web::test]
+async fn a_withdrawn_key_is_refused_although_keys_cannot_be_sealed_anew_which_is_tried_until_it_succeeds() {
+    let service = Service::start().await;
+    let old = service.register_and_login("alice").await;
+    let first = service.master_key();
+    forbid_sealing(&service);
+    let swapped = [("AUTH__MASTER_KEY", SECOND), ("AUTH__MASTER_KEY_PREVIOUS", first.as_str())];
+    let service = service.restart(&swapped).await;
+    assert_eq!(service.get_as("/me", &old.access).await.status, 200);
+    service.operator().await.withdraw_signing_keys().await.unwrap();
+    let published = service.get("/.well-known/jwks.json").await.json();
+    assert_ne!(published["keys"][0]["kid"], old.header()["kid"]);
+    service.get_as("/me", &old.access).await.assert_problem(401, "invalid_token");
+    let new = service.refresh(&old.refresh).await;
+    assert_eq!(service.get_as("/me", &new.access).await.status, 200);
+    // The refresh key is still sealed with the first one.
+    let mut variables = service.variables.clone();
+    variables.insert("AUTH__MASTER_KEY_PREVIOUS".to_owned(), String::new());
+    let settings = Settings::load(&variables).unwrap();
+    let clock = service.clock.clock();
+    assert!(app::build_issuer(&settings, clock.clone()).await.is_err());
+    allow_sealing(&service);
+    service
+        .wait_until("everything is sealed anew", async || {
+            app::build_issuer(&settings, clock.clone()).await.is_ok()
+        })
+        .await;
+}
+
+#[actix_web::test]
+async fn of_reloads_at_the_same_time_none_leaves_an_older_set_behind() {
+    let service = Service::with(&[("AUTH__TOKENS__ALGORITHM", "EdDSA")]).await;
+    let (one, other) = (Arc::new(service.operator().await), service.operator().await);
+    let reload = || {
+        let one = Arc::clone(&one);
+        actix_web::rt::spawn(async move { one.reload_keys().await })
+    };
+    for _ in 0..10 {
+        let mut reloads: Vec<_> = (0..6).map(|_| reload()).collect();
+        other.withdraw_signing_keys().await.unwrap();
+        reloads.extend((0..6).map(|_| reload()));
+        for reload in reloads {
+            reload.await.unwrap().unwrap();
+        }
+        assert_eq!(one.keyring.revision(), other.keyring.revision());
+        assert_eq!(one.keyring.published().json, other.keyring.published().json);
+    }
+}

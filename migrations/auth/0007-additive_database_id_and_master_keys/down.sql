@@ -1,0 +1,2 @@
+DROP TABLE master_keys;
+ALTER TABLE issuance DROP COLUMN database_id;
