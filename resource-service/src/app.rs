@@ -44,6 +44,7 @@ pub enum StartError {
 /// # Panics
 /// Outside a tokio runtime.
 pub fn build(settings: &Settings, clock: Clock) -> Result<App, StartError> {
+    settings.log.apply();
     let tls = open_tls(settings, clock.clone())?;
     let verifier = verifier::from_settings(settings)?.with_clock(clock.clone());
     let metadata = metadata::from_settings(settings, &verifier)?;

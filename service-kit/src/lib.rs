@@ -22,6 +22,7 @@ pub mod tls;
 pub use cors::Cors;
 pub use envelope::REQUEST_ID;
 pub use fields::{BodyLimits, Fields, FromFields, Strict};
+pub use logging::LogSettings;
 pub use problem::{FieldError, Problem};
 pub use server::{App, Closing, Endpoint, Handle, HttpSettings};
 pub use tls::{Tls, TlsSettings};

@@ -24,7 +24,7 @@ use crate::domain::keyring::{Keyring, KeyringError, Sealer};
 use crate::domain::passwords::Hasher;
 use crate::domain::revocation::{StatusListPolicy, StatusLists};
 use crate::domain::{DatabaseClock, Issuer, Policy, recovery};
-use crate::http::{self, CookieMode, Devices, ImportLimits, Listeners, Metadata, Rates};
+use crate::http::{self, CookieMode, Devices, ImportLimits, Listeners, Metadata};
 use crate::settings::{PasswordAlgorithm, Settings};
 use crate::store::{Store, StoreError};
 
@@ -65,6 +65,7 @@ pub enum StartError {
 /// # Errors
 /// [`StartError`], as a sentence for the operator.
 pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError> {
+    settings.log.apply();
     let tls = open_tls(settings, clock.clone())?;
     let issuer = Data::new(build_issuer(settings, clock).await?);
     issuer.publish_lists().await?;
@@ -75,7 +76,7 @@ pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError>
         &settings.http.trusted_proxies,
         settings.limits.forwarded_header,
     ));
-    let rates = Data::new(Rates::new(&settings.limits));
+    let rates = Data::new(rules::rates(settings));
     let listeners =
         Data::new(Listeners::new(settings.status_lists.max_listeners, settings.status_lists.heartbeat));
     let import = Data::new(ImportLimits {
@@ -146,7 +147,9 @@ pub async fn build_issuer(settings: &Settings, clock: Clock) -> Result<Issuer, S
         ttl: settings.status_lists.ttl,
     });
     let guessing = settings.limits.enabled.then(|| Guessing::new(rules::guessing_rules(settings)));
-    let issuer = Issuer { store, clock, keyring, hasher, guessing, audit, lists, verifier, policy };
+    let grant_limits = rules::grant_limits(settings);
+    let issuer =
+        Issuer { store, clock, keyring, hasher, guessing, grant_limits, audit, lists, verifier, policy };
     issuer.record_key_news().await;
     Ok(issuer)
 }

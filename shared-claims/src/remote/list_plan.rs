@@ -13,6 +13,7 @@ use super::{
     list_fetch::Brought,
     list_token::{Age, SignedList},
     list_worker::Announced,
+    shown::Shown,
     state::{Revocation, State},
     tracked::{Got, Tracked},
 };
@@ -79,7 +80,7 @@ impl Plan {
             Err(error) => {
                 let level = if self.directory.failures == 0 { log::Level::Warn } else { log::Level::Debug };
                 let issuer = self.state.policy.issuer();
-                log::log!(level, "the names of the status lists of {issuer} cannot be fetched: {error}");
+                log::log!(level, "the names of the status lists of {issuer} cannot be fetched: {}", Shown(error));
             }
         }
         self.directory.ended(names.is_ok(), now);
@@ -106,7 +107,7 @@ impl Plan {
         let wall = self.clock.now();
         revocation.lists.put(uri, Arc::clone(&list), wall, Freshness::at(self.clock.instant()));
         if known.is_none_or(|known| !Arc::ptr_eq(&known, &list)) {
-            log::debug!("the status list {uri:?} has revision {:?}", list.revision);
+            log::debug!("the status list {} has revision {:?}", Shown(uri), list.revision);
             self.state.unsaved.notify_one();
         }
         if let Some(tracked) = self.tracked.get_mut(uri) {
@@ -149,7 +150,7 @@ impl Plan {
         let known = self.held(uri).is_some();
         let Some(tracked) = self.tracked.get_mut(uri) else { return };
         let level = if tracked.is_fine() { log::Level::Warn } else { log::Level::Debug };
-        log::log!(level, "a status list of {} cannot be fetched: {error}", self.state.policy.issuer());
+        log::log!(level, "a status list of {} cannot be fetched: {}", self.state.policy.issuer(), Shown(error));
         tracked.failed(now);
         if !known && !tracked.named {
             self.tracked.remove(uri); // some token's word alone is no reason to go on

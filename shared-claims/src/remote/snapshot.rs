@@ -21,6 +21,7 @@ use tokio::{
 
 use super::{
     private_file,
+    shown::Shown,
     state::{State, lock},
 };
 use crate::{
@@ -89,7 +90,7 @@ impl Snapshot {
                 log::info!("{path}: keys from {} s ago, status lists: {lists}", age.as_secs());
             }
             Err(Unusable::Io(error)) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(unusable) => log::warn!("{path} is passed over: {unusable}"),
+            Err(unusable) => log::warn!("{path} is passed over: {}", Shown(unusable)),
         }
     }
 
