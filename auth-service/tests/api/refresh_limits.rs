@@ -6,7 +6,7 @@ use auth_service::store::audit_events::AuditEvent;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::api::audit::trail;
+use crate::api::audit_budgets::trail_to_its_end;
 use crate::api::support::{Answer, FORM, Service, Tokens, send};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -42,8 +42,7 @@ async fn login_from(service: &Service, name: &str, address: &str, user_agent: &s
 
 /// The refreshes in the trail of a service that has stopped.
 async fn refreshes(service: &Service) -> Vec<AuditEvent> {
-    service.stop().await;
-    let mut rows = trail(service, &["process_stopped"]).await;
+    let mut rows = trail_to_its_end(service).await;
     rows.retain(|row| row.event == "token_refreshed");
     rows
 }
@@ -82,8 +81,7 @@ async fn refusals_of_a_session_that_is_refreshed_too_often_are_in_the_trail_and_
         assert_too_many(&service.try_refresh(&tokens.refresh).await);
     }
     let sid = tokens.claims()["sid"].as_str().unwrap().to_owned();
-    service.stop().await;
-    let rows = trail(&service, &["process_stopped", "refusals_omitted"]).await;
+    let rows = trail_to_its_end(&service).await;
     let stored =
         rows.iter().filter(|row| row.reason.as_deref() == Some("too_many_requests")).collect::<Vec<_>>();
     assert!(stored.iter().all(|row| row.session.as_deref() == Some(&sid)), "{stored:?}");
@@ -209,7 +207,6 @@ async fn ending_no_other_session_again_and_again_adds_nothing_to_the_trail() {
         let ended = send(service.request(Method::DELETE, "/me/sessions").bearer_auth(&kept.access)).await;
         assert_eq!(ended.status, 204);
     }
-    service.stop().await;
-    let rows = trail(&service, &["process_stopped"]).await;
+    let rows = trail_to_its_end(&service).await;
     assert_eq!(rows.iter().filter(|row| row.event == "sessions_ended").count(), 1);
 }

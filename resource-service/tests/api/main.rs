@@ -10,6 +10,7 @@ mod availability;
 mod bad_input;
 mod books;
 mod comments;
+mod log_bounds;
 mod records;
 mod revocation;
 mod rights;
