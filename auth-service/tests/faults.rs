@@ -20,7 +20,9 @@ use process::{PASSWORD, Running, program};
 use serde_json::{Value, json};
 
 fn on(data: &Path, url: &str) -> Running {
-    Running::start(program(data).env("AUTH__DATABASE_URL", url))
+    // A storm refreshes each session as often as it can.
+    let unlimited = ("AUTH__LIMITS__SESSION_REFRESH__AT_ONCE", "1000000");
+    Running::start(program(data).env("AUTH__DATABASE_URL", url).envs([unlimited]))
 }
 
 #[actix_web::test]

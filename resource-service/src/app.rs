@@ -47,6 +47,7 @@ pub enum StartError {
 /// # Panics
 /// Outside a tokio runtime.
 pub fn build(settings: &Settings, clock: Clock) -> Result<App, StartError> {
+    settings.log.apply();
     let tls = open_tls(settings, clock.clone())?;
     let capacity = Capacity::claim(&settings.http, descriptors(settings))?;
     let verifier = verifier::from_settings(settings)?.with_clock(clock.clone());

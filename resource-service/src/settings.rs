@@ -8,7 +8,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use service_kit::settings::{SettingsError, Variables, check_ranges, comma_list, load, parsed_list};
-use service_kit::{HttpSettings, TlsSettings};
+use service_kit::{HttpSettings, LogSettings, TlsSettings};
 
 /// Every setting with its default and its reason; also the documentation.
 pub const DEFAULTS: &str = include_str!("../config.default.toml");
@@ -57,6 +57,7 @@ pub struct Settings {
     pub database: Database,
     pub http: HttpSettings,
     pub tls: TlsSettings,
+    pub log: LogSettings,
 }
 
 /// Where a request may carry its token.
@@ -93,6 +94,7 @@ impl Settings {
     fn check(&self) -> Result<(), SettingsError> {
         self.http.check()?;
         self.tls.check()?;
+        self.log.check()?;
         self.http.check_listen(self.listen, &self.tls)?;
         check_ranges(&[("database.pool_size", self.database.pool_size as usize, 1, 1024)])?;
         for (key, value) in [

@@ -26,6 +26,7 @@ pub use capacity::{Capacity, CapacityError, Descriptors};
 pub use cors::Cors;
 pub use envelope::REQUEST_ID;
 pub use fields::{BodyLimits, Fields, FromFields, Strict};
+pub use logging::LogSettings;
 pub use problem::{FieldError, Problem};
 pub use server::{App, Closing, Endpoint, Handle, HttpSettings};
 pub use tls::{Tls, TlsSettings};

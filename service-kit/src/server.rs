@@ -23,6 +23,7 @@ use crate::envelope::{Envelope, Refusal};
 use crate::fields::BodyLimits;
 use crate::head::HeadLimits;
 use crate::listener::Listener;
+use crate::logging;
 use crate::settings::{SettingsError, check_ranges, parsed_list};
 use crate::tls::{Tls, TlsSettings};
 
@@ -274,10 +275,12 @@ async fn serve(name: &str, mut server: Server, handle: Handle, url: String) -> i
     log::info!("{name} listens on {url}");
     let graceful = tokio::select! {
         ended = &mut server => return ended,
+        () = logging::keep_reporting() => true, // it never ends
         _ = terminate.recv() => true,
         _ = interrupt.recv() => false,
     };
     log::info!("{name} stops");
     let ((), ended) = futures_util::future::join(handle.stop(graceful), server).await;
+    logging::report();
     ended
 }

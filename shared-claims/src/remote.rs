@@ -25,6 +25,7 @@ mod lists;
 mod pauses;
 mod private_file;
 mod refresher;
+mod shown;
 mod snapshot;
 mod state;
 mod stream;

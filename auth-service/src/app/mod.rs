@@ -28,7 +28,7 @@ use crate::domain::marks::{Marks, MarksError};
 use crate::domain::passwords::Hasher;
 use crate::domain::revocation::{Places, StatusListPolicy, StatusLists};
 use crate::domain::{DatabaseClock, Issuer, Policy, recovery, settle_addresses};
-use crate::http::{self, CookieMode, Devices, ImportLimits, Listeners, Metadata, Rates};
+use crate::http::{self, CookieMode, Devices, ImportLimits, Listeners, Metadata};
 use crate::settings::{PasswordAlgorithm, Settings};
 use crate::store::{Store, StoreError};
 
@@ -76,6 +76,7 @@ pub enum StartError {
 /// # Errors
 /// [`StartError`], as a sentence for the operator.
 pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError> {
+    settings.log.apply();
     let tls = open_tls(settings, clock.clone())?;
     let capacity = Capacity::claim(&settings.http, rules::descriptors(settings))?;
     let limits = rules::place_limits(settings, capacity);
@@ -95,7 +96,7 @@ pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError>
         &settings.http.trusted_proxies,
         settings.limits.forwarded_header,
     ));
-    let rates = Data::new(Rates::new(&settings.limits));
+    let rates = Data::new(rules::rates(settings));
     let listeners = Data::new(Listeners::new(places.clone(), settings.status_lists.heartbeat));
     let import = Data::new(ImportLimits {
         max_body_bytes: settings.import.max_body_bytes,
@@ -194,7 +195,20 @@ async fn assemble(settings: &Settings, clock: Clock) -> Result<Issuer, StartErro
         ttl: settings.status_lists.ttl,
     });
     let guessing = settings.limits.enabled.then(|| Guessing::new(rules::guessing_rules(settings)));
-    let issuer = Issuer { store, clock, keyring, hasher, guessing, audit, lists, marks, verifier, policy };
+    let grant_limits = rules::grant_limits(settings);
+    let issuer = Issuer {
+        store,
+        clock,
+        keyring,
+        hasher,
+        guessing,
+        grant_limits,
+        audit,
+        lists,
+        marks,
+        verifier,
+        policy,
+    };
     issuer.record_key_news().await;
     Ok(issuer)
 }

@@ -9,16 +9,18 @@ use url::Url;
 use super::StartError;
 use crate::domain::Policy;
 use crate::domain::accounts::folded_username;
-use crate::domain::audit::AuditRules;
+use crate::domain::audit::{AuditRules, RefusalRules};
 use crate::domain::guessing::{GuessingRules, Rule};
 use crate::domain::keyring::{Lifetimes, Plan};
 use crate::domain::names::NameRules;
 use crate::domain::passwords::{Bounds, Hashing, HashingLimits, PasswordPolicy, Peppers, Scheme};
 use crate::domain::revocation::PlaceLimits;
+use crate::domain::rate::{GrantLimits, MANY_PLACES, Rate, RateLimit};
+use crate::domain::refresh::RefreshRows;
 use crate::domain::rights::Roles;
 use crate::domain::upkeep::Upkeep;
-use crate::http::CookieMode;
-use crate::settings::{PasswordAlgorithm, Settings, WrongPasswords};
+use crate::http::{CookieMode, Rates};
+use crate::settings::{self, PasswordAlgorithm, Settings, WrongPasswords};
 use crate::store::StoreLimits;
 
 /// How much the store may do, by the settings.
@@ -97,7 +99,46 @@ pub(super) fn audit_rules(settings: &Settings) -> AuditRules {
         linger: settings.audit.linger,
         batch: settings.audit.batch,
         anchor: settings.audit.anchor,
-        refusals_per_second: settings.audit.refusals_per_second,
+        refusals: RefusalRules {
+            per_second: settings.audit.refusals_per_second,
+            from_source: rate(settings.audit.refusals_from_source),
+            of_holder: rate(settings.audit.refusals_of_holder),
+            interval: settings.audit.refusals_interval,
+        },
+    }
+}
+
+fn rate(setting: settings::Rate) -> Rate {
+    Rate { at_once: setting.at_once, per_minute: setting.per_minute }
+}
+
+/// `None` where limits are switched off.
+fn limit(settings: &Settings, setting: settings::Rate) -> Option<RateLimit> {
+    settings.limits.enabled.then(|| RateLimit::new(rate(setting)))
+}
+
+pub(super) fn rates(settings: &Settings) -> Rates {
+    Rates {
+        register: limit(settings, settings.limits.register),
+        refresh: limit(settings, settings.limits.refresh),
+    }
+}
+
+pub(super) fn grant_limits(settings: &Settings) -> GrantLimits {
+    GrantLimits {
+        session_refresh: settings
+            .limits
+            .enabled
+            .then(|| RateLimit::with_places(rate(settings.limits.session_refresh), MANY_PLACES)),
+        client_grant: limit(settings, settings.limits.client_grant),
+    }
+}
+
+fn refresh_rows(settings: &Settings) -> RefreshRows {
+    match settings.audit.refreshes {
+        settings::Refreshes::All => RefreshRows::All,
+        settings::Refreshes::FirstOfDay => RefreshRows::FirstOfDay,
+        settings::Refreshes::None => RefreshRows::None,
     }
 }
 
@@ -170,6 +211,7 @@ pub(super) fn policy(settings: &Settings, scheme: &Scheme) -> Policy {
         refresh_grace: settings.tokens.refresh_grace,
         repeat_elsewhere_is_theft: settings.tokens.repeat_elsewhere_is_theft,
         statuses: settings.tokens.algorithm != Algorithm::HS256,
+        refresh_rows: refresh_rows(settings),
         idle_ttl: settings.sessions.idle_ttl,
         absolute_ttl: settings.sessions.absolute_ttl,
         registration_open: settings.registration.open,

@@ -9,6 +9,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::audit::{Event, EventKind, Origin, Reason};
 use super::keyring::KeyringError;
+use super::rate::TooMany;
 use super::refresh::narrowed;
 use super::sessions::Grant;
 use super::{Issuer, random, revocation, seconds};
@@ -52,6 +53,9 @@ pub enum ClientGrantError {
     /// It has been disabled, or is gone.
     #[error("the client is not known")]
     InvalidClient,
+    /// It asks too often.
+    #[error(transparent)]
+    TooMany(#[from] TooMany),
     /// More than it may have.
     #[error("the scope is more than the client may have")]
     InvalidScope,
@@ -203,9 +207,14 @@ impl Issuer {
                 return Ok(found);
             }
         };
-        log::warn!("somebody failed to prove to be the client {client_id:?}");
         let known = found.map(|client| self::client_id(&client.name));
-        self.record(Event::refused(EventKind::ClientAuthenticated, reason).to_known(known.as_deref())).await;
+        // What else was typed is not kept: it is anything, of any length, and may be a secret in the wrong field.
+        log::warn!("no proof to be the client {}: {}", known.as_deref().unwrap_or("(unknown)"), reason.as_str());
+        let refused = Event::refused(EventKind::ClientAuthenticated, reason).to_known(known.as_deref());
+        self.record(match (reason, &known) {
+            (Reason::Disabled, Some(id)) => refused.by_holder_of(id),
+            _ => refused,
+        }).await;
         Ok(None)
     }
 
@@ -219,6 +228,11 @@ impl Issuer {
         scope: Option<&str>,
         resource: &[String],
     ) -> Result<Grant, ClientGrantError> {
+        if let Err(too_many) = self.grant_limits.grant(&client.name) {
+            let refused = Event::refused(EventKind::ClientTokenGranted, Reason::TooManyRequests);
+            self.record(refused.to(client_id(&client.name))).await;
+            return Err(too_many.into());
+        }
         let asked: Vec<String> =
             scope.unwrap_or_default().split_ascii_whitespace().map(str::to_owned).collect();
         let scope = narrowed(&client.scopes, &asked).ok_or(ClientGrantError::InvalidScope)?.join(" ");

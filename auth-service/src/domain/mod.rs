@@ -23,6 +23,7 @@ pub mod marks;
 pub mod passwords;
 pub mod random;
 pub mod readiness;
+pub mod rate;
 pub mod recovery;
 pub mod refresh;
 pub mod revocation;
@@ -48,6 +49,8 @@ use keyring::Keyring;
 use names::NameRules;
 use marks::Marks;
 use passwords::{Hasher, PasswordPolicy};
+use rate::GrantLimits;
+use refresh::RefreshRows;
 use revocation::StatusLists;
 use rights::Roles;
 
@@ -63,6 +66,8 @@ pub struct Issuer {
     pub hasher: Hasher,
     /// How often passwords were wrong; `None` when nobody counts.
     pub guessing: Option<Guessing>,
+    /// How often tokens are given.
+    pub grant_limits: GrantLimits,
     /// What is remembered about all that happens.
     pub audit: Audit,
     /// What verifiers learn about ended sessions.
@@ -93,6 +98,8 @@ pub struct Policy {
     pub repeat_elsewhere_is_theft: bool,
     /// Whether tokens carry a place in a status list: not with HS256, where nobody could verify one.
     pub statuses: bool,
+    /// For which refreshes the audit trail has a row.
+    pub refresh_rows: RefreshRows,
     /// A session ends when it was not refreshed for this long.
     pub idle_ttl: Duration,
     /// A session ends after this long in any case.

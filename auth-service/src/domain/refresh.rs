@@ -6,6 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::audit::{Event, EventKind, Origin, Reason};
 use super::clock::TOLERANCE;
 use super::keyring::{KeyringError, RefreshToken};
+use super::rate::TooMany;
 use super::rights::Roles;
 use super::sessions::{Device, Grant};
 use super::{Issuer, Moment, revocation, seconds};
@@ -32,6 +33,9 @@ pub enum RefreshError {
     /// Not one of ours, used before, or its session has ended.
     #[error("invalid refresh token")]
     InvalidGrant,
+    /// The session is refreshed too often. Its refresh token is as good as before.
+    #[error(transparent)]
+    TooMany(#[from] TooMany),
     /// It came in a cookie, with a CSRF token that is not the session's.
     #[error("the CSRF token of another session, or none")]
     CsrfToken,
@@ -68,6 +72,59 @@ struct Granted {
     user: User,
     audience: Vec<String>,
     scope: String,
+    last_use: LastUse,
+}
+
+/// What a session's row said about its last use: enough to tell which uses the audit trail has a row for, without a query.
+struct LastUse {
+    /// The first use of a day in UTC is the first at any replica: the row says so to all.
+    first_of_day: bool,
+    /// What is another than it was.
+    changed: Vec<&'static str>,
+}
+
+impl LastUse {
+    /// A repeat does not take the session on, so it is not the first use of a day either.
+    fn of(session: &Session, used: &Use, rotated: bool) -> Self {
+        let Use { device, now, .. } = used;
+        let changed = [
+            (session.ip != device.ip).then_some("address"),
+            (session.user_agent != device.user_agent).then_some("user_agent"),
+        ];
+        Self {
+            first_of_day: rotated && session.last_used_at.div_euclid(DAY) < now.div_euclid(DAY),
+            changed: changed.into_iter().flatten().collect(),
+        }
+    }
+
+    /// What the audit trail says about this use; `None` where it need not say anything.
+    fn event(&self, rows: RefreshRows) -> Option<Event> {
+        let due = match rows {
+            RefreshRows::All => true,
+            RefreshRows::FirstOfDay => self.first_of_day,
+            RefreshRows::None => false,
+        };
+        let event = Event::of(EventKind::TokenRefreshed);
+        if self.changed.is_empty() {
+            return due.then_some(event);
+        }
+        Some(event.with("changed", self.changed.as_slice()))
+    }
+}
+
+/// In seconds.
+const DAY: i64 = 24 * 3600;
+
+/// For which refreshes the audit trail has a row. One from another address or with another user agent than the last always
+/// has one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefreshRows {
+    /// For each.
+    All,
+    /// For the first of each session on a day in UTC. A login is one, too.
+    FirstOfDay,
+    /// For no other.
+    None,
 }
 
 /// Why a genuine refresh token ends its session.
@@ -130,6 +187,11 @@ impl Issuer {
         };
         let csrf_token = csrf_token.as_ref().map(ExposeSecret::expose_secret);
         self.check_csrf_token(csrf_token, &token.session_id).map_err(|_| RefreshError::CsrfToken)?;
+        if let Err(too_many) = self.grant_limits.refresh(&token.session_id) {
+            let refused = Event::refused(EventKind::TokenRefreshed, Reason::TooManyRequests);
+            self.record(refused.in_session(token.session_id)).await;
+            return Err(too_many.into());
+        }
         let spare = self.take_number().await?;
         let attempt = Use {
             token,
@@ -147,12 +209,13 @@ impl Issuer {
             until: self.revoked_until(),
         };
         let session = attempt.token.session_id.clone();
-        let describe = move |outcome: &Result<Outcome, RefreshError>| event_of(session, outcome);
+        let rows = self.policy.refresh_rows;
+        let describe = move |outcome: &Result<Outcome, RefreshError>| event_of(session, outcome, rows);
         let outcome = self.write_recorded(move |db| attempt.run(db), describe).await;
         self.give_back(spare, &outcome);
         match outcome? {
             Outcome::Granted(granted) => {
-                let Granted { session, user, audience, scope } = *granted;
+                let Granted { session, user, audience, scope, .. } = *granted;
                 Ok(self.grant(&session, &user, audience, scope)?)
             }
             Outcome::Refused => Err(RefreshError::InvalidGrant),
@@ -183,15 +246,14 @@ impl Issuer {
 
 impl Use {
     fn run(&self, db: &mut Connection) -> Result<Outcome, RefreshError> {
-        let Some((session, _)) = self.open(db)? else { return Ok(Outcome::Refused) };
-        if !session.is_alive(self.moment.now) {
-            return self.expired(db, session);
+        let Some((before, _)) = self.open(db)? else { return Ok(Outcome::Refused) };
+        if !before.is_alive(self.moment.now) {
+            return self.expired(db, before);
         }
         // What was asked for is checked before the token is used up, and an error undoes its use.
-        let audience = self.audience_for(&session).ok_or(RefreshError::InvalidTarget)?;
-        let numbered = session.number.is_some();
-        let rotated =
-            sessions::rotate(db, &session.id, &self.rotation(&session), self.spare, numbered)?;
+        let audience = self.audience_for(&before).ok_or(RefreshError::InvalidTarget)?;
+        let numbered = before.number.is_some();
+        let rotated = sessions::rotate(db, &before.id, &self.rotation(&before), self.spare, numbered)?;
         // Look again: at what somebody left who was faster, now or earlier; or, with the session in hand, at what rights
         // the user has now. Whoever takes rights away from now on waits for us, and gives the session another number.
         let Some((session, user)) = self.living(db)? else { return Ok(Outcome::Refused) };
@@ -202,9 +264,10 @@ impl Use {
                 Judged::Theft(why) => return self.end(db, session, why),
             }
         }
+        let last_use = LastUse::of(if rotated { &before } else { &session }, self, rotated);
         let Some((session, user)) = self.numbered(db, session, user)? else { return Ok(Outcome::Refused) };
         let scope = self.scope_for(&user)?;
-        Ok(Outcome::Granted(Box::new(Granted { session, user, audience, scope })))
+        Ok(Outcome::Granted(Box::new(Granted { session, user, audience, scope, last_use })))
     }
 
     /// The session, unless it or its account was ended: what the clock says is not asked.
@@ -303,11 +366,15 @@ impl Use {
 }
 
 /// What the audit trail says about the use of a genuine token.
-fn event_of(session: String, outcome: &Result<Outcome, RefreshError>) -> Option<Event> {
+fn event_of(
+    session: String,
+    outcome: &Result<Outcome, RefreshError>,
+    rows: RefreshRows,
+) -> Option<Event> {
     let event = match outcome {
         Ok(Outcome::Granted(granted)) => {
             Origin::proven(&granted.user.id);
-            Event::of(EventKind::TokenRefreshed).to(&granted.user.id)
+            granted.last_use.event(rows)?.to(&granted.user.id)
         }
         Ok(Outcome::Refused) => Event::refused(EventKind::TokenRefreshed, Reason::SessionEnded),
         Ok(Outcome::Ended(session, why)) => {

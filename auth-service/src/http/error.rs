@@ -6,6 +6,7 @@ use service_kit::{FieldError, Problem};
 use shared_claims::error::Cause;
 
 use super::oauth::OAuthError;
+use super::rates::too_many_requests;
 use crate::domain::account_changes::ChangeError;
 use crate::domain::accounts::RegisterError;
 use crate::domain::admission::AdmissionError;
@@ -225,6 +226,9 @@ impl From<RefreshError> for OAuthError {
             RefreshError::InvalidGrant => {
                 Self::bad_request("invalid_grant", "The refresh token is not valid.")
             }
+            RefreshError::TooMany(too_many) => {
+                too_many_requests(too_many, "This session is refreshed too often.").into()
+            }
             RefreshError::CsrfToken => Cause::CsrfToken.into(),
             RefreshError::InvalidScope => {
                 Self::bad_request("invalid_scope", "The scope is more than was granted.")
@@ -255,6 +259,9 @@ impl From<ClientGrantError> for OAuthError {
     fn from(error: ClientGrantError) -> Self {
         match error {
             ClientGrantError::InvalidClient => Self::invalid_client(),
+            ClientGrantError::TooMany(too_many) => {
+                too_many_requests(too_many, "This client asks for tokens too often.").into()
+            }
             ClientGrantError::InvalidScope => {
                 Self::bad_request("invalid_scope", "The scope is more than the client may have.")
             }

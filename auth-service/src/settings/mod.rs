@@ -11,7 +11,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use serde::Deserialize;
 use service_kit::settings::{SettingsError, Variables, comma_list, load};
-use service_kit::{HttpSettings, TlsSettings};
+use service_kit::{HttpSettings, LogSettings, TlsSettings};
 use shared_claims::verifier::Algorithm;
 use url::{Host, Url};
 
@@ -54,6 +54,7 @@ pub struct Settings {
     pub database: Database,
     pub http: HttpSettings,
     pub tls: TlsSettings,
+    pub log: LogSettings,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -190,6 +191,21 @@ pub struct Audit {
     #[serde(with = "humantime_serde")]
     pub anchor: Duration,
     pub refusals_per_second: u32,
+    pub refusals_from_source: Rate,
+    pub refusals_of_holder: Rate,
+    #[serde(with = "humantime_serde")]
+    pub refusals_interval: Duration,
+    pub refreshes: Refreshes,
+}
+
+/// Which refreshes the audit trail has a row for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "config.default.toml says what they mean")]
+pub enum Refreshes {
+    All,
+    FirstOfDay,
+    None,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -205,6 +221,8 @@ pub struct Limits {
     pub source: WrongPasswords,
     pub register: Rate,
     pub refresh: Rate,
+    pub session_refresh: Rate,
+    pub client_grant: Rate,
 }
 
 /// In which header a trusted proxy says for whom it asks.

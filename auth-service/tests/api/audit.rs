@@ -198,7 +198,7 @@ async fn a_login_that_takes_the_place_of_a_browsers_session_says_that_it_ended()
 
 #[actix_web::test]
 async fn everything_that_happens_is_in_the_trail_and_nothing_secret_is() {
-    let service = Service::start().await;
+    let service = Service::with(&[("AUTH__AUDIT__REFRESHES", "all")]).await;
     let secrets = tour(&service).await;
     service.stop().await;
     // What only other tests bring about.

@@ -23,7 +23,7 @@ pub async fn findings(service: &Service) -> Vec<String> {
 
 /// A service that is stopped, with nine rows in one chain.
 pub async fn finished() -> (Service, Vec<AuditEvent>) {
-    let service = Service::start().await;
+    let service = Service::with(&[("AUTH__AUDIT__REFRESHES", "all")]).await;
     for name in ["alice", "bob"] {
         let tokens = service.register_and_login(name).await;
         service.logout(&service.refresh(&tokens.refresh).await.access).await;

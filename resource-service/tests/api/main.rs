@@ -11,6 +11,7 @@ mod bad_input;
 mod books;
 mod comments;
 mod credentials;
+mod log_bounds;
 mod records;
 mod revocation;
 mod rights;

@@ -18,6 +18,7 @@ use super::{
     list_fetch::{self, Brought},
     list_token::SignedList,
     list_worker::Announced,
+    shown::Shown,
     state::{Revocation, State},
     tracked::{Got, Tracked},
 };
@@ -135,7 +136,7 @@ impl Plan {
                 self.watch_revisions(false, now);
                 let level = if self.directory.failures == 0 { log::Level::Warn } else { log::Level::Debug };
                 let issuer = self.state.policy.issuer();
-                log::log!(level, "the names of the status lists of {issuer} cannot be fetched: {error}");
+                log::log!(level, "the names of the status lists of {issuer} cannot be fetched: {}", Shown(error));
             }
         }
         let polling = self.names_have_revisions && !self.is_streaming();
@@ -182,7 +183,7 @@ impl Plan {
         let vouched = known.as_ref().is_some_and(|known| self.still_has_its_key(&known.signed));
         let (held, etag) = Held::after(known.as_deref(), vouched, brought, seen, &terms)?;
         if known.as_ref().is_none_or(|known| !known.says_the_same_as(&held)) {
-            log::debug!("the status list {uri:?} has revision {:?}", held.latest().revision);
+            log::debug!("the status list {} has revision {:?}", Shown(uri), held.latest().revision);
             self.state.unsaved.notify_one();
         }
         if let (Some(earlier), None) =
@@ -224,7 +225,7 @@ impl Plan {
         let known = self.held(uri).is_some();
         let Some(tracked) = self.tracked.get_mut(uri) else { return };
         let level = if tracked.is_fine() { log::Level::Warn } else { log::Level::Debug };
-        log::log!(level, "a status list of {} cannot be fetched: {error}", self.state.policy.issuer());
+        log::log!(level, "a status list of {} cannot be fetched: {}", self.state.policy.issuer(), Shown(error));
         tracked.failed(now);
         if !known && !tracked.named {
             self.tracked.remove(uri); // some token's word alone is no reason to go on

@@ -25,6 +25,7 @@ use tokio::{
 use super::{
     held::{Earlier, Held, Remembered, Seen},
     private_file::{self, NotPrivate},
+    shown::Shown,
     state::{Revocation, State, lock},
 };
 use crate::{
@@ -114,7 +115,7 @@ impl Snapshot {
                 log::info!("{path}: keys from {} s ago, status lists: {lists}", age.as_secs());
             }
             Err(Unusable::File(NotPrivate::Io(error))) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(unusable) => self.warn(&format!("is passed over: {unusable}")),
+            Err(unusable) => self.warn(&format!("is passed over: {}", Shown(unusable))),
         }
     }
 

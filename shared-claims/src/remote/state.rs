@@ -19,6 +19,7 @@ use super::{
     list_asks::ListAsks,
     list_token::{Expected, SignedList},
     lists::{Lists, Now},
+    shown::Shown,
 };
 use crate::{
     Policy,
@@ -112,8 +113,8 @@ impl State {
         *lock(&self.key_document) = Some((Arc::clone(document), clock.now()));
         let generation = self.keys.generation();
         if self.key_generation.send_replace(generation) != generation {
-            let kids: Vec<_> = keys.kids().collect();
-            log::info!("keys of {}: {kids:?}", self.policy.issuer());
+            let kids = keys.kids().collect::<Vec<_>>().join(", ");
+            log::info!("keys of {}: {}", self.policy.issuer(), Shown(kids));
             self.unsaved.notify_one();
         }
     }

@@ -17,6 +17,7 @@ use super::{
     http::FetchError,
     list_worker::Announced,
     pauses::back_off,
+    shown::Shown,
     state::State,
 };
 
@@ -78,7 +79,7 @@ impl Stream {
             let lived = self.state.streaming.send_replace(false);
             failures = if lived { 1 } else { failures.saturating_add(1) };
             let level = if failures == 1 { log::Level::Info } else { log::Level::Debug };
-            log::log!(level, "the events of {}: {over}; polling meanwhile", self.state.policy.issuer());
+            log::log!(level, "the events of {}: {}; polling meanwhile", self.state.policy.issuer(), Shown(&over));
             sleep(pause(&over, failures)).await;
         }
     }

@@ -14,6 +14,7 @@ use url::Url;
 use super::{
     http::{FetchError, Known},
     pauses::{back_off, scattered},
+    shown::Shown,
     state::State,
 };
 use crate::verifier::{Clock, KeySet};
@@ -219,7 +220,7 @@ impl Worker {
     /// Warns at the first failure; that it goes on is said in `readiness`.
     fn failed(&mut self, error: &str) {
         let level = if self.failures == 0 { log::Level::Warn } else { log::Level::Debug };
-        log::log!(level, "the keys of {} cannot be fetched: {error}", self.state.policy.issuer());
+        log::log!(level, "the keys of {} cannot be fetched: {}", self.state.policy.issuer(), Shown(error));
         self.failures = self.failures.saturating_add(1);
         self.state.report(Some(error));
     }

@@ -3,10 +3,12 @@
 
 use serde_json::{Map, Value};
 
+use super::Origin;
+
 macro_rules! names {
     ($(#[$about:meta])* $type:ident { $($(#[$doc:meta])* $variant:ident = $name:literal,)* }) => {
         $(#[$about])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum $type {
             $($(#[$doc])* $variant,)*
         }
@@ -53,7 +55,7 @@ names! {
         PasswordChanged = "password_changed",
         /// A session began.
         Login = "login",
-        /// A session went on.
+        /// A session went on; `details.changed` is what is another than at its last use.
         TokenRefreshed = "token_refreshed",
         /// A refresh token was used that should not have been: its session was ended.
         RefreshReused = "refresh_reused",
@@ -103,7 +105,8 @@ names! {
         AuditDisturbed = "audit_disturbed",
         /// Events could not be stored; `details.count`.
         EventsLost = "events_lost",
-        /// Refusals were too many to store each; `details.count`.
+        /// Refusals were too many to store each; `details.count`, `event`, `reason`, `since`, `until`, a `sample`, and the `holder`,
+        /// the `source` or the `network` that caused them.
         RefusalsOmitted = "refusals_omitted",
     }
 }
@@ -121,6 +124,8 @@ names! {
         Disabled = "disabled",
         /// Too many passwords were wrong before.
         TooManyAttempts = "too_many_attempts",
+        /// It was asked for too often within a short time.
+        TooManyRequests = "too_many_requests",
         /// Too many passwords were waiting to be judged.
         Overloaded = "overloaded",
         /// The account changed at the same moment.
@@ -162,19 +167,31 @@ impl EventKind {
     }
 }
 
+/// What a refusal cost its sender.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Cost {
+    /// A hash, or a session: nobody can have a thousand of it in a second.
+    Dear,
+    /// A credential of the user, client or session of this id.
+    Held(String),
+    /// Nothing.
+    Free,
+}
+
 impl Reason {
-    /// Whether somebody can be refused for it a thousand times a second: what costs a hash, or ends a session, cannot.
-    pub(super) fn is_cheap(self) -> bool {
+    /// Whether a password was hashed or a session ended for it.
+    fn is_dear(self) -> bool {
         match self {
             Self::UnknownUser
             | Self::WrongPassword
+            | Self::Disabled
             | Self::Replayed
             | Self::Elsewhere
             | Self::FromTheFuture
-            | Self::InvalidTarget => false,
+            | Self::InvalidTarget => true,
             Self::ImpossiblePassword
-            | Self::Disabled
             | Self::TooManyAttempts
+            | Self::TooManyRequests
             | Self::Overloaded
             | Self::Overtaken
             | Self::Closed
@@ -185,7 +202,7 @@ impl Reason {
             | Self::WrongSecret
             | Self::InsufficientRights
             | Self::AudienceMissing
-            | Self::LoginTooOld => true,
+            | Self::LoginTooOld => false,
         }
     }
 }
@@ -198,13 +215,15 @@ pub struct Event {
     pub(super) subject: Option<String>,
     pub(super) session: Option<String>,
     pub(super) details: Map<String, Value>,
+    /// Whose credential was shown, when that proves no actor.
+    holder: Option<String>,
 }
 
 impl Event {
     /// It was done.
     #[must_use]
     pub fn of(kind: EventKind) -> Self {
-        Self { kind, reason: None, subject: None, session: None, details: Map::new() }
+        Self { kind, reason: None, subject: None, session: None, details: Map::new(), holder: None }
     }
 
     /// An account lost its address.
@@ -241,6 +260,22 @@ impl Event {
     #[must_use]
     pub fn in_session(self, session: impl Into<String>) -> Self {
         Self { session: Some(session.into()), ..self }
+    }
+
+    /// By somebody with a credential of this user or client, which was refused all the same.
+    #[must_use]
+    pub fn by_holder_of(self, holder: &str) -> Self {
+        Self { holder: Some(holder.to_owned()), ..self }
+    }
+
+    /// What it cost to be refused for `reason`. A session is named by a genuine token of it alone.
+    pub(super) fn cost(&self, reason: Reason, origin: &Origin) -> Cost {
+        let held = || origin.actor().or_else(|| self.session.clone());
+        match (&self.holder, reason.is_dear()) {
+            (Some(holder), _) => Cost::Held(holder.clone()),
+            (None, true) => Cost::Dear,
+            (None, false) => held().map_or(Cost::Free, Cost::Held),
+        }
     }
 
     /// With a further fact, which must not be secret.

@@ -13,26 +13,28 @@ mod event;
 mod heads;
 mod origin;
 mod pruning;
+mod refusals;
 mod trail;
 pub mod verify;
 mod writer;
 
 pub use event::{Event, EventKind, Reason};
 pub use origin::Origin;
+pub use refusals::RefusalRules;
 pub use trail::{TrailPage, TrailQuery, cursor, parse_cursor};
 
-use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use serde_json::Value;
 use tokio::runtime::Handle;
 use tokio::sync::{RwLock, mpsc, oneshot};
 use tokio::time::timeout;
 
+use self::origin::SERVICE;
+use self::refusals::Refusals;
 use self::writer::{Message, Writer};
 use super::keyring::{AuditKeys, KeyNews};
 use super::{DatabaseClock, Issuer};
@@ -55,15 +57,15 @@ pub struct AuditRules {
     pub batch: usize,
     /// How often the log says where the chain stands, and the chain where the others do.
     pub anchor: Duration,
-    /// How many refusals that cost the sender nothing are stored in a second.
-    pub refusals_per_second: u32,
+    /// How many refusals are stored.
+    pub refusals: RefusalRules,
 }
 
-/// What could not be stored, and is counted instead.
-#[derive(Debug, Default)]
+/// What is not stored, and is counted instead.
+#[derive(Debug)]
 struct Missed {
     lost: AtomicU64,
-    omitted: AtomicU64,
+    refusals: Refusals,
 }
 
 /// Takes events, for as long as the process runs. Cloning it is cheap.
@@ -71,7 +73,6 @@ struct Missed {
 pub struct Audit {
     queue: mpsc::Sender<Message>,
     missed: Arc<Missed>,
-    refusals: Arc<DefaultDirectRateLimiter>,
     clock: DatabaseClock,
     patience: Duration,
     /// Where writes go on when the request that began them has gone, also with the worker that it came to.
@@ -87,16 +88,14 @@ impl Audit {
     #[must_use]
     pub fn start(store: Store, keys: AuditKeys, clock: DatabaseClock, rules: AuditRules) -> Self {
         let (queue, waiting) = mpsc::channel(rules.queue);
-        let missed = Arc::new(Missed::default());
-        let at_least_one = NonZeroU32::new(rules.refusals_per_second).unwrap_or(NonZeroU32::MIN);
-        let refusals = Arc::new(RateLimiter::direct(Quota::per_second(at_least_one)));
+        let missed = Arc::new(Missed { lost: AtomicU64::new(0), refusals: Refusals::new(&rules.refusals) });
         let chain = Arc::default();
         let writer =
             Writer::new(store, keys, clock.clone(), rules, waiting, Arc::clone(&missed), Arc::clone(&chain));
         let runtime = Handle::current();
         runtime.spawn(writer.run());
         let under_way = Arc::default();
-        Self { queue, missed, refusals, clock, patience: rules.patience, runtime, chain, under_way }
+        Self { queue, missed, clock, patience: rules.patience, runtime, chain, under_way }
     }
 
     /// The chain that this process writes; `None` before its first row is stored.
@@ -114,11 +113,11 @@ impl Audit {
     /// Puts an event into the queue. Only when that is full, because the database has been away for long, the caller waits,
     /// and not for ever: the event is then in the log, and counted.
     pub async fn record(&self, event: Event) {
-        if event.reason.is_some_and(Reason::is_cheap) && self.refusals.check().is_err() {
-            self.missed.omitted.fetch_add(1, Ordering::Relaxed);
+        let now = self.clock.now();
+        if !self.missed.refusals.admit(&event, &Origin::current(), now) {
             return;
         }
-        let row = row_of(event, self.clock.now());
+        let row = row_of(event, now);
         let full = match self.queue.try_send(Message::Event(Box::new(row))) {
             Ok(()) => return,
             Err(mpsc::error::TrySendError::Full(message) | mpsc::error::TrySendError::Closed(message)) => {
@@ -154,7 +153,7 @@ impl Audit {
 
 /// An event as a row, but for its place in the chain.
 fn row_of(event: Event, now: i64) -> AuditEvent {
-    let Event { kind, reason, subject, session, details } = event;
+    let Event { kind, reason, subject, session, details, .. } = event;
     let origin = Origin::current();
     AuditEvent {
         occurred_at: now,

@@ -10,7 +10,7 @@ tokio::task_local! {
 }
 
 /// Who acts when no request and no command does.
-const SERVICE: &str = "service";
+pub(super) const SERVICE: &str = "service";
 
 /// The request or the command in which something happens.
 #[derive(Debug, Default)]

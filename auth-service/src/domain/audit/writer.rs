@@ -52,6 +52,8 @@ pub(super) struct Writer {
     told: Told,
     /// When that was.
     looked: Instant,
+    /// When it was last told how many refusals were left out.
+    counted: Instant,
 }
 
 /// What came within a short while.
@@ -87,22 +89,25 @@ impl Writer {
             anchored: None,
             told: Told::default(),
             looked: Instant::now(),
+            counted: Instant::now(),
         }
     }
 
     /// Writes until it is told to close, or nobody is left who could tell it anything.
     pub(super) async fn run(mut self) {
         loop {
-            let rest = self.rules.anchor.saturating_sub(self.looked.elapsed());
-            let first = match timeout(rest, self.waiting.recv()).await {
+            let first = match timeout(self.rest(), self.waiting.recv()).await {
                 Ok(Some(first)) => first,
                 Ok(None) => break,
                 Err(_) => {
-                    self.tell_of_others().await;
+                    self.do_what_is_due().await;
                     continue;
                 }
             };
             let Gathered { rows, begin, told, close } = self.gather(first).await;
+            if close {
+                self.tell_of_refusals().await;
+            }
             if begin || close || !rows.is_empty() {
                 self.append(rows, close).await;
             }
@@ -113,11 +118,36 @@ impl Writer {
                 return;
             }
             // With events at every moment nobody ever waits for one.
-            if self.looked.elapsed() >= self.rules.anchor {
-                self.tell_of_others().await;
-            }
+            self.do_what_is_due().await;
         }
+        self.tell_of_refusals().await;
         self.append(Vec::new(), true).await;
+    }
+
+    /// How long there is nothing to do unless something happens.
+    fn rest(&self) -> Duration {
+        let look = self.rules.anchor.saturating_sub(self.looked.elapsed());
+        look.min(self.rules.refusals.interval.saturating_sub(self.counted.elapsed()))
+    }
+
+    async fn do_what_is_due(&mut self) {
+        if self.counted.elapsed() >= self.rules.refusals.interval {
+            self.tell_of_refusals().await;
+        }
+        if self.looked.elapsed() >= self.rules.anchor {
+            self.tell_of_others().await;
+        }
+    }
+
+    /// Writes what refusals were left out since the last time.
+    async fn tell_of_refusals(&mut self) {
+        self.counted = Instant::now();
+        let mut rows = self.missed.refusals.take(self.clock.now());
+        while !rows.is_empty() {
+            let rest = rows.split_off(rows.len().min(self.rules.batch));
+            self.append(rows, false).await;
+            rows = rest;
+        }
     }
 
     /// Writes where the other chains stand, if they have moved: what is cut off of them later is missed then.
@@ -247,13 +277,9 @@ impl Writer {
 
     /// Says how many events are missing.
     fn own_up(&self, rows: &mut Vec<AuditEvent>) {
-        for (missed, kind) in
-            [(&self.missed.lost, EventKind::EventsLost), (&self.missed.omitted, EventKind::RefusalsOmitted)]
-        {
-            let count = missed.swap(0, Ordering::Relaxed);
-            if count > 0 {
-                rows.push(self.row(Event::of(kind).with("count", count)));
-            }
+        let count = self.missed.lost.swap(0, Ordering::Relaxed);
+        if count > 0 {
+            rows.push(self.row(Event::of(EventKind::EventsLost).with("count", count)));
         }
     }
 

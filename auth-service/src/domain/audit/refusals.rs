@@ -1,0 +1,356 @@
+//! Refusals that can be had by the thousand: how many of them get a row each, and what is kept of the others.
+//!
+//! What costs the sender a hash or a session is always stored. Of the rest, those that needed a credential are counted against
+//! its holder, and those that are free for anybody against their source; each for itself by event and reason, so that a flood
+//! of one kind hides no other kind, and a flood from one source no other source. What finds no room is not forgotten: at the
+//! end of an interval there is a row for each holder or source, with a count and a sample.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::net::IpAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use ipnet::IpNet;
+use serde_json::json;
+
+use super::event::Cost;
+use super::{Event, EventKind, Origin, Reason, SERVICE, row_of};
+use crate::domain::rate::{Rate, RateLimit};
+use crate::store::audit_events::AuditEvent;
+
+/// A network may have so many times what one source or holder in it may.
+const NETWORK: u32 = 4;
+/// All holders together have so many times what a network has at once.
+const NETWORKS: u32 = 4;
+/// So many holders and sources are counted each for itself within an interval, for one event and reason ...
+const GROUPS: usize = 64;
+/// ... and so many of one network.
+const GROUPS_OF_NETWORK: usize = 8;
+
+/// How many refusals are stored.
+#[derive(Debug, Clone, Copy)]
+pub struct RefusalRules {
+    /// Of one event and reason, in a second in the long run, whoever causes them.
+    pub per_second: u32,
+    /// Of those, from one source, when they need no credential.
+    pub from_source: Rate,
+    /// Of those, by the holder of one credential.
+    pub of_holder: Rate,
+    /// How often the rest is stored as counts.
+    pub interval: Duration,
+}
+
+/// What is refused, and why.
+type What = (EventKind, Reason);
+
+/// Budgets, and what was left out of the trail because of them. Its memory is bounded, whatever strangers send.
+#[derive(Debug)]
+pub(super) struct Refusals {
+    free: Budget,
+    held: Budget,
+    omitted: Mutex<HashMap<What, HashMap<Group, Tally>>>,
+}
+
+/// Nobody has more than each of these allows.
+#[derive(Debug)]
+struct Budget {
+    one: RateLimit,
+    network: RateLimit,
+    all: RateLimit,
+}
+
+/// Whose refusals are counted together.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Group {
+    /// Of the user, client or session of this id.
+    Holder(String, Option<IpNet>),
+    /// Of a source: an IPv4 address, or the /64 of an IPv6 address; and about one user or client.
+    Source(IpNet, Option<String>),
+    /// Of further ones in a network.
+    Network(IpNet),
+    /// Of further ones anywhere.
+    Others,
+}
+
+/// A count and a sample.
+#[derive(Debug)]
+struct Tally {
+    count: u64,
+    /// The first one of them, as it would have been stored.
+    sample: AuditEvent,
+    last_at: i64,
+}
+
+impl Refusals {
+    pub(super) fn new(rules: &RefusalRules) -> Self {
+        let per_minute = rules.per_second.saturating_mul(60);
+        let budget = |one: Rate, at_once: u32| Budget {
+            one: RateLimit::new(one),
+            network: RateLimit::new(one.times(NETWORK)),
+            all: RateLimit::new(Rate { at_once, per_minute }),
+        };
+        Self {
+            free: budget(rules.from_source, rules.per_second.saturating_mul(2)),
+            held: budget(rules.of_holder, rules.of_holder.times(NETWORK * NETWORKS).at_once),
+            omitted: Mutex::default(),
+        }
+    }
+
+    /// Whether this event gets a row of its own; otherwise it is counted.
+    pub(super) fn admit(&self, event: &Event, origin: &Origin, now: i64) -> bool {
+        let Some(reason) = event.reason else { return true };
+        let what = (event.kind, reason);
+        let source = source_of(origin.address.as_deref());
+        let network = source.map(network_of);
+        let (budget, group) = match event.cost(reason, origin) {
+            Cost::Dear => return true,
+            Cost::Held(holder) => (&self.held, Group::Holder(holder, network)),
+            Cost::Free => {
+                (&self.free, source.map_or(Group::Others, |source| Group::Source(source, event.subject.clone())))
+            }
+        };
+        let one = match &group {
+            Group::Holder(holder, _) => budget.one.check((what, holder)),
+            _ => budget.one.check((what, source)), // whatever it is about
+        };
+        let room = one.is_ok()
+            && budget.network.check((what, network)).is_ok()
+            && budget.all.check(what).is_ok();
+        if !room {
+            self.omit(what, group, event, now);
+        }
+        room
+    }
+
+    fn omit(&self, what: What, group: Group, event: &Event, now: i64) {
+        let mut omitted = self.omitted();
+        let groups = omitted.entry(what).or_default();
+        let group = place_for(group, groups);
+        match groups.entry(group) {
+            Entry::Occupied(mut tally) => {
+                let tally = tally.get_mut();
+                tally.count += 1;
+                tally.last_at = now;
+            }
+            Entry::Vacant(place) => {
+                place.insert(Tally { count: 1, sample: row_of(event.clone(), now), last_at: now });
+            }
+        }
+    }
+
+    /// Takes what was left out until now, as rows.
+    pub(super) fn take(&self, now: i64) -> Vec<AuditEvent> {
+        let omitted = std::mem::take(&mut *self.omitted());
+        let rows = omitted.into_iter().flat_map(|((kind, reason), groups)| {
+            groups.into_iter().map(move |(group, tally)| summary((kind, reason), &group, tally, now))
+        });
+        rows.collect()
+    }
+
+    /// A count is whole at any time.
+    fn omitted(&self) -> MutexGuard<'_, HashMap<What, HashMap<Group, Tally>>> {
+        self.omitted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The group itself, while there is room; then its network's, then that of all others. No network takes all the room.
+fn place_for(group: Group, groups: &HashMap<Group, Tally>) -> Group {
+    if groups.contains_key(&group) {
+        return group;
+    }
+    let network = group.network();
+    let of_network = || groups.keys().filter(|other| network.is_some() && other.network() == network).count();
+    if groups.len() < GROUPS && of_network() < GROUPS_OF_NETWORK {
+        return group;
+    }
+    match network.map(Group::Network) {
+        Some(network) if groups.contains_key(&network) || groups.len() < GROUPS => network,
+        _ => Group::Others,
+    }
+}
+
+impl Group {
+    fn network(&self) -> Option<IpNet> {
+        match self {
+            Self::Holder(_, network) => *network,
+            Self::Source(source, _) => Some(network_of(*source)),
+            Self::Network(_) | Self::Others => None,
+        }
+    }
+}
+
+/// A row for all of a group, whose `details` say what a row for each would have said.
+fn summary((kind, reason): What, group: &Group, tally: Tally, now: i64) -> AuditEvent {
+    let Tally { count, sample, last_at } = tally;
+    let first = json!({
+        "occurred_at": sample.occurred_at,
+        "actor": sample.actor,
+        "subject": sample.subject,
+        "session": sample.session,
+        "address": sample.address,
+        "request_id": sample.request_id,
+    });
+    let mut details = json!({
+        "count": count,
+        "event": kind.as_str(),
+        "reason": reason.as_str(),
+        "since": sample.occurred_at,
+        "until": last_at,
+        "sample": first,
+    });
+    match group {
+        Group::Holder(holder, _) => details["holder"] = holder.as_str().into(),
+        Group::Source(source, _) => details["source"] = shown(*source).into(),
+        Group::Network(network) => details["network"] = network.to_string().into(),
+        Group::Others => {}
+    }
+    let subject = match group {
+        Group::Holder(..) => sample.subject,
+        Group::Source(_, subject) => subject.clone(),
+        Group::Network(_) | Group::Others => None,
+    };
+    AuditEvent {
+        occurred_at: now,
+        event: EventKind::RefusalsOmitted.as_str().to_owned(),
+        outcome: super::SUCCESS.to_owned(),
+        actor: Some(SERVICE.to_owned()),
+        subject,
+        details: Some(details.to_string()),
+        ..AuditEvent::default()
+    }
+}
+
+/// One customer's: an IPv4 address, or the /64 of an IPv6 address.
+fn source_of(address: Option<&str>) -> Option<IpNet> {
+    let address: IpAddr = address?.parse().ok()?;
+    let address = address.to_canonical();
+    Some(cut(IpNet::from(address), if address.is_ipv4() { 32 } else { 64 }))
+}
+
+/// What one customer may have the whole of.
+fn network_of(source: IpNet) -> IpNet {
+    cut(source, if source.addr().is_ipv4() { 16 } else { 48 })
+}
+
+fn cut(network: IpNet, bits: u8) -> IpNet {
+    IpNet::new(network.addr(), bits).map_or(network, |network| network.trunc())
+}
+
+fn shown(source: IpNet) -> String {
+    if source.prefix_len() == source.max_prefix_len() { source.addr().to_string() } else { source.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    const RULES: RefusalRules = RefusalRules {
+        per_second: 1000,
+        from_source: Rate { at_once: 10, per_minute: 1 },
+        of_holder: Rate { at_once: 20, per_minute: 1 },
+        interval: Duration::from_secs(60),
+    };
+
+    fn from(address: &str) -> Origin {
+        Origin::request(Some(address.to_owned()), None)
+    }
+
+    fn probe() -> Event {
+        Event::refused(EventKind::ClientAuthenticated, Reason::WrongSecret).to("client:billing")
+    }
+
+    /// How many of so many events are admitted.
+    fn admitted(refusals: &Refusals, times: usize, event: &Event, origin: &Origin) -> usize {
+        (0..times).filter(|_| refusals.admit(event, origin, 1000)).count()
+    }
+
+    fn details(rows: &[AuditEvent]) -> Vec<Value> {
+        rows.iter().map(|row| serde_json::from_str(row.details.as_deref().unwrap()).unwrap()).collect()
+    }
+
+    fn count(details: &[Value]) -> u64 {
+        details.iter().map(|details| details["count"].as_u64().unwrap()).sum()
+    }
+
+    #[test]
+    fn a_flood_hides_neither_another_reason_nor_another_source_and_leaves_a_sample_and_a_count() {
+        let refusals = Refusals::new(&RULES);
+        let flood = Event::refused(EventKind::Login, Reason::TooManyAttempts);
+        assert_eq!(admitted(&refusals, 5000, &flood, &from("192.0.2.1")), 10);
+        assert_eq!(admitted(&refusals, 10, &probe(), &from("192.0.2.1")), 10, "another reason");
+        assert_eq!(admitted(&refusals, 10, &flood, &from("192.0.2.2")), 10, "another source");
+        let rows = refusals.take(1234);
+        assert_eq!((rows.len(), rows[0].event.as_str(), rows[0].occurred_at), (1, "refusals_omitted", 1234));
+        let details = details(&rows);
+        assert_eq!(details[0]["count"], 4990);
+        assert_eq!(
+            (&details[0]["event"], &details[0]["reason"], &details[0]["source"]),
+            (&json!("login"), &json!("too_many_attempts"), &json!("192.0.2.1"))
+        );
+        assert_eq!(refusals.take(1234), [], "it was told");
+    }
+
+    #[test]
+    fn a_flood_from_all_of_a_network_hides_no_other_network() {
+        let refusals = Refusals::new(&RULES);
+        for number in 0..65_536 {
+            refusals.admit(&probe(), &from(&format!("2001:db8:1:{number:x}::1")), 1000);
+            refusals.admit(&probe(), &from(&format!("198.51.{}.{}", number >> 8, number & 255)), 1000);
+        }
+        for elsewhere in ["2001:db8:2::1", "198.52.0.1"] {
+            assert_eq!(admitted(&refusals, 10, &probe(), &from(elsewhere)), 10, "{elsewhere}");
+            // Not even its count is hidden, nor whose secret was guessed.
+            assert_eq!(admitted(&refusals, 5, &probe(), &from(elsewhere)), 0);
+        }
+        let rows = refusals.take(1000);
+        assert_eq!(rows.len(), 2 * (GROUPS_OF_NETWORK + 1) + 2);
+        assert_eq!(count(&details(&rows)), 2 * (65_536 - 40) + 10);
+        let of = |source: &str| details(&rows).into_iter().find(|details| details["source"] == source).unwrap();
+        assert_eq!((&of("198.52.0.1")["count"], &of("2001:db8:2::/64")["count"]), (&json!(5), &json!(5)));
+        assert_eq!(of("198.52.0.1")["sample"]["subject"], "client:billing");
+        let of = |network: &str| details(&rows).into_iter().find(|details| details["network"] == network);
+        assert!(of("198.51.0.0/16").is_some() && of("2001:db8:1::/48").is_some());
+    }
+
+    #[test]
+    fn what_needed_a_credential_is_counted_by_its_holder_and_not_by_where_it_came_from() {
+        let refusals = Refusals::new(&RULES);
+        let (origin, event) =
+            (from("192.0.2.1"), Event::refused(EventKind::AdminRefused, Reason::InsufficientRights));
+        let by = |holder: &str| event.clone().by_holder_of(holder);
+        assert_eq!(admitted(&refusals, 500, &by("mallory"), &origin), 20);
+        assert_eq!(admitted(&refusals, 20, &by("alice"), &origin), 20);
+        let details = details(&refusals.take(1000));
+        assert_eq!((&details[0]["holder"], &details[0]["count"]), (&json!("mallory"), &json!(480)));
+    }
+
+    #[test]
+    fn what_costs_a_hash_or_a_session_is_always_stored() {
+        let refusals = Refusals::new(&RULES);
+        let events = [
+            Event::refused(EventKind::Login, Reason::WrongPassword),
+            Event::refused(EventKind::Login, Reason::UnknownUser),
+            Event::refused(EventKind::Login, Reason::Disabled),
+            Event::refused(EventKind::RefreshReused, Reason::Replayed).in_session("a"),
+        ];
+        for event in events {
+            assert_eq!(admitted(&refusals, 1000, &event, &from("192.0.2.1")), 1000, "{event:?}");
+        }
+        assert_eq!(refusals.take(1000), []);
+    }
+
+    #[test]
+    fn whatever_comes_from_everywhere_takes_a_bounded_number_of_rows() {
+        let refusals = Refusals::new(&RefusalRules { per_second: 1, ..RULES });
+        for number in 0..100_000_u32 {
+            let [_, a, b, c] = number.to_be_bytes();
+            refusals.admit(&probe(), &from(&format!("{}.{c}.{b}.{a}", 1 + number % 200)), 1000);
+        }
+        let rows = refusals.take(1000);
+        assert!(rows.len() <= GROUPS + 1, "{}", rows.len());
+        assert!(count(&details(&rows)) > 99_000);
+    }
+}

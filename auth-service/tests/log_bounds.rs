@@ -1,0 +1,197 @@
+//! What strangers send into the log: however long it is and whatever stands in it, a request writes a few short lines.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
+
+mod process;
+
+use std::process::Command;
+
+use process::{PASSWORD, Running, program};
+use reqwest::{Client, Method, RequestBuilder, header};
+use serde_json::{Value, json};
+
+const FORM: &str = "application/x-www-form-urlencoded";
+/// No request may write more than that at the default level, all its lines together.
+const MOST: usize = 512;
+
+/// Whose length and contents strangers choose: every member that some route reads.
+const FIELDS: [&str; 16] = [
+    "username",
+    "email",
+    "password",
+    "current_password",
+    "new_password",
+    "resource",
+    "refresh_token",
+    "grant_type",
+    "scope",
+    "client_id",
+    "client_secret",
+    "token",
+    "token_type_hint",
+    "cookies",
+    "password_hash",
+    "one that nobody knows",
+];
+
+const HEADERS: [header::HeaderName; 12] = [
+    header::AUTHORIZATION,
+    header::COOKIE,
+    header::USER_AGENT,
+    header::ORIGIN,
+    header::REFERER,
+    header::CONTENT_TYPE,
+    header::CONTENT_ENCODING,
+    header::ACCEPT,
+    header::IF_NONE_MATCH,
+    header::FORWARDED,
+    header::HeaderName::from_static("x-forwarded-for"),
+    header::HeaderName::from_static("x-request-id"),
+];
+
+/// 16 kB that begin with `start`, and try to begin a line.
+fn long(start: &str) -> String {
+    format!("{start}\r\n2026-11-29T00:00:00.000Z ERROR FORGED {}", "x".repeat(16_000))
+}
+
+/// The same without what a header cannot carry.
+fn visible(start: &str) -> String {
+    long(start).replace(['\r', '\n'], " ")
+}
+
+/// The routes of the table, with something long in every place of a path.
+fn routes() -> Vec<(Method, String)> {
+    let source = include_str!("../src/http/mod.rs");
+    let lines = source.lines().filter_map(|line| line.trim().strip_prefix(".service(path(\""));
+    let mut routes = vec![(Method::GET, format!("/{}", "x".repeat(16_000)))];
+    for line in lines {
+        let (path, methods) = line.split_once('"').unwrap();
+        let path = path.replace("{id}", &"x".repeat(16_000)).replace("{list}", &"9".repeat(16_000));
+        for method in [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
+            if methods.contains(&format!(".{}(", method.as_str().to_lowercase())) {
+                routes.push((method, path.clone()));
+            }
+        }
+    }
+    routes
+}
+
+/// Everything that a stranger can put into a request to one route.
+fn hostile(client: &Client, address: &str, method: &Method, path: &str) -> Vec<RequestBuilder> {
+    let to = |path: &str| client.request(method.clone(), format!("{address}{path}"));
+    let mut requests = vec![
+        to(&format!("{path}?{}={}", "q".repeat(8_000), "x".repeat(8_000))),
+        to(path).header("content-type", "application/json").body(long("{")),
+        to(path).header("content-type", "application/x-ndjson").body(long("{")),
+        to(path).basic_auth(visible("client:"), Some(visible("cs_"))),
+        to(path).basic_auth("client:billing", Some("cs_guessed")),
+        to(path).bearer_auth(visible("eyJ")),
+        client.request(Method::from_bytes(&[b'M'; 1000]).unwrap(), format!("{address}{path}")),
+    ];
+    requests.extend(HEADERS.iter().map(|name| to(path).header(name, visible("x"))));
+    for field in FIELDS {
+        let mut members = json!({
+            "username": "alice", "password": "a wrong password", "client_id": "client:billing", "client_secret": "cs_x",
+        });
+        for grant in ["refresh_token", "client_credentials", "password"] {
+            members["grant_type"] = json!(grant);
+            members[field] = json!(long("client:"));
+            requests.push(to(path).json(&members));
+            requests.push(to(path).header("content-type", FORM).body(form(&members)));
+            if field == "grant_type" || path != "/token" {
+                break;
+            }
+        }
+    }
+    requests
+}
+
+fn form(members: &Value) -> String {
+    let pairs = members.as_object().unwrap().iter().map(|(name, value)| (name, value.as_str().unwrap()));
+    url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
+}
+
+/// Bounds that let everything through to the handlers, and no limit to the number of lines that could hide long ones.
+fn wide(command: &mut Command) -> &mut Command {
+    command.envs([
+        ("AUTH__HTTP__MAX_TARGET_BYTES", "40000"),
+        ("AUTH__HTTP__MAX_HEADER_BYTES", "60000"),
+        ("AUTH__HTTP__MAX_BODY_BYTES", "65536"),
+        ("AUTH__HTTP__TRUSTED_PROXIES", "127.0.0.1/32"),
+        ("AUTH__LIMITS__ENABLED", "false"),
+        ("AUTH__LOG__AT_ONCE", "1000000"),
+    ])
+}
+
+#[actix_web::test]
+async fn no_request_of_a_stranger_writes_more_than_a_few_short_lines_into_the_log() {
+    let data = tempfile::tempdir().unwrap();
+    let service = Running::start(wide(&mut program(data.path())));
+    let create = ["client", "create", "--name", "billing"];
+    assert!(program(data.path()).args(create).output().unwrap().status.success());
+    assert_eq!(service.register("alice").await, Some(201));
+    let client = Client::new();
+    let mut sent = 0;
+    for (method, path) in routes() {
+        for request in hostile(&client, &service.address, &method, &path) {
+            // What is refused with the connection has no answer.
+            let answer = request.send().await;
+            assert!(answer.is_ok_and(|answer| !answer.status().is_server_error()), "{method} {path:.40}");
+            sent += 1;
+        }
+    }
+    assert!(sent > 900, "{sent}");
+    service.signal("-TERM");
+    let (code, log) = service.end();
+    assert_eq!(code, Some(0), "{log}");
+    let longest = log.lines().map(str::len).max().unwrap();
+    println!("{sent} requests: {} bytes of log, the longest line has {longest}", log.len());
+    assert!(longest <= MOST, "{}", log.lines().find(|line| line.len() == longest).unwrap());
+    assert!(log.len() <= sent * MOST / 2, "{} bytes for {sent} requests", log.len());
+    assert!(log.contains("no proof to be the client client:billing: wrong_secret"), "{log}");
+    assert!(log.contains("no proof to be the client (unknown): unknown_client"), "{log}");
+    for line in log.lines() {
+        assert!(!line.contains("FORGED") && !line.contains("xxxx"), "{line}");
+    }
+}
+
+#[actix_web::test]
+async fn lines_that_come_too_often_are_left_out_and_counted_in_one_line() {
+    let data = tempfile::tempdir().unwrap();
+    let few = [("AUTH__LOG__AT_ONCE", "5"), ("AUTH__LOG__PER_MINUTE", "1"), ("AUTH__LOG__REPORT_EVERY", "1s")];
+    let service = Running::start(program(data.path()).envs(few));
+    let guess = json!({ "grant_type": "client_credentials", "client_id": "nobody", "client_secret": "x" });
+    for _ in 0..50 {
+        assert_eq!(service.post("/token", &guess).await.0, 401);
+    }
+    let mut log = service.until_it_says("log lines were left out: ");
+    assert_eq!(service.register("alice").await, Some(201));
+    service.signal("-TERM");
+    let (code, rest) = service.end();
+    assert_eq!(code, Some(0));
+    log += &rest;
+    let written = log.matches("no proof to be the client").count();
+    let counts = log.lines().filter_map(|line| line.split_once("left out: ")?.1.split_once(" of auth_service::domain::clients:"));
+    let counted: usize = counts.map(|(count, _)| count.parse::<usize>().unwrap()).sum();
+    assert_eq!(written + counted, 50, "{log}");
+    assert!((5..20).contains(&written), "{log}");
+    assert!(log.contains("registered alice"), "another kind of line is not left out: {log}");
+}
+
+#[actix_web::test]
+async fn a_session_that_an_attacker_drives_writes_short_lines_too() {
+    let data = tempfile::tempdir().unwrap();
+    let service = Running::start(program(data.path()).env("AUTH__TOKENS__REFRESH_GRACE", "0s"));
+    assert_eq!(service.register("alice").await, Some(201));
+    let login = json!({ "username": "alice", "password": PASSWORD });
+    let request = Client::new().post(format!("{}/login", service.address)).json(&login);
+    let answer = request.header("user-agent", "x".repeat(12_000)).send().await.unwrap();
+    let tokens: Value = answer.json().await.unwrap();
+    let token = tokens["refresh_token"].as_str().unwrap();
+    assert_eq!(service.refresh(token).await.unwrap().0, 200);
+    assert_eq!(service.refresh(token).await.unwrap().0, 400);
+    service.signal("-TERM");
+    let (_, log) = service.end();
+    assert!(log.contains("refresh token reuse"), "{log}");
+    assert!(log.lines().all(|line| line.len() <= MOST), "{log}");
+}
