@@ -4,8 +4,9 @@ use email_address::EmailAddress;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::audit::{Event, EventKind, Reason};
-use super::passwords::HashingError;
+use super::passwords::{Arrival, Class, HashingError};
 use super::sessions::NO_SESSION;
+use super::source::Source;
 use super::{Invalid, Issuer, random, revocation, rights};
 use crate::store::users::{self, Login, User};
 use crate::store::{Connection, StoreError, Unique, sessions};
@@ -56,13 +57,13 @@ impl From<StoreError> for RegisterError {
 }
 
 impl Issuer {
-    /// Takes a new account from outside.
+    /// Takes a new account from outside, which counts as a hash for `source`.
     ///
     /// # Errors
     /// [`RegisterError`].
-    pub async fn register(&self, registration: Registration) -> Result<User, RegisterError> {
+    pub async fn register(&self, registration: Registration, source: &Source) -> Result<User, RegisterError> {
         let made = if self.policy.registration_open {
-            self.make_account(registration, EventKind::AccountRegistered).await
+            self.make_account(registration, EventKind::AccountRegistered, source).await
         } else {
             Err(RegisterError::Closed)
         };
@@ -84,10 +85,15 @@ impl Issuer {
     /// # Errors
     /// [`RegisterError`], but never [`RegisterError::Closed`].
     pub async fn create_account(&self, registration: Registration) -> Result<User, RegisterError> {
-        self.make_account(registration, EventKind::AccountCreated).await
+        self.make_account(registration, EventKind::AccountCreated, &Source::LOCAL).await
     }
 
-    async fn make_account(&self, registration: Registration, kind: EventKind) -> Result<User, RegisterError> {
+    async fn make_account(
+        &self,
+        registration: Registration,
+        kind: EventKind,
+        source: &Source,
+    ) -> Result<User, RegisterError> {
         let Registration { username, password, email, roles } = registration;
         let checked = (parse_username(&username), email.as_deref().map(parse_email).transpose());
         let checked_password =
@@ -102,12 +108,13 @@ impl Issuer {
         // Looked up before anything is hashed: a taken name costs nobody's time. The insert decides in the end.
         let names = (username.clone(), email.clone());
         self.store.read(move |db| refuse_taken(db, &names.0, names.1.as_deref())).await?;
+        let arrival = Arrival::new(source, &username, Class::Other);
         let user = User {
             id: random::id(),
             username,
             email,
             email_verified: false,
-            password_hash: self.hasher.hash(password).await?,
+            password_hash: self.hasher.hash(arrival, password).await?,
             roles: rights::changed("", &roles, &[]),
             disabled: false,
             auth_version: 0,

@@ -9,8 +9,8 @@ use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use service_kit::Problem;
 
-use crate::domain::guessing::Source;
 use crate::domain::sessions::Device;
+use crate::domain::source::Source;
 use crate::settings::{Limits, Rate};
 
 /// The rates that are limited.

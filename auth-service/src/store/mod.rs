@@ -15,6 +15,7 @@ mod pool;
 pub mod revocations;
 mod schema;
 pub mod sessions;
+pub mod stand_ins;
 pub mod status_lists;
 pub mod users;
 mod writer;

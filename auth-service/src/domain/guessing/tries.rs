@@ -37,9 +37,16 @@ impl Try {
     ) -> impl Future<Output = Result<Budget, StoreError>> + Send + use<> {
         let (store, rules, welcome, now) = (self.store.clone(), self.rules, self.welcome, self.clock.now());
         let settle = move |db: &mut Connection| {
-            let mut tallies = buckets.hold(db)?;
-            let budget = rules.decide(&mut tallies, welcome, outcome, now);
+            let mut tallies = buckets.hold(db, outcome == Outcome::Wrong)?;
+            rules.decide(&mut tallies, welcome, outcome, now);
             tallies.iter().try_for_each(|tally| guesses::put(db, tally))?;
+            let mut shown = buckets.read_shown(db)?;
+            let budget = rules.show(&mut shown, outcome, now);
+            match outcome {
+                Outcome::Wrong => guesses::put(db, &shown)?,
+                Outcome::Right => guesses::delete(db, &buckets.shown)?,
+                Outcome::Withdrawn => {}
+            }
             Ok(budget)
         };
         async move { store.write(settle).await }

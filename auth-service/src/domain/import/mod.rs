@@ -17,7 +17,7 @@ use super::audit::{Event, EventKind};
 use super::rights::is_role_name;
 use super::{Invalid, Issuer, random, rights};
 use crate::store::users::{self, User};
-use crate::store::{Connection, StoreError};
+use crate::store::{Connection, StoreError, stand_ins};
 
 /// How many accounts should be stored in one transaction: enough to be quick, few enough for logins to go on beside it.
 pub const BATCH: usize = 500;
@@ -121,7 +121,15 @@ impl Issuer {
 
     async fn store_batch(&self, batch: Arc<Vec<Checked>>) -> Result<Vec<Outcome>, StoreError> {
         let store = |db: &mut Connection, user: &User| users::insert(db, user).map(|()| None);
-        self.write_recorded(move |db| settle(db, &batch, store), imported).await
+        let settle_all = move |db: &mut Connection| {
+            let outcomes = settle(db, &batch, store)?;
+            if outcomes.iter().any(|outcome| matches!(outcome, Outcome::Created(_))) {
+                // Hashes of other kinds may have come: names without an account are to be like those with one.
+                stand_ins::forget_all(db)?;
+            }
+            Ok(outcomes)
+        };
+        self.write_recorded(settle_all, imported).await
     }
 
     async fn rehearse_batch(
