@@ -185,14 +185,15 @@ async fn beside(case: &Case, client: &Client, url: &str) -> (Vec<Duration>, Atta
 
 fn report(name: &str, hash: Duration, mut times: Vec<Duration>, attacks: &Attacks) {
     let successes = times.len();
-    let (judged, refused) =
-        (attacks.judged.load(Ordering::Relaxed), attacks.refused.load(Ordering::Relaxed));
+    let (judged, refused) = (attacks.judged.load(Ordering::Relaxed), attacks.refused.load(Ordering::Relaxed));
     println!("{name}: {successes} of {LOGINS} logins succeeded");
     if successes > 0 {
         let in_hashes = |time: Duration| time.as_secs_f64() / hash.as_secs_f64();
         let (half, most) = (in_hashes(at(&mut times, 0.5)), in_hashes(at(&mut times, 0.95)));
         let hash = hash.as_secs_f64() * 1000.0;
-        println!("  p50 {half:.2}, p95 {most:.2} hashes of {hash:.0} ms; of the attacker's {judged} judged, {refused} refused");
+        println!(
+            "  p50 {half:.2}, p95 {most:.2} hashes of {hash:.0} ms; of the attacker's {judged} judged, {refused} refused"
+        );
     }
 }
 

@@ -1,8 +1,8 @@
-//! Where requests come from, as attempts and hashes are counted.
+//! The source of a request, by which attempts and hashes are counted.
 
 use std::net::{IpAddr, Ipv6Addr};
 
-/// Where tries come from: an IPv4 address, or the /64 of an IPv6 address, which is one customer's.
+/// An IPv4 address, or the /64 of an IPv6 address, which is one customer's.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Source(Option<IpAddr>);
 
@@ -10,7 +10,7 @@ impl Source {
     /// Commands on this machine, and connections without an address.
     pub const LOCAL: Self = Self(None);
 
-    /// By the address that is stored with a session; whoever has none is one source.
+    /// The source of the address that is stored with a session; all requests without an address are one source.
     #[must_use]
     pub fn of(address: Option<&str>) -> Self {
         let address = address.and_then(|address| address.parse().ok()).map(|address: IpAddr| {
@@ -30,8 +30,8 @@ impl Source {
         self.0.map_or_else(String::new, |address| address.to_string())
     }
 
-    /// The networks that the source is in, the widest first and itself last: IPv4 /16, /24 and address, IPv6 /48, /56 and
-    /// /64. An IPv4 address is mapped into IPv6, where no other one can be taken for it.
+    /// Networks of the source, the widest first and itself last: IPv4 /16, /24 and address, IPv6 /48, /56 and /64. An IPv4
+    /// address is mapped into IPv6, where no IPv6 source has the same networks.
     pub(super) fn networks(&self) -> [u128; 3] {
         let (address, lengths) = match self.0 {
             None => return [u128::MAX; 3],

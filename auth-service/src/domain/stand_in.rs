@@ -1,20 +1,20 @@
-//! Whose hash is worked through for a name that has no account: the accounts' hashes may be of many kinds, and no kind may tell
-//! a name that has an account from one that has none.
+//! The account whose hash is checked in place of one that does not exist: accounts have hashes of many kinds, and no kind may
+//! tell a name with an account from one without.
 //!
-//! Names are spread over slots by a keyed digest, and for each slot one account is chosen once. So what a name costs does not
-//! change when others register; it changes as that account's own hash does, when its owner logs in. An import brings hashes
-//! of other kinds and a choice from among all; so does the passing of [`CHOSEN_FOR`], because the first accounts are not for
-//! ever like the others.
+//! Names are spread over slots by a keyed digest, and one account is chosen for each slot, once. So the cost of a name does not
+//! change when others register; it changes as that account's hash does, when its owner logs in. An import brings hashes of
+//! other kinds, so it clears the choices. Each choice also ends after [`CHOSEN_FOR`], so that the first accounts of a service do
+//! not stand in for ever.
 
 use super::Issuer;
 use crate::store::{Connection, StoreError, stand_ins, users};
 
-/// More than enough kinds of hashes, and few enough that nobody makes them all change.
+/// Enough for the accounts' kinds of hashes to be represented.
 const SLOTS: u32 = 256;
 /// How long a choice is kept, in seconds: half a year.
 const CHOSEN_FOR: i64 = 182 * 24 * 3600;
 
-/// What the database says about a name's stand-in.
+/// The stand-in of a name, as the database has it.
 #[derive(Debug)]
 pub(super) struct StandIn {
     hash: Option<String>,
@@ -23,7 +23,7 @@ pub(super) struct StandIn {
 }
 
 impl StandIn {
-    /// Looks up who stands in for the name with this number.
+    /// Finds the stand-in for the name with this number.
     pub(super) fn find(db: &mut Connection, number: u32, now: i64) -> Result<Self, StoreError> {
         let slot = i64::from(number / (u32::MAX / SLOTS + 1));
         let hash = stand_ins::hash(db, slot, now.saturating_sub(CHOSEN_FOR))?;
@@ -36,7 +36,7 @@ impl StandIn {
 }
 
 impl Issuer {
-    /// The hash to work through, of which the choice is remembered; `None` when there are no accounts.
+    /// Stores a new choice, and gives the hash to check; `None` when there are no accounts.
     pub(super) async fn settle_stand_in(&self, stand_in: StandIn) -> Option<String> {
         let StandIn { hash, choice } = stand_in;
         let Some((slot, user_id)) = choice else { return hash };

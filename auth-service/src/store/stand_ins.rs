@@ -1,4 +1,4 @@
-//! The `stand_ins` table: whose hash is worked through for names without an account.
+//! The `stand_ins` table: accounts whose hashes are checked in place of ones that do not exist.
 
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
@@ -7,7 +7,7 @@ use super::connection::Connection;
 use super::error::StoreError;
 use super::schema::{stand_ins, users};
 
-/// The hash of the account that stands in at `slot`, as it is now; `None` when none was chosen since `since`, in unix seconds.
+/// Hash of the account at `slot`, as it is now; `None` when none was chosen since `since`, in unix seconds.
 ///
 /// # Errors
 /// The database's.
@@ -17,7 +17,7 @@ pub fn hash(connection: &mut Connection, slot: i64, since: i64) -> Result<Option
     Ok(chosen.select(users::password_hash).first(connection).optional()?)
 }
 
-/// Lets the account `user_id` stand in at `slot`, unless another one was chosen since `since` or the account is gone.
+/// Puts the account `user_id` at `slot`, unless another one was chosen since `since` or the account is gone.
 ///
 /// # Errors
 /// The database's.
@@ -39,7 +39,7 @@ pub fn choose(
     Ok(())
 }
 
-/// Forgets every choice.
+/// Deletes every choice.
 ///
 /// # Errors
 /// The database's.

@@ -1,4 +1,4 @@
-//! What a client is told about the attempts that are left joins no name with an address.
+//! The `RateLimit` header does not show which names and addresses belong to one account.
 
 use serde_json::{Value, json};
 
@@ -47,7 +47,8 @@ async fn two_requests_do_not_tell_whether_a_name_and_an_address_are_one_accounts
             let first = try_one(&service, &by_name(name)).await;
             let second = try_one(&service, &by_address(address)).await;
             let headers = ["ratelimit", "ratelimit-policy"];
-            let heard = [&first, &second].map(|answer| headers.map(|header| answer.header(header).to_owned()));
+            let heard =
+                [&first, &second].map(|answer| headers.map(|header| answer.header(header).to_owned()));
             assert_eq!(heard[0], heard[1], "{name}, {address}, registration open: {open}");
             assert_eq!(left(&first), "r=9");
         }

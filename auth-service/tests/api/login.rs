@@ -149,7 +149,8 @@ async fn more_logins_than_the_queue_takes_are_refused_at_once() {
         let names: Vec<_> = (0..100).map(|index| format!("nobody-{index}")).collect();
         let logins = names.iter().map(|name| service.try_login(name, PASSWORD));
         let answers = futures_util::future::join_all(logins).await;
-        let (judged, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.status == 401);
+        let (judged, refused): (Vec<_>, Vec<_>) =
+            answers.into_iter().partition(|answer| answer.status == 401);
         assert!(judged.len() >= 64, "the queue holds 64: {}", judged.len());
         assert!(!refused.is_empty());
         for answer in refused {

@@ -1,4 +1,4 @@
-//! Whose hash is worked through for a name without an account does not change when others register.
+//! The hash that is checked for a name without an account does not change when others register.
 
 use std::time::Duration;
 
@@ -73,7 +73,7 @@ async fn an_import_and_the_passing_of_half_a_year_bring_another_choice() {
 }
 
 #[actix_web::test]
-async fn an_account_that_is_deleted_stands_in_for_nobody() {
+async fn a_deleted_account_does_not_stand_in_any_more() {
     let service = Service::start().await;
     let tokens = service.register_and_login("alice").await;
     try_names(&service).await;

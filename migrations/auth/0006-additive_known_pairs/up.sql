@@ -2,8 +2,8 @@
 -- wrote. It counts until `welcome_until`.
 ALTER TABLE guesses ADD COLUMN known_since BIGINT;
 
--- Whose hash stands in for a name without an account: one account for each slot, chosen once. Names are spread over the
--- slots by a keyed digest.
+-- The account whose hash is checked in place of one that does not exist: one for each slot, chosen once. Names are spread
+-- over the slots by a keyed digest.
 CREATE TABLE stand_ins (
     slot BIGINT NOT NULL PRIMARY KEY,
     user_id TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,

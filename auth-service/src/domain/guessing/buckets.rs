@@ -28,8 +28,8 @@ pub(in crate::domain) struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    /// Hashes wait for each other by what was submitted, not by account: otherwise two requests at once would tell whether a
-    /// name and an address are one account's.
+    /// Keyed by what was submitted, not by account: otherwise the times of two concurrent requests would show whether a name
+    /// and an address belong to one account.
     pub(super) fn arrival(&self, class: Class) -> Arrival {
         Arrival::new(self.source, self.identifier, class)
     }
@@ -41,7 +41,7 @@ pub(super) struct Buckets {
     pub(super) pair: String,
     account: String,
     source: String,
-    /// What the client is told goes by what it submitted: it limits nothing.
+    /// Shown to the client, by what it submitted. Limits nothing.
     pub(super) shown: String,
 }
 
@@ -60,8 +60,8 @@ impl Buckets {
         }
     }
 
-    /// Holds the tallies that limit, and the one that is shown with `shown`, in one order everywhere, so that nobody waits in
-    /// a circle.
+    /// Holds the tallies that limit and, with `shown`, the one that is shown: in one order everywhere, so that transactions do
+    /// not deadlock.
     pub(super) fn hold(&self, db: &mut Connection, shown: bool) -> Result<[Tally; 3], StoreError> {
         let mut names = vec![&self.pair, &self.account, &self.source];
         names.extend(shown.then_some(&self.shown));

@@ -40,14 +40,14 @@ pub struct GuessingRules {
     pub source: Rule,
     /// How long after a login its source is known to be the user's.
     pub welcome: Duration,
-    /// How long after the first login from a source the user is hashed for before others there.
+    /// How long after the first login from a source the user is known there, and is served before others.
     pub known_after: Duration,
     /// How long judging may take.
     pub patience: Duration,
 }
 
-/// How many wrong passwords are taken for a name or an address from one source, for the client to know. Those for other names
-/// of the account are left out: nobody learns which names are one account's.
+/// How many wrong passwords are taken for a name or an address from one source, for the client to know. Those for the
+/// account's other identifier are left out: they would show that both belong to one account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget {
     /// How many are free.
@@ -173,7 +173,7 @@ impl GuessingRules {
         }
     }
 
-    /// Counts for the client, and says how many tries it may think are left.
+    /// Brings the shown tally up to date, and gives what the client is shown.
     fn show(&self, shown: &mut Tally, outcome: Outcome, now: i64) -> Budget {
         shown.bring_up_to(now, &self.account_from_source);
         if outcome == Outcome::Wrong {
@@ -182,7 +182,7 @@ impl GuessingRules {
         shown.budget(now, &self.account_from_source)
     }
 
-    /// In which class the pair waits to be hashed for; or that it must wait before.
+    /// The class in which the try waits for a turn.
     fn class(&self, mut tallies: [Tally; 3], now: i64) -> Result<Class, GuessError> {
         let known = tallies[0].is_known(now, seconds(self.welcome), seconds(self.known_after));
         match self.reserve(&mut tallies, now) {
@@ -209,16 +209,18 @@ impl Issuer {
             let mut turn = self.hasher.turn(arrival).await?;
             let verdict = self.hasher.verify(&mut turn, password, against, renew).await?;
             let renewed = verdict.renewed;
-            return Ok(if verdict.correct { Checked::Right { renewed, arrival } } else { Checked::Wrong(None) });
+            return Ok(if verdict.correct {
+                Checked::Right { renewed, arrival }
+            } else {
+                Checked::Wrong(None)
+            });
         };
         let buckets = Buckets::of(attempt);
-        // Who has to wait is told without a write, and before waiting to be hashed for: a flood of tries costs next to
-        // nothing.
+        // A try that is too early is refused by a read alone, before it waits for a turn: a flood costs next to nothing.
         let looked_up = buckets.clone();
         let tallies = self.store.read(move |db| looked_up.read(db)).await?;
         let arrival = attempt.arrival(rules.class(tallies, self.now())?);
-        // Until the end of this, the next try for the same name from the same source waits: it is judged by what comes of
-        // this one.
+        // Held until the outcome is stored: the next try for the same identifier from the same source depends on it.
         let mut turn = self.hasher.turn(arrival).await?;
         let begun = self.begin_try(*rules, buckets).await?;
         let verified = self.hasher.verify(&mut turn, password, against, renew).await;
@@ -233,7 +235,7 @@ impl Issuer {
         Ok(if verdict.correct { Checked::Right { renewed, arrival } } else { Checked::Wrong(budget) })
     }
 
-    /// Counts a try before it is judged. It has its turn to be hashed for: nobody makes rows without costing themselves one.
+    /// Counts a try before it is judged. It already has its turn, so every row costs its maker a hash.
     async fn begin_try(&self, rules: GuessingRules, buckets: Buckets) -> Result<Try, GuessError> {
         let (held, now) = (buckets.clone(), self.now());
         let reserve = move |db: &mut Connection| {
@@ -247,8 +249,8 @@ impl Issuer {
         match self.store.write(reserve).await? {
             Reservation::Begun(welcome) => Ok(Try::new(self, rules, buckets, welcome)),
             Reservation::TooMany(budget) => Err(GuessError::TooMany(budget)),
-            // As many are being judged elsewhere as could be wrong: at another replica, from another source, or for another
-            // name of the account. That is over soon, and waiting here would keep others from the thread.
+            // As many are being judged elsewhere as could be wrong: at another replica, from another source, or for the account's
+            // other identifier. Waiting for them would occupy a thread.
             Reservation::Undecided => Err(HashingError::Overloaded.into()),
         }
     }

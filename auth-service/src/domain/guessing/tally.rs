@@ -127,13 +127,13 @@ impl Tally {
         }
     }
 
-    /// A try that was wrong, without having begun here: for what is only shown.
+    /// Counts a wrong try that did not begin in this tally: for the one that is only shown.
     pub(super) fn count(&mut self, now: i64, rule: &Rule) {
         self.begin(now, now, rule);
         self.decide(Outcome::Wrong, now, rule);
     }
 
-    /// Whoever knows the password has not guessed, and is known for `welcome` seconds.
+    /// Resets the count after a right password, and remembers it for `welcome` seconds.
     pub(super) fn forgive(&mut self, now: i64, welcome: i64) {
         let first = self.first_right(now, welcome).unwrap_or(now);
         self.known_since = Some(first);
@@ -148,7 +148,7 @@ impl Tally {
         self.first_right(now, welcome).is_some_and(|first| now - first >= after)
     }
 
-    /// An older program does not write when the first one came: then the last one counts.
+    /// An older program does not write the time of the first one. Then the last one counts.
     fn first_right(&self, now: i64, welcome: i64) -> Option<i64> {
         let last = self.welcome_until.saturating_sub(welcome);
         (now < self.welcome_until).then(|| self.known_since.unwrap_or(last).min(now))

@@ -37,15 +37,16 @@ impl Try {
     ) -> impl Future<Output = Result<Budget, StoreError>> + Send + use<> {
         let (store, rules, welcome, now) = (self.store.clone(), self.rules, self.welcome, self.clock.now());
         let settle = move |db: &mut Connection| {
-            let mut tallies = buckets.hold(db, outcome == Outcome::Wrong)?;
+            let reset = outcome == Outcome::Right && guesses::find(db, &buckets.shown)?.is_some();
+            let mut tallies = buckets.hold(db, reset || outcome == Outcome::Wrong)?;
             rules.decide(&mut tallies, welcome, outcome, now);
             tallies.iter().try_for_each(|tally| guesses::put(db, tally))?;
             let mut shown = buckets.read_shown(db)?;
             let budget = rules.show(&mut shown, outcome, now);
             match outcome {
                 Outcome::Wrong => guesses::put(db, &shown)?,
-                Outcome::Right => guesses::delete(db, &buckets.shown)?,
-                Outcome::Withdrawn => {}
+                Outcome::Right if reset => guesses::delete(db, &buckets.shown)?,
+                Outcome::Right | Outcome::Withdrawn => {}
             }
             Ok(budget)
         };

@@ -1,4 +1,4 @@
-//! The line before the hashing threads: the queue, and how those who wait in it are told.
+//! The line before the hashing threads: the queue, and the channels by which turns are given.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -9,11 +9,11 @@ use tokio::time::timeout;
 use super::pool::HashingError;
 use super::queue::{Arrival, Queue, QueueLimits};
 
-/// Those who wait for a hashing thread.
+/// Requests that wait for a hashing thread.
 #[derive(Debug)]
 pub(super) struct Line(Mutex<Queue<oneshot::Sender<Turn>>>);
 
-/// One hash may be made. Dropped unused, it is the next one's.
+/// The right to make one hash. Dropped unused, it goes to the next request.
 #[derive(Debug)]
 pub struct Turn {
     pub(super) slot: Option<Slot>,
@@ -36,7 +36,7 @@ pub(super) struct Hold {
     ticket: u64,
 }
 
-/// A place in the line. Who goes away leaves it.
+/// A place in the line, which is left when the request is dropped.
 struct Place<'a> {
     line: &'a Arc<Line>,
     ticket: u64,
@@ -61,16 +61,16 @@ impl Line {
         arrival: Arrival,
         patience: Duration,
     ) -> Result<Turn, HashingError> {
-        let (turn, granted) = oneshot::channel();
+        let (turn, mut granted) = oneshot::channel();
         let ticket = self.queue().enter(arrival, turn).ok_or(HashingError::Overloaded)?;
-        // Declared after the receiver, so dropped before it: no turn is given to one who has gone.
+        // Declared after the receiver, so dropped before it: no turn is given to a request that is gone.
         let _place = Place { line: self, ticket };
         self.settle();
-        let granted = timeout(patience, granted).await;
+        let granted = timeout(patience, &mut granted).await;
         granted.ok().and_then(Result::ok).ok_or(HashingError::Overloaded)
     }
 
-    /// Gives the turns that are free, and turns away those who are too many.
+    /// Gives the turns that are free, and refuses requests for which there is no place.
     fn settle(self: &Arc<Self>) {
         let (granted, refused) = {
             let mut queue = self.queue();
@@ -78,11 +78,11 @@ impl Line {
             let refused: Vec<_> = std::iter::from_fn(|| queue.overflow()).collect();
             (granted, refused)
         };
-        drop(refused); // which tells them
+        drop(refused); // closes their channels
         for (ticket, sender) in granted {
             let line = Arc::clone(self);
             let hold = Hold { line: Arc::clone(self), ticket }.into();
-            // One who has gone at this moment gets it back to us by dropping it.
+            // A request that went at this moment drops its turn, which returns it.
             drop(sender.send(Turn { slot: Some(Slot { line, ticket, hashes: 1 }), hold }));
         }
     }

@@ -1,4 +1,4 @@
-//! Who asks for a hash: from where, for which identifier, and in which class.
+//! A request for a hash: its source, the identifier, and the class.
 
 use aws_lc_rs::digest::{SHA256, digest};
 
@@ -7,7 +7,7 @@ use crate::domain::source::Source;
 /// Which class is served first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
-    /// The right password for this account came from this source long ago.
+    /// The first right password for the account came from this source long ago.
     Known,
     /// All others.
     Other,
@@ -30,7 +30,11 @@ impl Arrival {
         let [wide, middle, own] = source.networks();
         let bytes = [own.to_be_bytes().as_slice(), identifier.as_bytes()].concat();
         // Half of the digest: two that are alike would only wait for each other.
-        let half = digest(&SHA256, &bytes).as_ref().iter().take(16).fold(0, |sum, byte| sum << 8 | u128::from(*byte));
+        let half = digest(&SHA256, &bytes)
+            .as_ref()
+            .iter()
+            .take(16)
+            .fold(0, |sum, byte| sum << 8 | u128::from(*byte));
         Self { path: [wide, middle, own, half], class }
     }
 

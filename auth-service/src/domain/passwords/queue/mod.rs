@@ -1,9 +1,9 @@
-//! Who is hashed for next, and who is refused when too many wait. Pure: no threads, no time.
+//! The order in which requests get a hashing thread, and which are refused when too many wait. Pure: no threads, no time.
 //!
-//! Those that wait are in a tree of networks (IPv4 /16, /24, address; IPv6 /48, /56, /64), in which a source's identifiers
-//! are the last level. Turns go round robin at each level, from the top. When too many wait, the newest of the largest network
-//! goes, again level by level. So whatever one network sends, another one gets every other turn and a place to wait in.
-//! Memory is bounded by the number of those that wait or are served.
+//! Requests wait in a tree of networks (IPv4 /16, /24, address; IPv6 /48, /56, /64), in which a source's identifiers are the
+//! last level. Turns go round robin at each level, from the top. When too many wait, the newest request of the largest network
+//! is refused, again level by level. So whatever one network sends, another one gets every other turn and a place to wait.
+//! Memory is bounded by the number of requests that wait or are served.
 
 mod arrival;
 mod node;
@@ -16,9 +16,9 @@ pub use arrival::{Arrival, Class};
 
 use node::{Node, Turn};
 
-/// So many known ones are served in a row while others wait: known ones alone must not keep all others out.
+/// How many known requests are served in a row while others wait: known pairs alone must not shut out all others.
 const KNOWN_IN_A_ROW: u32 = 4;
-/// One place in so many is not for known ones while others want it, for the same reason.
+/// One place in this many is not for known requests while others want it, for the same reason.
 const RESERVED_ONE_IN: usize = 4;
 /// Hashes at the same time for one identifier from one source, where they are limited.
 const RUNNING_PER_PAIR: usize = 1;
@@ -34,7 +34,7 @@ pub(super) struct QueueLimits {
     pub(super) waiting_per_pair: Option<usize>,
 }
 
-/// Those that wait, each with an item by which it is told.
+/// The requests that wait, each with an item that is given back with its turn.
 #[derive(Debug)]
 pub(super) struct Queue<T> {
     limits: QueueLimits,
@@ -49,14 +49,14 @@ pub(super) struct Queue<T> {
     last_turn: u64,
 }
 
-/// One whose turn has come.
+/// A request whose turn has come.
 #[derive(Debug, Clone, Copy)]
 struct Served {
     arrival: Arrival,
     has_turn: bool,
 }
 
-/// How many there are for one identifier from one source.
+/// How many requests there are for one identifier from one source.
 #[derive(Debug, Default)]
 struct Pair {
     waiting: usize,
@@ -85,8 +85,8 @@ impl<T> Queue<T> {
         self.limits.waiting_per_pair.is_none_or(|most| waiting < most)
     }
 
-    /// Lets one more wait, and gives its ticket; `None` when too many do for the same identifier from the same source. After
-    /// this, [`Queue::next`] gives turns, and [`Queue::overflow`] those for whom there is no place.
+    /// Adds a request, and gives its ticket; `None` when too many wait for the same identifier from the same source.
+    /// [`Queue::next`] then gives turns, and [`Queue::overflow`] the requests for which there is no place.
     pub(super) fn enter(&mut self, arrival: Arrival, item: T) -> Option<u64> {
         if !self.admits(&arrival) {
             return None;
@@ -100,7 +100,7 @@ impl<T> Queue<T> {
         Some(ticket)
     }
 
-    /// Gives a turn to the one that is next, until all turns are taken.
+    /// Gives a turn to the next request, unless all turns are taken.
     pub(super) fn next(&mut self) -> Option<(u64, T)> {
         if self.taken_turns >= self.limits.turns {
             return None;
@@ -119,7 +119,7 @@ impl<T> Queue<T> {
         Some((ticket, item))
     }
 
-    /// Takes out one of those that are too many; `None` when there is a place for each.
+    /// Removes a request that is one too many; `None` when there is a place for each.
     pub(super) fn overflow(&mut self) -> Option<T> {
         if self.waiting.len() <= self.limits.places {
             return None;
@@ -132,14 +132,14 @@ impl<T> Queue<T> {
         Some(item)
     }
 
-    /// One that waited does so no longer, if it still did.
+    /// Removes a request, if it still waits.
     pub(super) fn leave(&mut self, ticket: u64) {
         if let Some((arrival, _)) = self.remove(ticket, Turn::Kept) {
             self.drop_idle(&arrival);
         }
     }
 
-    /// A turn is over. What was hashed beyond one hash counts as turns of the same source.
+    /// Ends a turn. Hashes beyond one count as a further turn of the same source.
     pub(super) fn finish(&mut self, ticket: u64, hashes: u32) {
         let Some(served) = self.served.get_mut(&ticket).filter(|served| served.has_turn) else { return };
         served.has_turn = false;
@@ -151,8 +151,7 @@ impl<T> Queue<T> {
         }
     }
 
-    /// Nothing is done any more for one whose turn had come: the next one for the same identifier from the same source may
-    /// have its turn.
+    /// Ends a served request: the next one for the same identifier from the same source may have its turn.
     pub(super) fn release(&mut self, ticket: u64) {
         self.finish(ticket, 1);
         let Some(Served { arrival, .. }) = self.served.remove(&ticket) else { return };
@@ -193,7 +192,7 @@ impl<T> Queue<T> {
         self.limits.waiting_per_pair.is_some() && running >= RUNNING_PER_PAIR
     }
 
-    /// In both classes: an identifier may become known while some wait for it.
+    /// In both classes: a pair may become known while requests wait for it.
     fn allow(&mut self, arrival: &Arrival, ready: bool) {
         if self.pairs.get(&arrival.pair()).is_none_or(|pair| pair.waiting == 0) {
             return;

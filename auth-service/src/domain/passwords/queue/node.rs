@@ -1,4 +1,4 @@
-//! One network in the tree of those that wait, and what is in it. Each operation costs the depth of the tree times the
+//! One network in the tree of waiting requests. Each operation costs the depth of the tree times the
 //! logarithm of the number of neighbours, however many there are.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -10,7 +10,7 @@ pub(super) struct Node {
     waiting: usize,
     /// How many of them may be served now.
     ready: usize,
-    /// The ticket that came last, whether it still waits or not.
+    /// The ticket that came last, even if it does not wait any more.
     newest: u64,
     /// The place among the siblings that are ready.
     turn: u64,
@@ -19,7 +19,7 @@ pub(super) struct Node {
     children: HashMap<u128, Self>,
     /// Children that are ready, by their turn: the first one is served next.
     ring: BTreeMap<u64, u128>,
-    /// Children by how many wait there, then by who came last.
+    /// Children by how many tickets wait there, then by the ticket that came last.
     sizes: BTreeSet<(usize, u64, u128)>,
 }
 
@@ -103,7 +103,7 @@ impl Node {
             self.sizes.remove(&(waiting, child.newest, *key));
         }
         child.at(rest, turn, turns, change);
-        // Whoever comes back begins behind all others, so leaving and coming again gains nothing.
+        // A network that returns goes behind all others, so leaving and returning gains nothing.
         if turn == Turn::Taken || ready == 0 {
             *turns += 1;
             child.turn = *turns;

@@ -1,4 +1,4 @@
-//! The queue without threads: who is served, and who is refused.
+//! The queue without threads: which requests are served, and which are refused.
 
 use std::collections::HashSet;
 
@@ -15,7 +15,7 @@ fn arrival(address: &str, name: &str, class: Class) -> Arrival {
     Arrival::new(&Source::of(Some(address)), name, class)
 }
 
-/// Lets one wait that is called by its address and its name; gives what overflows.
+/// Adds a request whose item is its address and its name; gives the one that overflows.
 fn add(queue: &mut Queue<String>, address: &str, name: &str, class: Class) -> Option<String> {
     queue.enter(arrival(address, name, class), format!("{address} {name}")).expect("it is admitted");
     queue.overflow()
@@ -25,7 +25,7 @@ fn add_other(queue: &mut Queue<String>, address: &str, name: &str) -> Option<Str
     add(queue, address, name, Class::Other)
 }
 
-/// The next one, whose turn is over at once.
+/// Serves the next request, whose turn is over at once.
 fn serve(queue: &mut Queue<String>) -> Option<String> {
     let (ticket, who) = queue.next()?;
     queue.release(ticket);
@@ -36,7 +36,7 @@ fn serve_all(queue: &mut Queue<String>) -> Vec<String> {
     std::iter::from_fn(|| serve(queue)).collect()
 }
 
-/// Nothing is left behind of all that waited.
+/// Checks that nothing is left behind.
 fn assert_empty<T>(queue: &Queue<T>) {
     assert_eq!((queue.waiting.len(), queue.served.len(), queue.pairs.len()), (0, 0, 0));
     assert_eq!((queue.known.nodes(), queue.other.nodes(), queue.taken_turns), (1, 1, 0));
@@ -100,10 +100,22 @@ fn the_largest_network_is_sought_level_by_level() {
         assert_eq!(add_other(&mut queue, address, name), None);
     }
     assert_eq!(add_other(&mut queue, "10.0.2.1", "x").as_deref(), Some("10.0.1.3 e"));
-    assert_eq!(add_other(&mut queue, "10.0.3.1", "y").as_deref(), Some("10.0.1.2 d"), "the last of the equals");
-    assert_eq!(add_other(&mut queue, "10.9.0.2", "z").as_deref(), Some("10.0.0.1 b"), "not of its own network");
+    assert_eq!(
+        add_other(&mut queue, "10.0.3.1", "y").as_deref(),
+        Some("10.0.1.2 d"),
+        "the last of the equals"
+    );
+    assert_eq!(
+        add_other(&mut queue, "10.9.0.2", "z").as_deref(),
+        Some("10.0.0.1 b"),
+        "not of its own network"
+    );
     let address = "10.0.3.1";
-    assert_eq!(add_other(&mut queue, address, "own").as_deref(), Some("10.0.3.1 own"), "its own is the largest");
+    assert_eq!(
+        add_other(&mut queue, address, "own").as_deref(),
+        Some("10.0.3.1 own"),
+        "its own is the largest"
+    );
 }
 
 #[test]
@@ -187,7 +199,7 @@ fn known_ones_go_first_but_for_one_turn_in_five() {
 }
 
 #[test]
-fn no_stranger_takes_the_place_of_a_known_one_and_known_ones_leave_some_to_strangers() {
+fn no_stranger_takes_the_place_of_a_known_user_and_known_users_leave_some_to_strangers() {
     let mut queue = queue(64, CAP);
     for index in 0..64 {
         add_other(&mut queue, &format!("10.{index}.0.1"), "stranger");
@@ -244,7 +256,7 @@ fn sixty_four_thousand_sources_in_one_network_cost_no_more_than_few() {
     assert_empty(&queue);
 }
 
-/// What may happen to a queue, in an order that a number chooses; after each step it is as the naive count says.
+/// Random operations; after each one the counts agree.
 #[test]
 fn whatever_happens_the_counts_are_right_and_nothing_is_left_behind() {
     let mut queue: Queue<()> = Queue::new(QueueLimits { places: 40, turns: 3, waiting_per_pair: CAP });
