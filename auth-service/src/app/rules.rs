@@ -157,6 +157,7 @@ pub(super) fn hashing_limits(settings: &Settings) -> HashingLimits {
         threads: settings.hashing.threads,
         queue: settings.hashing.queue,
         deadline: settings.hashing.deadline,
+        waiting_per_pair: settings.limits.enabled.then_some(settings.limits.waiting_per_account),
     }
 }
 
@@ -184,7 +185,7 @@ pub(super) fn guessing_rules(settings: &Settings) -> GuessingRules {
         account: rule(&limits.account),
         source: rule(&limits.source),
         welcome: limits.welcome,
-        waiting: settings.hashing.queue,
+        known_after: limits.known_after,
         patience: settings.hashing.deadline,
     }
 }

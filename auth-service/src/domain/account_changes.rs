@@ -5,11 +5,12 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::accounts::parse_username;
 use super::addresses::parse_email;
 use super::audit::{Event, EventKind, Reason};
-use super::guessing::{Budget, Checked, GuessError, Renewal, Source, Target};
+use super::guessing::{Attempt, Budget, Checked, GuessError, Renewal, Target};
 use super::keyring::KeyringError;
 use super::names::{Rest, Wanted};
-use super::passwords::{Against, HashingError};
+use super::passwords::{Against, Arrival, HashingError};
 use super::sessions::{Caller, Device, Grant, NO_SESSION};
+use super::source::Source;
 use super::{Invalid, Issuer, revocation};
 use crate::store::users::{self, User};
 use crate::store::{Connection, StoreError, Unique, sessions};
@@ -79,8 +80,8 @@ impl Issuer {
         let user = &caller.user;
         let rules = self.policy.passwords.check(new.expose_secret(), &user.username, user.email.as_deref());
         rules.map_err(|invalid| ChangeError::Invalid(vec![Invalid { field: "new_password", ..invalid }]))?;
-        self.demand_password(EventKind::PasswordChanged, user, current, &device).await?;
-        let hash = self.hasher.hash(new).await?;
+        let arrival = self.demand_password(EventKind::PasswordChanged, user, current, &device).await?;
+        let hash = self.hasher.hash(arrival, new).await?;
         let audience: Vec<String> =
             caller.session.audience.split_ascii_whitespace().map(str::to_owned).collect();
         let mut session = self.new_session(user, &audience, device);
@@ -205,24 +206,26 @@ impl Issuer {
         Ok(())
     }
 
-    /// `kind` is what the audit trail calls that for which it is demanded.
+    /// `kind` is what the audit trail calls that for which it is demanded. Gives as what further hashes wait.
     async fn demand_password(
         &self,
         kind: EventKind,
         user: &User,
         password: SecretString,
         device: &Device,
-    ) -> Result<(), ChangeError> {
+    ) -> Result<Arrival, ChangeError> {
         let refused = |reason| Event::refused(kind, reason).to(&user.id);
         if !self.policy.passwords.is_possible(password.expose_secret()) {
             self.record(refused(Reason::ImpossiblePassword)).await;
             return Err(ChangeError::WrongPassword(None));
         }
-        let from = (Target::Account(&user.id), &Source::of(device.ip.as_deref()));
+        let source = Source::of(device.ip.as_deref());
+        let attempt =
+            Attempt { target: Target::Account(&user.id), identifier: &user.username, source: &source };
         let against = Against::Stored(user.password_hash.clone());
-        let checked = self.check_password(from, password, against, Renewal::No).await;
+        let checked = self.check_password(attempt, password, against, Renewal::No).await;
         let reason = match &checked {
-            Ok(Checked::Right(_)) => None,
+            Ok(Checked::Right { .. }) => None,
             Ok(Checked::Wrong(_)) => Some(Reason::WrongPassword),
             Err(error) => error.reason(),
         };
@@ -230,7 +233,7 @@ impl Issuer {
             self.record(refused(reason)).await;
         }
         match checked? {
-            Checked::Right(_) => Ok(()),
+            Checked::Right { arrival, .. } => Ok(arrival),
             Checked::Wrong(budget) => Err(ChangeError::WrongPassword(budget)),
         }
     }

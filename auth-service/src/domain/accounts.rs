@@ -6,8 +6,9 @@ use super::addresses::parse_email;
 use super::audit::{Event, EventKind, Reason};
 use super::names::{Unavailable, Wanted};
 use super::operators::{AccountRef, NamedAccount, OperatorError, hold_named, take_unproven_address};
-use super::passwords::HashingError;
+use super::passwords::{Arrival, Class, HashingError};
 use super::sessions::NO_SESSION;
+use super::source::Source;
 use super::{Invalid, Issuer, random, revocation, rights};
 use crate::store::users::{self, User};
 use crate::store::{Connection, StoreError, Unique, sessions};
@@ -76,13 +77,13 @@ impl From<Unavailable> for RegisterError {
 }
 
 impl Issuer {
-    /// Takes a new account from outside.
+    /// Takes a new account from outside, which counts as a hash for `source`.
     ///
     /// # Errors
     /// [`RegisterError`].
-    pub async fn register(&self, registration: Registration) -> Result<User, RegisterError> {
+    pub async fn register(&self, registration: Registration, source: &Source) -> Result<User, RegisterError> {
         let made = if self.policy.registration_open {
-            let made = self.make_account(registration, None).await;
+            let made = self.make_account(registration, None, source).await;
             // Nobody is told that a name is not taken but rests.
             made.map_err(|error| match error {
                 RegisterError::Resting(what) => RegisterError::Taken(what),
@@ -121,7 +122,7 @@ impl Issuer {
         registration: Registration,
         by: ByOperator,
     ) -> Result<User, RegisterError> {
-        let made = self.make_account(registration, Some(by)).await;
+        let made = self.make_account(registration, Some(by), &Source::LOCAL).await;
         self.lists.announce();
         made
     }
@@ -131,6 +132,7 @@ impl Issuer {
         &self,
         registration: Registration,
         by: Option<ByOperator>,
+        source: &Source,
     ) -> Result<User, RegisterError> {
         let Registration { username, password, email, roles } = registration;
         let ByOperator { email_verified, allow_resting } = by.unwrap_or_default();
@@ -158,12 +160,13 @@ impl Issuer {
         if let Some(unavailable) = self.store.read(look_ahead).await? {
             return Err(unavailable.into());
         }
+        let arrival = Arrival::new(source, &username, Class::Other);
         let user = User {
             id: random::id(),
             username,
             email,
             email_verified: verified,
-            password_hash: self.hasher.hash(password).await?,
+            password_hash: self.hasher.hash(arrival, password).await?,
             roles: rights::changed("", &roles, &[]),
             disabled: false,
             auth_version: 0,
@@ -179,6 +182,9 @@ impl Issuer {
     async fn insert_account(&self, row: User, allow_resting: bool, made: Event) -> Result<(), RegisterError> {
         let (rest, until) = (self.rest(), self.revoked_until());
         let insert = move |db: &mut Connection| {
+            if row.email_verified {
+                users::will_insert_several(db)?; // before the account that may lose the address: the order of locks
+            }
             let displaced = take_unproven_address(db, &row, until)?;
             users::insert(db, &row)?;
             rest.take(db, &row.id, Wanted::all_of(&row, allow_resting))??;

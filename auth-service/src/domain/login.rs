@@ -8,11 +8,13 @@ use super::accounts::parse_username;
 use super::addresses::spellings;
 use super::audit::{Event, EventKind, Origin, Reason};
 use super::csrf::Carried;
-use super::guessing::{Budget, Checked, GuessError, Renewal, Source, Target};
+use super::guessing::{Attempt, Budget, Checked, GuessError, Renewal, Target};
 use super::keyring::KeyringError;
-use super::passwords::{Against, HashingError};
+use super::passwords::{Against, Arrival, Class, HashingError};
 use super::rights::ADMIN;
 use super::sessions::{Device, Grant};
+use super::source::Source;
+use super::stand_in::StandIn;
 use super::{Issuer, Moment, random, revocation, seconds};
 use crate::store::sessions::{self, Session};
 use crate::store::users::{self, Login, User};
@@ -67,14 +69,15 @@ impl Issuer {
             self.record(Event::refused(EventKind::Login, Reason::ImpossiblePassword)).await;
             return Err(LoginError::InvalidCredentials(None));
         }
-        if self.hasher.is_full() {
-            // A flood is refused before it costs the database anything.
+        let folded = folded(&login);
+        let (Login::Username(name) | Login::Email(name)) = folded.first().unwrap_or(&login);
+        let source = Source::of(device.ip.as_deref());
+        if !self.hasher.admits(&Arrival::new(&source, name, Class::Other)) {
+            // A flood for one name is refused before it costs the database anything.
             self.record(Event::refused(EventKind::Login, Reason::Overloaded)).await;
             return Err(GuessError::from(HashingError::Overloaded).into());
         }
-        let folded = folded(&login);
-        let (Login::Username(name) | Login::Email(name)) = folded.first().unwrap_or(&login);
-        let (asked, number) = (folded.clone(), self.keyring.number_of(name));
+        let (asked, number, now) = (folded.clone(), self.keyring.number_of(name), self.now());
         let look_up = move |db: &mut Connection| -> Result<_, StoreError> {
             let mut found = None;
             for login in &asked {
@@ -83,9 +86,10 @@ impl Issuer {
                     break;
                 }
             }
-            Ok((found, users::hash_at(db, number)?))
+            Ok((found, StandIn::find(db, number, now)?))
         };
-        let (found, decoy) = self.store.read(look_up).await?;
+        let (found, stand_in) = self.store.read(look_up).await?;
+        let decoy = self.settle_stand_in(stand_in).await;
         // Every name of an account is one target; a name that nobody has is counted in the same way.
         let target = found.as_ref().map_or(Target::Nobody(name), |user| Target::Account(&user.id));
         let against = match &found {
@@ -93,16 +97,16 @@ impl Issuer {
             Some(user) => Against::Stored(user.password_hash.clone()),
             None => Against::Decoy(decoy),
         };
-        let source = Source::of(device.ip.as_deref());
-        let checked = self.check_password((target, &source), password, against, Renewal::Offered).await;
+        let attempt = Attempt { target, identifier: name, source: &source };
+        let checked = self.check_password(attempt, password, against, Renewal::Offered).await;
         if let Some(reason) = why_not(&checked, found.as_ref()) {
             let refused = Event::refused(EventKind::Login, reason);
             self.record(refused.to_known(found.as_ref().map(|user| user.id.as_str()))).await;
         }
         let (user, renewed) = match (checked?, found) {
-            (Checked::Right(renewed), Some(user)) => (user, renewed),
+            (Checked::Right { renewed, .. }, Some(user)) => (user, renewed),
             (Checked::Wrong(budget), _) => return Err(LoginError::InvalidCredentials(budget)),
-            (Checked::Right(_), None) => return Err(LoginError::InvalidCredentials(None)),
+            (Checked::Right { .. }, None) => return Err(LoginError::InvalidCredentials(None)),
         };
         Origin::proven(&user.id);
         if !self.may_have(&user, &audience) {
@@ -211,7 +215,7 @@ impl Issuer {
 /// What the audit trail says about a password that opens nothing. `None` when it is right, and when the store failed.
 fn why_not(checked: &Result<Checked, GuessError>, found: Option<&User>) -> Option<Reason> {
     match (checked, found) {
-        (Ok(Checked::Right(_)), Some(_)) => None,
+        (Ok(Checked::Right { .. }), Some(_)) => None,
         (Ok(_), None) => Some(Reason::UnknownUser),
         (Ok(_), Some(user)) if user.disabled => Some(Reason::Disabled),
         (Ok(_), Some(_)) => Some(Reason::WrongPassword),

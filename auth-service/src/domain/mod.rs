@@ -29,6 +29,8 @@ pub mod refresh;
 pub mod revocation;
 pub mod rights;
 pub mod sessions;
+pub mod source;
+mod stand_in;
 pub mod upkeep;
 pub mod users;
 

@@ -86,7 +86,7 @@ struct LastUse {
 impl LastUse {
     /// A repeat does not take the session on, so it is not the first use of a day either.
     fn of(session: &Session, used: &Use, rotated: bool) -> Self {
-        let Use { device, now, .. } = used;
+        let (device, now) = (&used.device, used.moment.now);
         let changed = [
             (session.ip != device.ip).then_some("address"),
             (session.user_agent != device.user_agent).then_some("user_agent"),

@@ -12,6 +12,7 @@ use super::error::IntoProblem;
 use super::rates::Rates;
 use crate::domain::Issuer;
 use crate::domain::accounts::Registration;
+use crate::domain::source::Source;
 use crate::store::users::User;
 
 /// `{username, password, email?}`.
@@ -57,7 +58,8 @@ pub(super) async fn register(
     Strict(RegistrationBody(registration)): Strict<RegistrationBody>,
 ) -> Result<HttpResponse, Problem> {
     rates.register(&device)?;
-    let user = issuer.register(registration).await.map_err(IntoProblem::into_problem)?;
+    let source = Source::of(device.ip.as_deref());
+    let user = issuer.register(registration, &source).await.map_err(IntoProblem::into_problem)?;
     Ok(HttpResponse::Created().json(Account::from(&user)))
 }
 

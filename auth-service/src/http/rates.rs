@@ -4,9 +4,9 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderValue, RETRY_AFTER};
 use service_kit::Problem;
 
-use crate::domain::guessing::Source;
 use crate::domain::rate::{RateLimit, TooMany};
 use crate::domain::sessions::Device;
+use crate::domain::source::Source;
 
 /// The rates that are limited; `None`: there is no limit.
 pub(crate) struct Rates {

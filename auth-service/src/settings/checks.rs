@@ -50,6 +50,7 @@ impl Settings {
             ("limits.account_from_source.free", self.limits.account_from_source.free as usize, 1, 100),
             ("limits.account.free", self.limits.account.free as usize, 1, 1_000_000),
             ("limits.source.free", self.limits.source.free as usize, 1, 1_000_000),
+            ("limits.waiting_per_account", self.limits.waiting_per_account, 1, 1_000_000),
             ("limits.register.at_once", self.limits.register.at_once as usize, 1, 1_000_000),
             ("limits.register.per_minute", self.limits.register.per_minute as usize, 1, 1_000_000),
             ("limits.refresh.at_once", self.limits.refresh.at_once as usize, 1, 1_000_000),
@@ -95,6 +96,7 @@ impl Settings {
             ("audit.anchor", self.audit.anchor),
             ("database.timeout", self.database.timeout),
             ("limits.welcome", self.limits.welcome),
+            ("limits.known_after", self.limits.known_after),
             ("limits.account_from_source.window", self.limits.account_from_source.window),
             ("limits.account_from_source.first_wait", self.limits.account_from_source.first_wait),
             ("limits.account_from_source.longest_wait", self.limits.account_from_source.longest_wait),
@@ -112,6 +114,9 @@ impl Settings {
         }
         if self.tokens.refresh_grace > LONGEST_GRACE {
             return Err(SettingsError::invalid("tokens.refresh_grace", "must not be longer than 5m"));
+        }
+        if self.limits.known_after >= self.limits.welcome {
+            return Err(SettingsError::invalid("limits.known_after", "must be shorter than limits.welcome"));
         }
         if self.hashing.deadline > LONGEST_DEADLINE {
             return Err(SettingsError::invalid("hashing.deadline", "must not be longer than 5m"));
@@ -354,6 +359,9 @@ mod tests {
             ("AUTH__HTTP__HEAD_TIMEOUT", "0s", "`http.head_timeout`"),
             ("AUTH__HTTP__KEEP_ALIVE", "0s", "`http.keep_alive`"),
             ("AUTH__HTTP__MAX_HEADERS", "1000", "`http.max_headers`"),
+            ("AUTH__LIMITS__KNOWN_AFTER", "91d", "limits.known_after"),
+            ("AUTH__LIMITS__KNOWN_AFTER", "0s", "limits.known_after"),
+            ("AUTH__LIMITS__WAITING_PER_ACCOUNT", "0", "limits.waiting_per_account"),
             ("AUTH__AUDIT__KEEP", "0s", "audit.keep"),
             ("AUTH__AUDIT__BATCH", "1001", "audit.batch"),
             ("AUTH__AUDIT__LINGER", "6s", "audit.linger"),

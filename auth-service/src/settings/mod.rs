@@ -216,6 +216,9 @@ pub struct Limits {
     pub forwarded_header: ForwardedHeader,
     #[serde(with = "humantime_serde")]
     pub welcome: Duration,
+    #[serde(with = "humantime_serde")]
+    pub known_after: Duration,
+    pub waiting_per_account: usize,
     pub account_from_source: WrongPasswords,
     pub account: WrongPasswords,
     pub source: WrongPasswords,

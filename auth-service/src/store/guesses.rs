@@ -9,7 +9,7 @@ use super::schema::guesses::dsl;
 
 /// What is known about guesses of one kind. All times are unix seconds.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, AsChangeset)]
-#[diesel(table_name = super::schema::guesses, check_for_backend(MultiBackend))]
+#[diesel(table_name = super::schema::guesses, check_for_backend(MultiBackend), treat_none_as_null = true)]
 pub struct Tally {
     /// A digest of what is counted.
     pub bucket: String,
@@ -27,6 +27,8 @@ pub struct Tally {
     pub welcome_until: i64,
     /// From then on the row may be deleted.
     pub forget_at: i64,
+    /// When the first right password came; it counts until `welcome_until`.
+    pub known_since: Option<i64>,
 }
 
 /// Holds the tally of `bucket` until the transaction ends; a new one when there is none.
@@ -56,6 +58,15 @@ pub fn find(connection: &mut Connection, bucket: &str) -> Result<Option<Tally>, 
 /// The database's.
 pub fn put(connection: &mut Connection, tally: &Tally) -> Result<(), StoreError> {
     diesel::update(dsl::guesses.find(&tally.bucket)).set(tally).execute(connection)?;
+    Ok(())
+}
+
+/// Deletes the tally of `bucket`, if there is one.
+///
+/// # Errors
+/// The database's.
+pub fn delete(connection: &mut Connection, bucket: &str) -> Result<(), StoreError> {
+    diesel::delete(dsl::guesses.find(bucket)).execute(connection)?;
     Ok(())
 }
 

@@ -19,6 +19,7 @@ pub mod resting_names;
 pub mod revocations;
 mod schema;
 pub mod sessions;
+pub mod stand_ins;
 pub mod status_lists;
 pub mod users;
 mod writer;

@@ -109,6 +109,15 @@ diesel::table! {
         next_at -> BigInt,
         welcome_until -> BigInt,
         forget_at -> BigInt,
+        known_since -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    stand_ins (slot) {
+        slot -> BigInt,
+        user_id -> Text,
+        chosen_at -> BigInt,
     }
 }
 
@@ -148,3 +157,4 @@ diesel::table! {
 }
 
 diesel::allow_tables_to_appear_in_same_query!(users, sessions);
+diesel::allow_tables_to_appear_in_same_query!(users, stand_ins);

@@ -88,17 +88,17 @@ pub fn find(connection: &mut Connection, login: &Login) -> Result<Option<User>, 
     Ok(found.optional()?)
 }
 
-/// The hash of an account that `number` chooses: the first one whose id ends in it, or in a greater one. `None` when there
-/// are no accounts.
+/// The id and the hash of an account that `number` chooses: the first one whose id ends in it, or in a greater one. `None`
+/// when there are no accounts.
 ///
 /// # Errors
 /// The database's.
-pub fn hash_at(connection: &mut Connection, number: u32) -> Result<Option<String>, StoreError> {
+pub fn chosen_by(connection: &mut Connection, number: u32) -> Result<Option<(String, String)>, StoreError> {
     // The last of the bits that are random in a UUIDv7. As it stands in the index; a parameter would keep PostgreSQL off it.
     let end = || sql::<Text>("substr(id, 29)");
-    let hashes = || dsl::users.select(dsl::password_hash).order(end());
-    let from = hashes().filter(end().ge(format!("{number:08x}"))).first(connection).optional()?;
-    Ok(if from.is_some() { from } else { hashes().first(connection).optional()? })
+    let accounts = || dsl::users.select((dsl::id, dsl::password_hash)).order(end());
+    let from = accounts().filter(end().ge(format!("{number:08x}"))).first(connection).optional()?;
+    Ok(if from.is_some() { from } else { accounts().first(connection).optional()? })
 }
 
 /// The accounts that have one of these names or addresses.

@@ -204,7 +204,7 @@ async fn a_chain_that_is_made_again_with_another_key_is_found() {
 
 #[actix_web::test]
 async fn replicas_write_at_the_same_time_and_are_checked_meanwhile() {
-    let one = Service::start().await;
+    let one = Service::with(&[("AUTH__LIMITS__WAITING_PER_ACCOUNT", "60")]).await;
     let other = one.replica().await;
     one.register("alice").await;
     let operator = one.operator().await;

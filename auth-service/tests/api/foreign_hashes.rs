@@ -99,7 +99,7 @@ async fn a_changed_password_is_not_undone_by_a_login_that_renews_the_hash_before
 
 #[actix_web::test]
 async fn many_logins_at_once_renew_a_hash_and_all_of_them_succeed() {
-    let service = Service::start().await;
+    let service = Service::with(&[("AUTH__LIMITS__WAITING_PER_ACCOUNT", "60")]).await;
     service.register("alice").await;
     let service = service.restart(&[("AUTH__PASSWORDS__BCRYPT_COST", "5")]).await;
     let logins = (0..10).map(|_| service.try_login("alice", PASSWORD));

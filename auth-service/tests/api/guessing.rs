@@ -119,20 +119,25 @@ async fn a_thousand_tries_at_once_over_two_replicas_get_no_more_answers_than_the
     let service = Service::start().await;
     let replica = service.replica().await;
     service.register("alice").await;
-    let tries = (0..1000).map(|index| {
-        let by = if index % 2 == 0 { &service } else { &replica };
-        by.try_login("alice", WRONG)
-    });
-    let answers = join_all(tries).await;
+    // Most are refused because they wait for each other; so they come again until all are told to wait.
+    let (mut answers, mut rounds) = (Vec::new(), 0);
+    while answers.iter().all(|answer: &Answer| answer.status != 429) && rounds < 50 {
+        rounds += 1;
+        let tries = (0..100).map(|index| {
+            let by = if index % 2 == 0 { &service } else { &replica };
+            by.try_login("alice", WRONG)
+        });
+        answers.extend(join_all(tries).await);
+    }
     let count = |status: u16| answers.iter().filter(|answer| answer.status == status).count();
-    assert_eq!((count(401), count(429) + count(503)), (10, 990));
+    assert_eq!((count(401), count(429) + count(503)), (10, rounds * 100 - 10));
     assert!(count(429) > 0);
     retry_after(&service.try_login("alice", PASSWORD).await);
 }
 
 #[actix_web::test]
-async fn many_right_passwords_at_once_all_log_in() {
-    let service = Service::start().await;
+async fn right_passwords_at_once_all_log_in_as_far_as_there_are_places_for_them() {
+    let service = Service::with(&[("AUTH__LIMITS__WAITING_PER_ACCOUNT", "60")]).await;
     let replica = service.replica().await;
     service.register("alice").await;
     let logins = (0..60).map(|index| {
@@ -272,12 +277,13 @@ async fn a_sessions_address_is_the_clients_in_either_header() {
 async fn a_try_whose_client_goes_away_counts() {
     let service = Service::with(&[("AUTH__PASSWORDS__BCRYPT_COST", "12")]).await;
     service.register("alice").await;
-    for _ in 0..10 {
-        let hasty = service.request(Method::POST, "/login").timeout(Duration::from_millis(40));
-        assert!(hasty.json(&by_name("alice", WRONG)).send().await.is_err());
-    }
-    let refused = async || service.try_login("alice", PASSWORD).await.status == 429;
-    service.wait_until("the tries are counted", refused).await;
+    // One that has begun to be hashed counts; one that still waits for its turn was not looked at.
+    let counted = async || {
+        let hasty = service.request(Method::POST, "/login").timeout(Duration::from_millis(100));
+        drop(hasty.json(&by_name("alice", WRONG)).send().await);
+        service.count("guesses WHERE failures > 0") > 0
+    };
+    service.wait_until("a try is counted", counted).await;
 }
 
 #[actix_web::test]
@@ -293,7 +299,7 @@ async fn wrong_passwords_are_forgotten_in_time_and_their_rows_are_deleted() {
     wait(&service, 25 * 3600);
     service.try_login("alice", WRONG).await.assert_problem(401, "invalid_credentials");
     wait(&service, 23 * 3600 + 1800); // rows are kept for a day after they say anything
-    let gone = async || service.count("guesses") == 3; // alice's pair, alice, the address
+    let gone = async || service.count("guesses") == 4; // alice's pair, alice, the address, the name
     service.wait_until("bob's and carol's rows are deleted", gone).await;
 }
 

@@ -140,20 +140,25 @@ async fn an_account_that_changed_since_it_was_read_is_not_held() {
 
 #[actix_web::test]
 async fn more_logins_than_the_queue_takes_are_refused_at_once() {
-    let variables = [
-        ("AUTH__PASSWORDS__BCRYPT_COST", "8"),
-        ("AUTH__HASHING__THREADS", "1"),
-        ("AUTH__HASHING__QUEUE", "64"),
-    ];
-    let service = Service::with(&variables).await;
-    service.register("alice").await;
-    let answers =
-        futures_util::future::join_all((0..100).map(|_| service.try_login("alice", PASSWORD))).await;
-    let (accepted, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.status == 200);
-    assert!(accepted.len() >= 64, "the queue holds 64: {}", accepted.len());
-    assert!(!refused.is_empty());
-    for answer in refused {
-        answer.assert_problem(503, "overloaded");
-        assert!(!answer.header("retry-after").is_empty());
+    for limits in ["true", "false"] {
+        let variables = [
+            ("AUTH__PASSWORDS__BCRYPT_COST", "8"),
+            ("AUTH__HASHING__THREADS", "1"),
+            ("AUTH__HASHING__QUEUE", "64"),
+            ("AUTH__LIMITS__ENABLED", limits),
+        ];
+        let service = Service::with(&variables).await;
+        // Of names without an account, because for one name no more than three are taken.
+        let names: Vec<_> = (0..100).map(|index| format!("nobody-{index}")).collect();
+        let logins = names.iter().map(|name| service.try_login(name, PASSWORD));
+        let answers = futures_util::future::join_all(logins).await;
+        let (judged, refused): (Vec<_>, Vec<_>) =
+            answers.into_iter().partition(|answer| answer.status == 401);
+        assert!(judged.len() >= 64, "the queue holds 64: {}", judged.len());
+        assert!(!refused.is_empty());
+        for answer in refused {
+            answer.assert_problem(503, "overloaded");
+            assert!(!answer.header("retry-after").is_empty());
+        }
     }
 }

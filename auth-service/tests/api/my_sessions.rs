@@ -221,7 +221,7 @@ async fn sessions_that_have_ended_or_expired_are_not_listed() {
 /// On PostgreSQL these transactions hold the same rows, in many orders.
 #[actix_web::test]
 async fn a_storm_of_changes_to_one_account_fails_by_no_mistake_of_ours() {
-    let service = Service::start().await;
+    let service = Service::with(&[("AUTH__LIMITS__WAITING_PER_ACCOUNT", "60")]).await;
     let replica = service.replica().await;
     let asking = service.create_client("asking", &[], &[service.issuer()]).await;
     let operator = service.operator().await;

@@ -168,7 +168,7 @@ async fn a_role_that_is_taken_away_while_a_password_is_checked_is_in_no_token() 
 
 #[actix_web::test]
 async fn no_two_sessions_have_one_place_and_neighbours_tell_nothing() {
-    let one = Service::start().await;
+    let one = Service::with(&[("AUTH__LIMITS__WAITING_PER_ACCOUNT", "60")]).await;
     let other = one.replica().await;
     one.register("alice").await;
     let logins = (0..60).map(|index| if index % 2 == 0 { &one } else { &other }.login("alice"));

@@ -1,11 +1,11 @@
 //! Whose password is tried, from where, and under which names that is counted.
 
-use std::net::{IpAddr, Ipv6Addr};
-
 use aws_lc_rs::digest::{Context, SHA256};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use crate::domain::passwords::{Arrival, Class};
+use crate::domain::source::Source;
 use crate::store::guesses::{self, Tally};
 use crate::store::{Connection, StoreError};
 
@@ -18,24 +18,20 @@ pub enum Target<'a> {
     Nobody(&'a str),
 }
 
-/// Where tries come from: an IPv4 address, or the /64 of an IPv6 address, which is one customer's.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Source(Option<IpAddr>);
+/// A try: whose password it is, which name or address was submitted, and from where.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::domain) struct Attempt<'a> {
+    pub(in crate::domain) target: Target<'a>,
+    /// Folded, where an account can be called so.
+    pub(in crate::domain) identifier: &'a str,
+    pub(in crate::domain) source: &'a Source,
+}
 
-impl Source {
-    /// By the address that is stored with a session; whoever has none is one source.
-    #[must_use]
-    pub fn of(address: Option<&str>) -> Self {
-        let address = address.and_then(|address| address.parse().ok()).map(|address: IpAddr| {
-            match address.to_canonical() {
-                IpAddr::V6(v6) => {
-                    let [a, b, c, d, ..] = v6.segments();
-                    IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-                }
-                v4 @ IpAddr::V4(_) => v4,
-            }
-        });
-        Self(address)
+impl Attempt<'_> {
+    /// Keyed by what was submitted, not by account: otherwise the times of two concurrent requests would show whether a name
+    /// and an address belong to one account.
+    pub(super) fn arrival(&self, class: Class) -> Arrival {
+        Arrival::new(self.source, self.identifier, class)
     }
 }
 
@@ -45,25 +41,30 @@ pub(super) struct Buckets {
     pub(super) pair: String,
     account: String,
     source: String,
+    /// Shown to the client, by what it submitted. Limits nothing.
+    pub(super) shown: String,
 }
 
 impl Buckets {
-    pub(super) fn of(target: Target<'_>, source: &Source) -> Self {
-        let (kind, whose) = match target {
+    pub(super) fn of(attempt: Attempt<'_>) -> Self {
+        let (kind, whose) = match attempt.target {
             Target::Account(id) => ("account", id),
             Target::Nobody(name) => ("nobody", name),
         };
-        let address = source.0.map_or_else(String::new, |address| address.to_string());
+        let address = attempt.source.text();
         Self {
             pair: bucket(&["pair", kind, whose, &address]),
             account: bucket(&["all", kind, whose]),
             source: bucket(&["source", &address]),
+            shown: bucket(&["shown", attempt.identifier, &address]),
         }
     }
 
-    /// Held in one order by everybody, so that nobody waits in a circle.
-    pub(super) fn hold(&self, db: &mut Connection) -> Result<[Tally; 3], StoreError> {
-        let mut names = [&self.pair, &self.account, &self.source];
+    /// Holds the tallies that limit and, with `shown`, the one that is shown: in one order everywhere, so that transactions do
+    /// not deadlock.
+    pub(super) fn hold(&self, db: &mut Connection, shown: bool) -> Result<[Tally; 3], StoreError> {
+        let mut names = vec![&self.pair, &self.account, &self.source];
+        names.extend(shown.then_some(&self.shown));
         names.sort_unstable();
         for name in names {
             guesses::hold(db, name)?;
@@ -73,12 +74,19 @@ impl Buckets {
 
     /// The tallies of the pair, the account and the source.
     pub(super) fn read(&self, db: &mut Connection) -> Result<[Tally; 3], StoreError> {
-        let [pair, account, source] = [&self.pair, &self.account, &self.source].map(|name| {
-            let found = guesses::find(db, name)?;
-            Ok::<_, StoreError>(found.unwrap_or_else(|| Tally::new(name)))
-        });
+        let [pair, account, source] =
+            [&self.pair, &self.account, &self.source].map(|name| find_or_new(db, name));
         Ok([pair?, account?, source?])
     }
+
+    /// The tally that is shown.
+    pub(super) fn read_shown(&self, db: &mut Connection) -> Result<Tally, StoreError> {
+        find_or_new(db, &self.shown)
+    }
+}
+
+fn find_or_new(db: &mut Connection, name: &str) -> Result<Tally, StoreError> {
+    Ok(guesses::find(db, name)?.unwrap_or_else(|| Tally::new(name)))
 }
 
 /// Names nobody in the clear, and cannot be made to be another's.

@@ -2,39 +2,32 @@
 //! one before; the right password after the wait works, and nobody can lock another out.
 //!
 //! Wrong passwords are counted in the database, so that all replicas agree: for an account from one source, for an
-//! account from all sources that are not known to be its user's, and for a source. A try is counted before it is judged,
-//! so that no number of tries at once gets more answers. Every row that an attacker makes costs the hash of a password,
-//! and is forgotten in time.
+//! account from all sources that are not known to be its user's, and for a source. A try is counted when its turn to be
+//! hashed for has come and before it is judged, so that no number of tries at once gets more answers. Every row that an
+//! attacker makes costs the hash of a password, and is forgotten in time.
 
 mod buckets;
 mod tally;
 mod tries;
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use secrecy::SecretString;
-use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio::time::{Instant, sleep, timeout_at};
 
+pub(super) use self::buckets::Attempt;
 use self::buckets::Buckets;
-pub use self::buckets::{Source, Target};
+pub use self::buckets::Target;
 pub use self::tally::Rule;
 use self::tally::{Outcome, Turn};
 use self::tries::Try;
 use super::audit::Reason;
-use super::passwords::{Against, HashingError};
+use super::passwords::{Against, Arrival, Class, HashingError};
 use super::{Issuer, Moment, seconds};
 use crate::store::guesses::{self, Tally};
 use crate::store::{Connection, StoreError};
 
-/// How often to see whether another replica has decided.
-const LOOK: Duration = Duration::from_millis(50);
 /// A try that has not been decided so long after the last moment for it counts as a failure.
 const SLACK: Duration = Duration::from_secs(10);
-/// Gates of accounts that nobody tries any more are cleared away when there are so many.
-const GATES: usize = 1024;
 
 /// How much guessing is accepted.
 #[derive(Debug, Clone, Copy)]
@@ -47,13 +40,14 @@ pub struct GuessingRules {
     pub source: Rule,
     /// How long after a login its source is known to be the user's.
     pub welcome: Duration,
-    /// Tries that may wait because others for the same account are being judged: no more than may wait to be hashed.
-    pub waiting: usize,
-    /// How long they wait.
+    /// How long after the first login from a source the user is known there, and is served before others.
+    pub known_after: Duration,
+    /// How long judging may take.
     pub patience: Duration,
 }
 
-/// How many wrong passwords an account takes from one source, for the client to know.
+/// How many wrong passwords are taken for a name or an address from one source, for the client to know. Those for the
+/// account's other identifier are left out: they would show that both belong to one account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget {
     /// How many are free.
@@ -69,8 +63,13 @@ pub struct Budget {
 /// What became of a try.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Checked {
-    /// The password is right. What to store instead of its hash, if that is outdated and was asked for.
-    Right(Option<String>),
+    /// The password is right.
+    Right {
+        /// What to store instead of its hash, if that is outdated and was asked for.
+        renewed: Option<String>,
+        /// As what further hashes for the same request wait.
+        arrival: Arrival,
+    },
     /// It is not; `None` when nobody counts.
     Wrong(Option<Budget>),
 }
@@ -107,13 +106,10 @@ impl GuessError {
     }
 }
 
-/// What is counted, and where tries wait for each other.
+/// What is counted.
 #[derive(Debug)]
 pub struct Guessing {
     rules: GuessingRules,
-    waiting: Semaphore,
-    /// For each account and source as many tries at once as are free, in the order of their coming.
-    gates: Mutex<HashMap<String, Weak<Semaphore>>>,
 }
 
 /// What the tallies say about the next try.
@@ -125,41 +121,10 @@ enum Reservation {
 }
 
 impl Guessing {
-    /// Nothing is counted yet.
+    /// Counts by these rules.
     #[must_use]
     pub fn new(rules: GuessingRules) -> Self {
-        Self { rules, waiting: Semaphore::new(rules.waiting), gates: Mutex::default() }
-    }
-
-    /// Only who has to wait takes one of the places: a crowd at one account's gate is nobody else's.
-    fn wait_in_line(&self) -> Result<SemaphorePermit<'_>, HashingError> {
-        self.waiting.try_acquire().map_err(|_| HashingError::Overloaded)
-    }
-
-    async fn take_turn<'a>(
-        &self,
-        gate: &'a Semaphore,
-        latest: Instant,
-    ) -> Result<SemaphorePermit<'a>, HashingError> {
-        if let Ok(turn) = gate.try_acquire() {
-            return Ok(turn);
-        }
-        let _place = self.wait_in_line()?;
-        let turn = timeout_at(latest, gate.acquire()).await;
-        turn.ok().and_then(Result::ok).ok_or(HashingError::Overloaded)
-    }
-
-    fn gate(&self, pair: &str) -> Arc<Semaphore> {
-        let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(gate) = gates.get(pair).and_then(Weak::upgrade) {
-            return gate;
-        }
-        if gates.len() >= GATES {
-            gates.retain(|_, gate| gate.strong_count() > 0);
-        }
-        let gate = Arc::new(Semaphore::new(self.rules.account_from_source.at_once()));
-        gates.insert(pair.to_owned(), Arc::downgrade(&gate));
-        gate
+        Self { rules }
     }
 }
 
@@ -202,7 +167,7 @@ impl GuessingRules {
         reservation
     }
 
-    fn decide(&self, tallies: &mut [Tally; 3], welcome: bool, outcome: Outcome, moment: Moment) -> Budget {
+    fn decide(&self, tallies: &mut [Tally; 3], welcome: bool, outcome: Outcome, moment: Moment) {
         let now = moment.now;
         for (tally, rule) in tallies.iter_mut().zip(self.counted(welcome)) {
             if let Some(rule) = rule {
@@ -211,9 +176,28 @@ impl GuessingRules {
             }
         }
         if outcome == Outcome::Right {
-            tallies[0].forgive(now, moment.latest.saturating_add(seconds(self.welcome)));
+            tallies[0].forgive(moment, seconds(self.welcome));
         }
-        tallies[0].budget(now, &self.account_from_source)
+    }
+
+    /// Brings the shown tally up to date, and gives what the client is shown.
+    fn show(&self, shown: &mut Tally, outcome: Outcome, moment: Moment) -> Budget {
+        shown.bring_up_to(moment, &self.account_from_source);
+        if outcome == Outcome::Wrong {
+            shown.count(moment, &self.account_from_source);
+        }
+        shown.budget(moment.now, &self.account_from_source)
+    }
+
+    /// The class in which the try waits for a turn.
+    fn class(&self, mut tallies: [Tally; 3], moment: Moment) -> Result<Class, GuessError> {
+        let known = tallies[0].is_known(moment.now, seconds(self.welcome), seconds(self.known_after));
+        match self.reserve(&mut tallies, moment) {
+            Reservation::TooMany(budget) => Err(GuessError::TooMany(budget)),
+            Reservation::Begun(_) | Reservation::Undecided => {
+                Ok(if known { Class::Known } else { Class::Other })
+            }
+        }
     }
 }
 
@@ -221,22 +205,32 @@ impl Issuer {
     /// Checks a password, and counts it when it is wrong.
     pub(super) async fn check_password(
         &self,
-        (target, source): (Target<'_>, &Source),
+        attempt: Attempt<'_>,
         password: SecretString,
         against: Against,
         renewal: Renewal,
     ) -> Result<Checked, GuessError> {
         let renew = renewal == Renewal::Offered;
-        let Some(guessing) = &self.guessing else {
-            let verdict = self.hasher.verify(password, against, renew).await?;
-            return Ok(if verdict.correct { Checked::Right(verdict.renewed) } else { Checked::Wrong(None) });
+        let Some(Guessing { rules }) = &self.guessing else {
+            let arrival = attempt.arrival(Class::Other);
+            let mut turn = self.hasher.turn(arrival).await?;
+            let verdict = self.hasher.verify(&mut turn, password, against, renew).await?;
+            let renewed = verdict.renewed;
+            return Ok(if verdict.correct {
+                Checked::Right { renewed, arrival }
+            } else {
+                Checked::Wrong(None)
+            });
         };
-        let buckets = Buckets::of(target, source);
-        let latest = Instant::now() + guessing.rules.patience;
-        let gate = guessing.gate(&buckets.pair);
-        let _turn = guessing.take_turn(&gate, latest).await?;
-        let begun = self.begin_try(guessing, buckets, latest).await?;
-        let verified = self.hasher.verify(password, against, renew).await;
+        let buckets = Buckets::of(attempt);
+        // A try that is too early is refused by a read alone, before it waits for a turn: a flood costs next to nothing.
+        let looked_up = buckets.clone();
+        let tallies = self.store.read(move |db| looked_up.read(db)).await?;
+        let arrival = attempt.arrival(rules.class(tallies, self.moment())?);
+        // Held until the outcome is stored: the next try for the same identifier from the same source depends on it.
+        let mut turn = self.hasher.turn(arrival).await?;
+        let begun = self.begin_try(*rules, buckets).await?;
+        let verified = self.hasher.verify(&mut turn, password, against, renew).await;
         let outcome = match &verified {
             Ok(verdict) if verdict.correct => Outcome::Right,
             Ok(_) => Outcome::Wrong,
@@ -244,47 +238,27 @@ impl Issuer {
         };
         let budget = begun.decide(outcome).await?;
         let verdict = verified?;
-        Ok(if verdict.correct { Checked::Right(verdict.renewed) } else { Checked::Wrong(budget) })
+        let renewed = verdict.renewed;
+        Ok(if verdict.correct { Checked::Right { renewed, arrival } } else { Checked::Wrong(budget) })
     }
 
-    async fn begin_try(
-        &self,
-        guessing: &Guessing,
-        buckets: Buckets,
-        latest: Instant,
-    ) -> Result<Try, GuessError> {
-        let rules = guessing.rules;
-        let mut waiting = None;
-        loop {
-            let moment = self.moment();
-            // Who has to wait is told without a write: a flood of tries costs next to nothing.
-            let looked_up = buckets.clone();
-            let mut tallies = self.store.read(move |db| looked_up.read(db)).await?;
-            if let Reservation::TooMany(budget) = rules.reserve(&mut tallies, moment) {
-                return Err(GuessError::TooMany(budget));
+    /// Counts a try before it is judged. It already has its turn, so every row costs its maker a hash.
+    async fn begin_try(&self, rules: GuessingRules, buckets: Buckets) -> Result<Try, GuessError> {
+        let (held, moment) = (buckets.clone(), self.moment());
+        let reserve = move |db: &mut Connection| {
+            let mut tallies = held.hold(db, false)?;
+            let reservation = rules.reserve(&mut tallies, moment);
+            if let Reservation::Begun(_) = reservation {
+                tallies.iter().try_for_each(|tally| guesses::put(db, tally))?;
             }
-            let held = buckets.clone();
-            let reserve = move |db: &mut Connection| {
-                let mut tallies = held.hold(db)?;
-                let reservation = rules.reserve(&mut tallies, moment);
-                if let Reservation::Begun(_) = reservation {
-                    tallies.iter().try_for_each(|tally| guesses::put(db, tally))?;
-                }
-                Ok::<_, StoreError>(reservation)
-            };
-            match self.store.write(reserve).await? {
-                Reservation::Begun(welcome) => {
-                    return Ok(Try::new(self, rules, buckets, welcome));
-                }
-                Reservation::TooMany(budget) => return Err(GuessError::TooMany(budget)),
-                Reservation::Undecided if Instant::now() + LOOK < latest => {
-                    if waiting.is_none() {
-                        waiting = Some(guessing.wait_in_line()?);
-                    }
-                    sleep(LOOK).await;
-                }
-                Reservation::Undecided => return Err(HashingError::Overloaded.into()),
-            }
+            Ok::<_, StoreError>(reservation)
+        };
+        match self.store.write(reserve).await? {
+            Reservation::Begun(welcome) => Ok(Try::new(self, rules, buckets, welcome)),
+            Reservation::TooMany(budget) => Err(GuessError::TooMany(budget)),
+            // As many are being judged elsewhere as could be wrong: at another replica, from another source, or for the account's
+            // other identifier. Waiting for them would occupy a thread.
+            Reservation::Undecided => Err(HashingError::Overloaded.into()),
         }
     }
 }

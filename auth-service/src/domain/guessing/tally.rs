@@ -40,11 +40,6 @@ pub(super) enum Outcome {
 }
 
 impl Rule {
-    /// How many tries may be judged at the same time.
-    pub(super) fn at_once(&self) -> usize {
-        self.free as usize
-    }
-
     fn free(&self) -> i64 {
         i64::from(self.free)
     }
@@ -72,6 +67,7 @@ impl Tally {
             next_at: 0,
             welcome_until: 0,
             forget_at: 0,
+            known_since: None,
         }
     }
 
@@ -145,12 +141,32 @@ impl Tally {
         }
     }
 
-    /// Whoever knows the password has not guessed.
-    pub(super) fn forgive(&mut self, now: i64, welcome_until: i64) {
+    /// Counts a wrong try that did not begin in this tally: for the one that is only shown.
+    pub(super) fn count(&mut self, moment: Moment, rule: &Rule) {
+        self.begin(moment, 0, rule);
+        self.decide(Outcome::Wrong, moment.now, rule);
+    }
+
+    /// Resets the count after a right password, and remembers it for `welcome` seconds.
+    pub(super) fn forgive(&mut self, moment: Moment, welcome: i64) {
+        let now = moment.now;
+        let first = self.first_right(now, welcome).unwrap_or(now);
+        self.known_since = Some(first);
         self.failures = 0;
         self.next_at = now;
-        self.welcome_until = welcome_until;
-        self.forget_at = self.forget_at.max(welcome_until);
+        self.welcome_until = moment.latest.saturating_add(welcome);
+        self.forget_at = self.forget_at.max(self.welcome_until);
+    }
+
+    /// Whether a right password came at least `after` seconds ago, and none was missing for `welcome` seconds since.
+    pub(super) fn is_known(&self, now: i64, welcome: i64, after: i64) -> bool {
+        self.first_right(now, welcome).is_some_and(|first| now - first >= after)
+    }
+
+    /// An older program does not write the time of the first one. Then the last one counts.
+    fn first_right(&self, now: i64, welcome: i64) -> Option<i64> {
+        let last = self.welcome_until.saturating_sub(welcome);
+        (now < self.welcome_until).then(|| self.known_since.unwrap_or(last).min(now))
     }
 
     pub(super) fn budget(&self, now: i64, rule: &Rule) -> Budget {
@@ -272,5 +288,24 @@ mod tests {
         let mut first = Tally::new("b");
         first.bring_up_to(doubtful(100, 1050), &RULE);
         assert_eq!(first.counted_at, 1050, "what fails now leaks no sooner when the clock returns");
+    }
+
+    #[test]
+    fn a_pair_is_known_some_time_after_its_first_right_password_until_none_came_for_long() {
+        const WELCOME: i64 = 1000;
+        let known = |tally: &Tally, now| tally.is_known(now, WELCOME, 100);
+        let mut tally = Tally::new("b");
+        assert!(!known(&tally, 5000), "no right password yet");
+        tally.forgive(5000, WELCOME);
+        assert!(!known(&tally, 5099) && known(&tally, 5100));
+        tally.forgive(5050, WELCOME);
+        assert!(known(&tally, 5100), "the first one counts");
+        assert!(known(&tally, 6049) && !known(&tally, 6050), "forgotten");
+        tally.forgive(7000, WELCOME);
+        assert!(!known(&tally, 7099) && known(&tally, 7100), "from the beginning");
+        tally.known_since = None;
+        assert!(!known(&tally, 7099) && known(&tally, 7100), "as an older program leaves it");
+        tally.forgive(6900, WELCOME);
+        assert_eq!(tally.known_since, Some(6900), "the clock was put back");
     }
 }

@@ -38,9 +38,17 @@ impl Try {
         let (store, rules, welcome) = (self.store.clone(), self.rules, self.welcome);
         let moment = self.clock.moment();
         let settle = move |db: &mut Connection| {
-            let mut tallies = buckets.hold(db)?;
-            let budget = rules.decide(&mut tallies, welcome, outcome, moment);
+            let reset = outcome == Outcome::Right && guesses::find(db, &buckets.shown)?.is_some();
+            let mut tallies = buckets.hold(db, reset || outcome == Outcome::Wrong)?;
+            rules.decide(&mut tallies, welcome, outcome, moment);
             tallies.iter().try_for_each(|tally| guesses::put(db, tally))?;
+            let mut shown = buckets.read_shown(db)?;
+            let budget = rules.show(&mut shown, outcome, moment);
+            match outcome {
+                Outcome::Wrong => guesses::put(db, &shown)?,
+                Outcome::Right if reset => guesses::delete(db, &buckets.shown)?,
+                Outcome::Right | Outcome::Withdrawn => {}
+            }
             Ok(budget)
         };
         async move { store.write(settle).await }

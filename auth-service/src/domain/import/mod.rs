@@ -20,7 +20,7 @@ use super::operators::take_unproven_address;
 use super::rights::is_role_name;
 use super::{Invalid, Issuer, random, rights};
 use crate::store::users::{self, User};
-use crate::store::{Connection, StoreError, Unique};
+use crate::store::{Connection, StoreError, Unique, stand_ins};
 
 /// How many accounts should be stored in one transaction: enough to be quick, few enough for logins to go on beside it.
 pub const BATCH: usize = 500;
@@ -157,6 +157,10 @@ impl Issuer {
             };
             let outcomes = settle(db, &batch, (&rest, allow_resting), store)?;
             take_names(db, &rest, &stored, allow_resting)?;
+            if !stored.is_empty() {
+                // Hashes of other kinds may have come: names without an account are to be like those with one.
+                stand_ins::forget_all(db)?;
+            }
             Ok::<_, StoreError>((outcomes, displaced))
         };
         let (outcomes, displaced) = self.write_recorded(change, describe).await?;

@@ -1,20 +1,26 @@
 //! The threads that hash passwords, and nothing else: a flood of logins slows logins, and no other request.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 use secrecy::{ExposeSecret as _, SecretString};
 use thread_priority::ThreadPriority;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 
 use super::hashing::{Against, Hashing, Verdict};
+use super::line::{Line, Turn};
+use super::queue::{Arrival, QueueLimits};
 use super::stored::Unusable;
+
+/// For so many threads one more turn is given than there are threads: what a turn needs from the database is then done while
+/// all threads hash.
+const THREADS_PER_SPARE_TURN: usize = 4;
 
 /// Why there is no answer about a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum HashingError {
-    /// The queue is full, or the deadline has passed.
+    /// Too many wait, or too many for the same account from the same source, or the deadline has passed.
     #[error("too many passwords wait to be hashed")]
     Overloaded,
     /// The configured scheme cannot take this password.
@@ -31,13 +37,15 @@ pub struct HashingLimits {
     pub queue: usize,
     /// How long a job may wait.
     pub deadline: Duration,
+    /// Jobs that may wait for one identifier from one source, and then only one of them runs; `None`: any number.
+    pub waiting_per_pair: Option<usize>,
 }
 
-/// Hashes and verifies passwords on threads of its own.
+/// Hashes and verifies passwords on threads of its own, for one network after the other.
 #[derive(Debug)]
 pub struct Hasher {
     threads: ThreadPool,
-    places: Arc<Semaphore>,
+    line: Arc<Line>,
     deadline: Duration,
     hashing: Arc<Hashing>,
 }
@@ -54,42 +62,60 @@ impl Hasher {
             .thread_name(name)
             .start_handler(|_| yield_to_everything_else())
             .build()?;
-        let places = limits.queue + threads.current_num_threads();
-        Ok(Self {
-            threads,
-            places: Semaphore::new(places).into(),
-            deadline: limits.deadline,
-            hashing: hashing.into(),
-        })
+        let count = threads.current_num_threads();
+        let line = Line::new(QueueLimits {
+            places: limits.queue,
+            turns: count + count.div_ceil(THREADS_PER_SPARE_TURN),
+            waiting_per_pair: limits.waiting_per_pair,
+        });
+        Ok(Self { threads, line, deadline: limits.deadline, hashing: hashing.into() })
     }
 
-    /// Whether a password that comes now would be refused. It may be otherwise a moment later: this only spares work.
+    /// Whether one more may wait for this identifier from this source. It may be otherwise a moment later: this only spares
+    /// work.
     #[must_use]
-    pub fn is_full(&self) -> bool {
-        self.places.available_permits() == 0
+    pub fn admits(&self, arrival: &Arrival) -> bool {
+        self.line.admits(arrival)
+    }
+
+    /// Waits for a turn to hash.
+    ///
+    /// # Errors
+    /// [`HashingError::Overloaded`].
+    pub async fn turn(&self, arrival: Arrival) -> Result<Turn, HashingError> {
+        self.line.turn(arrival, self.deadline).await
     }
 
     /// The hash of a new password.
     ///
     /// # Errors
     /// [`HashingError`].
-    pub async fn hash(&self, password: SecretString) -> Result<String, HashingError> {
+    pub async fn hash(&self, arrival: Arrival, password: SecretString) -> Result<String, HashingError> {
+        let mut turn = self.turn(arrival).await?;
         let hashing = Arc::clone(&self.hashing);
-        self.run(move || hashing.hash(password.expose_secret())).await?.ok_or(HashingError::Impossible)
+        let hash = self.run(&mut turn, move || (hashing.hash(password.expose_secret()), 1)).await?;
+        hash.ok_or(HashingError::Impossible)
     }
 
-    /// Whether `password` is right; with `renew`, what to store instead of an outdated hash as well.
+    /// Whether `password` is right; with `renew`, what to store instead of an outdated hash as well. Until `turn` is dropped,
+    /// others for the same identifier from the same source wait.
     ///
     /// # Errors
     /// [`HashingError::Overloaded`].
     pub async fn verify(
         &self,
+        turn: &mut Turn,
         password: SecretString,
         against: Against,
         renew: bool,
     ) -> Result<Verdict, HashingError> {
         let hashing = Arc::clone(&self.hashing);
-        self.run(move || hashing.verify(password.expose_secret(), &against, renew)).await
+        let verify = move || {
+            let verdict = hashing.verify(password.expose_secret(), &against, renew);
+            let hashes = verdict.hashes;
+            (verdict, hashes)
+        };
+        self.run(turn, verify).await
     }
 
     /// What a stored hash is called in reports. Nothing is computed.
@@ -100,19 +126,24 @@ impl Hasher {
         self.hashing.kind_of(stored)
     }
 
+    /// Runs `work`, which also says how many hashes it made, in this turn. Only the first work of a turn is run.
     async fn run<T: Send + 'static>(
         &self,
-        work: impl FnOnce() -> T + Send + 'static,
+        turn: &mut Turn,
+        work: impl FnOnce() -> (T, u32) + Send + 'static,
     ) -> Result<T, HashingError> {
-        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| HashingError::Overloaded)?;
+        let (Some(mut slot), hold) = (turn.slot.take(), Arc::clone(&turn.hold)) else {
+            return Err(HashingError::Overloaded);
+        };
         let (answer, answered) = oneshot::channel();
-        let latest_start = Instant::now() + self.deadline;
         self.threads.spawn_fifo(move || {
-            // Nothing is hashed for a client that has gone, or that was told to come again.
-            if !answer.is_closed() && Instant::now() < latest_start {
-                let _ = answer.send(work());
+            // Nothing is hashed for a client that has gone.
+            if !answer.is_closed() {
+                let (result, hashes) = work();
+                slot.hashes = hashes;
+                let _ = answer.send(result);
             }
-            drop(place);
+            drop((slot, hold));
         });
         answered.await.map_err(|_| HashingError::Overloaded)
     }

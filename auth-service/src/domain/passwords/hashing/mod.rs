@@ -95,6 +95,8 @@ pub struct Verdict {
     pub correct: bool,
     /// What to store instead, when the password is correct and its hash is not what it would be today.
     pub renewed: Option<String>,
+    /// How many hashes that took.
+    pub hashes: u32,
 }
 
 /// The scheme with all that belongs to it.
@@ -135,14 +137,14 @@ impl Hashing {
 
     /// Whether `password` is right. With `renew`, an outdated hash is made anew.
     pub(super) fn verify(&self, password: &str, against: &Against, renew: bool) -> Verdict {
-        let no = Verdict { correct: false, renewed: None };
         match against {
             Against::Decoy(like) => {
                 let like = like.as_deref().and_then(|like| self.read(like).ok());
-                if let Some((pepper, hash)) = like.or_else(|| self.read(&self.decoy).ok()) {
-                    let _ = compare(password, pepper, &hash);
-                }
-                no
+                let hashes = match like.or_else(|| self.read(&self.decoy).ok()) {
+                    Some((pepper, hash)) => compare(password, pepper, &hash).1,
+                    None => 0,
+                };
+                Verdict { correct: false, renewed: None, hashes }
             }
             Against::Stored(stored) => match self.read(stored) {
                 Ok((pepper, hash)) => self.judge(password, (pepper, &hash), renew),
@@ -155,12 +157,15 @@ impl Hashing {
     }
 
     fn judge(&self, password: &str, (pepper, hash): (Option<&Pepper>, &Stored), renew: bool) -> Verdict {
-        let outdated = match compare(password, pepper, hash) {
-            Match::No => return Verdict { correct: false, renewed: None },
+        let (matched, hashes) = compare(password, pepper, hash);
+        let outdated = match matched {
+            Match::No => return Verdict { correct: false, renewed: None, hashes },
             Match::AsSent => true,
             Match::AsNormal => !self.is_current(pepper, hash),
         };
-        Verdict { correct: true, renewed: if renew && outdated { self.hash(password) } else { None } }
+        let renewed = if renew && outdated { self.hash(password) } else { None };
+        let hashes = hashes + u32::from(renewed.is_some());
+        Verdict { correct: true, renewed, hashes }
     }
 
     fn read(&self, stored: &str) -> Result<(Option<&Pepper>, Stored), Unusable> {
@@ -185,18 +190,21 @@ enum Match {
     No,
 }
 
-/// Hashes from elsewhere, and those from before there was a normal form, were made of what was sent.
-fn compare(password: &str, pepper: Option<&Pepper>, hash: &Stored) -> Match {
+/// Hashes from elsewhere, and those from before there was a normal form, were made of what was sent. Also says how many
+/// hashes were made.
+fn compare(password: &str, pepper: Option<&Pepper>, hash: &Stored) -> (Match, u32) {
     let is_right = |password: &str| match pepper {
         Some(pepper) => hash.verify(&pepper.apply(password)),
         None => hash.verify(password),
     };
     let normal = normalized(password);
     if is_right(normal.as_ref().map_or(password, |normal| normal.as_str())) {
-        Match::AsNormal
-    } else if normal.is_some() && is_right(password) {
-        Match::AsSent
+        (Match::AsNormal, 1)
+    } else if normal.is_none() {
+        (Match::No, 1)
+    } else if is_right(password) {
+        (Match::AsSent, 2)
     } else {
-        Match::No
+        (Match::No, 2)
     }
 }

@@ -1,0 +1,85 @@
+//! The hash that is checked for a name without an account does not change when others register.
+
+use std::time::Duration;
+
+use auth_service::domain::import::Import;
+use auth_service::store::stand_ins;
+use reqwest::Method;
+use serde_json::json;
+
+use super::support::{PASSWORD, Service};
+
+const SLOTS: i64 = 256;
+/// As long as a choice is kept.
+const HALF_A_YEAR: Duration = Duration::from_secs(183 * 24 * 3600);
+
+/// The hash that stands in at each slot, if one was chosen.
+async fn chosen(service: &Service) -> Vec<Option<String>> {
+    let all = |db: &mut auth_service::store::Connection| {
+        (0..SLOTS).map(|slot| stand_ins::hash(db, slot, 0)).collect::<Result<Vec<_>, _>>()
+    };
+    service.operator().await.store.read(all).await.unwrap()
+}
+
+async fn try_names(service: &Service) {
+    for index in 0..40 {
+        let answer = service.try_login(&format!("nobody-{index}"), PASSWORD).await;
+        answer.assert_problem(401, "invalid_credentials");
+    }
+}
+
+async fn register_some(service: &Service, prefix: &str) {
+    for index in 0..12 {
+        service.register(&format!("{prefix}-{index}")).await;
+    }
+}
+
+#[actix_web::test]
+async fn a_names_stand_in_is_chosen_once_and_stays_when_accounts_are_added() {
+    let service = Service::start().await;
+    try_names(&service).await;
+    assert_eq!(service.count("stand_ins"), 0, "there are no accounts to choose from");
+    register_some(&service, "first").await;
+    try_names(&service).await;
+    let before = chosen(&service).await;
+    assert!(before.iter().flatten().count() > 10);
+    register_some(&service, "later").await;
+    try_names(&service).await;
+    assert_eq!(chosen(&service).await, before);
+    let replica = service.replica().await;
+    try_names(&replica).await;
+    assert_eq!(chosen(&replica).await, before);
+}
+
+#[actix_web::test]
+async fn an_import_and_the_passing_of_half_a_year_bring_another_choice() {
+    let service = Service::start().await;
+    register_some(&service, "first").await;
+    try_names(&service).await;
+    let import = Import {
+        username: "imported".to_owned(),
+        password_hash: chosen(&service).await.into_iter().flatten().next().unwrap(),
+        ..Import::default()
+    };
+    service.operator().await.import(vec![Ok(import)], None).await.unwrap();
+    assert_eq!(service.count("stand_ins"), 0);
+    try_names(&service).await;
+    let slots = service.count("stand_ins");
+    let at_the_beginning = || service.count("stand_ins WHERE chosen_at = 1800000000");
+    assert_eq!(at_the_beginning(), slots);
+    service.clock.advance(HALF_A_YEAR);
+    try_names(&service).await;
+    assert_eq!((at_the_beginning(), service.count("stand_ins")), (0, slots));
+}
+
+#[actix_web::test]
+async fn a_deleted_account_does_not_stand_in_any_more() {
+    let service = Service::start().await;
+    let tokens = service.register_and_login("alice").await;
+    try_names(&service).await;
+    assert!(service.count("stand_ins") > 0);
+    let body = json!({ "current_password": PASSWORD });
+    assert_eq!(service.send_as(Method::DELETE, "/me", &tokens.access, &body).await.status, 204);
+    assert_eq!(service.count("stand_ins"), 0);
+    try_names(&service).await;
+}

@@ -1,0 +1,2 @@
+DROP TABLE stand_ins;
+ALTER TABLE guesses DROP COLUMN known_since;
