@@ -4,8 +4,8 @@
 //!
 //! Nothing here knows a token, a user or a table. What only one service needs lives in that service.
 
-pub mod capacity;
 pub mod access;
+pub mod capacity;
 mod connection;
 pub mod cors;
 pub mod envelope;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use actix_web::web::{Data, ServiceConfig};
+use secrecy::ExposeSecret as _;
 use service_kit::access::{warn_if_shared, warn_if_writable};
 use service_kit::folder::make_private;
 use service_kit::settings::SettingsError;

@@ -20,8 +20,8 @@ use super::device::DeviceOf;
 use super::discovery::if_none_match;
 use super::error::IntoProblem;
 use crate::domain::Issuer;
-use crate::domain::guessing::Source;
 use crate::domain::revocation::{Listener, News, Place, Places};
+use crate::domain::source::Source;
 
 /// Seconds after which a verifier may try again to listen.
 const LISTENERS_RETRY: u32 = 10;

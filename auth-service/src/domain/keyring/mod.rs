@@ -3,8 +3,8 @@
 
 mod audit_key;
 mod csrf_token;
-mod name_key;
 mod loaded;
+mod name_key;
 mod news;
 mod opening;
 mod refresh_key;
@@ -15,8 +15,8 @@ mod signing_key;
 mod stored;
 
 pub use audit_key::{AuditKey, AuditKeys};
-pub use name_key::NameKey;
 pub use loaded::Judge;
+pub use name_key::NameKey;
 pub use news::KeyNews;
 pub use opening::first_keys;
 pub use refresh_key::RefreshToken;

@@ -138,7 +138,7 @@ impl Keyring {
             self.settled.store(false, Ordering::Release);
         }
         let proving = Some(self.audit.newest().kid());
-        let loaded = load(&stored, opened, &self.plan, &self.judge, proving, Some(&before), now)?;
+        let loaded = load(&stored, opened, &self.plan, &self.judge, proving, Some(&before), over)?;
         say_what_changed(&before, &loaded);
         self.loaded.store(Arc::new(loaded));
         Ok(())

@@ -45,7 +45,7 @@ pub(super) struct Parts {
     /// Oldest first.
     pub(super) refresh: Vec<Arc<RefreshKey>>,
     newest_rows: [Option<i64>; 2],
-    retired: Vec<String>,
+    retired: Vec<(String, i64)>,
 }
 
 impl Parts {

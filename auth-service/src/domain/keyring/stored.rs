@@ -61,7 +61,6 @@ pub(super) struct Stored {
 
 /// What opened of it. A row that does not open is neither used nor published.
 #[derive(Default)]
-#[derive(Default)]
 pub(super) struct Opened {
     /// Oldest first.
     pub(super) signing: Vec<Arc<SigningKey>>,

@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 use tokio::time::sleep;
 
 use crate::domain::Issuer;
-use crate::domain::guessing::Source;
+use crate::domain::source::Source;
 use crate::store::StoreError;
 use crate::store::clients::Client;
 
