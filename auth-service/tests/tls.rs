@@ -289,7 +289,11 @@ fn log_of_a_start(files: &Files) -> String {
 #[actix_web::test]
 async fn a_handshake_that_stalls_makes_room_for_another_connection_of_its_address() {
     let files = Files::new();
-    let bounds = [("AUTH__HTTP__MAX_CONNECTIONS_PER_ADDRESS", "1"), ("AUTH__TLS__HANDSHAKE_TIMEOUT", "60s")];
+    let bounds = [
+        ("AUTH__HTTP__MAX_CONNECTIONS_PER_ADDRESS", "1"),
+        ("AUTH__TLS__HANDSHAKE_TIMEOUT", "60s"),
+        ("AUTH__HTTP__WORKERS", "1"), // that takes them in the order of their coming
+    ];
     let service = files.start(&bounds);
     let stalled = socket(&service);
     assert_eq!(service.get("/livez").await.0, 200);
