@@ -192,10 +192,15 @@ mod tests {
     }
 
     #[test]
-    fn no_secret_shows_in_debug_output() {
+    fn the_shared_secret_does_not_show_in_debug_output() {
         let secret = "a secret of more than thirty-two bytes";
         let settings = load_with("RESOURCE__SHARED_SECRET", secret).unwrap();
         assert!(!format!("{settings:?}").contains(secret));
+    }
+
+    #[test]
+    fn the_secret_of_the_client_does_not_show_in_debug_output() {
+        let secret = "s3cret of a client";
         let variables = [("RESOURCE__CLIENT_ID", "orders"), ("RESOURCE__CLIENT_SECRET", secret)];
         let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let settings = Settings::load(&Variables::from(variables)).unwrap();

@@ -229,12 +229,15 @@ async fn a_private_folder_that_another_user_has_made_is_not_used() {
 
 #[tokio::test]
 async fn what_lay_in_a_private_folder_that_was_opened_to_others_is_not_believed() {
+    logs::collect();
     let world = World::new(0o2770).await;
     let place = world.own_folder().join("verifier.json");
     world.fill(&place).await;
     set_mode(&world.own_folder(), 0o2770); // as Kubernetes does with an fsGroup, whenever it mounts the volume
     assert!(!world.is_believed());
     assert_eq!(mode(&world.own_folder()), 0o700);
+    let warnings = world.warnings();
+    assert!(warnings.len() == 1 && warnings[0].contains("is deleted"), "{warnings:?}");
     world.fill(&place).await;
     assert!(world.is_believed());
 }

@@ -96,6 +96,8 @@ impl Plan {
             return Some((url, etag));
         }
         self.directory.skip(now);
+        self.names_have_revisions = false;
+        self.watch_revisions(false, now);
         if endpoints.is_some() {
             self.retire();
         }

@@ -77,11 +77,17 @@ fn make_private(folder: &Path) -> Result<(), NotPrivate> {
     }
     match check(folder, &metadata) {
         Err(NotPrivate::Writable(_)) => {
-            // Kubernetes gives its group the right to write to all that lies in a volume.
+            // Kubernetes gives the group of a volume the right to write to all that lies in it.
             fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
-            for entry in fs::read_dir(folder)? {
-                fs::remove_file(entry?.path())?;
+            let entries: Vec<_> = fs::read_dir(folder)?.collect::<Result<_, _>>()?;
+            if !entries.is_empty() {
+                log::warn!(
+                    "others could write to the folder {}: what lay in it is not believed and is deleted. It is private \
+                     again; keep it so (in Kubernetes, with fsGroupChangePolicy: OnRootMismatch)",
+                    folder.display()
+                );
             }
+            entries.into_iter().try_for_each(|entry| fs::remove_file(entry.path()))?;
             Ok(())
         }
         checked => checked,
