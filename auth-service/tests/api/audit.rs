@@ -12,7 +12,7 @@ use crate::api::support::{PASSWORD, START, Service, Tokens, send};
 /// Everything in the trail, in the order in which it was written; events of these names are waited for. Each operator of a
 /// test has a chain, and writes it when it comes to it.
 pub async fn trail(service: &Service, awaited: &[&str]) -> Vec<AuditEvent> {
-    let operator = service.operator().await;
+    let operator = service.auditor().await;
     let read = async || {
         let page = operator.list_audit(TrailQuery { limit: 10_000, ..TrailQuery::default() }).await.unwrap();
         let mut events = page.events;

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use auth_service::app;
 use auth_service::domain::audit::verify::{Anchor, Verdict, verify};
 use auth_service::domain::upkeep::Upkeep;
+use auth_service::settings::Settings;
 use auth_service::store::audit_events::AuditEvent;
 
 use crate::api::audit::trail;
@@ -12,7 +14,7 @@ use crate::api::support::Service;
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 async fn check_with(service: &Service, anchors: &[String]) -> Verdict {
-    let operator = service.operator().await;
+    let operator = service.auditor().await;
     let anchors: Vec<Anchor> = anchors.iter().map(|anchor| anchor.parse().unwrap()).collect();
     verify(&operator.store, &operator.keyring.audit_keys(), anchors).await.unwrap()
 }
@@ -232,6 +234,11 @@ async fn a_running_process_notices_that_somebody_writes_to_its_chain() {
     service.run_sql(
         "DELETE FROM audit_events WHERE event = 'account_registered'; UPDATE audit_heads SET position = 1",
     );
+    // A trail that was set back looks like a database that was.
+    service.wait_until("it is noticed", async || service.get("/readyz").await.status == 503).await;
+    let settings = Settings::load(&service.variables).unwrap();
+    app::recover(&settings, service.clock.clock()).await.unwrap();
+    service.wait_until("it goes on", async || service.get("/readyz").await.status == 200).await;
     service.login("alice").await;
     let rows = trail(&service, &["login"]).await;
     assert!(rows.iter().any(|row| row.event == "audit_disturbed"), "{rows:?}");

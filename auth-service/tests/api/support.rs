@@ -304,6 +304,17 @@ impl Service {
         app::build_issuer(&settings, self.time.clone()).await.unwrap()
     }
 
+    /// The same from elsewhere, where nothing is known of how far the database had come: works also on one that a test has
+    /// set back.
+    pub async fn auditor(&self) -> auth_service::domain::Issuer {
+        let folder = tempfile::tempdir().unwrap();
+        let mut variables = self.variables.clone();
+        variables.insert("AUTH__DATA_DIR".to_owned(), folder.path().to_str().unwrap().to_owned());
+        variables.entry("AUTH__MASTER_KEY".to_owned()).or_insert_with(|| self.master_key());
+        let settings = Settings::load(&variables).unwrap();
+        app::build_issuer(&settings, self.time.clone()).await.unwrap()
+    }
+
     /// A verifier as another service has it, which listens to this replica.
     pub fn verifier(&self) -> Verifier {
         let policy = Policy::new("http://127.0.0.1:8080", ["resource-service"]).unwrap();

@@ -28,7 +28,7 @@ pub struct Standing {
     pub issuance: Issuance,
     /// Every status list that is published, and its revision.
     pub lists: Vec<(i64, i64)>,
-    /// The highest number of a chain of the audit trail; 0 without one.
+    /// The highest number of a chain of the audit trail, 0 without one; higher than any when no chain was missing.
     newest_chain: i64,
     /// Number and position of the chains that were asked for.
     heads: Vec<(String, i64, i64)>,
@@ -229,14 +229,34 @@ pub(super) fn set_back() -> StoreError {
     StoreError::Unavailable("it is behind its marks; run `auth-service recover`".to_owned())
 }
 
+/// Where these chains stand, and the highest number of all, if one of them is missing. Heads that cannot be read say nothing:
+/// that the trail was touched is for `audit verify` to find.
+fn read_heads(db: &mut Connection, chains: &[String]) -> Result<(Vec<(String, i64, i64)>, i64), StoreError> {
+    let read = |db: &mut Connection| {
+        let heads = audit_heads::positions(db, chains)?;
+        let newest = if heads.len() < chains.len() {
+            audit_heads::down_from(db, None, 1)?.first().map_or(0, |head| head.number)
+        } else {
+            i64::MAX
+        };
+        Ok((heads, newest))
+    };
+    match read(db) {
+        Err(StoreError::Query(error)) => {
+            log::debug!("the heads of audit chains cannot be read: {error}");
+            Ok((Vec::new(), i64::MAX))
+        }
+        read => read,
+    }
+}
+
 /// Everything at one moment, or at least of one database: a recovery in between gives it another name.
 fn read(db: &mut Connection, chains: &[String]) -> Result<Standing, StoreError> {
     const TRIES: usize = 3;
     for _ in 0..TRIES {
         let issuance = issuance::read(db)?;
         let lists = status_lists::all(db)?;
-        let newest_chain = audit_heads::down_from(db, None, 1)?.first().map_or(0, |head| head.number);
-        let heads = audit_heads::positions(db, chains)?;
+        let (heads, newest_chain) = read_heads(db, chains)?;
         if issuance::read(db)?.database_id == issuance.database_id {
             return Ok(Standing { issuance, lists, newest_chain, heads });
         }
