@@ -89,9 +89,9 @@ fn resolve_files(prefix: &str, env: &Variables) -> Result<Variables, SettingsErr
             .map_err(|error| SettingsError(format!("{name}: cannot read {value}: {error}")))?;
         let (what, path) = (format!("the file of {target},"), Path::new(value));
         if target.ends_with(PUBLIC) {
-            warn_if_writable(&what, path)
+            warn_if_writable(&what, path);
         } else {
-            warn_if_shared(&what, path)
+            warn_if_shared(&what, path);
         }
         resolved.insert(target.to_owned(), text.trim_end_matches(['\r', '\n']).to_owned());
     }
