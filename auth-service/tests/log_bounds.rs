@@ -158,7 +158,8 @@ async fn no_request_of_a_stranger_writes_more_than_a_few_short_lines_into_the_lo
 #[actix_web::test]
 async fn lines_that_come_too_often_are_left_out_and_counted_in_one_line() {
     let data = tempfile::tempdir().unwrap();
-    let few = [("AUTH__LOG__AT_ONCE", "5"), ("AUTH__LOG__PER_MINUTE", "1"), ("AUTH__LOG__REPORT_EVERY", "1s")];
+    let few =
+        [("AUTH__LOG__AT_ONCE", "5"), ("AUTH__LOG__PER_MINUTE", "1"), ("AUTH__LOG__REPORT_EVERY", "1s")];
     let service = Running::start(program(data.path()).envs(few));
     let guess = json!({ "grant_type": "client_credentials", "client_id": "nobody", "client_secret": "x" });
     for _ in 0..50 {
@@ -171,7 +172,9 @@ async fn lines_that_come_too_often_are_left_out_and_counted_in_one_line() {
     assert_eq!(code, Some(0));
     log += &rest;
     let written = log.matches("no proof to be the client").count();
-    let counts = log.lines().filter_map(|line| line.split_once("left out: ")?.1.split_once(" of auth_service::domain::clients:"));
+    let counts = log
+        .lines()
+        .filter_map(|line| line.split_once("left out: ")?.1.split_once(" of auth_service::domain::clients:"));
     let counted: usize = counts.map(|(count, _)| count.parse::<usize>().unwrap()).sum();
     assert_eq!(written + counted, 50, "{log}");
     assert!((5..20).contains(&written), "{log}");

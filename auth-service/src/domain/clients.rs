@@ -209,12 +209,17 @@ impl Issuer {
         };
         let known = found.map(|client| self::client_id(&client.name));
         // What else was typed is not kept: it is anything, of any length, and may be a secret in the wrong field.
-        log::warn!("no proof to be the client {}: {}", known.as_deref().unwrap_or("(unknown)"), reason.as_str());
+        log::warn!(
+            "no proof to be the client {}: {}",
+            known.as_deref().unwrap_or("(unknown)"),
+            reason.as_str()
+        );
         let refused = Event::refused(EventKind::ClientAuthenticated, reason).to_known(known.as_deref());
         self.record(match (reason, &known) {
             (Reason::Disabled, Some(id)) => refused.by_holder_of(id),
             _ => refused,
-        }).await;
+        })
+        .await;
         Ok(None)
     }
 

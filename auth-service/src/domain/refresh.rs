@@ -291,11 +291,7 @@ impl Use {
 }
 
 /// What the audit trail says about the use of a genuine token.
-fn event_of(
-    session: String,
-    outcome: &Result<Outcome, RefreshError>,
-    rows: RefreshRows,
-) -> Option<Event> {
+fn event_of(session: String, outcome: &Result<Outcome, RefreshError>, rows: RefreshRows) -> Option<Event> {
     let event = match outcome {
         Ok(Outcome::Granted(granted)) => {
             Origin::proven(&granted.user.id);

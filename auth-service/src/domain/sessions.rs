@@ -232,7 +232,8 @@ impl Issuer {
             Ok::<_, StoreError>(any)
         };
         // A row for each request that ends nothing would let any user fill the disk.
-        self.write_recorded(end, |any: &Result<bool, StoreError>| matches!(any, Ok(true)).then_some(event)).await?;
+        self.write_recorded(end, |any: &Result<bool, StoreError>| matches!(any, Ok(true)).then_some(event))
+            .await?;
         self.lists.announce();
         Ok(())
     }

@@ -189,5 +189,8 @@ async fn the_right_secret_of_a_disabled_client_is_refused_in_its_holders_budget_
         answer.assert_oauth_error(401, "invalid_client");
     }
     let rows = whole_trail(&service).await;
-    assert_eq!((stored(&rows, "disabled"), omitted(&rows, "client_authenticated", "disabled").len()), (10, 0));
+    assert_eq!(
+        (stored(&rows, "disabled"), omitted(&rows, "client_authenticated", "disabled").len()),
+        (10, 0)
+    );
 }

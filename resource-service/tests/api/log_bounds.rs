@@ -62,12 +62,18 @@ fn tokens(user: &User) -> Vec<String> {
         json!({ "typ": "at+jwt", "alg": "ES256", "kid": "k", x.clone(): 1 }),
     ];
     let by_header = headers.iter().map(|header| format!("{}.{claims}.{signature}", encode(header)));
-    let claims = json!({ "iss": x, "sub": x, "aud": [x], "status": { "status_list": { "uri": x, "idx": 1 } } });
+    let claims =
+        json!({ "iss": x, "sub": x, "aud": [x], "status": { "status_list": { "uri": x, "idx": 1 } } });
     let [header, ..] = user.parts();
     by_header.chain([format!("{header}.{}.{signature}", encode(&claims))]).collect()
 }
 
-fn hostile(client: &Client, address: &str, (method, path): &(Method, String), user: &User) -> Vec<RequestBuilder> {
+fn hostile(
+    client: &Client,
+    address: &str,
+    (method, path): &(Method, String),
+    user: &User,
+) -> Vec<RequestBuilder> {
     let to = |path: &str| client.request(method.clone(), format!("{address}{path}"));
     let mut requests = vec![
         to(&format!("{path}?{}={}", "q".repeat(8_000), "x".repeat(8_000))),
@@ -120,7 +126,10 @@ async fn no_request_of_a_stranger_writes_more_than_a_few_short_lines_into_the_lo
     let log = lines.join().unwrap();
     let bytes: usize = log.iter().map(String::len).sum();
     println!("{sent} requests: {bytes} bytes of log in {} lines", log.len());
-    assert!(log.iter().any(|line| line.contains("resource-service stops")), "it says something at all: {log:#?}");
+    assert!(
+        log.iter().any(|line| line.contains("resource-service stops")),
+        "it says something at all: {log:#?}"
+    );
     assert!(log.iter().all(|line| line.len() <= MOST), "{log:#?}");
     assert!(bytes <= sent * MOST / 2, "{bytes} bytes for {sent} requests");
     assert!(!log.iter().any(|line| line.contains("FORGED") || line.contains("xxxx")), "{log:#?}");

@@ -59,19 +59,13 @@ mod tests {
     #[test]
     fn input_cannot_start_a_line_of_its_own() {
         let sent = "bob\r\n2026 INFO all is well\x1b[0m";
-        assert_eq!(
-            bounded(format_args!("{sent}"), 100),
-            "bob\\r\\n2026 INFO all is well\\u{1b}[0m"
-        );
+        assert_eq!(bounded(format_args!("{sent}"), 100), "bob\\r\\n2026 INFO all is well\\u{1b}[0m");
     }
 
     #[test]
     fn marks_that_cannot_be_seen_are_shown() {
         let sent = "a\u{202e}b\u{2028}c\u{200b}d\u{85}e\u{e9}";
-        assert_eq!(
-            bounded(format_args!("{sent}"), 100),
-            "a\\u{202e}b\\u{2028}c\\u{200b}d\\u{85}e\u{e9}"
-        );
+        assert_eq!(bounded(format_args!("{sent}"), 100), "a\\u{202e}b\\u{2028}c\\u{200b}d\\u{85}e\u{e9}");
     }
 
     #[test]

@@ -80,7 +80,11 @@ impl Plan {
             Err(error) => {
                 let level = if self.directory.failures == 0 { log::Level::Warn } else { log::Level::Debug };
                 let issuer = self.state.policy.issuer();
-                log::log!(level, "the names of the status lists of {issuer} cannot be fetched: {}", Shown(error));
+                log::log!(
+                    level,
+                    "the names of the status lists of {issuer} cannot be fetched: {}",
+                    Shown(error)
+                );
             }
         }
         self.directory.ended(names.is_ok(), now);
@@ -150,7 +154,12 @@ impl Plan {
         let known = self.held(uri).is_some();
         let Some(tracked) = self.tracked.get_mut(uri) else { return };
         let level = if tracked.is_fine() { log::Level::Warn } else { log::Level::Debug };
-        log::log!(level, "a status list of {} cannot be fetched: {}", self.state.policy.issuer(), Shown(error));
+        log::log!(
+            level,
+            "a status list of {} cannot be fetched: {}",
+            self.state.policy.issuer(),
+            Shown(error)
+        );
         tracked.failed(now);
         if !known && !tracked.named {
             self.tracked.remove(uri); // some token's word alone is no reason to go on

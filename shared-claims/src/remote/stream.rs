@@ -68,7 +68,12 @@ impl Stream {
             let lived = self.state.streaming.send_replace(false);
             failures = if lived { 1 } else { failures.saturating_add(1) };
             let level = if failures == 1 { log::Level::Info } else { log::Level::Debug };
-            log::log!(level, "the events of {}: {}; polling meanwhile", self.state.policy.issuer(), Shown(&over));
+            log::log!(
+                level,
+                "the events of {}: {}; polling meanwhile",
+                self.state.policy.issuer(),
+                Shown(&over)
+            );
             sleep(pause(&over, failures)).await;
         }
     }
