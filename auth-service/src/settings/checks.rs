@@ -55,39 +55,6 @@ impl Settings {
             ("limits.register.per_minute", self.limits.register.per_minute as usize, 1, 1_000_000),
             ("limits.refresh.at_once", self.limits.refresh.at_once as usize, 1, 1_000_000),
             ("limits.refresh.per_minute", self.limits.refresh.per_minute as usize, 1, 1_000_000),
-            ("limits.session_refresh.at_once", self.limits.session_refresh.at_once as usize, 1, 1_000_000),
-            (
-                "limits.session_refresh.per_minute",
-                self.limits.session_refresh.per_minute as usize,
-                1,
-                1_000_000,
-            ),
-            ("limits.client_grant.at_once", self.limits.client_grant.at_once as usize, 1, 1_000_000),
-            ("limits.client_grant.per_minute", self.limits.client_grant.per_minute as usize, 1, 1_000_000),
-            (
-                "audit.refusals_from_source.at_once",
-                self.audit.refusals_from_source.at_once as usize,
-                1,
-                1_000_000,
-            ),
-            (
-                "audit.refusals_from_source.per_minute",
-                self.audit.refusals_from_source.per_minute as usize,
-                1,
-                1_000_000,
-            ),
-            (
-                "audit.refusals_of_holder.at_once",
-                self.audit.refusals_of_holder.at_once as usize,
-                1,
-                1_000_000,
-            ),
-            (
-                "audit.refusals_of_holder.per_minute",
-                self.audit.refusals_of_holder.per_minute as usize,
-                1,
-                1_000_000,
-            ),
             ("audit.queue", self.audit.queue, 16, 1_000_000),
             ("audit.batch", self.audit.batch, 1, 1000),
             ("audit.refusals_per_second", self.audit.refusals_per_second as usize, 1, 1_000_000),
@@ -153,9 +120,7 @@ impl Settings {
             return Err(SettingsError::invalid("accounts.rest", "must not be longer than 3650d"));
         }
         self.check_reserved()?;
-        if !(Duration::from_secs(1)..=Duration::from_secs(3600)).contains(&self.audit.refusals_interval) {
-            return Err(SettingsError::invalid("audit.refusals_interval", "must be between 1s and 1h"));
-        }
+        self.check_budgets()?;
         self.check_keys()?;
         self.check_database_url()?;
         self.check_roles()?;

@@ -1,6 +1,7 @@
 //! The settings as types. `config.default.toml` says what each one means; `service-kit` reads the sources; `checks` refuses
 //! what cannot be meant.
 
+mod budgets;
 mod checks;
 
 use std::collections::BTreeMap;

@@ -10,9 +10,9 @@ pub(super) struct Shown<T>(pub(super) T);
 
 impl<T: Display> Display for Shown<T> {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
-        let mut cut = Cut { formatter, left: MOST, is_cut: false };
+        let mut cut = Cut { formatter, left: MOST, shortened: false };
         write!(cut, "{}", self.0)?;
-        if cut.is_cut { formatter.write_str("…") } else { Ok(()) }
+        if cut.shortened { formatter.write_str("…") } else { Ok(()) }
     }
 }
 
@@ -20,14 +20,14 @@ struct Cut<'f, 'a> {
     formatter: &'f mut Formatter<'a>,
     /// Characters that there is room for.
     left: usize,
-    is_cut: bool,
+    shortened: bool,
 }
 
 impl fmt::Write for Cut<'_, '_> {
     fn write_str(&mut self, piece: &str) -> fmt::Result {
         for char in piece.chars() {
             if self.left == 0 {
-                self.is_cut = true;
+                self.shortened = true;
                 break;
             }
             self.left -= 1;
@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_from_outside_is_cut_and_begins_no_line() {
+    fn text_from_outside_shortened_and_begins_no_line() {
         let sent = format!("https://a/\r\n2026 INFO all is well\u{202e}{}", "x".repeat(10_000));
         let shown = Shown(&sent).to_string();
         assert!(shown.starts_with(r"https://a/\r\n2026 INFO all is well\u{202e}xxx"), "{shown}");

@@ -311,7 +311,8 @@ mod tests {
         }
         let rows = refusals.take(1000);
         assert_eq!(rows.len(), 2 * (GROUPS_OF_NETWORK + 1) + 2);
-        assert_eq!(count(&details(&rows)), 2 * (65_536 - 40) + 10);
+        let left_out = 2 * (65_536 - 40) + 10;
+        assert!((left_out - 20..=left_out).contains(&count(&details(&rows))), "some came back meanwhile");
         let of =
             |source: &str| details(&rows).into_iter().find(|details| details["source"] == source).unwrap();
         assert_eq!((&of("198.52.0.1")["count"], &of("2001:db8:2::/64")["count"]), (&json!(5), &json!(5)));
