@@ -39,6 +39,15 @@ pub fn raise_keys_revision(connection: &mut Connection) -> Result<(), StoreError
     Ok(())
 }
 
+/// Holds the row until the transaction ends: for who changes rows of keys without changing the set.
+///
+/// # Errors
+/// The database's.
+pub fn hold(connection: &mut Connection) -> Result<(), StoreError> {
+    diesel::update(dsl::issuance.find(ID)).set(dsl::keys_revision.eq(dsl::keys_revision)).execute(connection)?;
+    Ok(())
+}
+
 /// Begins to count revisions of the keys from `revision` on, unless that has begun.
 ///
 /// # Errors

@@ -120,7 +120,7 @@ impl Issuer {
     }
 
     async fn store_batch(&self, batch: Arc<Vec<Checked>>) -> Result<Vec<Outcome>, StoreError> {
-        let store = |db: &mut Connection, user: &User| users::insert(db, user).map(|()| None);
+        let store = |db: &mut Connection, user: &User| users::insert_one_of_several(db, user).map(|()| None);
         let described = Arc::clone(&batch);
         let describe = move |outcomes: &Result<Vec<Outcome>, StoreError>| match outcomes {
             Ok(outcomes) => imported(outcomes, &described),

@@ -156,6 +156,7 @@ impl Opened {
 pub(super) async fn reseal(store: &Store, stale: Vec<Resealed>) -> Result<(), StoreError> {
     let count = stale.len();
     let change = move |db: &mut Connection| {
+        issuance::hold(db)?; // of who changes several keys only one is at it
         stale.iter().try_for_each(|key| keys::reseal(db, &key.kid, &key.old, &key.new))
     };
     store.write::<_, StoreError>(change).await?;
