@@ -303,16 +303,16 @@ fn a_caller_that_knows_its_own_value_gets_every_cookie_of_the_name() {
         ];
         request("POST", &headers)
     };
-    const OWN: &str = "https://auth.example.com";
+    let own = "https://auth.example.com";
     let several = "__Secure-refresh=tossed; __Host-csrf=c; __Secure-refresh=; x=y; __Secure-refresh=own";
-    assert_eq!(source.candidates(&with(several, "c", OWN), 2), Ok(vec!["tossed", "own"]));
-    assert_eq!(source.candidates(&with(several, "c", OWN), 1), Err(Cause::SeveralTokens));
+    assert_eq!(source.candidates(&with(several, "c", own), 2), Ok(vec!["tossed", "own"]));
+    assert_eq!(source.candidates(&with(several, "c", own), 1), Err(Cause::SeveralTokens));
     let rows = [
-        (with(several, "", OWN), Cause::CsrfToken),
-        (with(several, "d", OWN), Cause::CsrfToken),
+        (with(several, "", own), Cause::CsrfToken),
+        (with(several, "d", own), Cause::CsrfToken),
         (with(several, "c", "https://evil.example.com"), Cause::ForeignOrigin),
-        (with("__Secure-refresh=; __Host-csrf=c", "c", OWN), Cause::MissingToken),
-        (with("__secure-refresh=x; __Host-csrf=c", "c", OWN), Cause::MissingToken),
+        (with("__Secure-refresh=; __Host-csrf=c", "c", own), Cause::MissingToken),
+        (with("__secure-refresh=x; __Host-csrf=c", "c", own), Cause::MissingToken),
     ];
     for (request, cause) in rows {
         assert_eq!(source.candidates(&request, 16), Err(cause), "{:?}", request.headers);

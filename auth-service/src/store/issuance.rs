@@ -44,7 +44,9 @@ pub fn raise_keys_revision(connection: &mut Connection) -> Result<(), StoreError
 /// # Errors
 /// The database's.
 pub fn hold(connection: &mut Connection) -> Result<(), StoreError> {
-    diesel::update(dsl::issuance.find(ID)).set(dsl::keys_revision.eq(dsl::keys_revision)).execute(connection)?;
+    diesel::update(dsl::issuance.find(ID))
+        .set(dsl::keys_revision.eq(dsl::keys_revision))
+        .execute(connection)?;
     Ok(())
 }
 

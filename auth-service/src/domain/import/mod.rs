@@ -181,7 +181,9 @@ impl Issuer {
 /// What the audit trail says about a batch: how many, because there may be millions, and each account that got a role.
 fn imported(outcomes: &[Outcome], batch: &[Checked]) -> Vec<Event> {
     let mut report = Report::default();
-    outcomes.iter().for_each(|outcome| report.count(outcome));
+    for outcome in outcomes {
+        report.count(outcome);
+    }
     let event = Event::of(EventKind::UsersImported).with("created", report.created);
     let mut events = vec![event.with("present", report.present).with("refused", report.refused)];
     let created = outcomes.iter().zip(batch).filter(|(outcome, _)| matches!(outcome, Outcome::Created(_)));
