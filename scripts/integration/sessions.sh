@@ -2,13 +2,18 @@
 # /me: one's own sessions, names and password.
 
 sessions() {
-  local phone phone_refresh tablet tablet_refresh
+  local phone phone_refresh tablet tablet_refresh laptop
   register 'registers an account for several devices' "$dora"
   log_in 'logs in with a phone' "$dora"
   phone=$access phone_refresh=$refresh
   log_in 'logs in with a tablet' "$dora"
   tablet=$access tablet_refresh=$refresh
   log_in 'logs in with a laptop' "$dora"
+  laptop=$access
+  expect 403 'a token that resource-service is sent opens no sessions' GET "$auth/me/sessions" --bearer "$laptop" \
+    --has '"code":"audience_missing"' --has "resource=$auth"
+  refresh_here 'gets a token for auth-service alone' "$refresh"
+  expect 401 'which resource-service refuses' GET "$resource/protected" --bearer "$access" --has invalid_token
   expect 200 'lists its sessions' GET "$auth/me/sessions" --bearer "$access" --has "$(session_of "$phone")" \
     --has "$(session_of "$tablet")" --has "$(session_of "$access")" --has '"user_agent":"curl/'
   check 'one of them is the current one' equal "$(body | grep -o '"current":true' | wc -l | tr -d ' ')" 1
@@ -21,9 +26,10 @@ sessions() {
   expect 204 'ends all but the current one' DELETE "$auth/me/sessions" --bearer "$access"
   is_revoked_soon 'resource-service learns of that' "$tablet"
   is_over 'those sessions cannot be refreshed' "$tablet_refresh"
-  expect 200 'the current one goes on' GET "$resource/protected" --bearer "$access"
+  expect 200 'the current one goes on' GET "$resource/protected" --bearer "$laptop"
   expect 200 'and is the only one' GET "$auth/me/sessions" --bearer "$access" --has '"next":null'
   check 'there is no other' equal "$(body | grep -o '"id":' | wc -l | tr -d ' ')" 1
+  access=$laptop
 }
 
 # session_of TOKEN

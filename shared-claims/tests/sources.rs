@@ -290,3 +290,31 @@ fn an_origin_that_no_browser_would_send_is_a_mistake_in_the_settings() {
     }
     CookieSource::default().allow_origins(["https://a", "http://b:8080", "http://[::1]:443"]).unwrap();
 }
+
+#[test]
+fn a_caller_that_knows_its_own_value_gets_every_cookie_of_the_name() {
+    let source = CookieSource::default().names("__Secure-refresh", "__Host-csrf");
+    let with = |cookies: &'static str, csrf: &'static str, origin: &'static str| {
+        let headers = [
+            (Field::Cookie, cookies),
+            (Field::CsrfToken, csrf),
+            (Field::Origin, origin),
+            (Field::Host, "auth.example.com"),
+        ];
+        request("POST", &headers)
+    };
+    let own = "https://auth.example.com";
+    let several = "__Secure-refresh=tossed; __Host-csrf=c; __Secure-refresh=; x=y; __Secure-refresh=own";
+    assert_eq!(source.candidates(&with(several, "c", own), 2), Ok(vec!["tossed", "own"]));
+    assert_eq!(source.candidates(&with(several, "c", own), 1), Err(Cause::SeveralTokens));
+    let rows = [
+        (with(several, "", own), Cause::CsrfToken),
+        (with(several, "d", own), Cause::CsrfToken),
+        (with(several, "c", "https://evil.example.com"), Cause::ForeignOrigin),
+        (with("__Secure-refresh=; __Host-csrf=c", "c", own), Cause::MissingToken),
+        (with("__secure-refresh=x; __Host-csrf=c", "c", own), Cause::MissingToken),
+    ];
+    for (request, cause) in rows {
+        assert_eq!(source.candidates(&request, 16), Err(cause), "{:?}", request.headers);
+    }
+}

@@ -14,7 +14,7 @@
 //! | 6 | rows of `clients` | by name |
 //! | 7 | rows of `revocations` | by number |
 //! | 8 | rows of `status_lists` | by id |
-//! | 9 | rows of `keys` | by `active_from` |
+//! | 9 | rows of `keys` | only with lock 2 |
 //! | 10 | rows of `audit_heads` | by number |
 //!
 //! Three things take locks that no statement names:

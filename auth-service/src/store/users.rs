@@ -65,11 +65,19 @@ pub enum Login {
 /// [`StoreError::Conflict`] says whether the name or the address is taken.
 pub fn insert(connection: &mut Connection, user: &User) -> Result<(), StoreError> {
     locks::names_beside_others(connection)?;
+    insert_one_of_several(connection, user)
+}
+
+/// The same, in a transaction that began with [`will_insert_several`].
+///
+/// # Errors
+/// [`StoreError::Conflict`] says whether the name or the address is taken.
+pub fn insert_one_of_several(connection: &mut Connection, user: &User) -> Result<(), StoreError> {
     diesel::insert_into(dsl::users).values(user).execute(connection)?;
     Ok(())
 }
 
-/// To be called before several accounts are inserted in one transaction.
+/// Comes first in a transaction that inserts several accounts: see [`locks`].
 ///
 /// # Errors
 /// The database's.

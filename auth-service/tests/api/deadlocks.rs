@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use auth_service::domain::Issuer;
 use auth_service::domain::upkeep::Upkeep;
 use diesel::connection::SimpleConnection as _;
 use diesel::{Connection as _, PgConnection};
@@ -148,6 +149,14 @@ async fn whoever_takes_several_sessions_takes_them_in_the_order_of_their_ids() {
     }
 }
 
+/// Makes a refresh hold its session for a while before its transaction goes on, as a database that is far away does. The
+/// trigger's name sorts before those of foreign keys.
+const FAR_AWAY: &str = r#"
+    CREATE FUNCTION far_away() RETURNS trigger LANGUAGE plpgsql
+        AS $$ BEGIN PERFORM pg_sleep(0.03); RETURN NULL; END $$;
+    CREATE TRIGGER "A_far_away" AFTER UPDATE ON sessions FOR EACH ROW
+        WHEN (OLD.generation <> NEW.generation) EXECUTE FUNCTION far_away();"#;
+
 /// The two names that the account of the storm has in turn.
 const NAMES: [&str; 2] = ["alice", "alicia"];
 
@@ -167,14 +176,26 @@ async fn keep_refreshing(service: &Service, times: usize) -> Vec<Answer> {
     answers
 }
 
-/// Renames and logouts of everybody else, by one session that stays.
-async fn keep_renaming(service: &Service, access: &str, times: usize) -> Vec<Answer> {
+/// Renames, by one session that stays, with a change of roles or the end of all other sessions beside each third one.
+async fn keep_renaming(service: &Service, operator: &Issuer, access: &str, times: usize) -> Vec<Answer> {
     let mut answers = Vec::new();
     for turn in 0..times {
         let rename = json!({ "username": NAMES[(turn + 1) % 2], "current_password": PASSWORD });
-        answers.push(service.send_as(Method::PATCH, "/me", access, &rename).await);
-        if turn % 6 == 5 {
-            answers.push(send(service.request(Method::DELETE, "/me/sessions").bearer_auth(access)).await);
+        let rename = service.send_as(Method::PATCH, "/me", access, &rename);
+        match turn % 6 {
+            1 | 4 => {
+                let (add, remove) = if turn % 6 == 1 { (role(), vec![]) } else { (vec![], role()) };
+                let change =
+                    join_all(NAMES.map(|name| operator.change_roles(name, add.clone(), remove.clone())));
+                let (renamed, changed) = join(rename, change).await;
+                assert!(changed.iter().all(Result::is_ok), "{changed:?}");
+                answers.push(renamed);
+            }
+            5 => {
+                let end = send(service.request(Method::DELETE, "/me/sessions").bearer_auth(access));
+                answers.extend(<[Answer; 2]>::from(join(rename, end).await));
+            }
+            _ => answers.push(rename.await),
         }
     }
     answers
@@ -185,22 +206,20 @@ async fn a_storm_of_renames_refreshes_role_changes_and_logouts_meets_no_deadlock
     let service = Service::with(&[("AUTH__LIMITS__ENABLED", "false")]).await;
     let replica = service.replica().await;
     let operator = replica.operator().await;
+    if DATABASE == Database::Postgresql {
+        service.run_sql(FAR_AWAY);
+    }
     service.register(NAMES[0]).await;
     let witness = service.login_here(NAMES[0]).await;
     let refreshing =
-        (0..10).map(|index| keep_refreshing(if index % 2 == 0 { &service } else { &replica }, 60));
-    let renaming = keep_renaming(&service, &witness.access, 60);
-    let changing_roles = async {
-        for turn in 0..120 {
-            let (add, remove) = if turn % 4 < 2 { (role(), vec![]) } else { (vec![], role()) };
-            operator.change_roles(NAMES[turn % 2], add, remove).await.unwrap();
-        }
-    };
-    let (answers, (renamed, ())) = join(join_all(refreshing), join(renaming, changing_roles)).await;
-    judge(&renamed);
-    answers.iter().for_each(|answers| judge(answers));
+        (0..8).map(|index| keep_refreshing(if index % 2 == 0 { &service } else { &replica }, 30));
+    let renaming = keep_renaming(&service, &operator, &witness.access, 24);
+    let (answers, renamed) = join(join_all(refreshing), renaming).await;
+    for answers in answers.iter().chain([&renamed]) {
+        judge(answers);
+    }
     let done = |answers: &[Answer]| answers.iter().filter(|answer| answer.status.is_success()).count();
-    assert!(done(&renamed) > 10 && answers.iter().all(|answers| done(answers) > 10), "it was no storm");
+    assert!(done(&renamed) > 8 && answers.iter().all(|answers| done(answers) > 8), "it was no storm");
     assert_eq!(deadlocks(&service), 0);
 }
 

@@ -151,7 +151,7 @@ impl Issuer {
             let (mut stored, mut displaced) = (Vec::new(), Vec::new());
             let store = |db: &mut Connection, user: &User| {
                 displaced.extend(take_unproven_address(db, user, until)?);
-                users::insert(db, user)?;
+                users::insert_one_of_several(db, user)?;
                 stored.push(user.clone());
                 Ok(None)
             };
@@ -224,7 +224,9 @@ type Stored = (Vec<Outcome>, Vec<String>);
 /// that lost an address.
 fn imported(outcomes: &[Outcome], displaced: &[String], batch: &[Checked]) -> Vec<Event> {
     let mut report = Report::default();
-    outcomes.iter().for_each(|outcome| report.count(outcome));
+    for outcome in outcomes {
+        report.count(outcome);
+    }
     let event = Event::of(EventKind::UsersImported).with("created", report.created);
     let event = event.with("present", report.present).with("refused", report.refused);
     let mut events: Vec<Event> =
