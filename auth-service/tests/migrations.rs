@@ -234,8 +234,10 @@ async fn addresses_from_before_are_put_right_or_reported_and_none_is_lost() {
             assert_eq!(stored(email), 1, "{email}");
         }
         // A service says so as well, before it listens.
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let taken = taken.local_addr().map(|address| (address.to_string(), taken)).unwrap();
         let mut service = program(folder.path());
-        let output = service.env("AUTH__DATABASE_URL", &url).env("AUTH__LISTEN", "127.0.0.1:1").output();
+        let output = service.env("AUTH__DATABASE_URL", &url).env("AUTH__LISTEN", &taken.0).output();
         let log = String::from_utf8(output.unwrap().stderr).unwrap();
         assert!(log.contains("account user-2 (id-2): the address is another spelling"), "{log}");
     }

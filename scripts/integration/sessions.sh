@@ -46,6 +46,7 @@ changing_an_account() {
   expect 200 'changes the user name' PATCH "$auth/me" --bearer "$access" \
     --json "{\"username\":\"$dora-2\",\"current_password\":\"$password\"}" --has "\"username\":\"$dora-2\"" --repeated 401
   is_revoked_soon 'resource-service refuses a token with the old name' "$access"
+  expect 409 'the name that was given up rests' POST "$auth/register" --json "$(account "$dora")" --has '"code":"username_taken"'
   refresh 'the session goes on' "$refresh"
   expect 200 'under the new name' GET "$resource/protected" --bearer "$access" --has "Welcome, $dora-2!"
 
@@ -72,6 +73,7 @@ changing_an_account() {
     --json "{\"current_password\":\"$new_password\"}" --repeated 401
   is_revoked_soon 'resource-service learns of it' "$access"
   is_over 'its session cannot be refreshed' "$refresh"
+  expect 409 'its name rests' POST "$auth/register" --json "$(account "$dora-2")" --has '"code":"username_taken"'
   expect 401 'nobody can log in to it' POST "$auth/login" \
     --json "{\"username\":\"$dora-2\",\"password\":\"$new_password\"}" --has '"code":"invalid_credentials"'
 }

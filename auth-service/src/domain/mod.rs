@@ -112,7 +112,7 @@ pub struct Policy {
     pub passwords: PasswordPolicy,
     /// How long names rest, and which are reserved.
     pub names: NameRules,
-    /// Whether tokens carry an address that nobody has shown to be the user's.
+    /// Whether tokens carry unverified addresses.
     pub unverified_email: bool,
     /// What each role allows.
     pub roles: Roles,

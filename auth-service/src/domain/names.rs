@@ -53,21 +53,21 @@ pub(super) enum Unavailable {
 }
 
 impl Unavailable {
-    /// Which of the two it is about: users are not told more.
+    /// Returns what it is about. Users are told no more than that.
     pub(super) fn what(self) -> Unique {
         let (Self::Taken(what) | Self::Resting(what)) = self;
         what
     }
 }
 
-/// Who wants names, and what they are.
+/// Names that an account is to have, or gives up.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Wanted<'a> {
     /// A folded user name.
     pub(super) username: Option<&'a str>,
     /// An address in its one spelling.
     pub(super) email: Option<&'a str>,
-    /// Whether the address is known to be the owner's: then it is taken from an account for which it was not.
+    /// Whether the address is verified: then it is taken from an account for which it is not.
     pub(super) verified: bool,
     /// Whether an operator allows names that rest.
     pub(super) allow_resting: bool,
@@ -124,9 +124,9 @@ impl Rest {
         name.released_at > self.since()
     }
 
-    /// Whether somebody who has no account yet cannot have these names. A look ahead, before anything costly: what takes
-    /// them decides. Whatever is found first, everything is looked up, so that a name that rests answers like one that is
-    /// taken.
+    /// Returns which of these names another account has, or which rests. A look ahead, before anything costly; the
+    /// transaction that takes them decides. Everything is looked up in any case, so that a name at rest takes as long as one
+    /// that is taken.
     pub(super) fn look_ahead(
         &self,
         db: &mut Connection,
@@ -151,7 +151,7 @@ impl Rest {
         Ok(first)
     }
 
-    /// Takes names that the account's row has got in this transaction, or says what rests for another account.
+    /// Takes names that were written into the account's row in this transaction, or returns what rests for another account.
     pub(super) fn take(
         &self,
         db: &mut Connection,

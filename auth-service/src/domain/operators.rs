@@ -60,7 +60,7 @@ pub enum OperatorError {
     Store(#[from] StoreError),
 }
 
-/// Who has a name now.
+/// The account that has a name now.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the name {username:?} was another account's: the account {id} has had it only since {taken_over_at} (unix seconds). \
@@ -102,8 +102,8 @@ pub(super) fn hold_named(
     Ok(Some(NamedAccount { user, named_since }))
 }
 
-/// Before an account with a verified address is stored: takes the address from an account for which nobody has shown that it
-/// is its owner's, and gives the id of that account.
+/// Takes a verified address from an account for which it is not verified, before the claimant is stored; returns the id of the
+/// account that lost it.
 pub(super) fn take_unproven_address(
     db: &mut Connection,
     claimant: &User,

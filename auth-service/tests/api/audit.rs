@@ -143,6 +143,7 @@ async fn tour(service: &Service) -> Vec<String> {
     operator.change_roles("alice", vec!["subscriber".to_owned()], vec![]).await.unwrap();
     operator.set_disabled("alice", true).await.unwrap();
     operator.set_disabled("alice", false).await.unwrap();
+    operator.free_email(Some("alice@example.com".to_owned()), None).await.unwrap();
     let keys = async || service.get("/.well-known/jwks.json").await.json()["keys"].clone();
     let first = keys().await[0]["kid"].clone();
     operator.rotate_signing_key().await.unwrap();
