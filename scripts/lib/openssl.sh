@@ -1,8 +1,6 @@
 # shellcheck shell=bash disable=SC2034 # its variables are for those who source it
 # OpenSSL's headers, with which libpq (PostgreSQL's client, built from source) speaks TLS to the database.
 
-# shellcheck source=scripts/lib/packages.sh
-source scripts/lib/packages.sh
 # shellcheck source=scripts/lib/tools.sh
 source scripts/lib/tools.sh
 
@@ -14,7 +12,7 @@ provide_openssl() {
   openssl_headers_are_there && return
   install_packages 'libssl-dev pkg-config' 'openssl-devel pkgconf-pkg-config' 'openssl-dev pkgconf' &&
     openssl_headers_are_there && return
-  if command -v perl >/dev/null 2>&1 && command -v make >/dev/null 2>&1; then
+  if has perl && has make; then
     printf 'OpenSSL has no headers here: it is built from source, which takes some minutes more (libssl-dev and pkg-config would spare them)\n' >&2
     openssl_features=(--features auth-service/vendored-openssl)
     return
@@ -31,7 +29,7 @@ openssl_headers_are_there() {
       [[ -e $folder ]] && return
     done
   fi
-  if command -v pkg-config >/dev/null 2>&1; then
+  if has pkg-config; then
     pkg-config --exists openssl
   else
     tell_where_openssl_is

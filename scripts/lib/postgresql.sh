@@ -1,8 +1,6 @@
 # shellcheck shell=bash
 # The server programs of PostgreSQL, which the store's tests start for themselves.
 
-# shellcheck source=scripts/lib/packages.sh
-source scripts/lib/packages.sh
 # shellcheck source=scripts/lib/tools.sh
 source scripts/lib/tools.sh
 
