@@ -234,7 +234,10 @@ fn skip(name: &str, reason: &str) {
 #[actix_web::test]
 async fn a_full_disk_is_answered_with_503_and_loses_nothing() {
     if !may_mount() {
-        skip("a full disk", "this system gives a process no mount namespace of its own, as most containers do");
+        skip(
+            "a full disk",
+            "this system gives a process no mount namespace of its own, as most containers do",
+        );
         return;
     }
     let folder = tempfile::tempdir().unwrap();

@@ -61,17 +61,6 @@ pub fn name_database(connection: &mut Connection, name: &str) -> Result<(), Stor
     Ok(())
 }
 
-/// Holds the row until the transaction ends: for who changes rows of keys without changing the set.
-///
-/// # Errors
-/// The database's.
-pub fn hold(connection: &mut Connection) -> Result<(), StoreError> {
-    diesel::update(dsl::issuance.find(ID))
-        .set(dsl::keys_revision.eq(dsl::keys_revision))
-        .execute(connection)?;
-    Ok(())
-}
-
 /// Begins to count revisions of the keys from `revision` on, unless that has begun.
 ///
 /// # Errors

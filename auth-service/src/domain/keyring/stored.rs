@@ -218,8 +218,7 @@ pub(super) async fn reseal(store: &Store, sealer: &Sealer) -> Result<usize, Stor
     }
     let sealed_with = sealer.sealing_id().to_owned();
     let change = move |db: &mut Connection| {
-        issuance::hold(db)?; // of who changes several keys only one is at it
-        issuance::hold(db)?; // whoever adds a master key is alone
+        issuance::hold(db)?; // of those who change several keys or add a master key, one is at it
         if master_keys::newest(db)?.as_deref() != Some(&sealed_with) {
             return Ok(0);
         }
