@@ -285,7 +285,9 @@ fn whatever_happens_the_counts_are_right_and_nothing_is_left_behind() {
         assert!(queue.pairs.values().all(|pair| pair.running <= 1 && pair.waiting <= 2));
         assert!(queue.taken_turns <= 3);
     }
-    served.into_iter().for_each(|ticket| queue.release(ticket));
+    for ticket in served {
+        queue.release(ticket);
+    }
     while let Some((ticket, ())) = queue.next() {
         queue.release(ticket);
     }
