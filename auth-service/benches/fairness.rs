@@ -5,8 +5,8 @@
 //!     cargo bench --profile dev -p auth-service --bench fairness -- 10      the cost of bcrypt; without a release build
 //!
 //! Times are in units of one hash: what a login takes when nobody else logs in. The goal is 99 logins of 100, and 95 of them
-//! within 10 hashes. The attacker shares the cores with the service, and waits 25 ms after a refusal, as the line to a remote
-//! one would make it. Sources are made by X-Forwarded-For; nothing leaves the loopback.
+//! within 10 hashes. The attacker shares the cores with the service, so it waits 250 ms after a refusal: answering refusals is
+//! not what is measured. Sources are made by X-Forwarded-For; nothing leaves the loopback.
 
 #![allow(
     clippy::unwrap_used,
@@ -31,7 +31,7 @@ const CONNECTIONS: usize = 120;
 const ACCOUNTS: usize = 12;
 const WARM_UP: usize = 9;
 const DEFAULT_COST: &str = "10";
-const AFTER_A_REFUSAL: Duration = Duration::from_millis(25);
+const AFTER_A_REFUSAL: Duration = Duration::from_millis(250);
 /// No case takes longer, whatever happens.
 const LONGEST: Duration = Duration::from_secs(600);
 const ATTACKER: &str = "198.51.100.7";
@@ -123,7 +123,11 @@ async fn main() {
 async fn measure(case: &Case, cost: &str) {
     let folder = tempfile::tempdir().unwrap();
     let service = start(folder.path(), cost, case.known_after);
-    let client = Client::builder().timeout(Duration::from_secs(60)).build().unwrap();
+    let client = Client::builder()
+        .pool_idle_timeout(Duration::from_secs(5))
+        .timeout(Duration::from_secs(60))
+        .build()
+        .unwrap();
     register(&client, &service.url, case.victim, "victim").await;
     for index in 0..ACCOUNTS {
         register(&client, &service.url, ATTACKER, &format!("own-{index}")).await;
@@ -131,7 +135,7 @@ async fn measure(case: &Case, cost: &str) {
     let mut alone = Vec::new();
     for _ in 0..WARM_UP {
         let (status, time) = login(&client, &service.url, case.victim, "victim").await;
-        assert_eq!(status, StatusCode::OK);
+        assert_eq!(status, Some(StatusCode::OK));
         alone.push(time);
     }
     let hash = at(&mut alone, 0.5);
@@ -157,7 +161,7 @@ async fn beside(case: &Case, client: &Client, url: &str) -> (Vec<Duration>, Atta
         while !stop.load(Ordering::Relaxed) && Instant::now() < end {
             let (address, name) = (case.attack)(sent.fetch_add(1, Ordering::Relaxed));
             let (status, _) = login(client, url, &address, &name).await;
-            if matches!(status, StatusCode::OK | StatusCode::UNAUTHORIZED) {
+            if matches!(status, Some(StatusCode::OK | StatusCode::UNAUTHORIZED)) {
                 attacks.judged.fetch_add(1, Ordering::Relaxed);
             } else {
                 attacks.refused.fetch_add(1, Ordering::Relaxed);
@@ -167,13 +171,13 @@ async fn beside(case: &Case, client: &Client, url: &str) -> (Vec<Duration>, Atta
     };
     let victim = async {
         while attacks.refused.load(Ordering::Relaxed) < CONNECTIONS && Instant::now() < end {
-            tokio::time::sleep(AFTER_A_REFUSAL).await; // until the queue is full
+            tokio::time::sleep(Duration::from_millis(25)).await; // until the queue is full
         }
         let mut times = Vec::new();
         for _ in 0..LOGINS {
             if Instant::now() < end {
                 let (status, time) = login(client, url, case.victim, "victim").await;
-                times.extend((status == StatusCode::OK).then_some(time));
+                times.extend((status == Some(StatusCode::OK)).then_some(time));
             }
         }
         stop.store(true, Ordering::Relaxed);
@@ -219,14 +223,15 @@ async fn register(client: &Client, url: &str, address: &str, name: &str) {
     assert_eq!(answer.status(), StatusCode::CREATED, "{}", answer.text().await.unwrap());
 }
 
-async fn login(client: &Client, url: &str, address: &str, name: &str) -> (StatusCode, Duration) {
+/// The status, if there was an answer, and how long it took.
+async fn login(client: &Client, url: &str, address: &str, name: &str) -> (Option<StatusCode>, Duration) {
     let begun = Instant::now();
     let request = client.post(format!("{url}/login")).header("x-forwarded-for", address);
-    let answer = request.json(&credentials(name)).send().await.unwrap();
+    let Ok(answer) = request.json(&credentials(name)).send().await else { return (None, begun.elapsed()) };
     let status = answer.status();
     assert_eq!(status == StatusCode::SERVICE_UNAVAILABLE, answer.headers().contains_key("retry-after"));
     let _ = answer.bytes().await;
-    (status, begun.elapsed())
+    (Some(status), begun.elapsed())
 }
 
 fn start(folder: &Path, cost: &str, known_after: &str) -> Service {

@@ -14,11 +14,11 @@ use super::support::{Answer, PASSWORD, Service, send};
 const PROXIED: (&str, &str) = ("AUTH__HTTP__TRUSTED_PROXIES", "127.0.0.0/8");
 const ONE_THREAD: (&str, &str) = ("AUTH__HASHING__THREADS", "1");
 /// Costly enough for a queue to form.
-const COST: (&str, &str) = ("AUTH__PASSWORDS__BCRYPT_COST", "8");
+const COST: (&str, &str) = ("AUTH__PASSWORDS__BCRYPT_COST", "7");
 const CONNECTIONS: usize = 120;
-const LOGINS: usize = 10;
+const LOGINS: usize = 5;
 /// Attackers leave some of the machine to the service.
-const AFTER_A_REFUSAL: Duration = Duration::from_millis(50);
+const AFTER_A_REFUSAL: Duration = Duration::from_millis(300);
 const VICTIM: &str = "192.0.2.1";
 
 /// From where the n-th request of an attacker comes, and what it is.

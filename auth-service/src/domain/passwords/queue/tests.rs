@@ -285,9 +285,71 @@ fn whatever_happens_the_counts_are_right_and_nothing_is_left_behind() {
         assert!(queue.pairs.values().all(|pair| pair.running <= 1 && pair.waiting <= 2));
         assert!(queue.taken_turns <= 3);
     }
-    served.into_iter().for_each(|ticket| queue.release(ticket));
+    for ticket in served {
+        queue.release(ticket);
+    }
     while let Some((ticket, ())) = queue.next() {
         queue.release(ticket);
     }
     assert_empty(&queue);
+}
+
+/// Logs in a hundred times beside 120 connections that send again at once when they are served or refused; gives how many
+/// hashes were made from each arrival to the end of its own.
+fn hashes_beside(attack: impl Fn(usize) -> Arrival, victim: Arrival) -> Vec<usize> {
+    let mut queue: Queue<Option<usize>> =
+        Queue::new(QueueLimits { places: 64, turns: 3, waiting_per_pair: CAP });
+    let (mut sent, mut running, mut all) = (0, Vec::new(), Vec::new());
+    let mut refill = |queue: &mut Queue<_>, running: &mut Vec<_>| {
+        // Each of the connections that are not served has sent one more by now.
+        for connection in 0..120 {
+            sent += 1;
+            let _ = queue.enter(attack(sent), Some(connection));
+            running.extend(std::iter::from_fn(|| queue.next()));
+            while let Some(refused) = queue.overflow() {
+                assert!(refused.is_some(), "the victim is refused");
+            }
+        }
+    };
+    for _ in 0..100 {
+        refill(&mut queue, &mut running);
+        queue.enter(victim, None).expect("the victim is refused");
+        let mut hashes = 0;
+        loop {
+            refill(&mut queue, &mut running);
+            let (ticket, who) = running.remove(0);
+            hashes += 1;
+            queue.release(ticket);
+            running.extend(std::iter::from_fn(|| queue.next()));
+            if who.is_none() {
+                break;
+            }
+        }
+        all.push(hashes);
+    }
+    all
+}
+
+#[test]
+fn a_hundred_logins_beside_any_network_succeed_within_ten_hashes_each() {
+    let own = |index: usize| arrival("198.51.100.7", &(index % 12).to_string(), Class::Other);
+    let own_known = |index: usize| arrival("198.51.100.7", &(index % 12).to_string(), Class::Known);
+    let of_a_48 = |index: usize| {
+        arrival(&format!("2001:db8:0:{:x}::1", index % 65_536), &index.to_string(), Class::Other)
+    };
+    let of_a_16 = |index: usize| {
+        arrival(&format!("198.51.{}.{}", index / 256 % 256, index % 256), &index.to_string(), Class::Other)
+    };
+    let victim = |class| arrival("192.0.2.1", "victim", class);
+    let cases = [
+        hashes_beside(own, victim(Class::Other)),
+        hashes_beside(own_known, victim(Class::Known)),
+        hashes_beside(own_known, victim(Class::Other)),
+        hashes_beside(of_a_48, victim(Class::Other)),
+        hashes_beside(of_a_16, victim(Class::Other)),
+        hashes_beside(of_a_16, arrival("198.51.7.9", "victim", Class::Known)),
+    ];
+    for (case, hashes) in cases.iter().enumerate() {
+        assert!(hashes.iter().all(|hashes| *hashes <= 10), "{case}: {hashes:?}");
+    }
 }
