@@ -200,7 +200,7 @@ async fn two_hundred_clients_that_crawl_keep_nobody_from_logging_in() {
 
 #[actix_web::test]
 async fn streams_of_events_have_a_bound_of_their_own() {
-    let service = Service::with(&[("AUTH__STATUS_LISTS__MAX_LISTENERS", "2")]).await;
+    let service = Service::with(&[("AUTH__STATUS_LISTS__MAX_LISTENERS", "4")]).await;
     let listen = async || service.request(Method::GET, "/status-lists/events").send().await.unwrap();
     let (mut first, second) = (listen().await, listen().await);
     assert_eq!((first.status().as_u16(), second.status().as_u16()), (200, 200));
@@ -215,7 +215,7 @@ async fn streams_of_events_have_a_bound_of_their_own() {
 
 #[actix_web::test]
 async fn whoever_asks_for_the_head_of_the_stream_alone_takes_no_place_in_it() {
-    let service = Service::with(&[("AUTH__STATUS_LISTS__MAX_LISTENERS", "1")]).await;
+    let service = Service::with(&[("AUTH__STATUS_LISTS__MAX_LISTENERS", "2")]).await;
     for _ in 0..3 {
         let answer = send(service.request(Method::HEAD, "/status-lists/events")).await;
         assert_eq!((answer.status.as_u16(), answer.header("content-type")), (200, "text/event-stream"));
