@@ -207,9 +207,11 @@ async fn a_list_near_its_end_is_asked_for_whole() {
     server.route(PATH, Reply::list("ETag: \"same\"\r\n", list.signed(&signer)));
     jump(6).await;
     until("it is asked for", || server.hits(PATH) == 2).await;
+    until("it is confirmed", || revocations(&verifier).oldest_age_secs == 0).await;
     time.advance(Duration::from_secs(800));
     jump(6).await;
     until("it is asked for", || server.hits(PATH) == 3).await;
+    until("it is confirmed", || revocations(&verifier).oldest_age_secs == 0).await;
     jump(6).await;
     until("it is asked for", || server.hits(PATH) == 4).await;
     let heads = server.requests(PATH);
