@@ -82,7 +82,7 @@ pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError>
     let capacity = Capacity::claim(&settings.http, rules::descriptors(settings))?;
     let limits = rules::place_limits(settings, capacity);
     let places = Places::new(limits);
-    let issuer = Data::new(assemble(settings, clock).await?);
+    let issuer = Data::new(Box::pin(assemble(settings, clock)).await?);
     let behind = issuer.marks.is_behind();
     if !behind {
         issuer.publish_lists().await?;
@@ -157,7 +157,7 @@ fn open_tls(settings: &Settings, clock: Clock) -> Result<Option<Tls>, SettingsEr
 /// # Errors
 /// [`StartError`].
 pub async fn build_issuer(settings: &Settings, clock: Clock) -> Result<Issuer, StartError> {
-    let issuer = assemble(settings, clock).await?;
+    let issuer = Box::pin(assemble(settings, clock)).await?;
     match issuer.marks.why_behind() {
         None => Ok(issuer),
         Some(lack) => {
@@ -228,7 +228,7 @@ pub async fn recover(settings: &Settings, clock: Clock) -> Result<usize, StartEr
     let recovered = recovery::recover(&store, &sealer, &plan, marks.highest_epoch(), now).await?;
     let accepted = accepted(&rules::policy(settings, &rules::scheme(settings)?))?;
     let judge = Judge::new(accepted, clock.clock(), settings.tokens.shared_secret.as_ref())?;
-    let keyring = Keyring::open(&store, sealer, now, plan, judge, true).await?;
+    let keyring = Box::pin(Keyring::open(&store, sealer, now, plan, judge, true)).await?;
     let audit = Audit::start(store.clone(), keyring.audit_keys(), clock, rules::audit_rules(settings));
     let event = Event::of(EventKind::Recovered).with("ended", recovered.ended);
     let event =

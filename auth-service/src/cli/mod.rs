@@ -103,7 +103,7 @@ pub async fn run() -> ExitCode {
         Some(Command::Client(command)) => client::run(&settings, command).await,
         Some(Command::Import(command)) => import::run(&settings, command).await,
         Some(Command::Audit(command)) => audit::run(&settings, command).await,
-        Some(Command::Recover) => recover(&settings).await,
+        Some(Command::Recover) => Box::pin(recover(&settings)).await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -169,7 +169,7 @@ async fn migrate(settings: &Settings, revert: Option<usize>) -> Result<(), Strin
 }
 
 async fn recover(settings: &Settings) -> Result<(), String> {
-    let recovery = operator().scope(app::recover(settings, Clock::system()));
+    let recovery = operator().scope(Box::pin(app::recover(settings, Clock::system())));
     let ended = recovery.await.map_err(|error| error.to_string())?;
     println!("ended {ended} sessions, and made new keys; everybody logs in again");
     Ok(())

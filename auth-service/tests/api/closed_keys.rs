@@ -175,9 +175,11 @@ async fn a_master_key_is_replaced_while_every_replica_can_open_everything_at_any
     let other = other.restart(&after).await;
     operator_with(&one, SECOND, "").await.unwrap();
     for replica in [&one, &other] {
+        let before = kids(replica).await;
         replica.operator().await.withdraw_signing_keys().await.unwrap();
         for service in [&one, &other] {
-            let published = kids(service).await; // it has looked
+            service.wait_until("it has looked", async || kids(service).await != before).await;
+            let published = kids(service).await;
             assert_eq!(published, [kid(&service.login("alice").await)]);
             assert_eq!(service.get("/readyz").await.status, 200);
         }

@@ -152,7 +152,7 @@ impl Closed {
         match audit_kid {
             None if opened.audit.is_empty() => missing.push("any audit key".to_owned()),
             Some(kid) if !proves(kid) => {
-                missing.push(format!("audit key {kid}, which proves this process's chain"))
+                missing.push(format!("audit key {kid}, which proves this process's chain"));
             }
             _ => {}
         }

@@ -242,8 +242,8 @@ impl Keyring {
         self.sealer.follow(newest.as_deref());
         let (sealer, sealed_with) = (self.sealer.clone(), self.sealer.sealing_id().to_owned());
         let make = move || new_row(&sealer, purpose, algorithm, times);
-        let made = tokio::task::spawn_blocking(make).await.map_err(|_| KeyringError::Crypto)?;
-        Ok((made?, sealed_with))
+        let row = tokio::task::spawn_blocking(make).await.map_err(|_| KeyringError::Crypto)?;
+        Ok((row?, sealed_with))
     }
 }
 

@@ -229,9 +229,12 @@ pub(super) fn set_back() -> StoreError {
     StoreError::Unavailable("it is behind its marks; run `auth-service recover`".to_owned())
 }
 
+/// Number and position of chains, and the highest number of all.
+type Heads = (Vec<(String, i64, i64)>, i64);
+
 /// Where these chains stand, and the highest number of all, if one of them is missing. Heads that cannot be read say nothing:
 /// that the trail was touched is for `audit verify` to find.
-fn read_heads(db: &mut Connection, chains: &[String]) -> Result<(Vec<(String, i64, i64)>, i64), StoreError> {
+fn read_heads(db: &mut Connection, chains: &[String]) -> Result<Heads, StoreError> {
     let read = |db: &mut Connection| {
         let heads = audit_heads::positions(db, chains)?;
         let newest = if heads.len() < chains.len() {

@@ -137,7 +137,7 @@ mod tests {
         numbers.give_back(old);
         numbers.give_back(first);
         let rest: Vec<i64> = std::iter::from_fn(|| numbers.pick(100)).collect();
-        assert_eq!(rest.len() as i64, BLOCK);
+        assert_eq!(i64::try_from(rest.len()), Ok(BLOCK));
         assert!(rest.iter().all(|number| *number >= 1 << 33), "the list of the old one is gone");
     }
 
