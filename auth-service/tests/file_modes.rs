@@ -107,7 +107,9 @@ fn what_others_may_read_or_write_is_named_with_the_command_that_ends_it_and_stay
     let files = [data.path().join("auth.db"), data.path().join("master.key"), secret.clone()];
     let start = || log_of_a_start(program(data.path()).env("AUTH__PASSWORDS__PEPPER_FILE", &secret));
     for mode in [0o640, 0o644, 0o620, 0o606] {
-        files.iter().for_each(|file| set_mode(file, mode));
+        for file in &files {
+            set_mode(file, mode);
+        }
         let log = start();
         for file in &files {
             let named = format!("{}: its mode is {mode:o}. `chmod 600 {}`", file.display(), file.display());
@@ -119,7 +121,9 @@ fn what_others_may_read_or_write_is_named_with_the_command_that_ends_it_and_stay
     let log = start();
     assert!(log.contains(&format!("`chmod go-w {}`", data.path().display())), "{log}");
     set_mode(data.path(), 0o755);
-    files.iter().for_each(|file| set_mode(file, 0o600));
+    for file in &files {
+        set_mode(file, 0o600);
+    }
     let log = start();
     assert!(!log.contains("others may"), "{log}");
 }

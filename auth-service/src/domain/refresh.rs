@@ -320,12 +320,11 @@ impl Use {
         let age = self.moment.now.saturating_sub(session.rotated_at);
         // When it was used first in what is the future now, the clock was put back since: that was no moment ago either.
         let in_time = (-TOLERANCE..=self.grace).contains(&age);
+        let old = self.token.generation + 1 < session.generation || self.grace == 0;
         let elsewhere = self.device.ip != session.ip && self.device.user_agent != session.user_agent;
         if self.token.generation >= session.generation {
             Judged::Theft(Reuse::Future)
-        } else if self.token.generation + 1 < session.generation || self.grace == 0 {
-            Judged::Theft(Reuse::Replayed)
-        } else if !in_time && !self.moment.in_doubt {
+        } else if old || !(in_time || self.moment.in_doubt) {
             Judged::Theft(Reuse::Replayed)
         } else if self.repeat_elsewhere_is_theft && elsewhere {
             Judged::Theft(Reuse::Elsewhere)
