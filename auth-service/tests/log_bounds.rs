@@ -145,7 +145,6 @@ async fn no_request_of_a_stranger_writes_more_than_a_few_short_lines_into_the_lo
     let (code, log) = service.end();
     assert_eq!(code, Some(0), "{log}");
     let longest = log.lines().map(str::len).max().unwrap();
-    println!("{sent} requests: {} bytes of log, the longest line has {longest}", log.len());
     assert!(longest <= MOST, "{}", log.lines().find(|line| line.len() == longest).unwrap());
     assert!(log.len() <= sent * MOST / 2, "{} bytes for {sent} requests", log.len());
     assert!(log.contains("no proof to be the client client:billing: wrong_secret"), "{log}");

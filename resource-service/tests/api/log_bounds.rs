@@ -125,7 +125,6 @@ async fn no_request_of_a_stranger_writes_more_than_a_few_short_lines_into_the_lo
     assert!(stopped.success() && child.wait().unwrap().success());
     let log = lines.join().unwrap();
     let bytes: usize = log.iter().map(String::len).sum();
-    println!("{sent} requests: {bytes} bytes of log in {} lines", log.len());
     assert!(
         log.iter().any(|line| line.contains("resource-service stops")),
         "it says something at all: {log:#?}"

@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_from_outside_shortened_and_begins_no_line() {
+    fn text_from_outside_is_cut_and_begins_no_line() {
         let sent = format!("https://a/\r\n2026 INFO all is well\u{202e}{}", "x".repeat(10_000));
         let shown = Shown(&sent).to_string();
         assert!(shown.starts_with(r"https://a/\r\n2026 INFO all is well\u{202e}xxx"), "{shown}");
