@@ -131,7 +131,7 @@ async fn as_operator<T>(
     let work = async {
         let issuer = Box::pin(app::build_issuer(settings, Clock::system())).await;
         let issuer = issuer.map_err(|error| error.to_string())?;
-        let done = work(&issuer).await;
+        let done = Box::pin(work(&issuer)).await;
         if tokio::time::timeout(settings.database.timeout, issuer.audit.close()).await.is_err() {
             eprintln!("auth-service: the database did not take what this command adds to the audit trail");
         }
@@ -167,7 +167,7 @@ async fn migrate(settings: &Settings, revert: Option<usize>) -> Result<(), Strin
 }
 
 async fn recover(settings: &Settings) -> Result<(), String> {
-    let recovery = operator().scope(app::recover(settings, Clock::system()));
+    let recovery = operator().scope(Box::pin(app::recover(settings, Clock::system())));
     let ended = recovery.await.map_err(|error| error.to_string())?;
     println!("ended {ended} sessions, and made new keys; everybody logs in again");
     Ok(())
