@@ -211,7 +211,9 @@ impl Issuer {
 fn imported(done: &Result<(Vec<Outcome>, Vec<String>), StoreError>) -> Vec<Event> {
     let Ok((outcomes, displaced)) = done else { return Vec::new() };
     let mut report = Report::default();
-    outcomes.iter().for_each(|outcome| report.count(outcome));
+    for outcome in outcomes {
+        report.count(outcome);
+    }
     let event = Event::of(EventKind::UsersImported).with("created", report.created);
     let event = event.with("present", report.present).with("refused", report.refused);
     let lost = displaced.iter().map(|id| Event::email_freed(id, "verified_elsewhere"));
