@@ -228,8 +228,8 @@ pub(super) fn policy(settings: &Settings, scheme: &Scheme) -> Policy {
             rest: settings.accounts.rest,
             most_resting: settings.accounts.max_resting,
             reserved: settings.accounts.reserved.iter().filter_map(|name| folded_username(name)).collect(),
+            unverified_email: settings.tokens.unverified_email,
         },
-        unverified_email: settings.tokens.unverified_email,
         roles: Roles(settings.roles.iter().map(|(name, role)| (name.clone(), role.scopes.clone())).collect()),
     }
 }

@@ -131,7 +131,7 @@ async fn as_operator<T>(
     let work = async {
         let issuer = Box::pin(app::build_issuer(settings, Clock::system())).await;
         let issuer = issuer.map_err(|error| error.to_string())?;
-        let done = work(&issuer).await;
+        let done = Box::pin(work(&issuer)).await;
         if tokio::time::timeout(settings.database.timeout, issuer.audit.close()).await.is_err() {
             eprintln!("auth-service: the database did not take what this command adds to the audit trail");
         }

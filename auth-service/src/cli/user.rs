@@ -158,10 +158,10 @@ async fn free_email(issuer: &Issuer, Address { address, id }: Address) -> Result
     if freed.rested {
         println!("the address does not rest any more");
     }
-    match freed.holders.is_empty() && !freed.rested {
-        true => Err("no account has this address, and it does not rest".to_owned()),
-        false => Ok(()),
+    if freed.holders.is_empty() && !freed.rested {
+        return Err("no account has this address, and it does not rest".to_owned());
     }
+    Ok(())
 }
 
 /// Says which account it was: a name may have changed hands.

@@ -22,7 +22,7 @@ impl Issuer {
         scope: String,
     ) -> Result<String, KeyringError> {
         let now = self.now();
-        let shown = user.email_verified || self.policy.unverified_email;
+        let shown = user.email_verified || self.policy.names.unverified_email;
         let email = user.email.clone().filter(|_| shown);
         let claims = Claims {
             iss: self.policy.issuer.clone(),

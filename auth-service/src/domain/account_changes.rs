@@ -126,9 +126,8 @@ impl Issuer {
                 mistakes.extend(self.policy.names.refuse_reserved(&username).err());
                 user.username = username;
             }
-            Some(Ok(_)) => {}
             Some(Err(invalid)) => mistakes.push(invalid),
-            None => {}
+            Some(Ok(_)) | None => {}
         }
         match names.email.map(|email| email.as_deref().map(parse_email).transpose()) {
             Some(Ok(email)) if email != user.email => {

@@ -112,8 +112,6 @@ pub struct Policy {
     pub passwords: PasswordPolicy,
     /// How long names rest, and which are reserved.
     pub names: NameRules,
-    /// Whether tokens carry unverified addresses.
-    pub unverified_email: bool,
     /// What each role allows.
     pub roles: Roles,
     /// How long ago a login may be for what gives rights.

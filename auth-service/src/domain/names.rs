@@ -30,6 +30,8 @@ pub struct NameRules {
     pub most_resting: u32,
     /// Names that users cannot take, folded.
     pub reserved: BTreeSet<String>,
+    /// Whether tokens carry unverified addresses.
+    pub unverified_email: bool,
 }
 
 impl NameRules {
@@ -78,7 +80,7 @@ pub(super) struct Wanted<'a> {
 pub(super) struct Rest {
     key: NameKey,
     now: i64,
-    rest: i64,
+    period: i64,
     most_resting: i64,
 }
 
@@ -86,8 +88,8 @@ impl Issuer {
     /// What rests now.
     pub(super) fn rest(&self) -> Rest {
         let rules = &self.policy.names;
-        let (rest, most_resting) = (seconds(rules.rest), i64::from(rules.most_resting));
-        Rest { key: self.keyring.name_key(), now: self.now(), rest, most_resting }
+        let (period, most_resting) = (seconds(rules.rest), i64::from(rules.most_resting));
+        Rest { key: self.keyring.name_key(), now: self.now(), period, most_resting }
     }
 
     /// Deletes names that rest no longer and need not be remembered, at most `step` at once. Says how many there were.
@@ -113,7 +115,7 @@ impl Issuer {
 impl Rest {
     /// Since when what happened to a name counts, in unix seconds.
     pub(super) fn since(&self) -> i64 {
-        self.now.saturating_sub(self.rest)
+        self.now.saturating_sub(self.period)
     }
 
     fn digest(&self, kind: Kind, text: &str) -> String {
@@ -228,7 +230,7 @@ impl Rest {
 
     fn put(&self, db: &mut Connection, given_up: Wanted<'_>, owner: Option<&str>) -> Result<(), StoreError> {
         let rests =
-            |(kind, _): &(Kind, &str)| self.rest > 0 && (*kind == Kind::Username || given_up.verified);
+            |(kind, _): &(Kind, &str)| self.period > 0 && (*kind == Kind::Username || given_up.verified);
         for (kind, text) in given_up.each().filter(rests) {
             let (digest, owner) = (self.digest(kind, text), owner.map(str::to_owned));
             let name = RestingName { digest, kind: kind.as_str().to_owned(), owner, released_at: self.now };
