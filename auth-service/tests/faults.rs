@@ -227,6 +227,7 @@ fn may_mount() -> bool {
 }
 
 /// Says on the test program's own standard error, which is not captured, that a test was not run.
+#[expect(clippy::explicit_write, reason = "what eprintln writes is captured")]
 fn skip(name: &str, reason: &str) {
     writeln!(std::io::stderr(), "\nSKIPPED: {name}: {reason}").unwrap();
 }

@@ -3,6 +3,7 @@
 
 mod budgets;
 mod checks;
+mod ranges;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

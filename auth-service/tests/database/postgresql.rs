@@ -96,11 +96,6 @@ impl Server {
         format!("postgres:///{database}?host={}&port={}&user=postgres", self.folder.display(), self.port)
     }
 
-    /// What the server has logged.
-    pub fn log(&self) -> String {
-        std::fs::read_to_string(self.folder.join("log")).unwrap()
-    }
-
     /// Stops all its processes in their tracks (`STOP`), or lets them go on (`CONT`).
     pub fn signal(&self, name: &str) {
         let pid = format!("$(head -n 1 {}/data/postmaster.pid)", self.folder.display());

@@ -296,16 +296,16 @@ mod tests {
         let known = |tally: &Tally, now| tally.is_known(now, WELCOME, 100);
         let mut tally = Tally::new("b");
         assert!(!known(&tally, 5000), "no right password yet");
-        tally.forgive(5000, WELCOME);
+        tally.forgive(at(5000), WELCOME);
         assert!(!known(&tally, 5099) && known(&tally, 5100));
-        tally.forgive(5050, WELCOME);
+        tally.forgive(at(5050), WELCOME);
         assert!(known(&tally, 5100), "the first one counts");
         assert!(known(&tally, 6049) && !known(&tally, 6050), "forgotten");
-        tally.forgive(7000, WELCOME);
+        tally.forgive(at(7000), WELCOME);
         assert!(!known(&tally, 7099) && known(&tally, 7100), "from the beginning");
         tally.known_since = None;
         assert!(!known(&tally, 7099) && known(&tally, 7100), "as an older program leaves it");
-        tally.forgive(6900, WELCOME);
+        tally.forgive(at(6900), WELCOME);
         assert_eq!(tally.known_since, Some(6900), "the clock was put back");
     }
 }
