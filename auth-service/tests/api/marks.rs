@@ -165,7 +165,9 @@ async fn a_database_that_is_set_back_before_a_start_is_not_served_until_it_is_re
     until_ready(&replica).await;
     service.try_refresh(&tokens.refresh).await.assert_oauth_error(400, "invalid_grant");
     let new = service.login("alice").await;
-    assert_eq!(replica.get_as("/me", &new.access).await.status, 200);
+    replica
+        .wait_until("it has the new keys", async || replica.get_as("/me", &new.access).await.status == 200)
+        .await;
     let service = service.restart(&[]).await;
     assert_eq!(service.get("/readyz").await.status, 200);
 }

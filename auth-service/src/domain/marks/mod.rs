@@ -146,10 +146,15 @@ impl Marks {
     pub fn save(&self, now: i64) {
         let book = {
             let mut state = self.state();
-            if !std::mem::take(&mut state.unsaved) && !state.unsavable {
-                return;
+            let is_new = std::mem::take(&mut state.unsaved) || state.unsavable;
+            is_new.then(|| state.book.clone())
+        };
+        let Some(book) = book else {
+            // What others wrote counts here as well.
+            if let Ok(others) = self.file.read() {
+                self.state().book.merge(others);
             }
-            state.book.clone()
+            return;
         };
         let saved = self.file.merge(book, now);
         let mut state = self.state();
