@@ -261,7 +261,7 @@ impl Service {
     /// What an operator does: on the use cases, beside the running service.
     pub async fn operator(&self) -> auth_service::domain::Issuer {
         let settings = Settings::load(&self.variables).unwrap();
-        app::build_issuer(&settings, self.time.clone()).await.unwrap()
+        Box::pin(app::build_issuer(&settings, self.time.clone())).await.unwrap()
     }
 
     /// A verifier as another service has it, which listens to this replica.
