@@ -301,7 +301,7 @@ impl Service {
     /// What an operator does: on the use cases, beside the running service.
     pub async fn operator(&self) -> auth_service::domain::Issuer {
         let settings = Settings::load(&self.variables).unwrap();
-        app::build_issuer(&settings, self.time.clone()).await.unwrap()
+        Box::pin(app::build_issuer(&settings, self.time.clone())).await.unwrap()
     }
 
     /// The same from elsewhere, where nothing is known of how far the database had come: works also on one that a test has
