@@ -120,6 +120,7 @@ fn wide(command: &mut Command) -> &mut Command {
         ("AUTH__HTTP__TRUSTED_PROXIES", "127.0.0.1/32"),
         ("AUTH__LIMITS__ENABLED", "false"),
         ("AUTH__LOG__AT_ONCE", "1000000"),
+        ("AUTH__STATUS_LISTS__MAX_LISTENERS_PER_ADDRESS", "1000"),
     ])
 }
 

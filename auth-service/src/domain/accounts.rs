@@ -160,9 +160,11 @@ impl Issuer {
         if let Some(unavailable) = self.store.read(look_ahead).await? {
             return Err(unavailable.into());
         }
-        let arrival = Arrival::new(source, &username, Class::Other);
+        // There is no account yet whose hashes would be counted: the share of the source bounds them.
+        let id = random::id();
+        let arrival = Arrival::new(source, &id, Class::Other);
         let user = User {
-            id: random::id(),
+            id,
             username,
             email,
             email_verified: verified,

@@ -84,7 +84,7 @@ async fn a_flood_of_free_refusals_hides_no_probing_of_admin_and_of_client_secret
     for prober in [PROBER, FLOODER] {
         let service = Service::with(&[PROXIED]).await;
         service.register("alice").await;
-        let user = service.login("alice").await;
+        let user = service.login_here("alice").await;
         let client = service.create_client("billing", &[], &[]).await;
         flood(&service, 400, FLOODER).await;
         let mut probes = Vec::new();
@@ -161,7 +161,7 @@ async fn refusals_of_one_user_at_admin_are_all_counted_and_hide_no_other_user() 
     .await;
     let mallory = service.register("mallory").await["id"].clone();
     service.register("alice").await;
-    let (flooding, other) = (service.login("mallory").await, service.login("alice").await);
+    let (flooding, other) = (service.login_here("mallory").await, service.login_here("alice").await);
     for _ in 0..50 {
         probe_admin(&service, &flooding.access, FLOODER).await;
     }

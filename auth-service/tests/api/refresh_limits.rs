@@ -202,7 +202,7 @@ async fn all_refreshes_or_none_are_recorded_where_the_settings_say_so() {
 async fn ending_no_other_session_again_and_again_adds_nothing_to_the_trail() {
     let service = Service::start().await;
     service.register("alice").await;
-    let (kept, _other) = (service.login("alice").await, service.login("alice").await);
+    let (kept, _other) = (service.login_here("alice").await, service.login("alice").await);
     for _ in 0..10 {
         let ended = send(service.request(Method::DELETE, "/me/sessions").bearer_auth(&kept.access)).await;
         assert_eq!(ended.status, 204);

@@ -298,12 +298,13 @@ async fn names_are_forgotten_in_small_steps_when_they_were_remembered_for_twice_
     }
     let hour = Duration::from_secs(3600);
     let upkeep = Upkeep { look: hour, clean_up: hour, keep_ended: hour, step: 2, keep_audit: 400 * DAY };
+    let operator = service.operator().await;
     service.clock.advance(2 * REST);
-    service.operator().await.clean_up(upkeep).await.unwrap();
+    operator.clean_up(upkeep).await.unwrap();
     assert_eq!(service.count("resting_names"), 5, "a second owner is still known as one");
-    // Deletion may keep a margin.
+    // Deletion keeps a margin of a day.
     service.clock.advance(3 * DAY);
-    service.operator().await.clean_up(upkeep).await.unwrap();
+    operator.clean_up(upkeep).await.unwrap();
     assert_eq!(service.count("resting_names"), 0, "in steps of two");
 }
 

@@ -188,7 +188,8 @@ async fn client_token(service: &Service, operator: &Issuer) -> String {
 
 #[actix_web::test]
 async fn every_route_takes_the_tokens_that_were_decided_for_it_and_no_others() {
-    let service = Service::with(&[LISTED, ("AUTH__LIMITS__ENABLED", "false")]).await;
+    let listeners = ("AUTH__STATUS_LISTS__MAX_LISTENERS_PER_ADDRESS", "100");
+    let service = Service::with(&[LISTED, ("AUTH__LIMITS__ENABLED", "false"), listeners]).await;
     service.create_client("asking", &[], &[OTHER, ISSUER]).await;
     administrators::create(&service, "root", "admin").await;
     for name in ["user", "later"] {

@@ -155,6 +155,9 @@ impl Issuer {
             let moment = self.moment();
             self.store.write(move |db| numbers::publish_lists(db, moment)).await?;
         }
+        // Before anyone listens: the first event is to say how things are.
+        self.look().await?;
+        self.lists.tell();
         Ok(())
     }
 

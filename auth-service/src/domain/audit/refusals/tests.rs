@@ -1,3 +1,5 @@
+//! Budgets of refusals, and what is said of those beyond them.
+
 use serde_json::Value;
 
 use super::*;
