@@ -10,3 +10,8 @@ mod metadata;
 pub mod settings;
 mod store;
 mod verifier;
+
+/// The program in the project's README, which has to compile as it stands there.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+mod readme {}
