@@ -27,6 +27,7 @@ WORKDIR /data
 STOPSIGNAL SIGTERM
 
 FROM runtime AS resource-service
+LABEL org.opencontainers.image.title="Symbolon resource-service" org.opencontainers.image.licenses="MIT OR Apache-2.0"
 COPY --from=build /out/resource-service /usr/local/bin/resource-service
 # It starts with RESOURCE__HTTP__ALLOW_PLAIN_TEXT=true, where TLS ends at a proxy in front; or with RESOURCE__TLS__CERTIFICATE
 # and …__KEY, and wants another health check then.
@@ -36,6 +37,7 @@ HEALTHCHECK --interval=3s --timeout=6s --start-period=30s --retries=3 CMD ["heal
 ENTRYPOINT ["resource-service"]
 
 FROM runtime AS auth-service
+LABEL org.opencontainers.image.title="Symbolon auth-service" org.opencontainers.image.licenses="MIT OR Apache-2.0"
 USER root
 RUN apt-get update && apt-get install -y --no-install-recommends libssl3 \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/*
