@@ -184,7 +184,7 @@ impl Worker {
         self.accepted("a rename succeeds", &renamed, made_at);
         if renamed.status == 200 {
             self.name = name;
-            self.access_is_over(&before).await;
+            self.is_over_elsewhere(&before);
         }
         self.go_on().await;
     }
@@ -240,7 +240,7 @@ impl Worker {
             self.command(&arguments),
             join_all(before.iter().map(|session| self.replicas.refresh(self.index, &session.refresh)))
         );
-        self.access_is_over(&before).await;
+        self.is_over_elsewhere(&before);
         self.go_on().await;
         for session in &self.sessions {
             let roles = claims(&session.access)["roles"].clone();
@@ -345,18 +345,18 @@ impl Worker {
         self.judge(rule, answer.status < 300 || (answer.status == 401 && !undisturbed), answer);
     }
 
-    /// Nothing of these sessions works any more, at either replica.
-    async fn are_over(&self, tokens: &[Session]) {
-        self.access_is_over(tokens).await;
-        for session in tokens {
-            let replica = self.index;
-            let answer = self.replicas.refresh(replica, &session.refresh).await;
-            self.judge("a session that has ended cannot be refreshed", answer.status == 400, &answer);
-        }
+    /// Other services refuse these access tokens, whose sessions go on: verifiers are asked at the end. auth-service looks at
+    /// the session itself.
+    fn is_over_elsewhere(&self, tokens: &[Session]) {
+        tokens.iter().for_each(|session| self.replicas.keep_ended(&session.access));
     }
 
-    async fn access_is_over(&self, tokens: &[Session]) {
+    /// Nothing of these sessions works any more, at either replica.
+    async fn are_over(&self, tokens: &[Session]) {
+        self.is_over_elsewhere(tokens);
         for session in tokens {
+            let answer = self.replicas.refresh(self.index, &session.refresh).await;
+            self.judge("a session that has ended cannot be refreshed", answer.status == 400, &answer);
             for replica in 0..2 {
                 let answer =
                     self.replicas.send(replica, (Method::GET, "/me"), Some(&session.access), None).await;
@@ -366,7 +366,6 @@ impl Worker {
                     &answer,
                 );
             }
-            self.replicas.keep_ended(&session.access);
         }
     }
 }
