@@ -24,6 +24,9 @@ use std::time::Duration;
 
 use crate::claims::Claims;
 
+/// How many seconds ahead of this service's clock a login may lie: the issuer's clock may be ahead by that much.
+const CLOCK_SKEW: u64 = 60;
+
 /// Something a token must have. Made by the functions of this module, combined by [`or`](Rule::or) and
 /// [`and`](Rule::and).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,7 +63,8 @@ pub fn owner(user_id: &str) -> Rule<'_> {
 }
 
 /// The user proved who they are at most so long ago (`auth_time`), in whole seconds by this service's clock. A token
-/// that does not tell when is not enough.
+/// that does not tell when is not enough, and neither is one whose login lies more than 60 seconds in the future: the
+/// clocks disagree, and how long ago it was is unknown.
 ///
 /// Otherwise the client is asked to let the user log in again (RFC 9470): `401` with
 /// `error="insufficient_user_authentication", max_age="…"`.
@@ -131,9 +135,9 @@ impl Rule<'_> {
             Kind::Scope(name) => claims.has_scope(name),
             Kind::Role(name) => claims.has_role(name),
             Kind::Owner(id) => claims.sub == *id,
-            Kind::LoginWithin(secs) => {
-                claims.auth_time.is_some_and(|login| now.saturating_sub(login) <= *secs)
-            }
+            Kind::LoginWithin(secs) => claims.auth_time.is_some_and(|login| {
+                login <= now.saturating_add(CLOCK_SKEW) && now.saturating_sub(login) <= *secs
+            }),
             Kind::Nothing => true,
             Kind::Never => false,
             Kind::Either(rules) => rules.0.holds(claims, now) || rules.1.holds(claims, now),

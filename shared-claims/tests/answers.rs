@@ -115,6 +115,22 @@ fn a_login_is_recent_until_it_is_older_than_that() {
 }
 
 #[test]
+fn a_login_from_the_future_is_recent_only_within_what_clocks_may_differ() {
+    let signer = Signer::es256("es");
+    let by = |login: u64| {
+        let token = signer.token_of(&with(claims(), "auth_time", json!(login)));
+        verifier(&[&signer]).verify_known(&token).unwrap()
+    };
+    for (ahead, recent) in [(1, true), (60, true), (61, false), (301, false), (86_400, false)] {
+        for within in [Duration::ZERO, Duration::from_secs(300), Duration::MAX] {
+            let error = by(NOW + ahead).require(login_within(within)).err();
+            assert_eq!(error.is_none(), recent, "{ahead} {within:?}");
+            assert_eq!(error.map_or(401, |error| error.answer().status), 401, "a new login helps");
+        }
+    }
+}
+
+#[test]
 fn a_token_that_is_verified_again_is_judged_by_the_time_of_then() {
     let (signer, time) = (Signer::es256("es"), ManualClock::at(NOW));
     let verifier = verifier(&[&signer]).with_clock(time.clock());

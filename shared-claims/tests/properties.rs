@@ -351,7 +351,7 @@ impl Rights {
             Tree::Scope(name) => self.scopes.contains(*name),
             Tree::Role(name) => self.roles.contains(*name),
             Tree::Owner(id) => self.sub == *id,
-            Tree::Login(secs) => self.auth_time.is_some_and(|login| login + secs >= NOW),
+            Tree::Login(secs) => self.auth_time.is_some_and(|login| login + secs >= NOW && login <= NOW + 60),
             Tree::AnyScope(names) => names.iter().any(|name| self.scopes.contains(*name)),
             Tree::AllScopes(names) => names.iter().all(|name| self.scopes.contains(*name)),
             Tree::And(one, other) => self.satisfy(one) && self.satisfy(other),
@@ -388,7 +388,7 @@ proptest! {
         scopes in any::<[bool; 4]>(),
         roles in any::<[bool; 4]>(),
         sub in select(&WORDS[..]),
-        auth_time in option::of(NOW - 100..NOW + 5),
+        auth_time in option::of(NOW - 100..NOW + 100),
     ) {
         let mut rights = Rights { scopes: words(scopes), roles: words(roles), sub, auth_time };
         let decided = rule(&tree).check_at(&rights.claims(), NOW);

@@ -23,17 +23,24 @@ pub enum AdmissionError {
     /// The user lacks the right, or logged in too long ago.
     #[error(transparent)]
     Denied(#[from] Denied),
+    /// By the clock the login is recent, and the clock is in doubt.
+    #[error("the login may be too long ago, and the clock is in doubt")]
+    ClockInDoubt,
 }
 
 impl Issuer {
-    /// Admits a token with the issuer among its audiences: for what its user sees and changes about their own account without
-    /// a password.
+    /// Admits a token with the issuer among its audiences, or one that came in a cookie beside the CSRF cookie of its session:
+    /// for what its user sees and changes about their own account without a password.
+    ///
+    /// The access token alone is no sign of a browser: a service that was sent it in a header can put it into a cookie itself.
+    /// The CSRF cookie is given to logins with cookies alone.
     ///
     /// # Errors
     /// [`AdmissionError::NotAmongAudiences`].
-    pub fn admit_to_account(&self, caller: &Caller) -> Result<(), AdmissionError> {
+    pub fn admit_to_account(&self, caller: &Caller, csrf_cookie: Option<&str>) -> Result<(), AdmissionError> {
         let among = caller.token.aud.contains(&self.policy.issuer);
-        among.then_some(()).ok_or(AdmissionError::NotAmongAudiences)
+        let browser = csrf_cookie.is_some_and(|token| self.is_csrf_token_of(token, &caller.session.id));
+        (among || browser).then_some(()).ok_or(AdmissionError::NotAmongAudiences)
     }
 
     /// Admits a token of an administrator with the issuer as its only audience. A refusal is recorded.
@@ -56,16 +63,21 @@ impl Issuer {
     }
 
     /// Demands that the user logged in at most `reauthenticate_within` ago, however often the session was refreshed since: for
-    /// what gives rights to somebody. A refusal is recorded.
+    /// what gives rights, or a verified address, to somebody. A refusal is recorded.
     ///
     /// # Errors
-    /// [`AdmissionError::Denied`].
+    /// [`AdmissionError::Denied`], or [`AdmissionError::ClockInDoubt`] when the login may be too long ago because the clock was
+    /// put back.
     pub async fn demand_recent_login(&self, caller: &Caller) -> Result<(), AdmissionError> {
         let rule = login_within(self.policy.reauthenticate_within);
-        let now = u64::try_from(self.now()).unwrap_or(0);
-        if let Err(denied) = rule.check_at(&self.current_claims(caller), now) {
+        let (claims, moment) = (self.current_claims(caller), self.moment());
+        let check_at = |time: i64| rule.check_at(&claims, u64::try_from(time).unwrap_or(0));
+        if let Err(denied) = check_at(moment.now) {
             self.record(Event::refused(EventKind::AdminRefused, Reason::LoginTooOld)).await;
             return Err(denied.into());
+        }
+        if moment.in_doubt && check_at(moment.latest).is_err() {
+            return Err(AdmissionError::ClockInDoubt);
         }
         Ok(())
     }

@@ -29,13 +29,13 @@ impl Issuer {
         csrf_token: Option<&str>,
         session_id: &str,
     ) -> Result<(), AuthenticateError> {
-        let Some(csrf_token) = csrf_token else { return Ok(()) };
-        let named = self.keyring.decode_csrf_token(csrf_token);
-        if named.is_some_and(|named| named == session_id) {
-            Ok(())
-        } else {
-            Err(AuthenticateError::CsrfToken)
-        }
+        let good = csrf_token.is_none_or(|token| self.is_csrf_token_of(token, session_id));
+        good.then_some(()).ok_or(AuthenticateError::CsrfToken)
+    }
+
+    /// Whether a CSRF token is genuine, and belongs to this session.
+    pub(super) fn is_csrf_token_of(&self, csrf_token: &str, session_id: &str) -> bool {
+        self.keyring.decode_csrf_token(csrf_token).is_some_and(|named| named == session_id)
     }
 
     /// The one of several refresh tokens from cookies that is to be judged: of the CSRF token's session, and the newest of them.

@@ -114,7 +114,7 @@ pub struct Policy {
     pub names: NameRules,
     /// What each role allows.
     pub roles: Roles,
-    /// How long ago a login may be for what gives rights.
+    /// How long ago a login may be for what gives rights or verified addresses.
     pub reauthenticate_within: Duration,
 }
 

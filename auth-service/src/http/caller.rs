@@ -7,7 +7,7 @@ use actix_web::{Error, FromRequest, HttpRequest};
 use futures_util::future::LocalBoxFuture;
 use shared_claims::{error::Cause, http::token_in};
 
-use super::cookies::{due_csrf_token, in_cookie};
+use super::cookies::{CookieMode, due_csrf_token, in_cookie};
 use super::error::{not_admitted, refusal};
 use crate::domain::Issuer;
 use crate::domain::sessions::Caller;
@@ -31,7 +31,7 @@ impl FromRequest for CallerOf {
 }
 
 /// A caller who may see and change what belongs to the account itself: with a token that has the issuer among its audiences,
-/// or with the access cookie, which a browser sends to every service of the host anyway.
+/// or with the cookies of a login with cookies, which a browser sends to every service of the host anyway.
 pub(super) struct AccountHolder(pub(super) Caller);
 
 impl FromRequest for AccountHolder {
@@ -43,10 +43,10 @@ impl FromRequest for AccountHolder {
         Box::pin(async move {
             let issuer = Data::<Issuer>::extract(&req).await?;
             let CallerOf(caller) = caller.await?;
-            if !in_cookie(&req) {
-                issuer.admit_to_account(&caller).map_err(|error| not_admitted(&issuer, error))?;
-            }
-            Ok(Self(caller))
+            let cookies = Data::<CookieMode>::extract(&req).await?;
+            let csrf_cookie = in_cookie(&req).then(|| cookies.csrf_token(&req).ok()).flatten();
+            let admitted = issuer.admit_to_account(&caller, csrf_cookie);
+            admitted.map(|()| Self(caller)).map_err(|error| not_admitted(&issuer, error))
         })
     }
 }

@@ -2,6 +2,7 @@
 //! `client_secret_post`.
 
 use actix_web::HttpRequest;
+use actix_web::error::InternalError;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
 use base64::Engine as _;
@@ -10,7 +11,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use service_kit::Problem;
 
 use super::error::IntoProblem;
-use super::oauth::{OAuthError, Parameters};
+use super::oauth::{OAuthError, Parameters, refusal};
 use crate::domain::Issuer;
 use crate::domain::clients::name_of;
 use crate::store::clients::Client;
@@ -103,15 +104,18 @@ impl Authorization {
 }
 
 impl actix_web::FromRequest for Authorization {
-    type Error = OAuthError;
-    type Future = std::future::Ready<Result<Self, OAuthError>>;
+    type Error = actix_web::Error;
+    type Future = std::future::Ready<Result<Self, Self::Error>>;
 
     fn from_request(req: &HttpRequest, _: &mut actix_web::dev::Payload) -> Self::Future {
         let mut values = req.headers().get_all(AUTHORIZATION);
         let (first, second) = (values.next(), values.next());
         let text = first.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned().into());
         std::future::ready(if second.is_some() {
-            Err(OAuthError::bad_request("invalid_request", "There are two Authorization headers."))
+            // Not only the OAuth endpoints ask clients to prove themselves.
+            let detail = "There are two Authorization headers.";
+            let problem = Problem::new(StatusCode::BAD_REQUEST, "invalid_request", detail);
+            Err(InternalError::from_response(detail, refusal(req.path(), problem)).into())
         } else {
             Ok(Self(text))
         })

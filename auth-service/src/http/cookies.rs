@@ -66,7 +66,7 @@ impl CookieMode {
         Ok(self.refresh.candidates(req, MAX_REFRESH_COOKIES)?.into_iter().map(Into::into).collect())
     }
 
-    /// The CSRF token, from a page that may use it, and repeated.
+    /// The CSRF token, from a page that may use it, and repeated unless the request only reads.
     pub(super) fn csrf_token<'r>(&self, req: &'r HttpRequest) -> Result<&'r str, Cause> {
         self.csrf.token_in(req)
     }

@@ -176,9 +176,9 @@ impl IntoProblem for ChangeError {
     }
 }
 
-/// What the time alone would refuse while the clock is in doubt: to say that it is over could not be undone.
+/// What the time alone decides while the clock is in doubt: a wrong answer could not be undone.
 fn clock_in_doubt() -> Problem {
-    let detail = "By the clock this is over, and the clock is in doubt.";
+    let detail = "The time alone decides this, and the clock is in doubt.";
     Problem::unavailable("clock_in_doubt", detail, CLOCK_RETRY)
 }
 
@@ -204,6 +204,7 @@ pub(super) fn not_admitted(issuer: &Issuer, error: AdmissionError) -> actix_web:
         AdmissionError::NotAmongAudiences => format!("The token's audiences must include {own}. {advice}"),
         AdmissionError::NotOnlyAudience => format!("The token's only audience must be {own}. {advice}"),
         AdmissionError::Denied(denied) => return issuer.verifier.auth_error(denied).into(),
+        AdmissionError::ClockInDoubt => return clock_in_doubt().into(),
     };
     Problem::new(StatusCode::FORBIDDEN, "audience_missing", detail).into()
 }

@@ -13,7 +13,7 @@ use super::caller::Administrator;
 use super::error::{IntoProblem, field_error, not_admitted};
 use crate::domain::Issuer;
 use crate::domain::import::formats::{self, Format};
-use crate::domain::import::{BATCH, Outcome, Read, Rehearsal, Report};
+use crate::domain::import::{BATCH, Import, Outcome, Read, Rehearsal, Report};
 
 /// How much one request may bring.
 #[derive(Debug, Clone, Copy)]
@@ -84,7 +84,7 @@ pub(super) async fn import(
         let detail = format!("A request takes {} lines.", limits.max_lines);
         return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_many_lines", detail).into());
     }
-    if gives_roles(&accounts) {
+    if wants_recent_login(&accounts) {
         let recent = issuer.demand_recent_login(&caller).await;
         recent.map_err(|error| not_admitted(&issuer, error))?;
     }
@@ -106,9 +106,11 @@ pub(super) async fn import(
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(answer))
 }
 
-/// Whether any account would come with a role. In a dry run too, which says what the import would be answered.
-fn gives_roles(accounts: &[Read]) -> bool {
-    accounts.iter().flatten().any(|account| !account.roles.is_empty())
+/// Whether any account would come with a role, or with a verified address, which another account may lose by that and which
+/// tokens call verified. In a dry run too, which says what the import would be answered.
+fn wants_recent_login(accounts: &[Read]) -> bool {
+    let verified = |account: &Import| account.email_verified && account.email.is_some();
+    accounts.iter().flatten().any(|account| !account.roles.is_empty() || verified(account))
 }
 
 fn require_json_lines(req: &HttpRequest) -> Result<(), Problem> {

@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::api::administrators::{self, ISSUER};
-use crate::api::browser::{ACCESS, Browser, LISTED, REFRESH};
+use crate::api::browser::{ACCESS, Browser, CSRF, LISTED, REFRESH};
 use crate::api::support::{Answer, PASSWORD, Service, Tokens, part, send};
 
 /// bcrypt with cost 4 of [`PASSWORD`].
@@ -93,7 +93,7 @@ async fn a_refresh_gives_one_token_for_this_service_and_the_session_stays_as_it_
 }
 
 #[actix_web::test]
-async fn pages_see_their_sessions_by_the_access_cookie_whatever_its_audience() {
+async fn pages_see_their_sessions_by_the_cookies_of_a_login_whatever_their_audience() {
     let service = Service::with(&[LISTED]).await;
     service.register("alice").await;
     let mut browser = Browser::logged_in(&service, "alice").await;
@@ -106,6 +106,16 @@ async fn pages_see_their_sessions_by_the_access_cookie_whatever_its_audience() {
     // The same token in a header is one that a service may have been sent.
     let header = service.get_as("/me/sessions", browser.value(ACCESS)).await;
     header.assert_problem(403, "audience_missing");
+    // So is one in a cookie without the CSRF cookie of its session, which logins with cookies alone are given.
+    let sent = service.login("alice").await;
+    for csrf in ["", browser.value(CSRF), "x"] {
+        let cookies = format!("{ACCESS}={}; {CSRF}={csrf}", sent.access);
+        let forged = send(service.request(Method::GET, "/me/sessions").header("cookie", cookies)).await;
+        forged.assert_problem(403, "audience_missing");
+    }
+    let cookie = format!("{ACCESS}={}", browser.value(ACCESS));
+    let alone = send(service.request(Method::GET, "/me/sessions").header("cookie", cookie)).await;
+    alone.assert_problem(403, "audience_missing");
     // And a cookie opens no more than sessions.
     administrators::create(&service, "root", "admin").await;
     let mut root = Browser::logged_in(&service, "root").await;
@@ -192,6 +202,29 @@ async fn roles_are_imported_only_soon_after_a_login_however_often_the_session_wa
 }
 
 #[actix_web::test]
+async fn verified_addresses_are_imported_only_soon_after_a_login() {
+    let service = Service::start().await;
+    let with = |username: &str, email: &str, verified: bool| json!({ "username": username, "password_hash": HASH, "email": email, "email_verified": verified });
+    let alice = json!({ "username": "alice", "password": PASSWORD, "email": "alice@example.com" });
+    assert_eq!(service.post("/register", &alice).await.status, 201);
+    let admin = administrators::log_in(&service).await;
+    service.clock.advance(Duration::from_secs(301));
+    let taking = [line("bert", &[]), with("eve", "alice@example.com", true)];
+    for query in ["", "?dry_run=true"] {
+        let refused = import(&service, &admin, query, &taking).await;
+        refused.assert_problem(401, "insufficient_user_authentication");
+    }
+    assert_eq!(service.count("users WHERE email = 'alice@example.com' AND username = 'alice'"), 1);
+    // What says nothing about an address that tokens would repeat goes on.
+    let plain = json!({ "username": "carl", "password_hash": HASH, "email_verified": true });
+    let harmless = [plain, with("dora", "dora@example.com", false)];
+    assert_eq!(import(&service, &admin, "", &harmless).await.json()["created"], 2);
+    let again = service.login_here("root").await;
+    assert_eq!(import(&service, &again, "", &taking).await.json()["created"], 2);
+    assert_eq!(service.count("users WHERE email = 'alice@example.com' AND username = 'eve'"), 1);
+}
+
+#[actix_web::test]
 async fn how_recent_a_login_must_be_is_a_setting_and_a_new_password_is_a_login() {
     let service = Service::with(&[("AUTH__ADMIN__REAUTHENTICATE_WITHIN", "30s")]).await;
     let admin = administrators::log_in(&service).await;
@@ -236,4 +269,32 @@ async fn the_trail_names_each_account_that_was_imported_with_a_role() {
         (id("carl"), by, json!({ "before": "", "roles": "admin" })),
     ];
     assert_eq!(told, expected);
+}
+
+#[actix_web::test]
+async fn the_trail_names_each_account_that_an_operator_gave_a_role_or_took_one_from() {
+    let service = Service::start().await;
+    let admin = administrators::log_in(&service).await;
+    administrators::create(&service, "anna", "subscriber").await;
+    let bert = service.register("bert").await["id"].clone();
+    let operator = service.operator().await;
+    let admin_role = || vec!["admin".to_owned()];
+    operator.change_roles("bert", admin_role(), vec![]).await.unwrap().unwrap();
+    operator.change_roles("bert", admin_role(), vec![]).await.unwrap().unwrap();
+    operator.change_roles("bert", vec![], admin_role()).await.unwrap().unwrap();
+    let named = async |event: &str, count: usize| -> Vec<(Value, Value)> {
+        let events = events(&service, &admin, event, count).await;
+        events.iter().map(|event| (event["subject"].clone(), event["details"].clone())).collect()
+    };
+    let list = service.get_as("/admin/users", &admin.access).await.json();
+    let items = list["items"].as_array().unwrap();
+    let anna = items.iter().find(|item| item["username"] == "anna").unwrap()["id"].clone();
+    let root = admin.claims()["sub"].clone();
+    let created = [(root, json!({ "roles": "admin" })), (anna, json!({ "roles": "subscriber" }))];
+    assert_eq!(named("account_created", 2).await, created);
+    let changed = [
+        (bert.clone(), json!({ "before": "", "roles": "admin" })),
+        (bert, json!({ "before": "admin", "roles": "" })),
+    ];
+    assert_eq!(named("role_changed", 2).await, changed, "and nothing where nothing changed");
 }

@@ -11,6 +11,7 @@ use shared_claims::error::Refusal;
 use shared_claims::verifier::Clock;
 
 use crate::DATABASE;
+use crate::api::administrators;
 use crate::api::support::{Answer, FORM, PASSWORD, START, Service, Tokens, send};
 use crate::database::Database;
 
@@ -19,6 +20,8 @@ const HOUR: i64 = 3600;
 const DAY: i64 = 24 * HOUR;
 const ISSUER: &str = "http://127.0.0.1:8080";
 const WRONG: &str = "not the right one";
+/// bcrypt with cost 4 of [`PASSWORD`].
+const HASH: &str = "$2b$04$oFKlZ3ENzEvFmT5CMwekBuVBDm2BElvtSpHmYpUTT7hjnI.L6EzTS";
 
 /// The wall clock is set, and no time passes. The service has seen it.
 async fn jump(service: &Service, seconds: i64) {
@@ -318,6 +321,34 @@ async fn while_the_clock_is_in_doubt_a_user_can_end_a_session_that_seems_to_be_o
     jump(&service, -2 * HOUR).await;
     assert!(service.revokes(&lost).await);
     service.try_refresh(&lost.refresh).await.assert_oauth_error(400, "invalid_grant");
+}
+
+#[actix_web::test]
+async fn a_login_counts_as_recent_only_when_it_is_so_by_every_reading_of_the_clock() {
+    let (service, _) = trusted(&[]).await;
+    let admin = administrators::log_in(&service).await;
+    let import = async |tokens: &Tokens, username: &str| {
+        let line = json!({ "username": username, "password_hash": HASH, "roles": ["subscriber"] });
+        let request = service.request(Method::POST, "/admin/users/import?dry_run=true");
+        let request = request.bearer_auth(&tokens.access).header("content-type", "application/x-ndjson");
+        send(request.body(line.to_string())).await
+    };
+    assert_eq!(import(&admin, "anna").await.status, 200);
+    pass(&service, 9 * MINUTE);
+    import(&admin, "anna").await.assert_problem(401, "insufficient_user_authentication");
+    // Put back, the clock says that the login was a moment ago.
+    jump(&service, -9 * MINUTE).await;
+    let doubted = import(&admin, "anna").await;
+    doubted.assert_problem(503, "clock_in_doubt");
+    assert_eq!(doubted.header("retry-after"), "60");
+    // Put back further, that it has yet to come.
+    jump(&service, -2 * MINUTE).await;
+    let early = service.refresh_here(&admin.refresh).await;
+    import(&early, "anna").await.assert_problem(401, "insufficient_user_authentication");
+    // When the clock is right again a new login counts, although the clock is still in doubt.
+    jump(&service, 11 * MINUTE).await;
+    let again = service.login_here("root").await;
+    assert_eq!(import(&again, "anna").await.status, 200);
 }
 
 #[actix_web::test]

@@ -3,12 +3,12 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use reqwest::{Client, RequestBuilder, Response};
+use reqwest::{Client, Method, RequestBuilder, Response};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
-use crate::api::support::{Answer, Credentials, Service, send};
+use crate::api::support::{Answer, Credentials, FORM, Service, send};
 
 /// How long a test waits for what must happen.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -175,6 +175,21 @@ async fn wrong_credentials_are_401_whatever_is_wrong_with_them() {
     assert!(texts.iter().all(|text| *text == texts[0]), "the answer says nothing about the reason");
     listen_as(&service, &client, CROWD).await;
     begun(ask_from(&service, CROWD).bearer_auth("of a user")).await;
+}
+
+#[actix_web::test]
+async fn two_authorization_headers_are_a_problem_here_and_an_oauth_error_at_the_oauth_endpoints() {
+    let service = Service::start().await;
+    let client = service.create_client("books", &[], &[]).await;
+    let twice = |method: Method, path: &str| {
+        let request = service.request(method, path).basic_auth(&client.id, Some(&client.secret));
+        request.header("authorization", "Basic YTpi")
+    };
+    send(twice(Method::GET, "/status-lists/events")).await.assert_problem(400, "invalid_request");
+    for path in ["/token", "/revoke", "/introspect"] {
+        let request = twice(Method::POST, path).header("content-type", FORM).body("token=x");
+        send(request).await.assert_oauth_error(400, "invalid_request");
+    }
 }
 
 #[actix_web::test]

@@ -8,7 +8,7 @@ use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
 use crate::api::administrators::{self, ISSUER};
-use crate::api::browser::{APP, Browser, LISTED};
+use crate::api::browser::{ACCESS, APP, Browser, CSRF, LISTED};
 use crate::api::support::{PASSWORD, Service};
 
 const OTHER: &str = "resource-service";
@@ -20,7 +20,7 @@ enum Asks {
     Nothing,
     /// A user's, of any audience.
     User,
-    /// A user's with the issuer among its audiences, or a cookie.
+    /// A user's with the issuer among its audiences, or the cookies of a login with cookies.
     Account,
     /// An administrator's with the issuer as its only audience.
     Administration,
@@ -47,9 +47,13 @@ enum Kind {
     Cookie,
     AdminCookie,
     AdminIssuerCookie,
+    /// Sent in a header to the other service, which puts it into a cookie.
+    OtherAsCookie,
+    /// The same, beside the CSRF cookie of another session of the same user.
+    OtherAsCookieWithCsrf,
 }
 
-const KINDS: [Kind; 12] = [
+const KINDS: [Kind; 14] = [
     Kind::None,
     Kind::Other,
     Kind::Both,
@@ -62,6 +66,8 @@ const KINDS: [Kind; 12] = [
     Kind::Cookie,
     Kind::AdminCookie,
     Kind::AdminIssuerCookie,
+    Kind::OtherAsCookie,
+    Kind::OtherAsCookieWithCsrf,
 ];
 
 /// THE DECISIONS: for each route what it asks for, and how it answers the request of [`Route::request`] when it got that.
@@ -94,18 +100,31 @@ const ROUTES: [(&str, &str, Asks, u16); 25] = [
 ];
 
 /// The status and code of a refusal, or `None` when the route goes on.
-fn refusal(asks: Asks, kind: Kind) -> Option<(u16, &'static str)> {
+fn refusal(method: &str, asks: Asks, kind: Kind) -> Option<(u16, &'static str)> {
     use Kind::{
         AdminBoth, AdminCookie, AdminIssuer, AdminIssuerCookie, AdminIssuerLater, AdminOther, Both, Client,
-        Cookie, Issuer, None as Nothing, Other,
+        Cookie, Issuer, None as Nothing, Other, OtherAsCookie, OtherAsCookieWithCsrf,
     };
     match (asks, kind) {
         (Asks::Nothing, _) => None,
         (_, Nothing) => Some((401, "missing_token")),
         (_, Client) => Some((403, "user_required")),
-        (Asks::Account, Other | AdminOther) => Some((403, "audience_missing")),
+        (_, OtherAsCookie | OtherAsCookieWithCsrf) if method != "GET" => Some((403, "csrf_token")),
+        (Asks::Account, Other | AdminOther | OtherAsCookie | OtherAsCookieWithCsrf) => {
+            Some((403, "audience_missing"))
+        }
         (Asks::User | Asks::Account, _) => None,
-        (_, Other | AdminOther | Both | AdminBoth | Cookie | AdminCookie) => Some((403, "audience_missing")),
+        (
+            _,
+            Other
+            | AdminOther
+            | Both
+            | AdminBoth
+            | Cookie
+            | AdminCookie
+            | OtherAsCookie
+            | OtherAsCookieWithCsrf,
+        ) => Some((403, "audience_missing")),
         (_, Issuer) => Some((403, "insufficient_scope")),
         (Asks::RecentAdministration, AdminIssuerLater) => Some((401, "insufficient_user_authentication")),
         (_, AdminIssuer | AdminIssuerLater | AdminIssuerCookie) => None,
@@ -165,7 +184,18 @@ impl Route<'_> {
             Kind::Cookie => self.by_browser("user", &other).await,
             Kind::AdminCookie => self.by_browser("root", &other).await,
             Kind::AdminIssuerCookie => self.by_browser("root", &own).await,
+            Kind::OtherAsCookie => self.as_cookie(Browser::new(service), &other).await,
+            Kind::OtherAsCookieWithCsrf => {
+                self.as_cookie(Browser::logged_in(service, "user").await, &other).await
+            }
         }
+    }
+
+    /// With a token that was not given to this browser, in its cookie.
+    async fn as_cookie(&self, mut browser: Browser<'_>, resource: &Value) -> RequestBuilder {
+        let sent = self.service.login_for("user", resource).await;
+        browser.plant(ACCESS, &sent.access, "/");
+        self.by_page(&browser)
     }
 
     async fn by_browser(&self, username: &str, resource: &Value) -> RequestBuilder {
@@ -173,8 +203,13 @@ impl Route<'_> {
         let body =
             json!({ "username": username, "password": PASSWORD, "resource": resource, "cookies": true });
         assert_eq!(browser.ask(Method::POST, "/login", Some(&body)).await.status, 200);
+        self.by_page(&browser)
+    }
+
+    /// What a page of the browser sends.
+    fn by_page(&self, browser: &Browser<'_>) -> RequestBuilder {
         let request = browser.bare(self.method.clone(), &self.path).header("origin", APP);
-        self.with_body(request.header("x-csrf-token", browser.value("__Host-csrf")))
+        self.with_body(request.header("x-csrf-token", browser.value(CSRF)))
     }
 }
 
@@ -203,7 +238,7 @@ async fn every_route_takes_the_tokens_that_were_decided_for_it_and_no_others() {
             let answer = route.by(kind, &operator).await.send().await.unwrap();
             let status = answer.status().as_u16();
             let cell = format!("{method} {} with {kind:?}", route.path);
-            match refusal(asks, kind) {
+            match refusal(method, asks, kind) {
                 // Without a token it takes one in the body, and says that there is none.
                 Some(_) if route.path == "/logout" && kind == Kind::None => assert_eq!(status, 422, "{cell}"),
                 Some((refused, code)) => {
