@@ -10,6 +10,8 @@ use std::path::Path;
 use std::process::Stdio;
 
 use database::postgresql::Server;
+use diesel::connection::SimpleConnection as _;
+use diesel::{Connection as _, SqliteConnection};
 use process::{Running, program};
 use serde_json::Value;
 
@@ -75,8 +77,17 @@ async fn a_copy_from_before_a_command_is_not_served_and_recover_puts_it_into_ser
     }
     copy(&kept, &data);
     assert_not_served(&data).await;
+    let mut database = SqliteConnection::establish(data.join("auth.db").to_str().unwrap()).unwrap();
+    database.batch_execute("UPDATE users SET email = 'alice@bücher.example'").unwrap();
+    drop(database);
+    let (code, text) = run(&data, &["migrate"]);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("addresses of accounts are left as they are"), "{text}");
+    assert!(!text.contains("written in one spelling"), "{text}");
     let (code, text) = run(&data, &["recover"]);
     assert_eq!(code, Some(0), "{text}");
+    let (_, text) = run(&data, &["migrate"]);
+    assert!(text.contains("1 written in one spelling"), "{text}");
     let service = Running::start(&mut program(&data));
     assert_eq!(service.get("/readyz").await.0, 200);
     assert_eq!(service.refresh(tokens["refresh_token"].as_str().unwrap()).await.unwrap().0, 400);

@@ -158,14 +158,33 @@ fn open_tls(settings: &Settings, clock: Clock) -> Result<Option<Tls>, SettingsEr
 /// [`StartError`].
 pub async fn build_issuer(settings: &Settings, clock: Clock) -> Result<Issuer, StartError> {
     let issuer = Box::pin(assemble(settings, clock)).await?;
-    match issuer.marks.why_behind() {
+    match why_behind(&issuer.marks, issuer.clock.now()).await {
         None => Ok(issuer),
-        Some(lack) => {
-            let (marks, now) = (Arc::clone(&issuer.marks), issuer.clock.now());
-            let _ = spawn_blocking(move || marks.save(now)).await; // an error means that the runtime ends
-            Err(StartError::Behind(lack))
-        }
+        Some(lack) => Err(StartError::Behind(lack)),
     }
+}
+
+/// In what the database lacks something that the marks in the data folder say; `None` when it does not.
+///
+/// # Errors
+/// [`StartError`].
+pub async fn behind_in(
+    settings: &Settings,
+    store: &Store,
+    clock: Clock,
+) -> Result<Option<String>, StartError> {
+    let marks = Arc::new(Marks::open(&settings.data_dir)?);
+    marks.check(store).await?;
+    let clock = database_clock(store, clock).await?;
+    Ok(why_behind(&marks, clock.now()).await)
+}
+
+/// In what the database is behind, which is written down.
+async fn why_behind(marks: &Arc<Marks>, now: i64) -> Option<String> {
+    let lack = marks.why_behind()?;
+    let marks = Arc::clone(marks);
+    let _ = spawn_blocking(move || marks.save(now)).await; // an error means that the runtime ends
+    Some(lack)
 }
 
 /// The use cases, also over a database that is behind its marks: nothing is written to it then.

@@ -148,14 +148,15 @@ async fn migrate(settings: &Settings, revert: Option<usize>) -> Result<(), Strin
     match revert {
         None => {
             let store = Store::open(&url, limits).map_err(|error| error.to_string())?;
-            let found = settle_addresses(&store).await.map_err(|error| error.to_string())?;
-            if found != AddressReport::default() {
-                let AddressReport { respelled, collisions, refused } = found;
-                let (collisions, refused) = (collisions.len(), refused.len());
-                println!(
-                    "addresses: {respelled} written in one spelling, {collisions} that another account has too, \
-                     {refused} that are none; the log names the accounts"
-                );
+            match app::behind_in(settings, &store, Clock::system())
+                .await
+                .map_err(|error| error.to_string())?
+            {
+                None => migrate_addresses(&store).await?,
+                Some(lack) => eprintln!(
+                    "auth-service: the database is older than what was answered from it before ({lack}): the addresses \
+                     of accounts are left as they are. After `auth-service recover`, run this again"
+                ),
             }
             println!("the database is up to date");
         }
@@ -164,6 +165,19 @@ async fn migrate(settings: &Settings, revert: Option<usize>) -> Result<(), Strin
                 println!("reverted migration {version}");
             }
         }
+    }
+    Ok(())
+}
+
+async fn migrate_addresses(store: &Store) -> Result<(), String> {
+    let found = settle_addresses(store).await.map_err(|error| error.to_string())?;
+    if found != AddressReport::default() {
+        let AddressReport { respelled, collisions, refused } = found;
+        let (collisions, refused) = (collisions.len(), refused.len());
+        println!(
+            "addresses: {respelled} written in one spelling, {collisions} that another account has too, {refused} that \
+             are none; the log names the accounts"
+        );
     }
     Ok(())
 }

@@ -77,7 +77,7 @@ impl Issuer {
             self.record(Event::refused(EventKind::Login, Reason::Overloaded)).await;
             return Err(GuessError::from(HashingError::Overloaded).into());
         }
-        let (asked, number, now) = (folded.clone(), self.keyring.number_of(name), self.now());
+        let (asked, number, moment) = (folded.clone(), self.keyring.number_of(name), self.moment());
         let look_up = move |db: &mut Connection| -> Result<_, StoreError> {
             let mut found = None;
             for login in &asked {
@@ -86,7 +86,7 @@ impl Issuer {
                     break;
                 }
             }
-            Ok((found, StandIn::find(db, number, now)?))
+            Ok((found, StandIn::find(db, number, moment)?))
         };
         let (found, stand_in) = self.store.read(look_up).await?;
         let decoy = self.settle_stand_in(stand_in).await;

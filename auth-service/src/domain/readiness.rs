@@ -39,8 +39,8 @@ impl Issuer {
             });
         }
         if self.keyring.is_closed() {
-            let detail =
-                "The database has keys that do not open with this replica's master key: nothing is signed.";
+            let detail = "The database has keys that this replica cannot read, or cannot open with its master key: \
+                          nothing is signed.";
             reasons.push(Reason { name: KEYS_NOT_LOADED, detail: detail.to_owned(), serves: Serves::Reads });
         }
         if self.marks.is_unsaved() {

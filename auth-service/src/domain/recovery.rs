@@ -19,7 +19,7 @@ const SKIP: i64 = 1 << 32;
 /// What a recovery did.
 #[derive(Debug)]
 pub struct Recovered {
-    /// How many sessions were alive.
+    /// How many sessions had not been ended before.
     pub ended: usize,
     /// The name that the database had: what has it from now on is a copy from before.
     pub former_name: Option<String>,
@@ -44,6 +44,8 @@ pub async fn recover(
     highest_epoch: i64,
     now: i64,
 ) -> Result<Recovered, KeyringError> {
+    // Where the newest master key is at hand it stays the newest, whatever the settings call it: other replicas have it.
+    sealer.follow(store.read(master_keys::newest).await?.as_deref());
     let fresh = keyring::first_keys(sealer, plan, now)?;
     let UnopenedAuditKeys { lost: lost_audit_keys, tampered: tampered_audit_keys, successor } =
         keyring::unopened_audit_keys(store, sealer, now).await?;
@@ -55,7 +57,7 @@ pub async fn recover(
     if !lost_name_keys.is_empty() {
         log::warn!("the key of the names that rest does not open: they are free, and a new key is made");
     }
-    let (database_id, master_key) = (random::id(), sealer.current_id().to_owned());
+    let (database_id, master_key) = (random::id(), sealer.sealing_id().to_owned());
     let begin_anew = move |db: &mut Connection| {
         let before = issuance::read(db)?;
         let beginning = Beginning {

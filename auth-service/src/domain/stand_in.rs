@@ -4,9 +4,9 @@
 //! Names are spread over slots by a keyed digest, and one account is chosen for each slot, once. So the cost of a name does not
 //! change when others register; it changes as that account's hash does, when its owner logs in. An import brings hashes of
 //! other kinds, so it clears the choices. Each choice also ends after [`CHOSEN_FOR`], so that the first accounts of a service do
-//! not stand in for ever.
+//! not stand in for ever; but not by a clock that is in doubt, which chooses nothing.
 
-use super::Issuer;
+use super::{Issuer, Moment};
 use crate::store::{Connection, StoreError, stand_ins, users};
 
 /// Enough for the accounts' kinds of hashes to be represented.
@@ -24,14 +24,15 @@ pub(super) struct StandIn {
 
 impl StandIn {
     /// Finds the stand-in for the name with this number.
-    pub(super) fn find(db: &mut Connection, number: u32, now: i64) -> Result<Self, StoreError> {
+    pub(super) fn find(db: &mut Connection, number: u32, moment: Moment) -> Result<Self, StoreError> {
         let slot = i64::from(number / (u32::MAX / SLOTS + 1));
-        let hash = stand_ins::hash(db, slot, now.saturating_sub(CHOSEN_FOR))?;
+        let since = if moment.in_doubt { i64::MIN } else { moment.now.saturating_sub(CHOSEN_FOR) };
+        let hash = stand_ins::hash(db, slot, since)?;
         if hash.is_some() {
             return Ok(Self { hash, choice: None });
         }
         let (id, hash) = users::chosen_by(db, number)?.unzip();
-        Ok(Self { hash, choice: id.map(|id| (slot, id)) })
+        Ok(Self { hash, choice: id.filter(|_| !moment.in_doubt).map(|id| (slot, id)) })
     }
 }
 

@@ -88,7 +88,7 @@ impl Issuer {
 
     async fn look_after_keys(&self) -> Result<(), KeyringError> {
         let moment = self.moment();
-        self.keyring.settle(&self.store, moment.now).await?;
+        self.keyring.settle(&self.store, moment.now, moment.in_doubt).await?;
         // A key that is made by a wrong clock would be in force at a wrong time, and hold up those that are due before.
         if !moment.in_doubt && self.keyring.rotate_if_due(&self.store, moment.now).await? {
             self.reload_keys().await?;
@@ -150,7 +150,7 @@ impl Issuer {
     pub async fn rotate_signing_key(&self) -> Result<Rotated, RotationError> {
         let rotated = self.keyring.rotate(&self.store, self.now()).await?;
         self.record_key_news().await;
-        self.reload_keys().await?;
+        self.take_over_own_keys().await;
         Ok(rotated)
     }
 
@@ -161,7 +161,15 @@ impl Issuer {
     pub async fn withdraw_signing_keys(&self) -> Result<(), RotationError> {
         self.keyring.rotate_emergency(&self.store, self.now()).await?;
         self.record_key_news().await;
-        Ok(self.reload_keys().await?)
+        self.take_over_own_keys().await;
+        Ok(())
+    }
+
+    /// What was changed is committed, whether it can be read back now or later.
+    async fn take_over_own_keys(&self) {
+        if let Err(error) = self.reload_keys().await {
+            log::warn!("the new keys are stored, and could not be read back; trying again: {error}");
+        }
     }
 
     /// Deletes what is over: sessions that ended long ago, revocations of tokens that have expired, lists without a living

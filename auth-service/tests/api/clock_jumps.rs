@@ -3,8 +3,10 @@
 
 use std::time::Duration;
 
+use auth_service::app;
 use auth_service::domain::Issuer;
 use auth_service::domain::upkeep::Upkeep;
+use auth_service::settings::Settings;
 use reqwest::Method;
 use serde_json::json;
 use shared_claims::error::Refusal;
@@ -395,6 +397,40 @@ async fn a_key_that_a_wrong_clock_made_holds_up_no_rotation() {
     );
     pass(&service, 31 * DAY);
     service.wait_until("the next one is due in its time", async || service.count(keys) == 4).await;
+}
+
+#[actix_web::test]
+async fn no_key_of_another_algorithm_is_made_while_the_clock_is_in_doubt() {
+    let service = Service::start().await;
+    service.run_sql("INSERT INTO keys VALUES ('forged', 'access', 'ES256', 'AAAA', 1, 1700000000)");
+    let settings = [("AUTH__TOKENS__ALGORITHM", "EdDSA"), ("AUTH__TOKENS__ACCESS_TTL", "11m")];
+    let service = service.restart(&settings).await;
+    service.wait_until("it is closed", async || service.get("/readyz").await.status == 503).await;
+    set_forward(&service, 20 * DAY);
+    assert!(service.get("/readyz").await.text.contains("clock_in_doubt"));
+    // Now it writes what the settings ask for, for the first time; only the key waits.
+    service.run_sql("DELETE FROM keys WHERE kid = 'forged'");
+    service
+        .wait_until("it settles", async || service.count("issuance WHERE longest_access_ttl = 660") == 1)
+        .await;
+    service.wait_until("it is open", async || service.get("/readyz").await.status == 200).await;
+    jump(&service, -20 * DAY).await;
+    pass(&service, HOUR);
+    let made = "keys WHERE purpose = 'access' AND algorithm = 'EdDSA'";
+    service.wait_until("the key is made", async || service.count(made) == 1).await;
+    let latest = i64::try_from(START).unwrap() + 2 * HOUR;
+    assert_eq!(service.count(&format!("{made} AND created_at < {latest}")), 1);
+}
+
+#[actix_web::test]
+async fn a_recovery_by_a_clock_that_is_ahead_ends_every_session_for_good() {
+    let service = Service::start().await;
+    service.register_and_login("alice").await;
+    set_forward(&service, 400 * DAY);
+    let settings = Settings::load(&service.variables).unwrap();
+    assert_eq!(app::recover(&settings, service.clock.clock()).await.unwrap(), 1);
+    set_forward(&service, -400 * DAY);
+    assert_eq!(service.count("sessions WHERE ended_at IS NULL"), 0);
 }
 
 /// A clock of PostgreSQL's machine that the test sets.

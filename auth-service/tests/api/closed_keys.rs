@@ -68,7 +68,9 @@ async fn a_replica_that_cannot_open_new_keys_withdraws_what_is_gone_and_signs_no
     until_closed(&one).await;
     assert_signs_nothing(&one, &old.refresh).await;
     one.send_as(Method::PATCH, "/me", &old.access, &json!({})).await.assert_problem(503, "keys_not_loaded");
-    // Nothing was used up or ended meanwhile, and what others sign is not called wrong.
+    // Nothing was used up or ended meanwhile, and what others sign is not called wrong: once they have heard of the withdrawal
+    // themselves, and sign with the new key.
+    assert_eq!(kids(&other).await.len(), 1);
     let new = other.refresh(&old.refresh).await;
     assert_eq!(other.get_as("/me", &new.access).await.status, 200);
     assert_eq!(one.get_as("/me", &new.access).await.status, 503);
@@ -117,6 +119,60 @@ async fn a_row_that_does_not_open_stops_signing_until_it_is_gone() {
     shift("- 1");
     until_open(&service).await;
     service.refresh(&tokens.refresh).await;
+}
+
+#[actix_web::test]
+async fn while_new_keys_cannot_even_be_read_nothing_is_signed_and_no_token_is_called_good() {
+    let service = Service::start().await;
+    let tokens = service.register_and_login("alice").await;
+    service
+        .run_sql("ALTER TABLE keys RENAME TO hidden; UPDATE issuance SET keys_revision = keys_revision + 1");
+    until_closed(&service).await;
+    assert_signs_nothing(&service, &tokens.refresh).await;
+    // The key may be one that was withdrawn; a token that no key makes good is refused as ever.
+    assert_eq!(service.get_as("/me", &tokens.access).await.status, 503);
+    let forged = &tokens.access[..tokens.access.len() - 20];
+    service.get_as("/me", forged).await.assert_problem(401, "invalid_token");
+    service.run_sql("ALTER TABLE hidden RENAME TO keys");
+    until_open(&service).await;
+    assert_eq!(service.get_as("/me", &tokens.access).await.status, 200);
+    service.refresh(&tokens.refresh).await;
+}
+
+#[actix_web::test]
+async fn an_emergency_replaces_the_only_signing_key_also_when_it_does_not_open() {
+    let service = Service::start().await;
+    let tokens = service.register_and_login("alice").await;
+    service.run_sql("UPDATE keys SET sealed = 'AAAA' WHERE purpose = 'access'");
+    let service = service.restart(&[]).await;
+    until_closed(&service).await;
+    assert_signs_nothing(&service, &tokens.refresh).await;
+    let metadata = service.get("/.well-known/openid-configuration").await.json();
+    assert_eq!(metadata["id_token_signing_alg_values_supported"], json!(["ES256"]));
+    service.operator().await.withdraw_signing_keys().await.unwrap();
+    until_open(&service).await;
+    service.get_as("/me", &tokens.access).await.assert_problem(401, "invalid_token");
+    let new = service.refresh(&tokens.refresh).await;
+    assert_eq!(service.get_as("/me", &new.access).await.status, 200);
+}
+
+#[actix_web::test]
+async fn a_recovery_keeps_the_newest_master_key_also_where_the_settings_call_it_the_previous_one() {
+    let one = Service::start().await;
+    let tokens = one.register_and_login("alice").await;
+    let first = one.master_key();
+    let after = [("AUTH__MASTER_KEY", SECOND), ("AUTH__MASTER_KEY_PREVIOUS", first.as_str())];
+    let other = one.replica_with(&after).await;
+    let mut variables = one.variables.clone();
+    variables.insert("AUTH__MASTER_KEY".to_owned(), first.clone());
+    variables.insert("AUTH__MASTER_KEY_PREVIOUS".to_owned(), SECOND.to_owned());
+    let settings = Settings::load(&variables).unwrap();
+    app::recover(&settings, one.clock.clock()).await.unwrap();
+    operator_with(&one, SECOND, "").await.unwrap();
+    let error = operator_with(&one, &first, "").await.err().unwrap();
+    assert!(error.contains("opens with this master key"), "{error}");
+    other.wait_until("the new keys", async || !kids(&other).await.contains(&kid(&tokens))).await;
+    assert_eq!(other.get_as("/me", &other.login("alice").await.access).await.status, 200);
 }
 
 #[actix_web::test]

@@ -60,6 +60,36 @@ async fn a_withdrawn_key_is_refused_although_keys_cannot_be_sealed_anew_which_is
         .await;
 }
 
+/// Makes whatever is read of keys fail after the next one is stored.
+fn forbid_reading_back(service: &Service) {
+    service.run_sql(match DATABASE {
+        Database::Sqlite => "CREATE TRIGGER gone AFTER INSERT ON keys BEGIN DELETE FROM issuance; END",
+        Database::Postgresql => {
+            "CREATE FUNCTION remove() RETURNS trigger LANGUAGE plpgsql AS
+                 $$ BEGIN DELETE FROM issuance; RETURN NULL; END $$;
+             CREATE TRIGGER gone AFTER INSERT ON keys FOR EACH ROW EXECUTE FUNCTION remove()"
+        }
+    });
+}
+
+#[actix_web::test]
+async fn a_command_that_has_stored_a_key_succeeds_also_when_it_cannot_read_it_back() {
+    for (emergency, keys) in [(false, 2), (true, 1)] {
+        let service = Service::start().await;
+        let (operator, before) = (service.operator().await, service.get("/.well-known/jwks.json").await);
+        forbid_reading_back(&service);
+        if emergency {
+            operator.withdraw_signing_keys().await.unwrap();
+        } else {
+            operator.rotate_signing_key().await.unwrap();
+        }
+        assert!(operator.reload_keys().await.is_err());
+        assert_eq!(service.count("keys WHERE purpose = 'access'"), keys);
+        let old = before.json()["keys"][0]["kid"].as_str().unwrap().to_owned();
+        assert_eq!(service.count(&format!("keys WHERE kid = '{old}'")), i64::from(!emergency));
+    }
+}
+
 #[actix_web::test]
 async fn of_reloads_at_the_same_time_none_leaves_an_older_set_behind() {
     let service = Service::with(&[("AUTH__TOKENS__ALGORITHM", "EdDSA")]).await;

@@ -73,6 +73,21 @@ async fn an_import_and_the_passing_of_half_a_year_bring_another_choice() {
 }
 
 #[actix_web::test]
+async fn a_clock_in_doubt_chooses_nothing_and_ends_no_choice() {
+    let service = Service::start().await;
+    register_some(&service, "first").await;
+    try_names(&service).await;
+    let slots = service.count("stand_ins");
+    service.clock.set(service.clock.clock().now() + 400 * 24 * 3600);
+    assert!(service.get("/readyz").await.text.contains("clock_in_doubt"));
+    try_names(&service).await;
+    assert_eq!(service.count("stand_ins WHERE chosen_at = 1800000000"), slots);
+    service.run_sql("DELETE FROM stand_ins");
+    try_names(&service).await;
+    assert_eq!(service.count("stand_ins"), 0);
+}
+
+#[actix_web::test]
 async fn a_deleted_account_does_not_stand_in_any_more() {
     let service = Service::start().await;
     let tokens = service.register_and_login("alice").await;

@@ -78,6 +78,8 @@ pub(super) struct Closed {
     pub(super) why: String,
     /// Signing keys that were published here and are in the database no longer.
     withdrawn: BTreeSet<String>,
+    /// Whether the rows could not even be read: any key at hand may be withdrawn.
+    unread: bool,
 }
 
 pub(super) struct Loaded {
@@ -102,26 +104,35 @@ impl Loaded {
         Self { seen, ring, closed, verifier }
     }
 
+    /// The same keys, of which it cannot be known any more whether they are withdrawn.
+    pub(super) fn unread(&self, why: String) -> Self {
+        let withdrawn = self.closed.as_ref().map(|closed| closed.withdrawn.clone()).unwrap_or_default();
+        Self {
+            seen: self.seen.clone(),
+            ring: self.ring.clone(),
+            closed: Some(Closed { why, withdrawn, unread: true }),
+            verifier: self.verifier.clone(),
+        }
+    }
+
     /// Whether there is a key to sign with.
     pub(super) fn check_open(&self) -> Result<(), KeyringError> {
         if self.closed.is_none() { Ok(()) } else { Err(KeyringError::Closed) }
     }
 
-    /// Judges a token by the keys in force. While keys cannot be loaded, one that is not known may be good.
+    /// Judges a token by the keys in force. While keys cannot be loaded, one that is not known may be good; while they cannot
+    /// be read, one that is known may be withdrawn.
     pub(super) fn judge(
         &self,
         token: &str,
         verify: impl FnOnce(&Verifier) -> Result<AccessToken, Refusal>,
     ) -> Result<AccessToken, Refusal> {
-        let refusal = match verify(&self.verifier) {
-            Err(refusal) => refusal,
-            verified => return verified,
-        };
-        match &self.closed {
-            Some(closed) if refusal == Refusal::UnknownKey && !closed.has_withdrawn(token) => {
-                Err(Refusal::Unavailable)
-            }
-            _ => Err(refusal),
+        let verified = verify(&self.verifier);
+        let Some(closed) = &self.closed else { return verified };
+        match &verified {
+            Ok(_) if closed.unread => Err(Refusal::Unavailable),
+            Err(Refusal::UnknownKey) if !closed.has_withdrawn(token) => Err(Refusal::Unavailable),
+            _ => verified,
         }
     }
 }
@@ -166,7 +177,7 @@ impl Closed {
                 .chain(before.closed.iter().flat_map(|closed| closed.withdrawn.iter().map(String::as_str)))
         });
         let withdrawn = held.filter(gone).map(str::to_owned).collect();
-        Some(Self { why: missing.join(", "), withdrawn })
+        Some(Self { why: missing.join(", "), withdrawn, unread: false })
     }
 
     fn has_withdrawn(&self, token: &str) -> bool {

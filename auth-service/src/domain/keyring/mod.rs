@@ -62,8 +62,8 @@ pub enum KeyringError {
     },
     /// The database has keys that this process cannot load. Nothing is signed until it can.
     #[error(
-        "the database has keys that do not open with this master key; nothing is signed. Give the key that they were \
-         sealed with as master_key or as master_key_previous. Rows that nobody can open go with \
+        "the database has keys that cannot be read, or do not open with this master key; nothing is signed. Give the key \
+         that they were sealed with as master_key or as master_key_previous. Rows that nobody can open go with \
          `auth-service key rotate --emergency` (access) or `auth-service recover` (all)"
     )]
     Closed,
@@ -142,6 +142,8 @@ pub struct Keyring {
     reloading: tokio::sync::Mutex<()>,
     /// Whether everything has been written that the settings ask for; see [`settle`](Self::settle).
     settled: AtomicBool,
+    /// Whether there is a key of the algorithm in the settings, or was once since the process started.
+    has_algorithm: AtomicBool,
     /// As they were when the process started: they do not change.
     audit: AuditKeys,
     /// As it was when the process started: it does not change.
@@ -243,12 +245,13 @@ impl Keyring {
         loaded.closed.is_none() && loaded.ring.signer(now).is_some_and(|signer| signer.kid == kid)
     }
 
-    /// The algorithms that access tokens are or were signed with.
+    /// The algorithms that access tokens are, were or will be signed with.
     #[must_use]
     pub fn algorithms(&self) -> BTreeSet<&'static str> {
         let loaded = self.loaded.load();
         let signing = loaded.ring.signing.iter().map(AsRef::as_ref);
-        signing.chain(&self.shared).map(|key| key.algorithm.as_str()).collect()
+        let known = signing.chain(&self.shared).map(|key| key.algorithm.as_str());
+        known.chain([self.plan.algorithm.as_str()]).collect()
     }
 
     /// The signing keys that are published, oldest first.

@@ -13,8 +13,9 @@ use super::signing_key::SigningKey;
 use super::stored::{Opened, Purpose, Stored, new_row, reseal};
 use super::{AuditKeys, KeyNews, Keyring, KeyringError, News, Plan, Sealer, Times};
 use crate::domain::seconds;
+use crate::store::issuance::{self, Issuance};
 use crate::store::keys::{self, SealedKey};
-use crate::store::{Connection, Store, StoreError, issuance, master_keys};
+use crate::store::{Connection, Store, StoreError, master_keys};
 
 /// A process that starts does not know yet whether its clock is right: it retires no key.
 const UNKNOWN: i64 = i64::MIN;
@@ -59,11 +60,12 @@ impl Keyring {
             loaded: ArcSwap::from_pointee(loaded),
             reloading: tokio::sync::Mutex::default(),
             settled: AtomicBool::new(false),
+            has_algorithm: AtomicBool::new(false),
             audit,
             names,
             news: News::new(made),
         };
-        if writes && let Err(error) = keyring.settle(store, now).await {
+        if writes && let Err(error) = keyring.settle(store, now, false).await {
             log::warn!("what the settings ask of keys could not be stored; trying again: {error}");
         }
         Ok(keyring)
@@ -71,23 +73,29 @@ impl Keyring {
 
     /// Writes what the settings ask for, unless that was done: the life of access tokens and the master key are remembered,
     /// keys that are sealed with an older master key are sealed with the newest one, and a key of the algorithm in the
-    /// settings is made. While keys cannot be loaded nothing is written.
+    /// settings is made: that one not while the clock is in doubt, since it would be in force at a wrong time. While keys
+    /// cannot be loaded nothing is written.
     ///
     /// # Errors
     /// The store's: the next turn tries again.
-    pub async fn settle(&self, store: &Store, now: i64) -> Result<(), KeyringError> {
-        if self.settled.load(Ordering::Acquire) || self.is_closed() {
+    pub async fn settle(&self, store: &Store, now: i64, in_doubt: bool) -> Result<(), KeyringError> {
+        if self.is_closed() {
             return Ok(());
         }
-        self.settled.store(true, Ordering::Release); // a reload that finds more to do meanwhile says so
-        let settled = self.settle_now(store, now).await;
-        if settled.is_err() {
-            self.settled.store(false, Ordering::Release);
+        // Marked as done before: a reload that finds more to do meanwhile says so.
+        if !self.settled.swap(true, Ordering::AcqRel) {
+            let settled = self.store_settings(store).await;
+            settled.inspect_err(|_| self.settled.store(false, Ordering::Release))?;
         }
-        settled
+        if !in_doubt && !self.has_algorithm.load(Ordering::Acquire) {
+            self.follow_algorithm(store, now).await?;
+            // Replicas that are set to different algorithms do not go on outdoing each other.
+            self.has_algorithm.store(true, Ordering::Release);
+        }
+        Ok(())
     }
 
-    async fn settle_now(&self, store: &Store, now: i64) -> Result<(), KeyringError> {
+    async fn store_settings(&self, store: &Store) -> Result<(), KeyringError> {
         let (ttl, sealer) = (self.plan.lifetimes.access_token, Arc::clone(&self.sealer));
         let opened = Stored::read(store).await?.open(&sealer);
         let remember = move |db: &mut Connection| {
@@ -104,7 +112,7 @@ impl Keyring {
             );
             self.news.add(KeyNews::Resealed { count });
         }
-        self.follow_algorithm(store, now).await
+        Ok(())
     }
 
     /// Makes a key of the algorithm that the settings want, if the newest one is of another.
@@ -124,9 +132,33 @@ impl Keyring {
     /// that cannot be loaded, those that are gone are withdrawn, and nothing is signed until they can.
     ///
     /// # Errors
-    /// The store is away: the keys stay as they were.
+    /// The rows could not be read: the keys stay as they were.
     pub async fn reload(&self, store: &Store, over: i64) -> Result<(), KeyringError> {
         let _alone = self.reloading.lock().await;
+        self.reload_alone(store, over).await
+    }
+
+    /// The same for a database that was just seen in the state `issuance`. When that is another one than was loaded, and it
+    /// cannot be read, nothing is signed, and no token is called good, until it can: a key at hand may be withdrawn.
+    ///
+    /// # Errors
+    /// The rows could not be read.
+    pub async fn follow(&self, store: &Store, issuance: &Issuance, over: i64) -> Result<(), KeyringError> {
+        let _alone = self.reloading.lock().await;
+        let done = self.reload_alone(store, over).await;
+        if let Err(error) = &done {
+            let (before, told) = (self.loaded.load_full(), Seen::of(issuance));
+            if told != before.seen && !told.is_before(&before.seen) {
+                let after = before.unread(format!("they cannot be read: {error}"));
+                say_what_changed(&before, &after);
+                self.loaded.store(Arc::new(after));
+            }
+        }
+        done
+    }
+
+    /// The caller holds `reloading`.
+    async fn reload_alone(&self, store: &Store, over: i64) -> Result<(), KeyringError> {
         let stored = Stored::read(store).await?;
         self.sealer.follow(stored.newest_master_key.as_deref());
         let before = self.loaded.load_full();

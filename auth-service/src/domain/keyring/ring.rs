@@ -16,6 +16,7 @@ use crate::domain::entity_tag;
 pub(super) const MOST_LEEWAY: i64 = 300;
 
 /// The keys as they were read at one time.
+#[derive(Clone)]
 pub(super) struct Ring {
     pub(super) epoch: i64,
     pub(super) revision: i64,

@@ -67,7 +67,7 @@ impl Sealer {
     }
 
     /// The id of `master_key`.
-    pub(in crate::domain) fn current_id(&self) -> &str {
+    pub(super) fn current_id(&self) -> &str {
         &self.current.id
     }
 
@@ -77,7 +77,7 @@ impl Sealer {
     }
 
     /// Seals with this master key from now on, if it is at hand.
-    pub(super) fn follow(&self, newest: Option<&str>) {
+    pub(in crate::domain) fn follow(&self, newest: Option<&str>) {
         if newest == Some(self.current_id()) {
             self.seals_with_previous.store(false, Ordering::Relaxed);
         } else if newest.is_some() && newest == self.previous_id() {
@@ -91,7 +91,7 @@ impl Sealer {
     }
 
     /// The id of the master key that [`seal`](Self::seal) uses.
-    pub(super) fn sealing_id(&self) -> &str {
+    pub(in crate::domain) fn sealing_id(&self) -> &str {
         &self.sealing().id
     }
 

@@ -10,6 +10,8 @@ use super::Standing;
 const MOST_DATABASES: usize = 32;
 /// More chains of the audit trail than this are not remembered; one is added by each process.
 const MOST_CHAINS: usize = 32;
+/// More status lists than this are not remembered, the newest ones are: enough for 100 million sessions.
+const MOST_LISTS: usize = 1024;
 
 /// How far each database had come, by its random name.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,8 +55,6 @@ impl Book {
     pub(super) fn raise(&mut self, id: &str, found: Progress) -> bool {
         let known = self.databases.entry(id.to_owned()).or_default();
         let before = known.clone();
-        // Lists of which nothing is alive are not published any more.
-        known.lists.retain(|list, _| found.lists.contains_key(list));
         known.merge(found);
         *known != before
     }
@@ -126,6 +126,10 @@ impl Progress {
         for (list, revision) in other.lists {
             let known = self.lists.entry(list).or_insert(revision);
             *known = revision.max(*known);
+        }
+        // Lists that are dropped stay until then: what is left out here would come back with each merge.
+        while self.lists.len() > MOST_LISTS {
+            self.lists.pop_first();
         }
         for (chain, head) in other.audit {
             let known = self.audit.entry(chain).or_insert(head);
@@ -235,5 +239,27 @@ mod tests {
         }
         assert_eq!((one.databases.len(), one.highest_epoch()), (MOST_DATABASES, 99));
         assert!(one.chains().len() <= MOST_CHAINS, "{:?}", one.chains());
+    }
+
+    #[test]
+    fn lists_that_are_dropped_or_too_many_do_not_make_the_book_new_again_and_again() {
+        let (mut book, mut file) = (Book::default(), Book::default());
+        // Twice, as from the file and from memory: a list is dropped, and nothing else happens.
+        for lists in [&[(0, 5), (1, 7)][..], &[(1, 7)]] {
+            book.raise("db", progress(1, 1, lists, &[]));
+            file.merge(book.clone());
+            book.merge(file.clone());
+        }
+        assert!(!book.raise("db", progress(1, 1, &[(1, 7)], &[])));
+        assert!(book.raise("db", progress(1, 1, &[(1, 8)], &[])));
+        let many: Vec<(i64, i64)> = (0..5000).map(|list| (list, 1)).collect();
+        assert!(book.raise("db", progress(1, 1, &many, &[])));
+        file.merge(book.clone());
+        book.merge(file);
+        assert!(!book.raise("db", progress(1, 1, &many, &[])));
+        let kept = &book.databases["db"].lists;
+        assert_eq!((kept.len(), kept.contains_key(&4999), kept.contains_key(&0)), (MOST_LISTS, true, false));
+        assert!(book.lacks("db", &progress(1, 1, &many[..4999], &[]), 0).is_some());
+        assert!(book.lacks("db", &progress(1, 1, &many[4000..], &[]), 0).is_none());
     }
 }

@@ -219,15 +219,18 @@ impl Issuer {
         Ok(())
     }
 
-    /// The keys stay as they were when they cannot be taken over: what is known goes on.
+    /// Keys that others changed and that cannot be taken over are not used either: see [`Keyring::follow`].
+    ///
+    /// [`Keyring::follow`]: super::keyring::Keyring::follow
     async fn take_over_keys(&self, issuance: &Issuance) {
         if self.keyring.epoch() != issuance.epoch {
             self.lists.numbers.forget();
         }
-        if self.keyring.is_current(issuance, self.moment().over()) {
+        let over = self.moment().over();
+        if self.keyring.is_current(issuance, over) {
             return;
         }
-        let failed = self.reload_keys().await.inspect_err(|error| {
+        let failed = self.keyring.follow(&self.store, issuance, over).await.inspect_err(|error| {
             if !self.lists.keys_fail.load(Ordering::Relaxed) {
                 log::error!("the keys that other processes made could not be taken over: {error}");
             }

@@ -7,6 +7,7 @@ use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::LIST_SIZE;
+use crate::domain::clock::TOLERANCE;
 use crate::domain::{Moment, random};
 use crate::store::{Connection, Store, StoreError, issuance, status_lists};
 
@@ -91,7 +92,9 @@ impl Leased {
     }
 
     fn pick(&mut self, now: i64) -> Option<i64> {
-        if self.free.is_empty() || now >= self.until {
+        // One that has longer to go than a lease lasts was taken by a clock that was ahead: its list may be gone.
+        let left = self.until.saturating_sub(now);
+        if self.free.is_empty() || !(1..=LEASE + TOLERANCE).contains(&left) {
             return None;
         }
         // Not quite even over the block, and that is even enough to hide an order.
@@ -148,5 +151,17 @@ mod tests {
         numbers.leased().begin(BLOCK, 100 + LEASE);
         numbers.give_back(old);
         assert!(std::iter::from_fn(|| numbers.pick(100 + LEASE)).all(|number| number >= BLOCK));
+    }
+
+    #[test]
+    fn a_lease_that_was_taken_while_the_clock_was_ahead_does_not_last_for_the_jump() {
+        let numbers = Numbers::default();
+        let year = 365 * 24 * 3600;
+        numbers.leased().begin(0, 100 + year);
+        assert!(numbers.pick(100 + year).is_some());
+        assert_eq!(numbers.pick(100), None);
+        numbers.leased().begin(BLOCK, 100);
+        assert!(numbers.pick(100 - TOLERANCE).is_some(), "as far as a clock may be set without doubt");
+        assert_eq!(numbers.pick(99 - TOLERANCE), None);
     }
 }
