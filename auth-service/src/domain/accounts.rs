@@ -5,7 +5,9 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::addresses::parse_email;
 use super::audit::{Event, EventKind, Reason};
 use super::names::{Unavailable, Wanted};
-use super::operators::{AccountRef, NamedAccount, OperatorError, drop_numbers, hold_named, take_unproven_addresses};
+use super::operators::{
+    AccountRef, NamedAccount, OperatorError, drop_numbers, hold_named, take_unproven_addresses,
+};
 use super::passwords::{Arrival, Class, HashingError};
 use super::sessions::NO_SESSION;
 use super::source::Source;

@@ -254,7 +254,12 @@ impl Rest {
             |(kind, _): &(Kind, &str)| self.period > 0 && (*kind == Kind::Username || given_up.verified);
         for (kind, text) in given_up.each().filter(rests) {
             let (digest, owner) = (self.digest(kind, text), owner.map(str::to_owned));
-            let name = RestingName { digest, kind: kind.as_str().to_owned(), owner, released_at: self.moment.latest };
+            let name = RestingName {
+                digest,
+                kind: kind.as_str().to_owned(),
+                owner,
+                released_at: self.moment.latest,
+            };
             resting_names::put(db, &name)?;
         }
         Ok(())

@@ -129,18 +129,14 @@ pub(super) fn resting_names_in_order(
     digests: &[String],
 ) -> Result<(), StoreError> {
     if let Connection::Postgres(postgres) = connection {
-        let statement =
-            r#"SELECT digest FROM resting_names WHERE digest = ANY($1) ORDER BY digest COLLATE "C" FOR UPDATE"#;
+        let statement = r#"SELECT digest FROM resting_names WHERE digest = ANY($1) ORDER BY digest COLLATE "C" FOR UPDATE"#;
         diesel::sql_query(statement).bind::<Array<Text>, _>(digests).execute(postgres)?;
     }
     Ok(())
 }
 
 /// Lock 8: the names that rest for an account.
-pub(super) fn own_resting_names_in_order(
-    connection: &mut Connection,
-    owner: &str,
-) -> Result<(), StoreError> {
+pub(super) fn own_resting_names_in_order(connection: &mut Connection, owner: &str) -> Result<(), StoreError> {
     if let Connection::Postgres(postgres) = connection {
         let statement =
             r#"SELECT digest FROM resting_names WHERE owner = $1 ORDER BY digest COLLATE "C" FOR UPDATE"#;

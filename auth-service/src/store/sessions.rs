@@ -211,10 +211,7 @@ pub fn end_everything(connection: &mut Connection, now: i64) -> Result<usize, St
 ///
 /// # Errors
 /// The database's.
-pub fn drop_numbers(
-    connection: &mut Connection,
-    user_ids: &[&str],
-) -> Result<Vec<Option<i64>>, StoreError> {
+pub fn drop_numbers(connection: &mut Connection, user_ids: &[&str]) -> Result<Vec<Option<i64>>, StoreError> {
     locks::sessions_in_order(connection, user_ids, Which::Open)?;
     let open = || dsl::sessions.filter(dsl::user_id.eq_any(user_ids)).filter(dsl::ended_at.is_null());
     // The first update changes nothing: it holds the rows, so that of two that end or renumber a session one gets its number.
