@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Subcommand;
 use humantime::{parse_duration, parse_rfc3339_weak};
 
+use super::user::{advise, introduction};
 use crate::domain::Issuer;
 use crate::domain::audit::verify::{Anchor, verify};
 use crate::domain::audit::{EventKind, TrailQuery};
@@ -31,7 +32,8 @@ pub(super) enum AuditCommand {
         /// Only since then: a duration (24h), unix seconds, or a time in UTC (2026-11-22T10:00:00).
         #[arg(long, value_parser = since)]
         since: Option<Since>,
-        /// Only what was done to this user or client: a user name or an id.
+        /// Only what was done to this user or client: a user name or an id. A name that was another account's not long
+        /// ago is not enough.
         #[arg(long)]
         subject: Option<String>,
         /// Only events of this name.
@@ -95,6 +97,14 @@ async fn check(issuer: &Issuer, anchors: Vec<Anchor>) -> Result<(), String> {
     }
 }
 
+/// The id of whom `--subject` means. Says on standard error which account that is: only events are printed.
+async fn subject_of(issuer: &Issuer, called: String) -> Result<String, String> {
+    let found = issuer.audit_subject(&called).await;
+    let Some(named) = found.map_err(|error| advise(&error, "--subject"))? else { return Ok(called) };
+    eprintln!("{}", introduction(&named));
+    Ok(named.user.id)
+}
+
 async fn list(
     issuer: &Issuer,
     since: Option<Since>,
@@ -106,7 +116,7 @@ async fn list(
         Since::Ago(ago) => issuer.clock.now().saturating_sub_unsigned(ago.as_secs()),
     });
     let subject = match subject {
-        Some(called) => Some(issuer.audit_subject(&called).await.map_err(|error| error.to_string())?),
+        Some(called) => Some(subject_of(issuer, called).await?),
         None => None,
     };
     let mut filter = Filter { subject, event, since, ..Filter::default() };

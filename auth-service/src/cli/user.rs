@@ -10,7 +10,7 @@ use secrecy::SecretString;
 
 use crate::domain::Issuer;
 use crate::domain::accounts::{ByOperator, RegisterError, Registration};
-use crate::domain::operators::{AccountRef, NamedAccount};
+use crate::domain::operators::{AccountRef, ChangedHands, NamedAccount, OperatorError};
 use crate::domain::rights::is_role_name;
 use crate::settings::Settings;
 use crate::store::users::User;
@@ -133,8 +133,8 @@ async fn act(issuer: &Issuer, command: UserCommand) -> Result<(), String> {
         UserCommand::Roles { account, add, remove } => {
             warn_about_unknown_roles(issuer, &add);
             let changed = issuer.change_roles(&account, add, remove).await;
-            let named = changed.map_err(|error| error.to_string())?.ok_or_else(|| account.nobody())?;
-            introduce(&named);
+            let named = changed.map_err(|error| advise(&error, "--id"))?.ok_or_else(|| account.nobody())?;
+            println!("{}", introduction(&named));
             println!("{} has roles: {}", named.user.username, shown(&named.user));
         }
         UserCommand::FreeEmail { address } => free_email(issuer, address).await?,
@@ -143,9 +143,9 @@ async fn act(issuer: &Issuer, command: UserCommand) -> Result<(), String> {
 }
 
 async fn set_disabled(issuer: &Issuer, account: &Account, disabled: bool) -> Result<(), String> {
-    let changed = issuer.set_disabled(account, disabled).await.map_err(|error| error.to_string())?;
+    let changed = issuer.set_disabled(account, disabled).await.map_err(|error| advise(&error, "--id"))?;
     let named = changed.ok_or_else(|| account.nobody())?;
-    introduce(&named);
+    println!("{}", introduction(&named));
     println!("{} is {}", named.user.username, if disabled { "disabled" } else { "enabled" });
     Ok(())
 }
@@ -165,10 +165,20 @@ async fn free_email(issuer: &Issuer, Address { address, id }: Address) -> Result
 }
 
 /// Says which account it was: a name may have changed hands.
-fn introduce(named: &NamedAccount) {
+pub(super) fn introduction(named: &NamedAccount) -> String {
     let since = Duration::from_secs(u64::try_from(named.named_since).unwrap_or_default());
     let since = format_rfc3339_seconds(UNIX_EPOCH + since);
-    println!("{} is the account {}, under this name since {since}", named.user.username, named.user.id);
+    format!("{} is the account {}, under this name since {since}", named.user.username, named.user.id)
+}
+
+/// What an operator reads about a refusal; `option` is the one that takes an id.
+pub(super) fn advise(error: &OperatorError, option: &str) -> String {
+    match error {
+        OperatorError::ChangedHands(ChangedHands { id, .. }) => {
+            format!("{error}. If you mean that account, give its id ({option} {id})")
+        }
+        other => other.to_string(),
+    }
 }
 
 /// One line; the line break at its end is not part of the password.

@@ -163,7 +163,7 @@ impl Issuer {
         let (rest, before) = (self.rest(), caller.user.clone());
         let change = move |db: &mut Connection| {
             let user = rename(db, &rest, &before, &user)?;
-            let numbers = sessions::drop_numbers(db, &user.id)?;
+            let numbers = sessions::drop_numbers(db, &[&user.id])?;
             revocation::revoke(db, numbers, until)?;
             Ok(user)
         };
@@ -241,10 +241,6 @@ impl Issuer {
 /// Gives an account other names in one step: there is no moment at which the ones that it gives up are free.
 fn rename(db: &mut Connection, rest: &Rest, before: &User, wanted: &User) -> Result<User, ChangeError> {
     let new = Wanted::difference(wanted, before);
-    // Two that exchange their names would wait for each other's rows: who asks for a name that is taken does not begin.
-    if let Some(unavailable) = rest.look_ahead(db, Wanted { allow_resting: true, ..new })? {
-        return Err(ChangeError::Taken(unavailable.what()));
-    }
     let Some(user) = users::set_names(db, wanted)? else { return Err(ChangeError::Overtaken) };
     if new.username.is_some() {
         rest.begin_name(db, &user.id)?;

@@ -5,7 +5,9 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::addresses::parse_email;
 use super::audit::{Event, EventKind, Reason};
 use super::names::{Unavailable, Wanted};
-use super::operators::{AccountRef, NamedAccount, OperatorError, hold_named, take_unproven_address};
+use super::operators::{
+    AccountRef, NamedAccount, OperatorError, drop_numbers, hold_named, take_unproven_addresses,
+};
 use super::passwords::{Arrival, Class, HashingError};
 use super::sessions::NO_SESSION;
 use super::source::Source;
@@ -187,14 +189,16 @@ impl Issuer {
             if row.email_verified {
                 users::will_insert_several(db)?; // before the account that may lose the address: the order of locks
             }
-            let displaced = take_unproven_address(db, &row, until)?;
+            let displaced = take_unproven_addresses(db, [&row])?;
             users::insert(db, &row)?;
+            let numbers = drop_numbers(db, &displaced)?;
             rest.take(db, &row.id, Wanted::all_of(&row, allow_resting))??;
+            revocation::revoke(db, numbers, until)?;
             Ok::<_, RegisterError>(displaced)
         };
-        let describe = |done: &Result<Option<String>, RegisterError>| match done {
+        let describe = |done: &Result<Vec<User>, RegisterError>| match done {
             Ok(displaced) => {
-                let lost = displaced.iter().map(|id| Event::email_freed(id, "verified_elsewhere"));
+                let lost = displaced.iter().map(|user| Event::email_freed(&user.id, "verified_elsewhere"));
                 lost.chain([made]).collect()
             }
             Err(_) => Vec::new(),
@@ -255,7 +259,7 @@ impl Issuer {
             let fewer = user.roles().any(|role| !roles.split(' ').any(|kept| kept == role));
             users::set_roles(db, &user.id, &roles, fewer)?;
             if fewer {
-                let numbers = sessions::drop_numbers(db, &user.id)?;
+                let numbers = sessions::drop_numbers(db, &[&user.id])?;
                 revocation::revoke(db, numbers, until)?;
             }
             user.roles = roles;

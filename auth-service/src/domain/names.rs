@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::keyring::NameKey;
-use super::{Invalid, Issuer, seconds};
+use super::{Invalid, Issuer, Moment, seconds};
 use crate::store::resting_names::{self, Kind, RestingName};
 use crate::store::users::{self, Login, NameHistory, User};
 use crate::store::{Connection, StoreError, Unique};
@@ -79,7 +79,7 @@ pub(super) struct Wanted<'a> {
 #[derive(Debug, Clone)]
 pub(super) struct Rest {
     key: NameKey,
-    now: i64,
+    moment: Moment,
     period: i64,
     most_resting: i64,
 }
@@ -89,7 +89,7 @@ impl Issuer {
     pub(super) fn rest(&self) -> Rest {
         let rules = &self.policy.names;
         let (period, most_resting) = (seconds(rules.rest), i64::from(rules.most_resting));
-        Rest { key: self.keyring.name_key(), now: self.now(), period, most_resting }
+        Rest { key: self.keyring.name_key(), moment: self.moment(), period, most_resting }
     }
 
     /// Deletes names that rest no longer and need not be remembered, at most `step` at once. Says how many there were.
@@ -113,9 +113,11 @@ impl Issuer {
 }
 
 impl Rest {
-    /// Since when what happened to a name counts, in unix seconds.
+    /// Since when what happened to a name counts, in unix seconds. While the clock is in doubt, everything that is remembered:
+    /// a name that is taken on one reading of it would be gone for good.
     pub(super) fn since(&self) -> i64 {
-        self.now.saturating_sub(self.period)
+        let Moment { now, in_doubt, .. } = self.moment;
+        if in_doubt && self.period > 0 { i64::MIN } else { now.saturating_sub(self.period) }
     }
 
     fn digest(&self, kind: Kind, text: &str) -> String {
@@ -160,17 +162,20 @@ impl Rest {
         id: &str,
         wanted: Wanted<'_>,
     ) -> Result<Result<(), Unavailable>, StoreError> {
-        for (kind, text) in wanted.each() {
-            let digest = self.digest(kind, text);
-            let Some(name) = resting_names::find(db, &digest)? else { continue };
+        let wanted_names: Vec<(Kind, String)> =
+            wanted.each().map(|(kind, text)| (kind, self.digest(kind, text))).collect();
+        let digests: Vec<String> = wanted_names.iter().map(|(_, digest)| digest.clone()).collect();
+        let known = resting_names::hold(db, &digests)?;
+        for (kind, digest) in wanted_names {
+            let Some(name) = known.iter().find(|name| name.digest == digest) else { continue };
             let own = name.owner.as_deref() == Some(id);
-            if !own && !wanted.allow_resting && self.rests(&name) {
+            if !own && !wanted.allow_resting && self.rests(name) {
                 return Ok(Err(Unavailable::Resting(unique(kind))));
             }
             resting_names::remove(db, &digest)?;
             if kind == Kind::Username && !own {
                 let before = users::name_history(db, id)?.and_then(|history| history.username_since);
-                let taken_over = Some(self.now);
+                let taken_over = Some(self.moment.latest);
                 let history = NameHistory { username_since: before, username_taken_over_at: taken_over };
                 users::set_name_history(db, id, history)?;
             }
@@ -184,10 +189,21 @@ impl Rest {
         db: &mut Connection,
         accounts: impl Iterator<Item = &'a User>,
     ) -> Result<KnownNames, StoreError> {
-        let digests = accounts.flat_map(|user| Wanted::all_of(user, false).each().collect::<Vec<_>>());
-        let digests: Vec<String> = digests.map(|(kind, text)| self.digest(kind, text)).collect();
-        let names = resting_names::among(db, &digests)?;
-        Ok(KnownNames(names.into_iter().map(|name| (name.digest.clone(), name)).collect()))
+        Ok(KnownNames::of(resting_names::among(db, &self.digests(accounts))?))
+    }
+
+    /// The same, held until the transaction ends: for one that takes names of several accounts.
+    pub(super) fn hold_known<'a>(
+        &self,
+        db: &mut Connection,
+        accounts: impl Iterator<Item = &'a User>,
+    ) -> Result<KnownNames, StoreError> {
+        Ok(KnownNames::of(resting_names::hold(db, &self.digests(accounts))?))
+    }
+
+    fn digests<'a>(&self, accounts: impl Iterator<Item = &'a User>) -> Vec<String> {
+        let names = accounts.flat_map(|user| Wanted::all_of(user, false).each().collect::<Vec<_>>());
+        names.map(|(kind, text)| self.digest(kind, text)).collect()
     }
 
     /// Which name of an account that is not there yet rests, going by what is known.
@@ -203,9 +219,14 @@ impl Rest {
         Wanted::all_of(user, false).each().any(|(kind, text)| known.0.contains_key(&self.digest(kind, text)))
     }
 
-    /// Writes down that an account has a new user name from now on.
+    /// Writes down that an account has a new user name from now on. That it took one from another account not long ago stays:
+    /// it may come back to that one.
     pub(super) fn begin_name(&self, db: &mut Connection, id: &str) -> Result<(), StoreError> {
-        let history = NameHistory { username_since: Some(self.now), username_taken_over_at: None };
+        let before = users::name_history(db, id)?.and_then(|history| history.username_taken_over_at);
+        let history = NameHistory {
+            username_since: Some(self.moment.now),
+            username_taken_over_at: before.filter(|at| *at > self.since()),
+        };
         users::set_name_history(db, id, history)
     }
 
@@ -233,24 +254,37 @@ impl Rest {
             |(kind, _): &(Kind, &str)| self.period > 0 && (*kind == Kind::Username || given_up.verified);
         for (kind, text) in given_up.each().filter(rests) {
             let (digest, owner) = (self.digest(kind, text), owner.map(str::to_owned));
-            let name = RestingName { digest, kind: kind.as_str().to_owned(), owner, released_at: self.now };
+            let name = RestingName {
+                digest,
+                kind: kind.as_str().to_owned(),
+                owner,
+                released_at: self.moment.latest,
+            };
             resting_names::put(db, &name)?;
         }
         Ok(())
     }
 
-    /// Ends the rest of an address; says whether it did.
-    pub(super) fn end_of_address(&self, db: &mut Connection, email: &str) -> Result<bool, StoreError> {
-        let digest = self.digest(Kind::Email, email);
-        let rested = resting_names::find(db, &digest)?.is_some_and(|name| self.rests(&name));
-        resting_names::remove(db, &digest)?;
-        Ok(rested)
+    /// Ends the rest of addresses; says whether any rested.
+    pub(super) fn end_of_addresses(&self, db: &mut Connection, emails: &[&str]) -> Result<bool, StoreError> {
+        let digests: Vec<String> = emails.iter().map(|email| self.digest(Kind::Email, email)).collect();
+        let known = resting_names::hold(db, &digests)?;
+        for name in &known {
+            resting_names::remove(db, &name.digest)?;
+        }
+        Ok(known.iter().any(|name| self.rests(name)))
     }
 }
 
 /// Names that were given up, as far as a batch of accounts is concerned.
 #[derive(Debug, Default)]
 pub(super) struct KnownNames(HashMap<String, RestingName>);
+
+impl KnownNames {
+    fn of(names: Vec<RestingName>) -> Self {
+        Self(names.into_iter().map(|name| (name.digest.clone(), name)).collect())
+    }
+}
 
 impl<'a> Wanted<'a> {
     /// Everything that an account has.

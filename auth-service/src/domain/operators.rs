@@ -4,9 +4,9 @@
 //! time that names rest is not enough: the id is wanted as well.
 
 use super::addresses::spellings;
-use super::audit::Event;
+use super::audit::{Event, EventKind};
 use super::{Issuer, revocation};
-use crate::store::users::{self, User};
+use crate::store::users::{self, Login, User};
 use crate::store::{Connection, StoreError, sessions};
 
 /// An account as an operator calls it: by its name, by its id, or by both.
@@ -63,8 +63,7 @@ pub enum OperatorError {
 /// The account that has a name now.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the name {username:?} was another account's: the account {id} has had it only since {taken_over_at} (unix seconds). \
-     If you mean that one, give its id (--id {id})"
+    "the account {id} is called {username:?}, and took a name that was another account's at {taken_over_at} (unix seconds)"
 )]
 pub struct ChangedHands {
     /// The name.
@@ -89,6 +88,27 @@ pub(super) fn hold_named(
         (None, None) => None,
     };
     let Some(user) = held else { return Ok(None) };
+    judge_name(db, account, user, since).map(Some)
+}
+
+/// The account that has a name now, for a command that only reads; `None` when none has it. By the same rule.
+pub(super) fn find_named(
+    db: &mut Connection,
+    username: &str,
+    since: i64,
+) -> Result<Option<NamedAccount>, OperatorError> {
+    let found = users::find(db, &Login::Username(username.to_lowercase()))?;
+    found.map(|user| judge_name(db, &AccountRef::from(username), user, since)).transpose()
+}
+
+/// Whether what an operator said is enough to mean this account.
+fn judge_name(
+    db: &mut Connection,
+    account: &AccountRef,
+    user: User,
+    since: i64,
+) -> Result<NamedAccount, OperatorError> {
+    let username = account.username.as_ref().map(|username| username.to_lowercase());
     if username.is_some_and(|username| username != user.username) {
         return Err(OperatorError::Mismatch { id: user.id, username: user.username, what: "name" });
     }
@@ -99,31 +119,26 @@ pub(super) fn hold_named(
         return Err(OperatorError::ChangedHands(changed));
     }
     let named_since = history.and_then(|history| history.username_since).unwrap_or(user.created_at);
-    Ok(Some(NamedAccount { user, named_since }))
+    Ok(NamedAccount { user, named_since })
 }
 
-/// Takes a verified address from an account for which it is not verified, before the claimant is stored; returns the id of the
-/// account that lost it.
-pub(super) fn take_unproven_address(
+/// Takes verified addresses from accounts for which they are not verified, before the claimants are stored. The transaction
+/// began with [`users::will_insert_several`]; when the claimants are stored comes [`drop_numbers`], and at its end the
+/// revocation.
+pub(super) fn take_unproven_addresses<'a>(
     db: &mut Connection,
-    claimant: &User,
-    until: i64,
-) -> Result<Option<String>, StoreError> {
-    let Some(email) = claimant.email.as_deref().filter(|_| claimant.email_verified) else { return Ok(None) };
-    Ok(drop_email(db, email, true, until)?.map(|loser| loser.id))
+    claimants: impl IntoIterator<Item = &'a User>,
+) -> Result<Vec<User>, StoreError> {
+    let verified = claimants.into_iter().filter(|claimant| claimant.email_verified);
+    let emails: Vec<&str> = verified.filter_map(|claimant| claimant.email.as_deref()).collect();
+    if emails.is_empty() { Ok(Vec::new()) } else { users::drop_emails(db, &emails, true) }
 }
 
-/// Takes an address away. Tokens that carry it die; the sessions go on with their next refresh.
-fn drop_email(
-    db: &mut Connection,
-    email: &str,
-    unverified_only: bool,
-    until: i64,
-) -> Result<Option<User>, StoreError> {
-    let Some(loser) = users::drop_email(db, email, unverified_only)? else { return Ok(None) };
-    let numbers = sessions::drop_numbers(db, &loser.id)?;
-    revocation::revoke(db, numbers, until)?;
-    Ok(Some(loser))
+/// Takes the numbers of the sessions of those that lost an address, to be revoked at the end of the transaction: tokens that
+/// carry it die, and the sessions go on with their next refresh.
+pub(super) fn drop_numbers(db: &mut Connection, losers: &[User]) -> Result<Vec<Option<i64>>, StoreError> {
+    let ids: Vec<&str> = losers.iter().map(|loser| loser.id.as_str()).collect();
+    if ids.is_empty() { Ok(Vec::new()) } else { sessions::drop_numbers(db, &ids) }
 }
 
 /// What became of an address that an operator freed.
@@ -148,22 +163,26 @@ impl Issuer {
     ) -> Result<FreedAddress, OperatorError> {
         let (rest, until) = (self.rest(), self.revoked_until());
         let free = move |db: &mut Connection| {
+            users::will_insert_several(db)?; // who leaves an address takes the same lock as who takes one
             let mut spelled = address.as_deref().map(spellings).unwrap_or_default();
             if let Some(id) = id {
                 let Some(user) = users::hold_by_id(db, &id)? else { return Ok(FreedAddress::default()) };
                 spelled = own_address(user, address.is_some(), &spelled)?;
             }
-            let mut freed = FreedAddress::default();
-            for email in spelled {
-                freed.holders.extend(drop_email(db, &email, false, until)?);
-                freed.rested |= rest.end_of_address(db, &email)?;
-            }
-            Ok(freed)
+            let emails: Vec<&str> = spelled.iter().map(String::as_str).collect();
+            let holders = users::drop_emails(db, &emails, false)?;
+            let numbers = drop_numbers(db, &holders)?;
+            let rested = rest.end_of_addresses(db, &emails)?;
+            revocation::revoke(db, numbers, until)?;
+            Ok(FreedAddress { holders, rested })
         };
         let describe = |done: &Result<FreedAddress, OperatorError>| {
-            let holders = done.as_ref().map(|freed| freed.holders.as_slice()).unwrap_or_default();
-            let one = |user: &User| Event::email_freed(&user.id, "operator");
-            holders.iter().map(one).collect::<Vec<_>>()
+            let Ok(FreedAddress { holders, rested }) = done else { return Vec::new() };
+            if holders.is_empty() && *rested {
+                // It is not known whose it was.
+                return vec![Event::of(EventKind::EmailFreed).with("why", "operator")];
+            }
+            holders.iter().map(|user| Event::email_freed(&user.id, "operator")).collect()
         };
         let freed = self.write_recorded(free, describe).await?;
         self.lists.announce();

@@ -2,9 +2,9 @@
 //! tell a name with an account from one without.
 //!
 //! Names are spread over slots by a keyed digest, and one account is chosen for each slot, once. So the cost of a name does not
-//! change when others register; it changes as that account's hash does, when its owner logs in. An import brings hashes of
-//! other kinds, so it clears the choices. Each choice also ends after [`CHOSEN_FOR`], so that the first accounts of a service do
-//! not stand in for ever; but not by a clock that is in doubt, which chooses nothing.
+//! change when others register; it changes as that account's hash does, when its owner logs in. An import that
+//! brings hashes of other kinds clears the choices. Each choice also ends after [`CHOSEN_FOR`], so that the first accounts of a
+//! service do not stand in for ever; but not by a clock that is in doubt, which chooses nothing.
 
 use super::{Issuer, Moment};
 use crate::store::{Connection, StoreError, stand_ins, users};

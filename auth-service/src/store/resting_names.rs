@@ -4,6 +4,7 @@ use diesel::prelude::*;
 
 use super::connection::{Connection, MultiBackend};
 use super::error::StoreError;
+use super::locks;
 use super::schema::resting_names::dsl;
 
 /// What a digest is of.
@@ -55,6 +56,15 @@ pub fn among(connection: &mut Connection, digests: &[String]) -> Result<Vec<Rest
     Ok(found.select(RestingName::as_select()).load(connection)?)
 }
 
+/// The same, and holds them until the transaction ends.
+///
+/// # Errors
+/// The database's.
+pub fn hold(connection: &mut Connection, digests: &[String]) -> Result<Vec<RestingName>, StoreError> {
+    locks::resting_names_in_order(connection, digests)?;
+    among(connection, digests)
+}
+
 /// Stores a name that is given up, in place of what was known of it.
 ///
 /// # Errors
@@ -87,6 +97,7 @@ pub fn count(connection: &mut Connection, owner: &str, kind: Kind, since: i64) -
 /// # Errors
 /// The database's.
 pub fn disown(connection: &mut Connection, owner: &str) -> Result<(), StoreError> {
+    locks::own_resting_names_in_order(connection, owner)?;
     let own = dsl::resting_names.filter(dsl::owner.eq(owner));
     diesel::update(own).set(dsl::owner.eq(None::<String>)).execute(connection)?;
     Ok(())

@@ -158,7 +158,7 @@ pub fn give_number(connection: &mut Connection, id: &str, number: i64) -> Result
 /// # Errors
 /// The database's.
 pub fn hold_all(connection: &mut Connection, user_id: &str) -> Result<(), StoreError> {
-    locks::sessions_in_order(connection, user_id, Which::All)
+    locks::sessions_in_order(connection, &[user_id], Which::All)
 }
 
 /// Ends a session, and gives it; `None` when it had ended before.
@@ -184,7 +184,7 @@ pub fn end_all(
     except: &str,
     now: i64,
 ) -> Result<Vec<Option<i64>>, StoreError> {
-    locks::sessions_in_order(connection, user_id, Which::Open)?;
+    locks::sessions_in_order(connection, &[user_id], Which::Open)?;
     let open = dsl::sessions.filter(dsl::user_id.eq(user_id)).filter(dsl::ended_at.is_null());
     let change =
         diesel::update(open.filter(dsl::id.ne(except))).set((dsl::ended_at.eq(now), dsl::expires_at.eq(now)));
@@ -206,15 +206,15 @@ pub fn end_everything(connection: &mut Connection, now: i64) -> Result<usize, St
     Ok(ended)
 }
 
-/// Takes away the numbers of an account's open sessions, and gives them: the sessions go on under new ones.
+/// Takes away the numbers of the open sessions of these accounts, and gives them: the sessions go on under new ones.
 ///
-/// The caller holds the account, as for [`end_all`].
+/// The caller holds the accounts, as for [`end_all`].
 ///
 /// # Errors
 /// The database's.
-pub fn drop_numbers(connection: &mut Connection, user_id: &str) -> Result<Vec<Option<i64>>, StoreError> {
-    locks::sessions_in_order(connection, user_id, Which::Open)?;
-    let open = || dsl::sessions.filter(dsl::user_id.eq(user_id)).filter(dsl::ended_at.is_null());
+pub fn drop_numbers(connection: &mut Connection, user_ids: &[&str]) -> Result<Vec<Option<i64>>, StoreError> {
+    locks::sessions_in_order(connection, user_ids, Which::Open)?;
+    let open = || dsl::sessions.filter(dsl::user_id.eq_any(user_ids)).filter(dsl::ended_at.is_null());
     // The first update changes nothing: it holds the rows, so that of two that end or renumber a session one gets its number.
     // It holds those without a number as well: a refresh that is giving them one saw the rights of before.
     let held = diesel::update(open()).set(dsl::number.eq(dsl::number)).returning(dsl::number);

@@ -5,6 +5,7 @@ use diesel::sql_types::{BigInt, Text};
 
 use super::connection::Connection;
 use super::error::StoreError;
+use super::locks;
 use super::schema::{stand_ins, users};
 
 /// Hash of the account at `slot`, as it is now; `None` when none was chosen since `since`, in unix seconds.
@@ -27,6 +28,7 @@ pub fn choose(
     now: i64,
     since: i64,
 ) -> Result<(), StoreError> {
+    locks::stand_in_account(connection, user_id)?;
     let upsert = "INSERT INTO stand_ins (slot, user_id, chosen_at) SELECT $1, id, $2 FROM users WHERE id = $3 \
          ON CONFLICT (slot) DO UPDATE SET user_id = excluded.user_id, chosen_at = excluded.chosen_at \
          WHERE stand_ins.chosen_at < $4";
@@ -44,6 +46,7 @@ pub fn choose(
 /// # Errors
 /// The database's.
 pub fn forget_all(connection: &mut Connection) -> Result<(), StoreError> {
+    locks::stand_ins_in_order(connection)?;
     diesel::delete(stand_ins::table).execute(connection)?;
     Ok(())
 }

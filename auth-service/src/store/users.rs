@@ -77,7 +77,7 @@ pub fn insert_one_of_several(connection: &mut Connection, user: &User) -> Result
     Ok(())
 }
 
-/// Comes first in a transaction that inserts several accounts: see [`locks`].
+/// Comes first in a transaction that inserts several accounts, or takes an address from one: see [`locks`].
 ///
 /// # Errors
 /// The database's.
@@ -280,25 +280,34 @@ pub fn set_name_history(
     Ok(())
 }
 
-/// Takes an address away from the account that has it, and gives the account as it is without. With `unverified_only`, an
-/// address that was verified stays. Logins in flight, which saw it, do not succeed.
+/// Takes addresses away from the accounts that have them, and gives the accounts as they are without, in the order of their
+/// ids. With `unverified_only`, addresses that were verified stay. Logins in flight, which saw them, do not succeed.
+///
+/// The transaction began with [`will_insert_several`].
 ///
 /// # Errors
 /// The database's.
-pub fn drop_email(
+pub fn drop_emails(
     connection: &mut Connection,
-    email: &str,
+    emails: &[&str],
     unverified_only: bool,
-) -> Result<Option<User>, StoreError> {
-    let either = dsl::email_verified.eq_any([false, !unverified_only]);
-    let account = dsl::users.filter(dsl::email.eq(email)).filter(either);
-    let change = (
-        dsl::email.eq(None::<String>),
-        dsl::email_verified.eq(false),
-        dsl::auth_version.eq(dsl::auth_version + 1),
-    );
-    let returning = <User as Selectable<MultiBackend>>::construct_selection();
-    Ok(diesel::update(account).set(change).returning(returning).get_result(connection).optional()?)
+) -> Result<Vec<User>, StoreError> {
+    let either = || dsl::email_verified.eq_any([false, !unverified_only]);
+    let holders = dsl::users.filter(dsl::email.eq_any(emails)).filter(either());
+    let holders: Vec<String> = holders.order(dsl::id).select(dsl::id).load(connection)?;
+    let mut losers = Vec::new();
+    for id in holders {
+        let account = dsl::users.find(id).filter(dsl::email.eq_any(emails)).filter(either());
+        let change = (
+            dsl::email.eq(None::<String>),
+            dsl::email_verified.eq(false),
+            dsl::auth_version.eq(dsl::auth_version + 1),
+        );
+        let returning = <User as Selectable<MultiBackend>>::construct_selection();
+        let loser = diesel::update(account).set(change).returning(returning).get_result(connection);
+        losers.extend(loser.optional()?);
+    }
+    Ok(losers)
 }
 
 /// The address of an account that may be written in another way than the rules of today want.
@@ -345,6 +354,7 @@ pub fn respell_email(
     email: &str,
     respelled: &str,
 ) -> Result<bool, StoreError> {
+    locks::names_alone(connection)?;
     let account = dsl::users.find(id).filter(dsl::email.eq(email));
     Ok(diesel::update(account).set(dsl::email.eq(respelled)).execute(connection)? == 1)
 }
@@ -354,6 +364,7 @@ pub fn respell_email(
 /// # Errors
 /// The database's.
 pub fn delete(connection: &mut Connection, id: &str, auth_version: i64) -> Result<bool, StoreError> {
+    locks::deleted_account(connection, id)?;
     let unchanged = dsl::users.find(id).filter(dsl::auth_version.eq(auth_version));
     Ok(diesel::delete(unchanged).execute(connection)? == 1)
 }

@@ -473,3 +473,63 @@ async fn a_jump_of_the_databases_clock_is_doubted_in_the_same_way() {
     assert!(service.revokes(&third).await && service.revokes(&ended).await);
     assert_eq!((service.count("sessions"), service.count("revocations")), (3, 2));
 }
+
+async fn rename(service: &Service, tokens: &Tokens, to: &str) {
+    let body = json!({ "username": to, "current_password": PASSWORD });
+    let answer = service.send_as(Method::PATCH, "/me", &tokens.access, &body).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+}
+
+async fn assert_rests(service: &Service, username: &str) {
+    let body = json!({ "username": username, "password": PASSWORD });
+    service.post("/register", &body).await.assert_problem(409, "username_taken");
+}
+
+#[actix_web::test]
+async fn a_clock_that_is_ahead_for_a_moment_frees_no_name_at_rest() {
+    let (service, operator) = trusted(&[]).await;
+    let alice = service.register_and_login("alice").await;
+    rename(&service, &alice, "alicia").await;
+    for ahead in [91 * DAY, 500 * DAY] {
+        jump(&service, ahead).await;
+        assert_rests(&service, "alice").await;
+        assert_eq!(clean_up(&operator).await, 0);
+        jump(&service, -ahead).await;
+        assert_rests(&service, "alice").await;
+    }
+    // When the clock is believed, its time is over as ever.
+    pass(&service, 91 * DAY);
+    service.register("alice").await;
+}
+
+#[actix_web::test]
+async fn a_name_that_is_given_up_while_the_clock_is_behind_rests_for_as_long() {
+    let (service, _) = trusted(&[]).await;
+    service.register("alice").await;
+    jump(&service, -91 * DAY).await;
+    let alice = service.login("alice").await;
+    rename(&service, &alice, "alicia").await;
+    jump(&service, 91 * DAY).await;
+    pass(&service, HOUR + 1);
+    assert!(!is_in_doubt(&service).await);
+    assert_rests(&service, "alice").await;
+    pass(&service, 89 * DAY);
+    assert_rests(&service, "alice").await;
+    pass(&service, DAY);
+    service.register("alice").await;
+}
+
+#[actix_web::test]
+async fn while_the_clock_is_in_doubt_a_name_that_changed_hands_is_not_enough_for_operators() {
+    let (service, operator) = trusted(&[]).await;
+    let alice = service.register_and_login("alice").await;
+    rename(&service, &alice, "alicia").await;
+    pass(&service, 91 * DAY);
+    service.register("alice").await;
+    assert!(operator.set_disabled("alice", true).await.is_err());
+    set_forward(&service, 91 * DAY);
+    assert!(operator.set_disabled("alice", true).await.is_err());
+    set_forward(&service, -91 * DAY);
+    pass(&service, 91 * DAY);
+    operator.set_disabled("alice", true).await.unwrap().unwrap();
+}

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use auth_service::domain::Issuer;
+use auth_service::domain::import::{Import, Outcome};
 use auth_service::domain::upkeep::Upkeep;
 use diesel::connection::SimpleConnection as _;
 use diesel::{Connection as _, PgConnection};
@@ -275,5 +276,81 @@ async fn names_that_are_taken_from_several_sides_at_once_meet_no_deadlock() {
         judge(&answers);
         assert_eq!((answers[2].status.as_u16(), answers[3].status.as_u16()), (409, 409));
     }
+    assert_eq!(deadlocks(&service), 0);
+}
+
+/// What a transaction beside an import holds, and what it must then get at once.
+const HELD: [(&str, &[&str]); 2] = [
+    (
+        "UPDATE users SET roles = roles WHERE username = 'first'",
+        &["UPDATE users SET roles = roles WHERE username = 'second'", RAISE],
+    ),
+    (
+        "UPDATE sessions SET number = number \
+         WHERE user_id = (SELECT id FROM users WHERE username = 'first')",
+        &[RAISE],
+    ),
+];
+const RAISE: &str = "UPDATE status_lists SET revision = revision";
+
+#[actix_web::test]
+async fn an_import_that_takes_two_addresses_holds_no_list_while_it_waits_for_an_account() {
+    for (held, free) in HELD {
+        let service = Service::start().await;
+        let mut losers = Vec::new();
+        for username in ["first", "second"] {
+            let email = format!("{username}@example.com");
+            let body = json!({ "username": username, "password": PASSWORD, "email": email });
+            assert_eq!(service.post("/register", &body).await.status, 201);
+            losers.push(service.login(username).await);
+        }
+        // The other way round than their ids.
+        let owner = |loser: &str| Import {
+            username: format!("owner-of-{loser}"),
+            password_hash: HASH.to_owned(),
+            email: Some(format!("{loser}@example.com")),
+            email_verified: true,
+            ..Import::default()
+        };
+        let batch = ["second", "first"].map(|loser| Ok(owner(loser))).into();
+        let operator = service.operator().await;
+        let mut beside = (DATABASE == Database::Postgresql).then(|| Beside::begin(&service, held));
+        let check = async {
+            let Some(mut beside) = beside.take() else { return };
+            let waiting = "pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+            service.wait_until("the import waits", async || service.count(waiting) > 0).await;
+            let got: Vec<bool> = free.iter().map(|statement| beside.also(statement)).collect();
+            beside.end();
+            assert!(got.iter().all(|got| *got), "{held}: {free:?}: {got:?}");
+        };
+        let (outcomes, ()) = join(operator.import(batch, None), check).await;
+        let outcomes = outcomes.unwrap();
+        assert!(outcomes.iter().all(|outcome| matches!(outcome, Outcome::Created(_))), "{outcomes:?}");
+        assert_eq!(service.count("users WHERE email IS NOT NULL AND email_verified"), 2);
+        assert_eq!((service.count("revocations"), deadlocks(&service)), (2, 0));
+        for loser in losers {
+            assert!(service.revokes(&loser).await, "its tokens carried the address");
+        }
+    }
+}
+
+#[actix_web::test]
+async fn an_operator_who_frees_an_address_takes_the_lock_of_names_first() {
+    let service = Service::start().await;
+    let body = json!({ "username": "alice", "password": PASSWORD, "email": "a@example.com" });
+    assert_eq!(service.post("/register", &body).await.status, 201);
+    let operator = service.operator().await;
+    let names = "SELECT pg_advisory_xact_lock(1851878757)"; // "name"
+    let mut beside = (DATABASE == Database::Postgresql).then(|| Beside::begin(&service, names));
+    let check = async {
+        let Some(mut beside) = beside.take() else { return };
+        let waiting = "pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        service.wait_until("it waits for the names", async || service.count(waiting) > 0).await;
+        let got = beside.also("UPDATE users SET roles = roles");
+        beside.end();
+        assert!(got, "it held the account");
+    };
+    let (freed, ()) = join(operator.free_email(Some("a@example.com".to_owned()), None), check).await;
+    assert_eq!(freed.unwrap().holders.len(), 1);
     assert_eq!(deadlocks(&service), 0);
 }

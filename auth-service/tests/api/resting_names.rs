@@ -338,6 +338,14 @@ async fn an_operator_who_calls_an_account_by_a_name_that_changed_hands_is_asked_
     assert!(matches!(other, Err(OperatorError::Mismatch { .. })), "{other:?}");
     let unknown = AccountRef { id: Some("0".to_owned()), username: Some("alice".to_owned()) };
     assert!(operator.change_roles(unknown, admin(), vec![]).await.unwrap().is_none());
+    // Another name in between changes nothing, nor is that one known for longer.
+    assert_eq!(rename(&service, "alice", "malice").await.status, 200);
+    let other = operator.change_roles("malice", admin(), vec![]).await;
+    assert!(matches!(other, Err(OperatorError::ChangedHands(_))), "{other:?}");
+    assert_eq!(rename(&service, "malice", "alice").await.status, 200);
+    let roles = operator.change_roles("alice", admin(), vec![]).await;
+    let Err(OperatorError::ChangedHands(again)) = roles else { panic!("{roles:?}") };
+    assert_eq!(again, who);
     // Names that were new, and those that their owners came back to, are enough, and so is this one in time.
     operator.change_roles("alicia", vec![], vec![]).await.unwrap().unwrap();
     assert_eq!(rename(&service, "alicia", "alison").await.status, 200);

@@ -56,13 +56,15 @@ async fn an_import_and_the_passing_of_half_a_year_bring_another_choice() {
     let service = Service::start().await;
     register_some(&service, "first").await;
     try_names(&service).await;
-    let import = Import {
-        username: "imported".to_owned(),
-        password_hash: chosen(&service).await.into_iter().flatten().next().unwrap(),
-        ..Import::default()
-    };
-    service.operator().await.import(vec![Ok(import)], None).await.unwrap();
-    assert_eq!(service.count("stand_ins"), 0);
+    let before = service.count("stand_ins");
+    let like_ours = chosen(&service).await.into_iter().flatten().next().unwrap();
+    let other_cost = like_ours.replacen("$04$", "$05$", 1);
+    assert_ne!(like_ours, other_cost);
+    for (username, password_hash, left) in [("like-ours", like_ours, before), ("other", other_cost, 0)] {
+        let import = Import { username: username.to_owned(), password_hash, ..Import::default() };
+        service.operator().await.import(vec![Ok(import)], None).await.unwrap();
+        assert_eq!(service.count("stand_ins"), left, "{username}");
+    }
     try_names(&service).await;
     let slots = service.count("stand_ins");
     let at_the_beginning = || service.count("stand_ins WHERE chosen_at = 1800000000");

@@ -2,9 +2,9 @@
 
 use super::{Event, EventKind};
 use crate::domain::Issuer;
+use crate::domain::operators::{NamedAccount, OperatorError, find_named};
 use crate::store::StoreError;
 use crate::store::audit_events::{self, AuditEvent, Filter, Place};
-use crate::store::users::{self, Login};
 
 /// A part of the list.
 #[derive(Debug, Clone, Default)]
@@ -71,13 +71,13 @@ impl Issuer {
         Ok(page)
     }
 
-    /// The id under which the trail knows what an operator calls by a user name; anything else is an id already.
+    /// The account that an operator calls by a user name, whose id the trail knows; `None` when none is called so: then it is
+    /// an id already.
     ///
     /// # Errors
-    /// The store's.
-    pub async fn audit_subject(&self, called: &str) -> Result<String, StoreError> {
-        let login = Login::Username(called.to_lowercase());
-        let found = self.store.read(move |db| users::find(db, &login)).await?;
-        Ok(found.map_or_else(|| called.to_owned(), |user| user.id))
+    /// [`OperatorError::ChangedHands`] when the name does not say which account is meant.
+    pub async fn audit_subject(&self, called: &str) -> Result<Option<NamedAccount>, OperatorError> {
+        let (called, since) = (called.to_owned(), self.rest().since());
+        self.store.read(move |db| find_named(db, &called, since)).await
     }
 }

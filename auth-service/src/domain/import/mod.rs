@@ -6,7 +6,7 @@
 pub mod formats;
 mod known;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 pub use known::Rehearsal;
@@ -16,9 +16,9 @@ use super::accounts::parse_username;
 use super::addresses::parse_email;
 use super::audit::{Event, EventKind};
 use super::names::{KnownNames, Rest, Unavailable, Wanted};
-use super::operators::take_unproven_address;
+use super::operators::{drop_numbers, take_unproven_addresses};
 use super::rights::is_role_name;
-use super::{Invalid, Issuer, random, rights};
+use super::{Invalid, Issuer, random, revocation, rights};
 use crate::store::users::{self, User};
 use crate::store::{Connection, StoreError, Unique, stand_ins};
 
@@ -141,6 +141,12 @@ impl Issuer {
         allow_resting: bool,
     ) -> Result<Vec<Outcome>, StoreError> {
         let (rest, until) = (self.rest(), self.revoked_until());
+        let of_other_kinds: HashSet<String> = batch
+            .iter()
+            .flatten()
+            .filter(|(user, _)| !self.hasher.makes_such(&user.password_hash))
+            .map(|(user, _)| user.id.clone())
+            .collect();
         let described = Arc::clone(&batch);
         let describe = move |done: &Result<Stored, StoreError>| match done {
             Ok((outcomes, displaced)) => imported(outcomes, displaced, &described),
@@ -148,19 +154,24 @@ impl Issuer {
         };
         let change = move |db: &mut Connection| {
             users::will_insert_several(db)?;
-            let (mut stored, mut displaced) = (Vec::new(), Vec::new());
-            let store = |db: &mut Connection, user: &User| {
-                displaced.extend(take_unproven_address(db, user, until)?);
-                users::insert_one_of_several(db, user)?;
-                stored.push(user.clone());
+            let mut new = Vec::new();
+            let store = |_: &mut Connection, user: &User| {
+                new.push(user.clone());
                 Ok(None)
             };
             let outcomes = settle(db, &batch, (&rest, allow_resting), store)?;
-            take_names(db, &rest, &stored, allow_resting)?;
-            if !stored.is_empty() {
-                // Hashes of other kinds may have come: names without an account are to be like those with one.
+            // For all lines together, one kind of rows after the other: the order of locks.
+            let losers = take_unproven_addresses(db, &new)?;
+            let mut displaced = leave_unproven_addresses(&mut new);
+            displaced.extend(losers.iter().map(|loser| loser.id.clone()));
+            new.iter().try_for_each(|user| users::insert_one_of_several(db, user))?;
+            let numbers = drop_numbers(db, &losers)?;
+            if new.iter().any(|user| of_other_kinds.contains(&user.id)) {
+                // Hashes of another kind have come: names without an account are to be like those with one.
                 stand_ins::forget_all(db)?;
             }
+            take_names(db, &rest, &new, allow_resting)?;
+            revocation::revoke(db, numbers, until)?;
             Ok::<_, StoreError>((outcomes, displaced))
         };
         let (outcomes, displaced) = self.write_recorded(change, describe).await?;
@@ -241,6 +252,21 @@ fn imported(outcomes: &[Outcome], displaced: &[String], batch: &[Checked]) -> Ve
     events
 }
 
+/// Within a batch, an address that is not verified gives way to a later line for which it is: the ids of the accounts that come
+/// without.
+fn leave_unproven_addresses(new: &mut [User]) -> Vec<String> {
+    let verified = new.iter().filter(|user| user.email_verified).filter_map(|user| user.email.clone());
+    let verified: HashSet<String> = verified.collect();
+    let gives_way = |user: &&mut User| {
+        !user.email_verified && user.email.as_ref().is_some_and(|email| verified.contains(email))
+    };
+    let leave = |user: &mut User| {
+        user.email = None;
+        user.id.clone()
+    };
+    new.iter_mut().filter(gives_way).map(leave).collect()
+}
+
 /// Takes the names of accounts that were stored in this transaction. One that began to rest meanwhile is a conflict: the
 /// next try sees it.
 fn take_names(
@@ -249,7 +275,7 @@ fn take_names(
     stored: &[User],
     allow_resting: bool,
 ) -> Result<(), StoreError> {
-    let known = rest.known(db, stored.iter())?;
+    let known = rest.hold_known(db, stored.iter())?;
     for user in stored.iter().filter(|user| rest.is_known(&known, user)) {
         let taken = rest.take(db, &user.id, Wanted::all_of(user, allow_resting))?;
         taken.map_err(|unavailable| StoreError::Conflict(unavailable.what()))?;

@@ -126,6 +126,12 @@ impl Hasher {
         self.hashing.kind_of(stored)
     }
 
+    /// Whether a stored hash is like a new one: of the same kind and cost, and with the current pepper.
+    #[must_use]
+    pub fn makes_such(&self, stored: &str) -> bool {
+        self.hashing.makes_such(stored)
+    }
+
     /// Runs `work`, which also says how many hashes it made, in this turn. Only the first work of a turn is run.
     async fn run<T: Send + 'static>(
         &self,

@@ -120,14 +120,17 @@ impl StatusLists {
 
 /// Revokes numbers until `until`, in the transaction that ended what they stood for.
 ///
-/// This comes last in a transaction, and lists are raised in the order of their ids: so no two wait for each other.
+/// This comes last in a transaction and once, numbers are written and lists are raised in their order: so no two wait for
+/// each other.
 pub(super) fn revoke(
     db: &mut Connection,
     numbers: impl IntoIterator<Item = Option<i64>>,
     until: i64,
 ) -> Result<(), StoreError> {
+    let mut numbers: Vec<i64> = numbers.into_iter().flatten().collect();
+    numbers.sort_unstable();
     let mut lists = BTreeSet::new();
-    for number in numbers.into_iter().flatten() {
+    for number in numbers {
         revocations::insert(db, number, until)?;
         lists.insert(number / LIST_SIZE);
     }

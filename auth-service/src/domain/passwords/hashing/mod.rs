@@ -125,6 +125,12 @@ impl Hashing {
         self.read(stored).map(|(_, hash)| hash.kind())
     }
 
+    /// Whether a stored hash is like a new one: of the same kind and cost, and with the current pepper.
+    #[must_use]
+    pub fn makes_such(&self, stored: &str) -> bool {
+        self.read(stored).is_ok_and(|(pepper, hash)| self.is_current(pepper, &hash))
+    }
+
     /// The hash of a new password; `None` when the scheme cannot take it.
     pub(super) fn hash(&self, password: &str) -> Option<String> {
         let normal = normalized(password);
