@@ -1,5 +1,6 @@
 //! What the settings mean to the domain: each part of it is told its rules in its own terms, and knows no settings.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use service_kit::{Capacity, Descriptors};
@@ -103,6 +104,7 @@ pub(super) fn audit_rules(settings: &Settings) -> AuditRules {
             per_second: settings.audit.refusals_per_second,
             from_source: rate(settings.audit.refusals_from_source),
             of_holder: rate(settings.audit.refusals_of_holder),
+            first_of_holder: rate(settings.audit.first_refusals_of_holder),
             interval: settings.audit.refusals_interval,
         },
     }
@@ -125,11 +127,10 @@ pub(super) fn rates(settings: &Settings) -> Rates {
 }
 
 pub(super) fn grant_limits(settings: &Settings) -> GrantLimits {
+    let many = |setting| settings.limits.enabled.then(|| RateLimit::with_places(rate(setting), MANY_PLACES));
     GrantLimits {
-        session_refresh: settings
-            .limits
-            .enabled
-            .then(|| RateLimit::with_places(rate(settings.limits.session_refresh), MANY_PLACES)),
+        session_refresh: many(settings.limits.session_refresh),
+        account_refresh: many(settings.limits.account_refresh).map(Arc::new),
         client_grant: limit(settings, settings.limits.client_grant),
     }
 }

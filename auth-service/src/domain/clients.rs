@@ -171,12 +171,14 @@ impl Issuer {
         Ok(self.changed(self.write_recorded(change, describe).await)?.map(|_| secret))
     }
 
-    /// Revokes every token of a client.
+    /// Revokes every token of a client. The audit trail says so if there was anything to revoke: tokens without a place in a
+    /// status list (HS256) go on, and what is revoked already is not revoked again.
     pub(super) async fn revoke_client_tokens(&self, client: Client) -> Result<(), StoreError> {
         let until = self.revoked_until();
         let event = Event::of(EventKind::TokenRevoked).to(client_id(&client.name));
-        let describe = |done: &Result<(), StoreError>| done.is_ok().then_some(event);
-        self.changed(self.write_recorded(move |db| revoke_tokens(db, &client, until), describe).await)
+        let describe = |revoked: &Result<bool, StoreError>| matches!(revoked, Ok(true)).then_some(event);
+        let revoked = self.write_recorded(move |db| revoke_tokens(db, &client, until), describe).await;
+        self.changed(revoked).map(|_| ())
     }
 
     /// The client with this id and secret (RFC 6749 section 2.3); `None` when there is none, or it is disabled.
@@ -274,13 +276,14 @@ fn to_client(changed: &Result<Option<Client>, StoreError>, kind: EventKind) -> O
     Some(Event::of(kind).to(client_id(&changed.as_ref().ok()?.as_ref()?.name)))
 }
 
-/// The client's next token gets another number.
-fn revoke_tokens(db: &mut Connection, client: &Client, until: i64) -> Result<(), StoreError> {
+/// The client's next token gets another number. Gives whether tokens were revoked.
+fn revoke_tokens(db: &mut Connection, client: &Client, until: i64) -> Result<bool, StoreError> {
     match client.number {
         Some(number) if clients::drop_number(db, &client.name, number)? => {
-            revocation::revoke(db, [Some(number)], until)
+            revocation::revoke(db, [Some(number)], until)?;
+            Ok(true)
         }
-        _ => Ok(()),
+        _ => Ok(false),
     }
 }
 

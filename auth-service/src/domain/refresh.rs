@@ -1,12 +1,14 @@
 //! Refreshing (RFC 6749 section 6): a token is used once, and a use that is repeated because of a lost answer or a second
 //! tab logs nobody out.
 
+use std::sync::Arc;
+
 use secrecy::{ExposeSecret, SecretString};
 
 use super::audit::{Event, EventKind, Origin, Reason};
 use super::clock::TOLERANCE;
 use super::keyring::{KeyringError, RefreshToken};
-use super::rate::TooMany;
+use super::rate::{RateLimit, TooMany};
 use super::rights::Roles;
 use super::sessions::{Device, Grant};
 use super::{Issuer, Moment, revocation, seconds};
@@ -33,7 +35,7 @@ pub enum RefreshError {
     /// Not one of ours, used before, or its session has ended.
     #[error("invalid refresh token")]
     InvalidGrant,
-    /// The session is refreshed too often. Its refresh token is as good as before.
+    /// The session is refreshed too often, or the sessions of its account together. The refresh token is as good as before.
     #[error(transparent)]
     TooMany(#[from] TooMany),
     /// It came in a cookie, with a CSRF token that is not the session's.
@@ -62,6 +64,8 @@ enum Outcome {
     Granted(Box<Granted>),
     /// There is nothing to continue.
     Refused,
+    /// The sessions of the account of this id are refreshed too often.
+    TooMany(String, TooMany),
     /// It should not have been used: its session was ended now.
     Ended(Session, Reuse),
 }
@@ -169,6 +173,8 @@ struct Use {
     spare: Option<i64>,
     /// Until when a revocation is remembered, in unix seconds.
     until: i64,
+    /// Refreshes of one account.
+    account_limit: Option<Arc<RateLimit>>,
 }
 
 impl Issuer {
@@ -207,6 +213,7 @@ impl Issuer {
             moment: self.moment(),
             spare,
             until: self.revoked_until(),
+            account_limit: self.grant_limits.account_refresh.clone(),
         };
         let session = attempt.token.session_id.clone();
         let rows = self.policy.refresh_rows;
@@ -219,6 +226,7 @@ impl Issuer {
                 Ok(self.grant(&session, &user, audience, scope)?)
             }
             Outcome::Refused => Err(RefreshError::InvalidGrant),
+            Outcome::TooMany(_, too_many) => Err(too_many.into()),
             Outcome::Ended(session, why) => {
                 self.lists.announce();
                 log::warn!(
@@ -235,7 +243,7 @@ impl Issuer {
     fn give_back(&self, spare: Option<i64>, outcome: &Result<Outcome, RefreshError>) {
         let unused = match outcome {
             Ok(Outcome::Granted(granted)) => granted.session.number != spare,
-            Ok(Outcome::Refused | Outcome::Ended(..)) => true,
+            Ok(Outcome::Refused | Outcome::TooMany(..) | Outcome::Ended(..)) => true,
             Err(error) => !matches!(error, RefreshError::Store(_)),
         };
         if let Some(spare) = spare.filter(|_| unused) {
@@ -246,12 +254,16 @@ impl Issuer {
 
 impl Use {
     fn run(&self, db: &mut Connection) -> Result<Outcome, RefreshError> {
-        let Some((before, _)) = self.open(db)? else { return Ok(Outcome::Refused) };
+        let Some((before, user)) = self.open(db)? else { return Ok(Outcome::Refused) };
         if !before.is_alive(self.moment.now) {
             return self.expired(db, before);
         }
         // What was asked for is checked before the token is used up, and an error undoes its use.
         let audience = self.audience_for(&before).ok_or(RefreshError::InvalidTarget)?;
+        // Here, because the token does not say whose it is. An account may have any number of sessions.
+        if let Err(too_many) = self.account_limit.as_ref().map_or(Ok(()), |limit| limit.check(&user.id)) {
+            return Ok(Outcome::TooMany(user.id, too_many));
+        }
         let numbered = before.number.is_some();
         let rotated = sessions::rotate(db, &before.id, &self.rotation(&before), self.spare, numbered)?;
         // Look again: at what somebody left who was faster, now or earlier; or, with the session in hand, at what rights
@@ -372,6 +384,12 @@ fn event_of(session: String, outcome: &Result<Outcome, RefreshError>, rows: Refr
             granted.last_use.event(rows)?.to(&granted.user.id)
         }
         Ok(Outcome::Refused) => Event::refused(EventKind::TokenRefreshed, Reason::SessionEnded),
+        // One budget for all sessions of the account.
+        Ok(Outcome::TooMany(account, _)) => {
+            Event::refused(EventKind::TokenRefreshed, Reason::TooManyRequests)
+                .to(account)
+                .by_holder_of(account)
+        }
         Ok(Outcome::Ended(session, why)) => {
             let reason = match why {
                 Reuse::Replayed => Reason::Replayed,

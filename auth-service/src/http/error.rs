@@ -228,7 +228,8 @@ impl From<RefreshError> for OAuthError {
                 Self::bad_request("invalid_grant", "The refresh token is not valid.")
             }
             RefreshError::TooMany(too_many) => {
-                too_many_requests(too_many, "This session is refreshed too often.").into()
+                too_many_requests(too_many, "This session is refreshed too often, or all of its account are.")
+                    .into()
             }
             RefreshError::CsrfToken => Cause::CsrfToken.into(),
             RefreshError::InvalidScope => {

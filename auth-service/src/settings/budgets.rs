@@ -9,9 +9,11 @@ use super::{Rate, Settings};
 impl Settings {
     pub(super) fn check_budgets(&self) -> Result<(), SettingsError> {
         check_rate("limits.session_refresh", self.limits.session_refresh)?;
+        check_rate("limits.account_refresh", self.limits.account_refresh)?;
         check_rate("limits.client_grant", self.limits.client_grant)?;
         check_rate("audit.refusals_from_source", self.audit.refusals_from_source)?;
         check_rate("audit.refusals_of_holder", self.audit.refusals_of_holder)?;
+        check_rate("audit.first_refusals_of_holder", self.audit.first_refusals_of_holder)?;
         let meant = Duration::from_secs(1)..=Duration::from_secs(3600);
         if meant.contains(&self.audit.refusals_interval) {
             return Ok(());
@@ -38,9 +40,20 @@ mod tests {
         let rows = [
             ("AUTH__LIMITS__SESSION_REFRESH__AT_ONCE", "0", "limits.session_refresh.at_once"),
             ("AUTH__LIMITS__SESSION_REFRESH__PER_MINUTE", "0", "limits.session_refresh.per_minute"),
+            ("AUTH__LIMITS__ACCOUNT_REFRESH__AT_ONCE", "2000000", "limits.account_refresh.at_once"),
+            ("AUTH__LIMITS__ACCOUNT_REFRESH__PER_MINUTE", "0", "limits.account_refresh.per_minute"),
             ("AUTH__LIMITS__CLIENT_GRANT__AT_ONCE", "2000000", "limits.client_grant.at_once"),
+            ("AUTH__LIMITS__CLIENT_GRANT__PER_MINUTE", "0", "limits.client_grant.per_minute"),
             ("AUTH__AUDIT__REFUSALS_FROM_SOURCE__AT_ONCE", "0", "audit.refusals_from_source.at_once"),
+            ("AUTH__AUDIT__REFUSALS_FROM_SOURCE__PER_MINUTE", "0", "audit.refusals_from_source.per_minute"),
+            ("AUTH__AUDIT__REFUSALS_OF_HOLDER__AT_ONCE", "2000000", "audit.refusals_of_holder.at_once"),
             ("AUTH__AUDIT__REFUSALS_OF_HOLDER__PER_MINUTE", "0", "audit.refusals_of_holder.per_minute"),
+            ("AUTH__AUDIT__FIRST_REFUSALS_OF_HOLDER__AT_ONCE", "0", "audit.first_refusals_of_holder.at_once"),
+            (
+                "AUTH__AUDIT__FIRST_REFUSALS_OF_HOLDER__PER_MINUTE",
+                "0",
+                "audit.first_refusals_of_holder.per_minute",
+            ),
             ("AUTH__AUDIT__REFUSALS_INTERVAL", "2h", "audit.refusals_interval"),
             ("AUTH__AUDIT__REFRESHES", "some", "refreshes"),
             ("AUTH__LOG__AT_ONCE", "0", "log.at_once"),

@@ -195,6 +195,7 @@ pub struct Audit {
     pub refusals_per_second: u32,
     pub refusals_from_source: Rate,
     pub refusals_of_holder: Rate,
+    pub first_refusals_of_holder: Rate,
     #[serde(with = "humantime_serde")]
     pub refusals_interval: Duration,
     pub refreshes: Refreshes,
@@ -227,6 +228,7 @@ pub struct Limits {
     pub register: Rate,
     pub refresh: Rate,
     pub session_refresh: Rate,
+    pub account_refresh: Rate,
     pub client_grant: Rate,
 }
 

@@ -157,6 +157,7 @@ async fn refusals_of_one_user_at_admin_are_all_counted_and_hide_no_other_user() 
     let service = Service::with(&[
         ("AUTH__AUDIT__REFUSALS_OF_HOLDER__AT_ONCE", "5"),
         ("AUTH__AUDIT__REFUSALS_OF_HOLDER__PER_MINUTE", "1"),
+        ("AUTH__AUDIT__FIRST_REFUSALS_OF_HOLDER__AT_ONCE", "1"),
     ])
     .await;
     let mallory = service.register("mallory").await["id"].clone();
@@ -173,6 +174,37 @@ async fn refusals_of_one_user_at_admin_are_all_counted_and_hide_no_other_user() 
     assert_eq!((&left_out[0]["holder"], &left_out[0]["sample"]["actor"]), (&mallory, &mallory));
     assert_eq!(stored(&rows, "insufficient_rights") + count(&left_out), 51);
     assert!(count(&left_out) >= 40);
+}
+
+#[actix_web::test]
+async fn eight_users_who_flood_admin_hide_no_first_refusal_of_a_ninth_in_their_network() {
+    let service = Service::with(&[
+        PROXIED,
+        ("AUTH__AUDIT__REFUSALS_OF_HOLDER__AT_ONCE", "5"),
+        ("AUTH__AUDIT__REFUSALS_OF_HOLDER__PER_MINUTE", "1"),
+        ("AUTH__AUDIT__FIRST_REFUSALS_OF_HOLDER__AT_ONCE", "10"),
+    ])
+    .await;
+    for number in 0..8 {
+        let name = format!("mallory-{number}");
+        service.register(&name).await;
+        let flooding = service.login_here(&name).await;
+        for _ in 0..30 {
+            probe_admin(&service, &flooding.access, &format!("203.0.{number}.1")).await;
+        }
+    }
+    let ninth = service.register("alice").await["id"].clone();
+    let token = service.login_here("alice").await.access;
+    for _ in 0..10 {
+        probe_admin(&service, &token, "203.0.113.9").await;
+    }
+    let rows = whole_trail(&service).await;
+    let by_ninth =
+        rows.iter().filter(|row| row.event == "admin_refused" && row.actor.as_deref() == ninth.as_str());
+    assert_eq!(by_ninth.count(), 10);
+    let left_out = omitted(&rows, "admin_refused", "insufficient_rights");
+    assert_eq!(stored(&rows, "insufficient_rights") + count(&left_out), 8 * 30 + 10);
+    assert!(count(&left_out) >= 100, "{left_out:?}");
 }
 
 #[actix_web::test]

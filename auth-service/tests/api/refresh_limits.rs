@@ -17,6 +17,8 @@ const FEW: [(&str, &str); 4] = [
     ("AUTH__LIMITS__CLIENT_GRANT__AT_ONCE", "3"),
     ("AUTH__LIMITS__CLIENT_GRANT__PER_MINUTE", "1"),
 ];
+/// The same for all sessions of an account.
+const FEW_OF_ACCOUNT: (&str, &str) = ("AUTH__LIMITS__ACCOUNT_REFRESH__AT_ONCE", "3");
 /// The tests are a proxy, and say who asks.
 const PROXIED: (&str, &str) = ("AUTH__HTTP__TRUSTED_PROXIES", "127.0.0.1/32");
 
@@ -93,6 +95,61 @@ async fn refusals_of_a_session_that_is_refreshed_too_often_are_in_the_trail_and_
 }
 
 #[actix_web::test]
+async fn many_sessions_of_one_account_with_changing_user_agents_add_no_more_rows_than_the_account_may() {
+    let variables = [
+        PROXIED,
+        ("AUTH__LIMITS__ACCOUNT_REFRESH__AT_ONCE", "8"),
+        ("AUTH__LIMITS__ACCOUNT_REFRESH__PER_MINUTE", "1"),
+        ("AUTH__AUDIT__REFUSALS_OF_HOLDER__AT_ONCE", "2"),
+        ("AUTH__AUDIT__FIRST_REFUSALS_OF_HOLDER__AT_ONCE", "2"),
+    ];
+    let service = Service::with(&variables).await;
+    let mallory = service.register("mallory").await["id"].clone();
+    let other = service.register_and_login("alice").await;
+    let mut sessions = Vec::new();
+    for _ in 0..6 {
+        sessions.push(login_from(&service, "mallory", "192.0.2.1", "Firefox").await);
+    }
+    let (mut granted, mut refused) = (0, 0);
+    for agent in ["curl", "Firefox", "curl", "Firefox", "curl"] {
+        for tokens in &mut sessions {
+            let request = service.request(Method::POST, "/token").header("content-type", FORM);
+            let request = request.header("x-forwarded-for", "192.0.2.1").header("user-agent", agent);
+            let form = format!("grant_type=refresh_token&refresh_token={}", tokens.refresh);
+            let answer = send(request.body(form)).await;
+            if answer.status == 429 {
+                assert_too_many(&answer);
+                refused += 1;
+            } else {
+                *tokens = answer.tokens();
+                granted += 1;
+            }
+        }
+    }
+    assert!((8..30).contains(&granted) && granted + refused == 30, "{granted} and {refused}");
+    service.refresh(&other.refresh).await; // of another account
+    let service = service.restart(&[("AUTH__LIMITS__ACCOUNT_REFRESH__AT_ONCE", "100")]).await;
+    for tokens in &sessions {
+        service.refresh(&tokens.refresh).await; // none was used up
+    }
+    let rows = trail_to_its_end(&service).await;
+    let of_mallory = |row: &&AuditEvent| row.subject.as_deref() == mallory.as_str();
+    let refreshed = rows.iter().filter(of_mallory).filter(|row| row.event == "token_refreshed");
+    let (stored, changed): (Vec<_>, Vec<_>) = refreshed.partition(|row| row.reason.is_some());
+    // Those after the restart came from another address.
+    assert!(changed.len() <= granted + 6, "{granted}: {changed:?}");
+    assert!(
+        stored.iter().all(|row| row.reason.as_deref() == Some("too_many_requests") && row.session.is_some())
+    );
+    assert!((4..refused).contains(&stored.len()), "{refused}: {stored:?}");
+    let omitted = rows.iter().filter(|row| row.event == "refusals_omitted");
+    let details = omitted.map(|row| serde_json::from_str::<Value>(row.details.as_deref().unwrap()).unwrap());
+    let counts =
+        details.filter(|details| details["holder"] == mallory).map(|details| details["count"].as_u64());
+    assert_eq!(stored.len() as u64 + counts.map(Option::unwrap).sum::<u64>(), refused as u64);
+}
+
+#[actix_web::test]
 async fn a_client_that_asks_for_tokens_too_often_is_told_to_wait() {
     let service = Service::with(&FEW).await;
     let (busy, other) =
@@ -107,7 +164,8 @@ async fn a_client_that_asks_for_tokens_too_often_is_told_to_wait() {
 
 #[actix_web::test]
 async fn without_limits_a_session_and_a_client_get_as_many_tokens_as_they_ask_for() {
-    let service = Service::with(&[&FEW[..], &[("AUTH__LIMITS__ENABLED", "false")]].concat()).await;
+    let service =
+        Service::with(&[&FEW[..], &[FEW_OF_ACCOUNT, ("AUTH__LIMITS__ENABLED", "false")]].concat()).await;
     service.register("alice").await;
     let mut tokens = service.login("alice").await;
     let client = service.create_client("busy", &[], &[]).await;

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::json;
 
+use crate::api::audit_budgets::trail_to_its_end;
 use crate::api::support::{Answer, Credentials, FORM, Service, Tokens, send};
 
 #[track_caller]
@@ -186,4 +188,22 @@ async fn requests_that_are_wrong_are_answered_as_rfc_6749_says() {
     }
     service.get(&format!("/revoke?{form}")).await.assert_problem(405, "method_not_allowed");
     assert_alive(&service, &alive).await;
+}
+
+#[actix_web::test]
+async fn a_client_that_takes_back_its_tokens_again_and_again_is_in_the_trail_once_or_never_if_they_go_on() {
+    let hs256: &[_] = &[
+        ("AUTH__TOKENS__ALGORITHM", "HS256"),
+        ("AUTH__TOKENS__SHARED_SECRET", "a shared secret of forty-two bytes, no less"),
+    ];
+    for (variables, rows) in [(&[][..], 1), (hs256, 0)] {
+        let service = Service::with(variables).await;
+        let client = service.create_client("billing", &[], &[]).await;
+        let form = format!("token={}", client_token(&service, &client).await);
+        for answer in join_all((0..10).map(|_| service.post_form_by(&client, "/revoke", &form))).await {
+            assert_done(&answer);
+        }
+        let trail = trail_to_its_end(&service).await;
+        assert_eq!(trail.iter().filter(|row| row.event == "token_revoked").count(), rows, "{variables:?}");
+    }
 }

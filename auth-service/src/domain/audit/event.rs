@@ -172,8 +172,10 @@ impl EventKind {
 pub(super) enum Cost {
     /// A hash, or a session: nobody can have a thousand of it in a second.
     Dear,
-    /// A credential of the user, client or session of this id.
+    /// A credential of the user or client of this id.
     Held(String),
+    /// A refresh token of the session of this id.
+    Session(String),
     /// Nothing.
     Free,
 }
@@ -270,11 +272,14 @@ impl Event {
 
     /// What it cost to be refused for `reason`. A session is named by a genuine token of it alone.
     pub(super) fn cost(&self, reason: Reason, origin: &Origin) -> Cost {
-        let held = || origin.actor().or_else(|| self.session.clone());
         match (&self.holder, reason.is_dear()) {
             (Some(holder), _) => Cost::Held(holder.clone()),
             (None, true) => Cost::Dear,
-            (None, false) => held().map_or(Cost::Free, Cost::Held),
+            (None, false) => match (origin.actor(), &self.session) {
+                (Some(actor), _) => Cost::Held(actor),
+                (None, Some(session)) => Cost::Session(session.clone()),
+                (None, None) => Cost::Free,
+            },
         }
     }
 

@@ -3,7 +3,8 @@
 //! What costs the sender a hash or a session is always stored. Of the rest, those that needed a credential are counted against
 //! its holder, and those that are free for anybody against their source; each for itself by event and reason, so that a flood
 //! of one kind hides no other kind, and a flood from one source no other source. What finds no room is not forgotten: at the
-//! end of an interval there is a row for each holder or source, with a count and a sample.
+//! end of an interval there is a row for each holder or source, with a count and a sample. That there is room for each is true
+//! up to a number of them; so the first refusals of each account and client have room that no other can use up.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -37,6 +38,8 @@ pub struct RefusalRules {
     pub from_source: Rate,
     /// Of those, by the holder of one credential.
     pub of_holder: Rate,
+    /// Of those, by one account or client, before they count against what it shares with others.
+    pub first_of_holder: Rate,
     /// How often the rest is stored as counts.
     pub interval: Duration,
 }
@@ -48,6 +51,7 @@ type What = (EventKind, Reason);
 #[derive(Debug)]
 pub(super) struct Refusals {
     free: Budget,
+    first: RateLimit,
     held: Budget,
     omitted: Mutex<HashMap<What, HashMap<Group, Tally>>>,
 }
@@ -91,6 +95,7 @@ impl Refusals {
             all: RateLimit::new(Rate { at_once, per_minute }),
         };
         Self {
+            first: RateLimit::new(rules.first_of_holder),
             free: budget(rules.from_source, rules.per_second.saturating_mul(2)),
             held: budget(rules.of_holder, rules.of_holder.times(NETWORK * NETWORKS).at_once),
             omitted: Mutex::default(),
@@ -105,7 +110,9 @@ impl Refusals {
         let network = source.map(network_of);
         let (budget, group) = match event.cost(reason, origin) {
             Cost::Dear => return true,
-            Cost::Held(holder) => (&self.held, Group::Holder(holder, network)),
+            Cost::Held(holder) if self.first.check((what, &holder)).is_ok() => return true,
+            // An account may have any number of sessions, so they have no room of their own.
+            Cost::Held(holder) | Cost::Session(holder) => (&self.held, Group::Holder(holder, network)),
             Cost::Free => (
                 &self.free,
                 source.map_or(Group::Others, |source| Group::Source(source, event.subject.clone())),

@@ -8,6 +8,7 @@ const RULES: RefusalRules = RefusalRules {
     per_second: 1000,
     from_source: Rate { at_once: 10, per_minute: 1 },
     of_holder: Rate { at_once: 20, per_minute: 1 },
+    first_of_holder: Rate { at_once: 5, per_minute: 1 },
     interval: Duration::from_secs(60),
 };
 
@@ -89,10 +90,27 @@ fn what_needed_a_credential_is_counted_by_its_holder_and_not_by_where_it_came_fr
     let (origin, event) =
         (from("192.0.2.1"), Event::refused(EventKind::AdminRefused, Reason::InsufficientRights));
     let by = |holder: &str| event.clone().by_holder_of(holder);
-    assert_eq!(admitted(&refusals, 500, &by("mallory"), &origin), 20);
-    assert_eq!(admitted(&refusals, 20, &by("alice"), &origin), 20);
+    assert_eq!(admitted(&refusals, 500, &by("mallory"), &origin), 25);
+    assert_eq!(admitted(&refusals, 25, &by("alice"), &origin), 25);
     let details = details(&refusals.take(1000));
-    assert_eq!((&details[0]["holder"], &details[0]["count"]), (&json!("mallory"), &json!(480)));
+    assert_eq!((&details[0]["holder"], &details[0]["count"]), (&json!("mallory"), &json!(475)));
+}
+
+#[test]
+fn the_first_refusals_of_an_account_find_room_whatever_others_in_its_network_do() {
+    let refusals = Refusals::new(&RULES);
+    let refused = |kind, reason| Event::refused(kind, reason);
+    let by = |holder: &str| refused(EventKind::AdminRefused, Reason::InsufficientRights).by_holder_of(holder);
+    for number in 0..8 {
+        admitted(&refusals, 500, &by(&format!("mallory-{number}")), &from(&format!("192.0.{number}.1")));
+    }
+    assert_eq!(admitted(&refusals, 500, &by("alice"), &from("192.0.9.1")), 5);
+    // Any number of sessions can be had for one account.
+    let of_session =
+        |session: String| refused(EventKind::TokenRefreshed, Reason::TooManyRequests).in_session(session);
+    let of_sessions =
+        (0..1000).map(|number| admitted(&refusals, 1, &of_session(number.to_string()), &from("192.0.2.1")));
+    assert_eq!(of_sessions.sum::<usize>(), 80, "what their network may");
 }
 
 #[test]
