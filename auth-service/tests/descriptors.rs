@@ -69,8 +69,9 @@ async fn listen(service: &Running, address: IpAddr, client: Option<&Value>) -> O
     Some(stream)
 }
 
-fn address(last: u8) -> IpAddr {
-    [127, 0, 0, last].into()
+/// Each is in another network, as connections are counted.
+fn address(network: u8) -> IpAddr {
+    [127, 0, network, 1].into()
 }
 
 #[actix_web::test]
@@ -82,9 +83,9 @@ async fn the_soft_limit_is_raised_to_the_hard_one_and_the_log_says_what_that_is_
     assert_eq!((soft, hard), (1500, 1500));
     // More than the soft limit was.
     let mut silent = Vec::new();
-    for last in 2..4 {
+    for network in 2..4 {
         for _ in 0..50 {
-            silent.push(connect_from(&service, address(last)).await.unwrap());
+            silent.push(connect_from(&service, address(network)).await.unwrap());
         }
     }
     service.wait_until("they are open", async || open_files(&service).2 > 100).await;
@@ -135,8 +136,8 @@ async fn logins_work_under_a_low_limit_while_strangers_take_all_that_they_can_ge
     assert_eq!(service.register("alice").await, Some(201));
     // A hundred addresses take streams until none gets one, and then connections that say nothing.
     let (mut streams, mut refused) = (Vec::new(), 0);
-    for last in 2..102 {
-        match listen(&service, address(last), None).await {
+    for network in 2..102 {
+        match listen(&service, address(network), None).await {
             Some(stream) => streams.push(stream),
             None => refused += 1,
         }
@@ -156,6 +157,13 @@ async fn logins_work_under_a_low_limit_while_strangers_take_all_that_they_can_ge
     let mut silent = Vec::new();
     for _ in 0..200 {
         silent.extend(connect_from(&service, address(2)).await);
+    }
+    for _ in 0..3 {
+        assert_eq!(service.login("alice").await.0, 200);
+    }
+    // So do all addresses of its network.
+    for last in 2..202 {
+        silent.extend(connect_from(&service, [127, 0, 2, last].into()).await);
     }
     for _ in 0..3 {
         assert_eq!(service.login("alice").await.0, 200);

@@ -13,9 +13,9 @@ use service_kit::{HttpSettings, LogSettings, TlsSettings};
 /// Every setting with its default and its reason; also the documentation.
 pub const DEFAULTS: &str = include_str!("../config.default.toml");
 
-/// No browser remembers a preflight for longer.
 /// A month: what is longer is a slip.
 const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
+/// No browser remembers a preflight for longer.
 const LONGEST_PREFLIGHT: Duration = Duration::from_secs(24 * 3600);
 
 /// How resource-service is set up.

@@ -7,6 +7,7 @@ use std::io;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
+use crate::peers::Shares;
 use crate::server::HttpSettings;
 
 /// What each thread that serves requests needs beside its connections: its event queue, its waker, its signals.
@@ -16,8 +17,8 @@ const PER_WORKER: usize = 4;
 const PER_PROCESS: usize = 24;
 /// With fewer connections for each thread there is no service.
 const LEAST_CONNECTIONS: usize = 8;
-/// The part of all connections that one address may have at the most, whatever the settings say.
-const ADDRESSES_AT_LEAST: usize = 4;
+/// A quarter of all connections is the most that one network may have, and each address in it, whatever the settings say.
+const NETWORKS_AT_LEAST: usize = 4;
 
 /// The descriptors that a service needs.
 #[derive(Debug, Clone, Copy)]
@@ -56,7 +57,7 @@ pub struct Capacity {
     limit: usize,
     pub(crate) workers: usize,
     pub(crate) per_worker: usize,
-    pub(crate) per_address: usize,
+    pub(crate) shares: Shares,
 }
 
 impl Capacity {
@@ -72,11 +73,13 @@ impl Capacity {
 
     /// Writes into the log what became of the settings.
     pub(crate) fn report(&self, http: &HttpSettings) {
-        let Self { limit, workers, per_worker, per_address } = *self;
+        let Self { limit, workers, per_worker, shares } = *self;
         log::info!(
-            "serves up to {} connections ({workers} threads with {per_worker} each), {per_address} of them from one \
-             address; up to {limit} files may be open",
+            "serves up to {} connections ({workers} threads with {per_worker} each), {} of them from one \
+             network and {} from one address; up to {limit} files may be open",
             self.connections(),
+            shares.network,
+            shares.address,
         );
         if per_worker < http.max_connections {
             log::warn!(
@@ -105,8 +108,9 @@ impl Capacity {
             return Err(CapacityError::TooFewDescriptors { limit, needed, workers });
         }
         let per_worker = ((free / workers - PER_WORKER) / needs.per_connection).min(http.max_connections);
-        let share = (workers * per_worker / ADDRESSES_AT_LEAST).max(1);
-        Ok(Self { limit, workers, per_worker, per_address: http.max_connections_per_address.min(share) })
+        let network = (workers * per_worker / NETWORKS_AT_LEAST).max(1);
+        let shares = Shares { address: http.max_connections_per_address.min(network), network };
+        Ok(Self { limit, workers, per_worker, shares })
     }
 
     /// How many connections there can be in all.
@@ -173,9 +177,9 @@ mod tests {
     fn descriptors_lower_the_maxima_of_the_settings_and_never_raise_them() {
         let capacity = |limit| Capacity::within(&http(2, 1000, 100), NEEDS, limit, 64).unwrap();
         let plenty = capacity(1 << 20);
-        assert_eq!((plenty.connections(), plenty.per_address, plenty.streams(300)), (2000, 100, 300));
+        assert_eq!((plenty.connections(), plenty.shares.address, plenty.streams(300)), (2000, 100, 300));
         let few = capacity(272);
-        assert_eq!((few.connections(), few.per_address, few.streams(300)), (200, 50, 100));
+        assert_eq!((few.connections(), few.shares.address, few.streams(300)), (200, 50, 100));
         let open = few.connections() + NEEDS.reserve + 2 * PER_WORKER + PER_PROCESS;
         assert!(open <= 272, "what is kept is not given away: {open}");
     }
@@ -188,11 +192,14 @@ mod tests {
     }
 
     #[test]
-    fn one_address_never_has_more_than_a_quarter_and_always_one() {
-        let within = |http: &HttpSettings| Capacity::within(http, NEEDS, 1 << 20, 1).unwrap().per_address;
-        assert_eq!(within(&http(1, 400, 1000)), 100);
-        assert_eq!(within(&http(1, 400, 30)), 30);
-        assert_eq!(within(&http(1, 2, 1000)), 1);
+    fn no_address_and_no_network_has_more_than_a_quarter_and_each_has_one() {
+        let within = |http: &HttpSettings| {
+            let Shares { address, network } = Capacity::within(http, NEEDS, 1 << 20, 1).unwrap().shares;
+            (address, network)
+        };
+        assert_eq!(within(&http(1, 400, 1000)), (100, 100));
+        assert_eq!(within(&http(1, 400, 30)), (30, 100));
+        assert_eq!(within(&http(1, 2, 1000)), (1, 1));
     }
 
     #[test]

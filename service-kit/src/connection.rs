@@ -74,10 +74,11 @@ impl Activity {
         phase.closed
     }
 
-    /// Ready when the connection has to close.
+    /// Ready when the connection has to close. A request that began after that was decided is answered first.
     pub(crate) fn poll_closed(&self, context: &Context<'_>) -> Poll<()> {
         self.0.closer.register(context.waker());
-        if self.phase().closed { Poll::Ready(()) } else { Poll::Pending }
+        let phase = self.phase();
+        if phase.closed && phase.answering == 0 { Poll::Ready(()) } else { Poll::Pending }
     }
 
     pub(crate) fn is(&self, other: &Self) -> bool {
@@ -99,6 +100,9 @@ impl Drop for Answering {
         let mut phase = self.0.phase();
         phase.answering -= 1;
         phase.quiet_since = Instant::now();
+        if phase.closed && phase.answering == 0 {
+            self.0.0.closer.wake();
+        }
     }
 }
 
@@ -139,7 +143,7 @@ impl<B: MessageBody> MessageBody for Answered<B> {
 }
 
 /// A connection whose slow client is cut: reading or writing fails with [`ErrorKind::TimedOut`], and the server drops it. So
-/// it is, with [`ErrorKind::ConnectionAborted`], when it has to make room for another one of its address.
+/// it is, with [`ErrorKind::ConnectionAborted`], when it has to make room for another one of its address or network.
 pub(crate) struct Paced<T> {
     io: T,
     admitted: Admitted,
@@ -235,5 +239,25 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Paced<T> {
         let this = self.get_mut();
         let polled = Pin::new(&mut this.io).poll_shutdown(context);
         this.watch_unread(context, polled)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_request_that_begins_after_the_decision_to_close_is_answered_before_the_connection_closes() {
+        let activity = Activity::new();
+        let mut closed = poll_fn(|context| activity.poll_closed(context));
+        assert!(activity.close_if_idle());
+        let answering = activity.begin();
+        assert!((&mut closed).now_or_never().is_none(), "its answer is under way");
+        drop(answering);
+        assert!(closed.now_or_never().is_some());
     }
 }

@@ -51,7 +51,7 @@ impl Listener<'_> {
     {
         let builder = builder(self.http, self.capacity);
         let (signal, http) = (builder.graceful_shutdown_signal(), self.http.clone());
-        let peers = Peers::new(self.capacity.per_address, &http.trusted_proxies);
+        let peers = Peers::new(self.capacity.shares, &http.trusted_proxies);
         let pace = Pace { between: http.keep_alive + http.head_timeout, unread: http.write_timeout };
         let listening = match self.acceptor {
             None => builder.listen("http", self.socket, move || {
@@ -92,7 +92,9 @@ fn builder(http: &HttpSettings, capacity: Capacity) -> ServerBuilder {
 
 fn admit(peers: &Peers, peer: Option<SocketAddr>) -> Result<Admitted, DispatchError> {
     peers.admit(peer).ok_or_else(|| {
-        log::debug!("a connection was refused: its address has as many as it may have, and uses them all");
+        log::debug!(
+            "a connection was refused: its address or network has as many as it may have, and uses them all"
+        );
         DispatchError::Io(ErrorKind::ConnectionRefused.into())
     })
 }

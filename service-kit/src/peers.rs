@@ -1,49 +1,78 @@
-//! The connections of each peer: one address cannot have all of them.
+//! The connections of each peer: no address and no network can have all of them.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ipnet::IpNet;
 
 use crate::connection::Activity;
 
-/// The open connections by the address of their peer. Peers that are trusted proxies are not counted: they bring the
+/// So many connections of a network are looked at for the one that has been idle for the longest time, each time others:
+/// a flood of new connections must not make each of them expensive.
+const LOOKED_AT: usize = 1000;
+
+/// The open connections by the networks of their peers. Peers that are trusted proxies are not counted: they bring the
 /// requests of many clients.
 #[derive(Debug, Clone)]
 pub(crate) struct Peers(Arc<State>);
 
+/// How many connections there may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Shares {
+    /// Of an IPv4 address or an IPv6 /64.
+    pub(crate) address: usize,
+    /// Of an IPv4 /24 or an IPv6 /48.
+    pub(crate) network: usize,
+}
+
 #[derive(Debug)]
 struct State {
-    per_address: usize,
+    shares: Shares,
     trusted_proxies: Box<[IpNet]>,
-    open: Mutex<HashMap<IpAddr, Vec<Activity>>>,
+    open: Mutex<Open>,
+}
+
+/// Each connection is in the lists of both its networks, or in none.
+#[derive(Debug, Default)]
+struct Open {
+    of: HashMap<IpNet, Vec<Connection>>,
+    /// Where the next search for an idle connection begins.
+    turn: usize,
+}
+
+#[derive(Debug, Clone)]
+struct Connection {
+    networks: [IpNet; 2],
+    activity: Activity,
 }
 
 impl Peers {
-    pub(crate) fn new(per_address: usize, trusted_proxies: &[IpNet]) -> Self {
-        Self(Arc::new(State { per_address, trusted_proxies: trusted_proxies.into(), open: Mutex::default() }))
+    pub(crate) fn new(shares: Shares, trusted_proxies: &[IpNet]) -> Self {
+        Self(Arc::new(State { shares, trusted_proxies: trusted_proxies.into(), open: Mutex::default() }))
     }
 
-    /// Takes in a new connection. If its address has as many as it may have, the one of them that has been idle for the
-    /// longest time is closed.
+    /// Takes in a new connection. If its address or its network has as many as it may have, the one of them that has been
+    /// idle for the longest time is closed.
     ///
-    /// `None`: the connection is refused, because every other one of that address is answering a request.
+    /// `None`: the connection is refused, because every other one of them is answering a request.
     pub(crate) fn admit(&self, peer: Option<SocketAddr>) -> Option<Admitted> {
         let activity = Activity::new();
         let Some(address) = peer.map(|peer| peer.ip().to_canonical()).filter(|address| self.counts(*address))
         else {
             return Some(Admitted { activity, place: None });
         };
-        let network = network_of(address);
+        let connection = Connection { networks: networks_of(address), activity: activity.clone() };
+        let Shares { address, network } = self.0.shares;
         let mut open = self.open();
-        let of_network = open.entry(network).or_default();
-        if of_network.len() >= self.0.per_address && !close_longest_idle(of_network) {
-            return None;
+        // What is closed for the address makes room in the network as well, so at most one is closed.
+        for (network, most) in connection.networks.into_iter().zip([address, network]) {
+            if open.count(network) >= most && !open.close_longest_idle(network) {
+                return None;
+            }
         }
-        of_network.push(activity.clone());
-        let place = Place { peers: self.clone(), network, activity: activity.clone() };
-        Some(Admitted { activity, place: Some(place) })
+        open.add(&connection);
+        Some(Admitted { activity, place: Some(Place { peers: self.clone(), connection }) })
     }
 
     fn counts(&self, address: IpAddr) -> bool {
@@ -51,32 +80,58 @@ impl Peers {
     }
 
     /// Nothing panics while it holds this lock.
-    fn open(&self) -> MutexGuard<'_, HashMap<IpAddr, Vec<Activity>>> {
+    fn open(&self) -> MutexGuard<'_, Open> {
         self.0.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Closes the connection that has been idle for the longest time, and takes it off the list.
-fn close_longest_idle(open: &mut Vec<Activity>) -> bool {
-    loop {
-        let idle = open.iter().enumerate().filter_map(|(at, one)| Some((one.quiet_since()?, at)));
-        let Some((_, at)) = idle.min() else { return false };
-        if open[at].close_if_idle() {
-            open.swap_remove(at);
-            return true;
+impl Open {
+    fn count(&self, network: IpNet) -> usize {
+        self.of.get(&network).map_or(0, Vec::len)
+    }
+
+    fn add(&mut self, connection: &Connection) {
+        for network in connection.networks {
+            self.of.entry(network).or_default().push(connection.clone());
+        }
+    }
+
+    /// Nothing happens if the connection was closed for another one before.
+    fn remove(&mut self, connection: &Connection) {
+        for network in connection.networks {
+            let Some(list) = self.of.get_mut(&network) else { continue };
+            if let Some(at) = list.iter().position(|one| one.activity.is(&connection.activity)) {
+                list.swap_remove(at);
+            }
+            if list.is_empty() {
+                self.of.remove(&network);
+            }
+        }
+    }
+
+    /// Closes the connection of this network that has been idle for the longest time, and takes it off both lists.
+    fn close_longest_idle(&mut self, network: IpNet) -> bool {
+        self.turn = self.turn.wrapping_add(LOOKED_AT);
+        loop {
+            let Some(list) = self.of.get(&network) else { return false };
+            let (later, first) = list.split_at(self.turn % list.len().max(1));
+            let looked_at = first.iter().chain(later).take(LOOKED_AT);
+            let idle = looked_at.filter_map(|one| Some((one.activity.quiet_since()?, one)));
+            let Some((_, longest)) = idle.min_by_key(|(since, _)| *since) else { return false };
+            if longest.activity.close_if_idle() {
+                let longest = longest.clone();
+                self.remove(&longest);
+                return true;
+            }
         }
     }
 }
 
-/// An IPv4 address, or the /64 of an IPv6 address, which is one customer's.
-fn network_of(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V6(v6) => {
-            let [a, b, c, d, ..] = v6.segments();
-            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-        }
-        v4 @ IpAddr::V4(_) => v4,
-    }
+/// What a customer has, and what a customer with many addresses may have: an IPv4 address and its /24, the /64 of an IPv6
+/// address and its /48.
+fn networks_of(address: IpAddr) -> [IpNet; 2] {
+    let lengths = if address.is_ipv4() { [32, 24] } else { [64, 48] };
+    lengths.map(|length| IpNet::new_assert(address, length).trunc())
 }
 
 /// A connection that was taken in; it counts until this is dropped.
@@ -91,21 +146,12 @@ pub(crate) struct Admitted {
 #[derive(Debug)]
 struct Place {
     peers: Peers,
-    network: IpAddr,
-    activity: Activity,
+    connection: Connection,
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut open = self.peers.open();
-        let Some(of_network) = open.get_mut(&self.network) else { return };
-        // It is not there any more if it was closed for another one.
-        if let Some(at) = of_network.iter().position(|one| one.is(&self.activity)) {
-            of_network.swap_remove(at);
-        }
-        if of_network.is_empty() {
-            open.remove(&self.network);
-        }
+        self.peers.open().remove(&self.connection);
     }
 }
 
@@ -113,8 +159,17 @@ impl Drop for Place {
 mod tests {
     use super::*;
 
+    fn peers(address: usize, network: usize) -> Peers {
+        Peers::new(Shares { address, network }, &[])
+    }
+
     fn admit(peers: &Peers, address: &str) -> Option<Admitted> {
         peers.admit(Some(SocketAddr::new(address.parse().unwrap(), 1234)))
+    }
+
+    fn is_closed(admitted: &Admitted) -> bool {
+        use futures_util::FutureExt as _;
+        std::future::poll_fn(|context| admitted.activity.poll_closed(context)).now_or_never().is_some()
     }
 
     #[test]
@@ -123,7 +178,7 @@ mod tests {
             ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9", "2001:db8:1:3::1"),
             ("192.0.2.1", "::ffff:192.0.2.1", "192.0.2.2"),
         ] {
-            let peers = Peers::new(1, &[]);
+            let peers = peers(1, 2);
             let first = admit(&peers, one).unwrap();
             let answering = first.activity.begin();
             assert!(admit(&peers, same).is_none(), "{same}");
@@ -134,19 +189,65 @@ mod tests {
     }
 
     #[test]
+    fn many_addresses_of_one_network_have_one_share_and_leave_others_theirs() {
+        for (one, same, other) in [
+            ("2001:db8:1::1", "2001:db8:1:ff::1", "2001:db8:2::1"),
+            ("192.0.2.1", "192.0.2.2", "192.0.3.1"),
+            ("192.0.2.1", "::ffff:192.0.2.2", "198.51.100.1"),
+        ] {
+            let peers = peers(2, 3);
+            let bystander = admit(&peers, other).unwrap();
+            let crowd = [one, one, same].map(|address| admit(&peers, address).unwrap());
+            let fourth = admit(&peers, same).unwrap();
+            assert_eq!(crowd.each_ref().map(is_closed), [true, false, false], "{one}");
+            assert!(!is_closed(&bystander) && !is_closed(&fourth));
+            // It is off both lists: its address may have one more, and its end takes nothing away.
+            let [first, second, third] = crowd;
+            drop(first);
+            let answering = [&second, &third, &fourth].map(|admitted| admitted.activity.begin());
+            assert!(admit(&peers, one).is_none(), "all of the network are answering");
+            assert!(admit(&peers, other).is_some());
+            drop(answering);
+            let again = admit(&peers, one).unwrap();
+            assert_eq!([&second, &third, &fourth, &again].map(is_closed), [true, false, false, false]);
+            drop((bystander, second, third, fourth, again));
+            assert!(peers.open().of.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_full_address_in_a_full_network_closes_one_connection_and_its_own() {
+        let peers = peers(2, 3);
+        let [neighbour, first, second] =
+            ["192.0.2.9", "192.0.2.1", "192.0.2.1"].map(|address| admit(&peers, address).unwrap());
+        let third = admit(&peers, "192.0.2.1").unwrap();
+        assert_eq!([&neighbour, &first, &second, &third].map(is_closed), [false, true, false, false]);
+        assert_eq!(peers.open().of.values().map(Vec::len).max(), Some(3));
+    }
+
+    #[test]
+    fn an_idle_connection_is_found_among_many_more_than_are_looked_at_each_time() {
+        let peers = peers(3 * LOOKED_AT, 3 * LOOKED_AT);
+        let all: Vec<_> = (0..3 * LOOKED_AT).map(|_| admit(&peers, "192.0.2.1").unwrap()).collect();
+        let _busy: Vec<_> = all[1..].iter().map(|admitted| admitted.activity.begin()).collect();
+        assert!((0..3).any(|_| admit(&peers, "192.0.2.1").is_some()));
+        assert!(is_closed(&all[0]));
+    }
+
+    #[test]
     fn what_is_over_does_not_count_and_leaves_nothing_behind() {
-        let peers = Peers::new(2, &[]);
+        let peers = peers(2, 2);
         for _ in 0..10 {
             let both = [admit(&peers, "192.0.2.1").unwrap(), admit(&peers, "192.0.2.1").unwrap()];
             let _busy = both.each_ref().map(|admitted| admitted.activity.begin());
             assert!(admit(&peers, "192.0.2.1").is_none());
         }
-        assert!(peers.open().is_empty());
+        assert!(peers.open().of.is_empty());
     }
 
     #[test]
     fn trusted_proxies_are_not_counted() {
-        let peers = Peers::new(1, &["192.0.2.0/24".parse().unwrap()]);
+        let peers = Peers::new(Shares { address: 1, network: 1 }, &["192.0.2.0/24".parse().unwrap()]);
         let many: Vec<_> = (0..10).map(|_| admit(&peers, "192.0.2.1").unwrap()).collect();
         let _busy: Vec<_> = many.iter().map(|admitted| admitted.activity.begin()).collect();
         assert!(admit(&peers, "::ffff:192.0.2.1").is_some());

@@ -1,4 +1,5 @@
-//! Many connections of one address, at a service with two routes: it closes its own, and takes nobody else's.
+//! Many connections of one address or one network, at a service with two routes: they close their own, and take nobody
+//! else's.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 
@@ -132,6 +133,25 @@ async fn a_connection_that_answers_is_not_closed_for_another_one_which_is_refuse
         }
     };
     timeout(PATIENCE, again).await.unwrap();
+}
+
+#[actix_web::test]
+async fn many_addresses_of_one_network_have_a_quarter_of_all_connections_together() {
+    let service = start(&HttpSettings { max_connections: 40, ..at_most(40) });
+    let mut bystander = connect(service, CROWD).await;
+    assert!(answers(&mut bystander, "/hello", "hello").await);
+    let mut crowd = Vec::new();
+    for last in 1..=60 {
+        crowd.push(connect(service, &format!("127.0.1.{last}")).await);
+    }
+    for silent in &mut crowd[..50] {
+        assert!(is_closed(silent).await);
+    }
+    assert!(answers(&mut bystander, "/hello", "hello").await);
+    assert!(answers(&mut connect(service, "127.0.2.1").await, "/hello", "hello").await);
+    for silent in &mut crowd[50..] {
+        assert!(answers(silent, "/hello", "hello").await, "it is within the quarter");
+    }
 }
 
 #[actix_web::test]

@@ -9,7 +9,7 @@ use support::{
     ISSUER, Signer,
     connected::{EVENTS, NAMES, connected, names, reached_inside},
     jwks,
-    lists::{List, PATH, claims_at, is_revoked, list_event, revocations, serve, token_at},
+    lists::{KEYS, List, PATH, claims_at, is_revoked, list_event, revocations, serve, token_at},
     server::{Reply, Server, header, jump, remote, until},
 };
 
@@ -30,6 +30,15 @@ async fn without_a_stream(signer: &Signer) -> (Server, Verifier) {
     until("both lists are there", || revocations(&verifier).lists == 2).await;
     until("it polls", || revocations(&verifier).polling == Some(Polling::Revisions)).await;
     (server, verifier)
+}
+
+/// The names of these lists, and the revision of the keys.
+fn names_with_keys(revision: u64, lists: &[(&str, u64)]) -> Reply {
+    let revisions: serde_json::Map<_, _> =
+        lists.iter().map(|(path, revision)| (format!("{ISSUER}{path}"), json!(revision))).collect();
+    let uris: Vec<_> = revisions.keys().collect();
+    let body = json!({"status_lists": uris, "revisions": revisions}).to_string();
+    Reply::ok_with(&format!("X-Keys-Revision: {revision}\r\nETag: \"names\""), body)
 }
 
 /// Lets the next polls happen.
@@ -75,6 +84,52 @@ async fn a_revocation_is_seen_by_the_next_poll_and_only_the_list_that_changed_is
     assert_eq!(header(&head, "cache-control"), Some("no-cache"));
     poll(&server, 3).await;
     assert_eq!((server.hits(PATH), server.hits(SECOND)), (fetched.0, fetched.1 + 1));
+}
+
+#[tokio::test]
+async fn a_key_that_is_withdrawn_is_refused_after_the_next_poll() {
+    let (old, new) = (Signer::es256("old"), Signer::es256("new"));
+    let (server, verifier) = without_a_stream(&old).await;
+    let lists = [(PATH, 1), (SECOND, 1)];
+    let keys = |revision: u64, signer: &Signer| {
+        Reply::ok_with(&format!("X-Keys-Revision: {revision}"), jwks(&[signer]))
+    };
+    server.route(KEYS, keys(1, &old));
+    server.route(NAMES, names_with_keys(1, &lists));
+    poll(&server, 3).await;
+    until("the keys are known", || verifier.verify_known(&old.token()).is_ok()).await;
+    let fetched = server.hits(KEYS);
+    poll(&server, 10).await;
+    assert!(server.hits(KEYS) <= fetched + 1, "what has been said is no news");
+
+    let (fetched, of_lists) = (server.hits(KEYS), server.hits(PATH));
+    server.route(KEYS, keys(2, &new));
+    serve(&server, &List::new(&[]).revision(1), &new);
+    server.route(SECOND, List::of(ISSUER, SECOND, &[]).revision(1).reply(&new));
+    let unchanged = "304 Not Modified\r\nX-Keys-Revision: 2\r\n".to_owned();
+    server.route(NAMES, Reply::Full(unchanged, Vec::new()));
+    poll(&server, 1).await;
+    until("the old key is refused", || verifier.verify_known(&old.token()).is_err()).await;
+    verifier.verify_known(&new.token()).unwrap();
+    assert!(server.hits(KEYS) > fetched);
+    let head = server.requests(KEYS).pop().unwrap();
+    assert_eq!(header(&head, "cache-control"), Some("no-cache"));
+    until("lists that nobody vouches for are fetched anew", || server.hits(PATH) > of_lists).await;
+}
+
+#[tokio::test]
+async fn a_revision_of_the_keys_that_polls_say_and_that_never_comes_is_given_up() {
+    let signer = Signer::es256("es");
+    let (server, _verifier) = without_a_stream(&signer).await;
+    server.route(KEYS, Reply::ok_with("X-Keys-Revision: 1", jwks(&[&signer])));
+    server.route(NAMES, names_with_keys(u64::MAX, &[(PATH, 1), (SECOND, 1)]));
+    let before = server.hits(KEYS);
+    for _ in 0..20 {
+        poll(&server, 1).await;
+        jump(12).await;
+    }
+    let hits = server.hits(KEYS) - before;
+    assert!((3..=14).contains(&hits), "{hits} times in four minutes");
 }
 
 #[tokio::test]

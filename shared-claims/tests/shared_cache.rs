@@ -13,6 +13,8 @@ use support::{
     server::{Reply, Server, header, jump, until},
 };
 
+const METADATA: &str = "/.well-known/oauth-authorization-server";
+
 /// A key set as a cache keeps it: its revision stands in the header alone.
 fn keys_of(revision: u64, signers: &[&Signer]) -> Reply {
     Reply::ok_with(&format!("X-Keys-Revision: {revision}\r\nETag: \"{revision}\""), jwks(signers))
@@ -59,6 +61,37 @@ async fn an_unknown_key_is_looked_for_past_every_cache_and_a_regular_refresh_is_
     }
     until("the regular refresh", || server.hits(KEYS) > before).await;
     assert_eq!(cache_control(&server, KEYS), None);
+}
+
+#[tokio::test]
+async fn a_search_for_an_unknown_key_that_fails_goes_on_past_every_cache() {
+    let (old, new) = (Signer::es256("old"), Signer::es256("new"));
+    let (server, verifier) = connected(&old).await;
+    assert_eq!(cache_control(&server, METADATA), None);
+    server.route(KEYS, Reply::status("503 Service Unavailable"));
+    verifier.verify(&new.token()).await.unwrap_err();
+    let before = server.hits(METADATA);
+    server.route(KEYS, keys_of(2, &[&old, &new]));
+    jump(2).await;
+    until("the new key is known", || verifier.verify_known(&new.token()).is_ok()).await;
+    assert_eq!(cache_control(&server, KEYS).as_deref(), Some("no-cache"));
+    // After a failure the metadata is read again: the keys may be elsewhere.
+    assert!(server.hits(METADATA) > before);
+    assert_eq!(cache_control(&server, METADATA).as_deref(), Some("no-cache"));
+}
+
+#[tokio::test]
+async fn metadata_that_is_read_because_of_an_event_is_read_past_every_cache() {
+    let (old, new) = (Signer::es256("old"), Signer::es256("new"));
+    let (server, verifier) = connected(&old).await;
+    server.route(KEYS, Reply::status("503 Service Unavailable"));
+    let (before, asked) = (server.hits(METADATA), server.hits(KEYS));
+    server.say(keys_event(2));
+    until("it fails", || server.hits(KEYS) > asked).await;
+    server.route(KEYS, keys_of(2, &[&new]));
+    until("the old key is refused", || verifier.verify_known(&old.token()).is_err()).await;
+    assert!(server.hits(METADATA) > before);
+    assert_eq!(cache_control(&server, METADATA).as_deref(), Some("no-cache"));
 }
 
 #[tokio::test]

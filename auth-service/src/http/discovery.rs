@@ -93,8 +93,8 @@ fn cache_control(max_age: impl Display) -> String {
     format!("public, max-age={max_age}, s-maxage=0")
 }
 
-/// Lets a verifier see whether an answer is as new as the event that told of it.
-const X_KEYS_REVISION: HeaderName = HeaderName::from_static("x-keys-revision");
+/// The revision of the keys: lets a verifier see whether a key set is as new as the event that told of it.
+pub(super) const X_KEYS_REVISION: HeaderName = HeaderName::from_static("x-keys-revision");
 
 /// How long the answer waits for the database, to be sure that no key has just been withdrawn.
 const PATIENCE: Duration = Duration::from_millis(250);

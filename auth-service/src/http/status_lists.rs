@@ -17,7 +17,7 @@ use tokio::sync::watch;
 
 use super::client::{Authorization, authenticate_basic};
 use super::device::DeviceOf;
-use super::discovery::if_none_match;
+use super::discovery::{X_KEYS_REVISION, if_none_match};
 use super::error::IntoProblem;
 use crate::domain::Issuer;
 use crate::domain::revocation::{Listener, News, Place, Places};
@@ -42,12 +42,15 @@ impl Listeners {
     }
 }
 
-/// Section 9.3 of the draft.
+/// Section 9.3 of the draft. A verifier without a stream of events also learns here that the keys have changed.
 pub(super) async fn aggregation(issuer: Data<Issuer>, req: HttpRequest) -> Result<HttpResponse, Problem> {
-    let index = issuer.list_index().await.map_err(IntoProblem::into_problem)?;
+    let (index, keys_revision) = issuer.list_index().await.map_err(IntoProblem::into_problem)?;
     let known = if_none_match(&req, &index.etag);
     let mut response = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
-    response.insert_header((CACHE_CONTROL, "no-cache")).insert_header((ETAG, index.etag.as_str()));
+    response
+        .insert_header((CACHE_CONTROL, "no-cache"))
+        .insert_header((ETAG, index.etag.as_str()))
+        .insert_header((X_KEYS_REVISION, keys_revision));
     if known {
         return Ok(response.finish());
     }

@@ -186,6 +186,29 @@ async fn one_small_question_says_which_lists_have_changed_on_any_replica() {
 }
 
 #[actix_web::test]
+async fn the_index_says_which_revision_the_keys_have_also_when_no_list_has_changed() {
+    let one = Service::start().await;
+    let other = one.replica().await;
+    let before = one.get(LISTS).await;
+    assert_eq!(before.header("x-keys-revision"), told_revision(&one).await);
+    let ask = async |service: &Service| -> Answer {
+        send(service.request(Method::GET, LISTS).header("if-none-match", before.header("etag"))).await
+    };
+    assert_eq!(ask(&one).await.header("x-keys-revision"), before.header("x-keys-revision"));
+    one.operator().await.withdraw_signing_keys().await.unwrap();
+    let revision = one.get(KEYS).await.header("x-keys-revision").to_owned();
+    assert_ne!(revision, before.header("x-keys-revision"));
+    for service in [&other, &one] {
+        let unchanged = ask(service).await;
+        assert_eq!(
+            (unchanged.status.as_u16(), unchanged.header("x-keys-revision")),
+            (304, revision.as_str())
+        );
+        assert_eq!(service.get(LISTS).await.header("x-keys-revision"), revision);
+    }
+}
+
+#[actix_web::test]
 async fn without_lists_the_index_is_empty_and_can_be_asked_for_as_well() {
     let secret = ("AUTH__TOKENS__SHARED_SECRET", "a shared secret of forty-two bytes, no less");
     let service = Service::with(&[("AUTH__TOKENS__ALGORITHM", "HS256"), secret]).await;

@@ -92,12 +92,12 @@ impl Location {
     }
 
     /// Where things are.
-    pub(super) async fn find(&self, http: &Http) -> Result<Endpoints, FetchError> {
+    pub(super) async fn find(&self, http: &Http, outdated: bool) -> Result<Endpoints, FetchError> {
         match &self.keys {
             KeysAt::Outright(url) => Ok(Endpoints::of_keys(url.clone())),
-            KeysAt::Discovered([first, second]) => match self.read(http, first).await {
+            KeysAt::Discovered([first, second]) => match self.read(http, first, outdated).await {
                 Err(error) if means_elsewhere(&error) => self
-                    .read(http, second)
+                    .read(http, second, outdated)
                     .await
                     .map_err(|other| if is_absent(&error) { other } else { error }),
                 found => found,
@@ -105,8 +105,8 @@ impl Location {
         }
     }
 
-    async fn read(&self, http: &Http, document: &Url) -> Result<Endpoints, FetchError> {
-        let body = http.get(document, Known::default()).await?.body.unwrap_or_default();
+    async fn read(&self, http: &Http, document: &Url, outdated: bool) -> Result<Endpoints, FetchError> {
+        let body = http.get(document, Known { etag: None, outdated }).await?.body.unwrap_or_default();
         self.endpoints_in(&body).map_err(|why| FetchError::Content(document.clone(), why))
     }
 

@@ -85,7 +85,7 @@ async fn fetch_from(
     Ok(Brought::List(Box::new(list), answer.etag))
 }
 
-/// Fetches the names of all lists, and their revisions where the issuer says them. No cache may answer by itself: this takes
+/// Fetches the names of all lists, and their revisions where the issuer says them; passes on which revision the keys have. No cache may answer by itself: this takes
 /// the place of an event.
 pub(super) async fn fetch_directory(
     state: &State,
@@ -93,6 +93,9 @@ pub(super) async fn fetch_directory(
     etag: Option<&HeaderValue>,
 ) -> Result<Directory, FetchError> {
     let answer = state.http.get(url, Known { etag, outdated: true }).await?;
+    if let Some(revision) = answer.keys_revision {
+        state.keys_have(revision);
+    }
     let Some(body) = answer.body else { return Ok(Directory::Unchanged) };
     let read: Aggregation = serde_json::from_slice(&body)
         .map_err(|_| FetchError::Content(url.clone(), "not the names of status lists"))?;

@@ -44,7 +44,7 @@ pub(super) struct State {
     pub(super) key_document: Mutex<Option<(Arc<str>, u64)>>,
     /// The store's generation, for those who wait for another one.
     pub(super) key_generation: watch::Sender<u64>,
-    /// The revision of the key set that the event stream told of last.
+    /// The revision of the key set that the issuer told of last, by an event or in answer to a poll.
     pub(super) keys_announced: watch::Sender<Option<u64>>,
     /// Older knowledge is not used.
     pub(super) max_age: Duration,
@@ -116,6 +116,14 @@ impl State {
             let kids = keys.kids().collect::<Vec<_>>().join(", ");
             log::info!("keys of {}: {}", self.policy.issuer(), Shown(kids));
             self.unsaved.notify_one();
+        }
+    }
+
+    /// The answer to a poll says which revision the keys have. While the event stream is connected that one tells it, and is
+    /// the newer of the two. What was said before is no news, or the worker would never give up.
+    pub(super) fn keys_have(&self, revision: u64) {
+        if !*self.streaming.borrow() {
+            self.keys_announced.send_if_modified(|told| told.replace(revision) != Some(revision));
         }
     }
 

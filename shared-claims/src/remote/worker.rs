@@ -42,9 +42,12 @@ pub(super) struct Worker {
     announced: watch::Receiver<Option<u64>>,
     /// The key set as it was last seen; forgotten after a failure, so that metadata is read again.
     last: Option<Last>,
-    /// The highest revision that was fetched, as the answer said in `X-Keys-Revision`, or else the key set in `revision`. What only the snapshot knows binds nobody: an issuer that was set up anew
-    /// counts from the start, and a restart is how its verifiers follow.
+    /// The highest revision that was fetched, as the answer said in `X-Keys-Revision`, or else the key set in `revision`.
+    /// What only the snapshot knows binds nobody: an issuer that was set up anew counts from the start, and a restart is how
+    /// its verifiers follow.
     fetched: Option<u64>,
+    /// A token or a list is signed by a key that is not known, and nothing was fetched since.
+    looking: bool,
     failures: u32,
     /// Answers in a row that were older than what was announced.
     tries: u32,
@@ -60,15 +63,6 @@ struct Last {
     revision: Option<u64>,
 }
 
-/// Why keys are fetched.
-#[derive(Clone, Copy, PartialEq)]
-enum Reason {
-    /// It is time, or the issuer has said that there is something newer.
-    Due,
-    /// A token or a list is signed by a key that is not known.
-    UnknownKey,
-}
-
 impl Worker {
     pub(super) fn new(state: Arc<State>, clock: Clock) -> Self {
         let announced = state.keys_announced.subscribe();
@@ -78,6 +72,7 @@ impl Worker {
             announced,
             last: None,
             fetched: None,
+            looking: false,
             failures: 0,
             tries: 0,
             began: Instant::now(),
@@ -86,13 +81,14 @@ impl Worker {
 
     /// Runs for ever.
     pub(super) async fn run(mut self) {
-        let mut due = self.refresh(Reason::Due).await;
+        let mut due = self.refresh().await;
         self.state.key_asks.first_fetch_is_over();
         loop {
             select! {
-                () = sleep_until(due) => due = self.refresh(Reason::Due).await,
+                () = sleep_until(due) => due = self.refresh().await,
                 () = self.state.key_asks.asked() => {
-                    due = self.refresh(Reason::UnknownKey).await;
+                    self.looking = true;
+                    due = self.refresh().await;
                     self.state.key_asks.asked_fetch_is_over();
                 }
                 Ok(()) = self.announced.changed() => {
@@ -106,9 +102,9 @@ impl Worker {
     }
 
     /// Fetches once and says when to do it again.
-    async fn refresh(&mut self, reason: Reason) -> Instant {
+    async fn refresh(&mut self) -> Instant {
         self.began = Instant::now();
-        let pause = match self.fetch(reason).await {
+        let pause = match self.fetch().await {
             Ok(max_age) => {
                 self.succeeded();
                 let interval = max_age.unwrap_or(DEFAULT_INTERVAL).clamp(MIN_INTERVAL, MAX_INTERVAL);
@@ -124,15 +120,16 @@ impl Worker {
         Instant::now() + pause
     }
 
-    async fn fetch(&mut self, reason: Reason) -> Result<Option<u64>, FetchError> {
+    async fn fetch(&mut self) -> Result<Option<u64>, FetchError> {
         let last = self.last.take();
-        let (url, found) = self.place(last.as_ref()).await?;
         // What is known to be outdated is not asked about, and the issuer itself is to answer: a cache in between might
         // think otherwise.
         let is_behind = self.is_behind();
+        let outdated = is_behind || self.looking;
+        let (url, found) = self.place(last.as_ref(), outdated).await?;
         let comparable = last.as_ref().filter(|last| last.url == url && !is_behind);
         let etag = comparable.and_then(|last| last.etag.as_ref());
-        let known = Known { etag, outdated: is_behind || reason == Reason::UnknownKey };
+        let known = Known { etag, outdated };
         let answer = self.state.http.get(&url, known).await?;
         let (etag, max_age, revision) = (answer.etag, answer.max_age, answer.keys_revision);
         let last = match (answer.body, last) {
@@ -153,18 +150,19 @@ impl Worker {
         self.state.put_keys(&last.keys, &last.document, &self.clock);
         self.fetched = last.revision.or(self.fetched);
         self.last = Some(last);
+        self.looking = false;
         Ok(max_age)
     }
 
-    /// Where the keys are, and since when that is known.
-    async fn place(&self, last: Option<&Last>) -> Result<(Url, Instant), FetchError> {
+    /// Where the keys are, and since when that is known. `outdated`: no cache may say it.
+    async fn place(&self, last: Option<&Last>, outdated: bool) -> Result<(Url, Instant), FetchError> {
         let known = last.map(|last| (last.url.clone(), last.found));
         if let Some((url, found)) = &known
             && found.elapsed() < METADATA_AGE
         {
             return Ok((url.clone(), *found));
         }
-        match (self.state.location.find(&self.state.http).await, known) {
+        match (self.state.location.find(&self.state.http, outdated).await, known) {
             (Ok(endpoints), _) => {
                 let url = endpoints.keys.clone();
                 self.state.endpoints.send_if_modified(|known| {

@@ -28,19 +28,21 @@ struct Document {
 }
 
 impl Issuer {
-    /// The index as it is now in the database.
+    /// The index as it is now in the database, and the revision of the keys, which is no part of what is kept: it may rise
+    /// while no list changes.
     ///
     /// # Errors
     /// The store is away.
-    pub async fn list_index(&self) -> Result<Arc<ListIndex>, KeyringError> {
+    pub async fn list_index(&self) -> Result<(Arc<ListIndex>, i64), KeyringError> {
         let news = self.look().await?;
+        let keys = news.keys;
         let known = self.lists.index.load_full();
         if let Some(known) = known.filter(|known| known.made_of.lists == news.lists) {
-            return Ok(known);
+            return Ok((known, keys));
         }
         let index = Arc::new(self.index_of(news).map_err(|_| KeyringError::Crypto)?);
         self.lists.index.store(Some(Arc::clone(&index)));
-        Ok(index)
+        Ok((index, keys))
     }
 
     fn index_of(&self, news: Arc<News>) -> Result<ListIndex, serde_json::Error> {

@@ -1,12 +1,14 @@
-//! The places of those who listen to the stream of events. No address and no client takes them all.
+//! The places of those who listen to the stream of events. No network and no client takes them all.
 //!
 //! Anybody may listen, since what the events say is public; and anybody could so keep others from hearing. Half of the places
-//! are therefore for clients that have proven who they are. The other half is shared out by address: when it is full, a
-//! newcomer takes the place of the newest stream of the address that has the most.
+//! are therefore for clients that have proven who they are. The other half is shared out by network and
+//! address: when it is full, a newcomer takes the newest place in the largest network. That is looked for as the hashing queue
+//! looks for it, from the widest network to the address, so that many addresses of one network count as one.
 
 use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
 use std::fmt;
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -58,6 +60,17 @@ impl Holder {
     fn is_anonymous(&self) -> bool {
         matches!(self, Self::Address(_))
     }
+
+    /// The networks that it is in, the widest first. Clients are in none.
+    fn networks(&self) -> [u128; 2] {
+        match self {
+            Self::Address(source) => {
+                let [wide, middle, _] = source.networks();
+                [wide, middle]
+            }
+            Self::Client(_) => [0; 2],
+        }
+    }
 }
 
 /// The places of this process.
@@ -80,6 +93,24 @@ struct Taken {
     anonymous: usize,
     /// The streams of each holder by their numbers.
     held: HashMap<Holder, BTreeMap<u64, Stream>>,
+}
+
+/// How many streams there are, and the number of the newest.
+#[derive(Clone, Copy)]
+struct Size {
+    streams: usize,
+    newest: u64,
+}
+
+/// The group with the most streams; among those with as many it is `own`, or else the one with the newest stream.
+fn largest<G: Eq + Hash>(sizes: impl Iterator<Item = (G, Size)>, own: &G) -> Option<(G, Size)> {
+    let mut groups: HashMap<G, Size> = HashMap::new();
+    for (group, size) in sizes {
+        let sum = groups.entry(group).or_insert(Size { streams: 0, newest: 0 });
+        sum.streams += size.streams;
+        sum.newest = sum.newest.max(size.newest);
+    }
+    groups.into_iter().max_by_key(|(group, size)| (size.streams, group == own, size.newest))
 }
 
 struct Stream {
@@ -135,7 +166,7 @@ impl Places {
         };
         let mut taken = self.taken();
         let own = taken.held.get(&holder).map_or(0, BTreeMap::len);
-        if own >= most || !taken.make_room(limits, &holder, own) {
+        if own >= most || !taken.make_room(limits, &holder) {
             return None;
         }
         let end = Arc::new(Notify::new());
@@ -172,26 +203,33 @@ impl Places {
 }
 
 impl Taken {
-    /// Sees to it that there is a place for `newcomer`, which has `own` others already.
-    fn make_room(&mut self, limits: &PlaceLimits, newcomer: &Holder, own: usize) -> bool {
-        let anonymous = newcomer.is_anonymous();
-        if self.all < limits.all && (!anonymous || self.anonymous < limits.anonymous()) {
+    /// Sees to it that there is a place for `newcomer`.
+    fn make_room(&mut self, limits: &PlaceLimits, newcomer: &Holder) -> bool {
+        if self.all < limits.all && (!newcomer.is_anonymous() || self.anonymous < limits.anonymous()) {
             return true;
         }
-        let alike = self.held.iter().filter(|(holder, _)| holder.is_anonymous() == anonymous);
-        let counted = alike.filter_map(|(holder, streams)| {
-            let (newest, _) = streams.last_key_value()?;
-            Some((streams.len(), *newest, holder))
-        });
-        let Some((most, newest, holder)) = counted.max_by_key(|(count, newest, _)| (*count, *newest)) else {
-            return false;
-        };
-        if own >= most {
-            return false;
-        }
-        let holder = holder.clone();
+        let Some((holder, newest)) = self.who_gives_way(newcomer) else { return false };
         self.end(&holder, newest);
         true
+    }
+
+    /// The newest stream of the holder with the most, in the network that has the most. `None` when that is the newcomer
+    /// itself, or there is nobody of its kind.
+    fn who_gives_way(&self, newcomer: &Holder) -> Option<(Holder, u64)> {
+        let alike = self.held.iter().filter(|(holder, _)| holder.is_anonymous() == newcomer.is_anonymous());
+        let counted = alike.filter_map(|(holder, streams)| {
+            let (newest, _) = streams.last_key_value()?;
+            Some((holder, Size { streams: streams.len(), newest: *newest }))
+        });
+        let mut left: Vec<_> = counted.collect();
+        for level in 0..2 {
+            let network = |holder: &Holder| holder.networks()[level];
+            let sizes = left.iter().map(|(holder, size)| (network(holder), *size));
+            let (largest, _) = largest(sizes, &network(newcomer))?;
+            left.retain(|(holder, _)| network(holder) == largest);
+        }
+        let (holder, size) = largest(left.into_iter(), &newcomer)?;
+        (holder != newcomer).then(|| (holder.clone(), size.newest))
     }
 
     fn add(&mut self, holder: &Holder, stream: Stream) -> u64 {
@@ -314,6 +352,40 @@ mod tests {
         drop((lonely, crowd, newcomer, another));
         let taken = places.taken();
         assert_eq!((taken.all, taken.anonymous, taken.held.len()), (0, 0, 0));
+    }
+
+    #[test]
+    fn many_addresses_of_one_network_count_as_one() {
+        let crowds = [
+            ("/48", (0..9).map(|n| format!("2001:db8:1:{n:x}00::1")).collect::<Vec<_>>()),
+            ("/56", (0..9).map(|n| format!("2001:db8:1:2{n:02x}::1")).collect()),
+            ("/16", (0..9).map(|n| format!("203.0.{n}.1")).collect()),
+            ("/24", (0..9).map(|n| format!("203.0.113.{n}")).collect()),
+        ];
+        for (length, crowd) in crowds {
+            let places = Places::new(LIMITS);
+            let mut others: Vec<_> = (0..2).map(|_| places.take(anybody("192.0.2.1")).unwrap()).collect();
+            let mut theirs: Vec<_> = crowd.iter().filter_map(|one| places.take(anybody(one))).collect();
+            assert!(others.iter().all(goes_on), "{length}");
+            theirs.retain(goes_on);
+            assert_eq!(theirs.len(), 2);
+            others.push(places.take(anybody("198.51.100.1")).unwrap());
+            theirs.extend(crowd.iter().filter_map(|one| places.take(anybody(one))));
+            theirs.retain(goes_on);
+            assert!(others[0..1].iter().chain(&others[2..]).all(goes_on), "{length}");
+        }
+    }
+
+    #[test]
+    fn within_the_largest_network_the_smaller_ones_share_alike() {
+        let places = Places::new(LIMITS);
+        let small = places.take(anybody("203.0.113.1")).unwrap();
+        let large = ["203.0.7.1", "203.0.7.2", "203.0.7.3"].map(|one| places.take(anybody(one)).unwrap());
+        let newcomer = places.take(anybody("203.0.113.2")).unwrap();
+        assert!(goes_on(&small) && goes_on(&newcomer));
+        assert_eq!(large.each_ref().map(goes_on), [true, true, false]);
+        let outside = places.take(anybody("198.51.100.1")).unwrap();
+        assert!(goes_on(&outside));
     }
 
     #[test]
