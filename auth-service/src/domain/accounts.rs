@@ -49,7 +49,7 @@ pub enum RegisterError {
     /// Somebody else has the name or the address.
     #[error("{0:?} is taken")]
     Taken(Unique),
-    /// It rests for a former owner: only operators are told so.
+    /// It rests for a former owner. Only operators see this error.
     #[error("{0:?} was another account's until recently, and rests")]
     Resting(Unique),
     /// No hash could be made.
@@ -86,7 +86,7 @@ impl Issuer {
     pub async fn register(&self, registration: Registration, source: &Source) -> Result<User, RegisterError> {
         let made = if self.policy.registration_open {
             let made = self.make_account(registration, None, source).await;
-            // Nobody is told that a name is not taken but rests.
+            // The answer does not tell a resting name from a taken one.
             made.map_err(|error| match error {
                 RegisterError::Resting(what) => RegisterError::Taken(what),
                 other => other,

@@ -19,7 +19,7 @@ pub struct AddressReport {
     pub respelled: usize,
     /// Accounts whose address is another spelling of one that another account has.
     pub collisions: Vec<String>,
-    /// Accounts whose address is none by the rules of today.
+    /// Accounts whose address is not valid under the current rules.
     pub refused: Vec<String>,
 }
 

@@ -313,7 +313,7 @@ impl Use {
     }
 
     /// The use as it is stored. While the clock is in doubt it makes no session end before its time; and one that began
-    /// while the clock was ahead gets an end that can be meant.
+    /// while the clock was ahead gets a plausible end.
     fn rotation(&self, session: &Session) -> Rotation {
         let Moment { now, latest, .. } = self.moment;
         let absolute_expires_at = session.absolute_expires_at.min(latest.saturating_add(self.absolute));

@@ -1,4 +1,4 @@
-//! Which budgets cannot be meant: how often tokens are given, and how many refusals are stored.
+//! Refuses budgets that make no sense: how often tokens are given, and how many refusals are stored.
 
 use std::time::Duration;
 

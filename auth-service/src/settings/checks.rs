@@ -132,7 +132,7 @@ impl Settings {
         Ok(())
     }
 
-    /// A name that no account can have is a slip: what it was meant to be is free.
+    /// A reserved name that breaks the rules for names is an error: a typing mistake would leave the intended name free.
     fn check_reserved(&self) -> Result<(), SettingsError> {
         let slip = self.accounts.reserved.iter().find(|name| folded_username(name).is_none());
         let message = |name| format!("{name:?} is not 3 to 32 letters, digits, `.`, `_`, `-`");

@@ -303,7 +303,7 @@ impl Keyring {
         let ahead = seconds(self.plan.publish_ahead);
         let next_publication =
             self.due(Purpose::Access, now).map_or(i64::MAX, |due| due.saturating_sub(ahead));
-        // One that is past waits until the clock is believed, and nobody misses the key.
+        // A time that has passed is not used until the clock is trusted again; the key is not needed meanwhile.
         let retirement = self.loaded.load().ring.next_retirement;
         let retirement = Some(retirement).filter(|at| *at > now).unwrap_or(i64::MAX);
         let change = retirement.min(next_publication).saturating_sub(now);

@@ -42,7 +42,7 @@ impl PlaceLimits {
 /// Who listens.
 #[derive(Debug, Clone)]
 pub enum Listener {
-    /// Anybody, from this address.
+    /// An anonymous listener at this address.
     Anonymous(Source),
     /// A client that has proven who it is.
     Client(Client),
