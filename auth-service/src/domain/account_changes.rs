@@ -162,8 +162,7 @@ impl Issuer {
         let event = Event::of(EventKind::AccountChanged).to(&user.id).with("changed", changed);
         let (rest, before) = (self.rest(), caller.user.clone());
         let change = move |db: &mut Connection| {
-            let user = rename(db, &rest, &before, &user)?;
-            let numbers = sessions::drop_numbers(db, &[&user.id])?;
+            let (user, numbers) = rename(db, &rest, &before, &user)?;
             revocation::revoke(db, numbers, until)?;
             Ok(user)
         };
@@ -238,18 +237,25 @@ impl Issuer {
     }
 }
 
-/// Gives an account other names in one step: there is no moment at which the ones that it gives up are free.
-fn rename(db: &mut Connection, rest: &Rest, before: &User, wanted: &User) -> Result<User, ChangeError> {
+/// Gives an account other names in one step: there is no moment at which the ones that it gives up are free. Also gives the
+/// numbers that its sessions had, to be revoked at the end of the transaction.
+fn rename(
+    db: &mut Connection,
+    rest: &Rest,
+    before: &User,
+    wanted: &User,
+) -> Result<(User, Vec<Option<i64>>), ChangeError> {
     let new = Wanted::difference(wanted, before);
     let Some(user) = users::set_names(db, wanted)? else { return Err(ChangeError::Overtaken) };
     if new.username.is_some() {
         rest.begin_name(db, &user.id)?;
     }
+    let numbers = sessions::drop_numbers(db, &[&user.id])?; // before names at rest: the order of locks
     if let Err(unavailable) = rest.take(db, &user.id, new)? {
         return Err(ChangeError::Taken(unavailable.what()));
     }
     let has_room = rest.release(db, before, Wanted::difference(before, wanted))?;
-    if has_room { Ok(user) } else { Err(ChangeError::TooManyRenames) }
+    if has_room { Ok((user, numbers)) } else { Err(ChangeError::TooManyRenames) }
 }
 
 /// What the audit trail says when a change was made, or somebody else was faster.
