@@ -66,9 +66,11 @@ impl RateLimit {
     /// How long to wait for it, in seconds.
     pub fn check(&self, key: impl Hash) -> Result<(), TooMany> {
         let half = (self.places / 2).max(1);
-        let [a, b, c, d, e, f, g, h] = self.hash.hash_one(key).to_le_bytes();
-        let first = u32::from_le_bytes([a, b, c, d]) % half;
-        let second = half + u32::from_le_bytes([e, f, g, h]) % half;
+        let place = |which: u8| {
+            let [a, b, c, d, ..] = self.hash.hash_one((which, &key)).to_le_bytes();
+            u32::from_le_bytes([a, b, c, d]) % half
+        };
+        let (first, second) = (place(0), half + place(1));
         // Both are counted, whatever the first one says: a key alone in its places has the rate once, not twice.
         match (self.limiter.check_key(&first), self.limiter.check_key(&second)) {
             (Err(one), Err(other)) => {
