@@ -348,7 +348,9 @@ impl Worker {
     /// Other services refuse these access tokens, whose sessions go on: verifiers are asked at the end. auth-service looks at
     /// the session itself.
     fn is_over_elsewhere(&self, tokens: &[Session]) {
-        tokens.iter().for_each(|session| self.replicas.keep_ended(&session.access));
+        for session in tokens {
+            self.replicas.keep_ended(&session.access);
+        }
     }
 
     /// Nothing of these sessions works any more, at either replica.
