@@ -94,7 +94,7 @@ pub struct Rotation {
 /// Takes a living session from a generation to the next one, with the number `spare` unless it has one. Of any number of
 /// callers exactly one does, and gets `true`.
 ///
-/// The row is updated once, whatever happens: see [`locks`]. `numbered` says whether the session had a number a moment ago: then
+/// The row is updated once, whatever happens: see `store::locks`. `numbered` says whether the session had a number a moment ago: then
 /// no column with an index is written.
 ///
 /// # Errors
@@ -142,7 +142,7 @@ fn update_generation(
 }
 
 /// Gives a session a number unless it has one or has ended, and holds the session until the transaction ends: who takes the
-/// number away waits, and finds it. One update, also when it has a number: see [`locks`].
+/// number away waits, and finds it. One update, also when it has a number: see `store::locks`.
 ///
 /// # Errors
 /// The database's.

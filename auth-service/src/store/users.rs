@@ -77,7 +77,7 @@ pub fn insert_one_of_several(connection: &mut Connection, user: &User) -> Result
     Ok(())
 }
 
-/// Comes first in a transaction that inserts several accounts, or takes an address from one: see [`locks`].
+/// Comes first in a transaction that inserts several accounts, or takes an address from one: see `store::locks`.
 ///
 /// # Errors
 /// The database's.
