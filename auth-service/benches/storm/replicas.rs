@@ -17,6 +17,8 @@ use crate::ledger::Ledger;
 pub const ISSUER: &str = "https://id.example";
 /// How many ended tokens are kept for the verifiers at the end.
 const KEPT: usize = 2_000;
+/// How often a command is run that fails.
+const TRIES: usize = 10;
 
 /// An answer that was read whole.
 #[derive(Debug)]
@@ -64,7 +66,10 @@ impl Replicas {
         ];
         environment.extend(database.map(|url| ("AUTH__DATABASE_URL".to_owned(), url)));
         let processes = ["one", "two"].map(|name| start(folder, name, &environment)).into();
-        let client = Client::builder().timeout(Duration::from_secs(60)).build().unwrap();
+        // A connection is given up before the service does (`http.keep_alive`): a request that meets its end is lost.
+        let client =
+            Client::builder().timeout(Duration::from_secs(60)).pool_idle_timeout(Duration::from_secs(5));
+        let client = client.build().unwrap();
         let withdrawals = AtomicU64::new(0);
         Self { processes, environment, client, ledger, withdrawals, ended: Mutex::default() }
     }
@@ -113,14 +118,21 @@ impl Replicas {
         self.post(replica, "/token", &json!({ "grant_type": "refresh_token", "refresh_token": token })).await
     }
 
-    /// Runs a command of the operator's beside the replicas; `true` when it succeeded.
+    /// Runs a command of the operator's beside the replicas, again when it fails, as a person would: on a busy machine the
+    /// database may be locked for longer than it waits. `true` when it succeeded.
     pub async fn command(&self, arguments: &[&str]) -> bool {
-        let mut command = command(&self.environment);
-        command.args(arguments).stdout(Stdio::null()).stderr(Stdio::null());
-        let done = tokio::task::spawn_blocking(move || command.status().unwrap().success());
-        let done = done.await.unwrap();
-        self.ledger.answered(&format!("auth-service {}", arguments[..2].join(" ")), u16::from(!done));
-        done
+        for _ in 0..TRIES {
+            let mut command = command(&self.environment);
+            command.args(arguments).stdout(Stdio::null()).stderr(Stdio::null());
+            let done = tokio::task::spawn_blocking(move || command.status().unwrap().success());
+            let done = done.await.unwrap();
+            self.ledger.answered(&format!("auth-service {}", arguments[..2].join(" ")), u16::from(!done));
+            if done {
+                return true;
+            }
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+        false
     }
 
     /// Keeps a token that must be refused from now on.

@@ -48,6 +48,7 @@ impl Worker {
         while Instant::now() < end {
             if self.sessions.is_empty() {
                 self.login().await;
+                continue;
             }
             match self.dice(16) {
                 0..=4 => self.refresh_at_once().await,
