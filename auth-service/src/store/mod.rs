@@ -193,7 +193,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn time(&self) -> Result<Option<i64>, StoreError> {
-        self.read(connection::time).await
+        self.read(time).await
     }
 
     async fn on_pool<T, E>(&self, job: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, E>

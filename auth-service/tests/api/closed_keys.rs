@@ -148,7 +148,8 @@ async fn an_emergency_replaces_the_only_signing_key_also_when_it_does_not_open()
     until_closed(&service).await;
     assert_signs_nothing(&service, &tokens.refresh).await;
     let metadata = service.get("/.well-known/openid-configuration").await.json();
-    assert_eq!(metadata["id_token_signing_alg_values_supported"], json!(["ES256"]));
+    let algorithms = metadata["id_token_signing_alg_values_supported"].as_array();
+    assert!(algorithms.is_none_or(Vec::is_empty), "those of the published keys: {metadata}");
     service.operator().await.withdraw_signing_keys().await.unwrap();
     until_open(&service).await;
     service.get_as("/me", &tokens.access).await.assert_problem(401, "invalid_token");
