@@ -94,8 +94,7 @@ pub(super) async fn take_part(
     is_whole: bool,
     now: i64,
 ) -> Result<Option<Presence>, IssuerError> {
-    let setting =
-        IssuerSetting { issuer: settings.issuer.clone(), replaces: settings.issuer_change.clone() };
+    let setting = IssuerSetting { issuer: settings.issuer.clone(), replaces: settings.issuer_change.clone() };
     let folder = settings.data_dir.clone();
     if serves && is_whole {
         let presence = Presence::enter(&folder);
@@ -112,7 +111,12 @@ pub(super) async fn take_part(
 ///
 /// # Errors
 /// [`StartError`]: nothing has changed.
-pub fn revert(settings: &Settings, count: usize, confirmed: bool, clock: &Clock) -> Result<Vec<String>, StartError> {
+pub fn revert(
+    settings: &Settings,
+    count: usize,
+    confirmed: bool,
+    clock: &Clock,
+) -> Result<Vec<String>, StartError> {
     let (url, limits) = (settings.database_url(), rules::store_limits(settings));
     if !Store::exists(&url, limits)? {
         return Err(StartError::NoDatabase(settings.database_shown()));

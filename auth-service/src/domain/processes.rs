@@ -278,7 +278,8 @@ mod tests {
 
     #[test]
     fn loopback_issuers_are_known() {
-        for issuer in ["http://127.0.0.1:8080", "http://127.9.9.9", "http://[::1]:1", "http://localhost:1/a"] {
+        for issuer in ["http://127.0.0.1:8080", "http://127.9.9.9", "http://[::1]:1", "http://localhost:1/a"]
+        {
             assert!(is_loopback(issuer), "{issuer}");
         }
         for issuer in ["https://id.example", "http://localhost.example", "http://10.0.0.1", "not a URL"] {

@@ -9,8 +9,8 @@ use super::random;
 use super::revocation::LIST_SIZE;
 use crate::store::issuance::{self, Beginning};
 use crate::store::{
-    Connection, Store, StoreError, audit_heads, clients, keys, master_keys, processes, resting_names, revocations,
-    sessions, status_lists,
+    Connection, Store, StoreError, audit_heads, clients, keys, master_keys, processes, resting_names,
+    revocations, sessions, status_lists,
 };
 
 /// How far numbers and revisions skip: more than could have been given between a copy and its restoration.

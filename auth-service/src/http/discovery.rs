@@ -89,9 +89,7 @@ pub(super) async fn metadata(
     let known = if_none_match(&req, &etag);
     let max_age = issuer.keyring.max_age(issuer.clock.now());
     let mut response = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
-    response
-        .insert_header((CACHE_CONTROL, cache_control(max_age)))
-        .insert_header((ETAG, etag));
+    response.insert_header((CACHE_CONTROL, cache_control(max_age))).insert_header((ETAG, etag));
     if known {
         return response.finish();
     }

@@ -44,7 +44,10 @@ mod tests {
     #[test]
     fn a_database_is_named_without_any_part_of_its_password() {
         let rows = [
-            ("postgres://alice:secret@db.example:5432/auth?sslmode=require", "postgres://db.example:5432/auth"),
+            (
+                "postgres://alice:secret@db.example:5432/auth?sslmode=require",
+                "postgres://db.example:5432/auth",
+            ),
             ("postgres:///auth?host=/run/x&password=secret", "postgres:///auth"),
             ("postgresql://db/auth", "postgres://db/auth"),
             ("postgres://alice:12/secret@db/auth", "a PostgreSQL database"),

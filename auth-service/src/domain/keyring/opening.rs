@@ -67,7 +67,8 @@ impl Keyring {
             news: News::new(made),
         };
         if makes == Makes::Everything
-            && let Err(error) = keyring.settle(store, now, false).await {
+            && let Err(error) = keyring.settle(store, now, false).await
+        {
             log::warn!("what the settings ask of keys could not be stored; trying again: {error}");
         }
         Ok(keyring)
