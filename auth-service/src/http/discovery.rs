@@ -22,7 +22,7 @@ pub(crate) struct Metadata(Document);
 struct WithAlgorithms<'a> {
     #[serde(flatten)]
     document: &'a Document,
-    /// OpenID's; some generic clients want it in order to read the rest.
+    /// For `OpenID` clients: some generic ones want it in order to read the rest.
     id_token_signing_alg_values_supported: BTreeSet<&'static str>,
 }
 

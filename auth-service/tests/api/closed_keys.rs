@@ -125,15 +125,17 @@ async fn a_row_that_does_not_open_stops_signing_until_it_is_gone() {
 async fn while_new_keys_cannot_even_be_read_nothing_is_signed_and_no_token_is_called_good() {
     let service = Service::start().await;
     let tokens = service.register_and_login("alice").await;
-    service
-        .run_sql("ALTER TABLE keys RENAME TO hidden; UPDATE issuance SET keys_revision = keys_revision + 1");
+    // A column: of a table that is missing the service would say so, and serve nothing.
+    service.run_sql(
+        "ALTER TABLE keys RENAME COLUMN sealed TO hidden; UPDATE issuance SET keys_revision = keys_revision + 1",
+    );
     until_closed(&service).await;
     assert_signs_nothing(&service, &tokens.refresh).await;
     // The key may be one that was withdrawn; a token that no key makes good is refused as ever.
     assert_eq!(service.get_as("/me", &tokens.access).await.status, 503);
     let forged = &tokens.access[..tokens.access.len() - 20];
     service.get_as("/me", forged).await.assert_problem(401, "invalid_token");
-    service.run_sql("ALTER TABLE hidden RENAME TO keys");
+    service.run_sql("ALTER TABLE keys RENAME COLUMN hidden TO sealed");
     until_open(&service).await;
     assert_eq!(service.get_as("/me", &tokens.access).await.status, 200);
     service.refresh(&tokens.refresh).await;
