@@ -17,7 +17,14 @@ const HASH: &str = "$2b$04$......................JjeaCvKHrTGNPjYLZm8GhNSxHzVyJmy
 fn run(data: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
     let output = program(data).arg("import").args(arguments).env("RUST_LOG", "off").output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
-    (output.status.code(), text(output.stdout), text(output.stderr))
+    let mut said = text(output.stderr);
+    if output.status.code() != Some(2) {
+        // Each command says first which database it works on.
+        let (database, rest) = said.split_once('\n').unwrap();
+        assert!(database.starts_with("auth-service: works on sqlite://"), "{database}");
+        said = rest.to_owned();
+    }
+    (output.status.code(), text(output.stdout), said)
 }
 
 fn export(name: &str) -> String {
@@ -84,6 +91,7 @@ async fn the_exports_of_other_systems_are_taken_and_their_users_log_in() {
 fn roles_of_keycloak_are_given_only_when_that_is_asked_for() {
     for (with_roles, shown) in [(false, "roles: none"), (true, "roles: subscriber")] {
         let data = tempfile::tempdir().unwrap();
+        let _service = Running::start(&mut program(data.path()));
         let mut text = std::fs::read_to_string(export("keycloak.json")).unwrap();
         text = text.replace("kc.mail@example.com", "kc-mail");
         let path = file(data.path(), &text);
@@ -103,6 +111,7 @@ fn roles_of_keycloak_are_given_only_when_that_is_asked_for() {
 #[test]
 fn an_import_says_what_it_did_and_goes_on_when_it_is_started_again() {
     let data = tempfile::tempdir().unwrap();
+    let _service = Running::start(&mut program(data.path()));
     let line =
         |index: usize| format!("{}\n", json!({ "username": format!("user-{index}"), "password_hash": HASH }));
     let half: String = (0..700).map(line).collect();
@@ -132,6 +141,7 @@ fn an_import_says_what_it_did_and_goes_on_when_it_is_started_again() {
 #[test]
 fn standard_input_is_read_as_well() {
     let data = tempfile::tempdir().unwrap();
+    let _service = Running::start(&mut program(data.path()));
     let mut command = program(data.path());
     command.args(["import", "-"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
@@ -144,6 +154,7 @@ fn standard_input_is_read_as_well() {
 #[test]
 fn a_file_that_cannot_be_meant_is_a_sentence() {
     let data = tempfile::tempdir().unwrap();
+    let _service = Running::start(&mut program(data.path()));
     let text = file(data.path(), "one,two\n1,2\n");
     let rows = [
         (vec!["/does/not/exist"], 1, "cannot open /does/not/exist"),

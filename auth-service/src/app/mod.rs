@@ -1,16 +1,16 @@
 //! Builds the service from its settings: what `main` starts, and what tests start. `rules` says what the settings mean.
 
+mod opening;
 mod rules;
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use actix_web::web::{Data, ServiceConfig};
 use secrecy::ExposeSecret as _;
 use service_kit::access::{warn_if_shared, warn_if_writable};
-use service_kit::folder::make_private;
 use service_kit::settings::SettingsError;
 use service_kit::{App, Capacity, CapacityError, Cors, Endpoint, Tls};
 use shared_claims::{
@@ -23,16 +23,20 @@ use url::Url;
 
 use crate::domain::audit::{Audit, Event, EventKind};
 use crate::domain::guessing::Guessing;
-use crate::domain::keyring::sealing::{self, MasterKeyError};
-use crate::domain::keyring::{Judge, Keyring, KeyringError, Sealer};
+use crate::domain::keyring::sealing::MasterKeyError;
+use crate::domain::keyring::{Judge, Keyring, KeyringError};
 use crate::domain::marks::{Marks, MarksError};
 use crate::domain::passwords::Hasher;
+use crate::domain::processes::{IssuerError, RevertError};
+use crate::domain::readiness::MissingTables;
 use crate::domain::revocation::{Places, StatusListPolicy, StatusLists};
 use crate::domain::{DatabaseClock, Issuer, Policy, recovery, settle_addresses};
 use crate::http::{self, CookieMode, Devices, ImportLimits, Listeners, Metadata};
 use crate::settings::{PasswordAlgorithm, Settings};
 use crate::store::{Store, StoreError};
 
+pub use crate::domain::keyring::Makes;
+pub use opening::{make_data_dir, new_master_key, revert};
 pub use rules::store_limits;
 
 /// Why the service does not start.
@@ -64,8 +68,14 @@ pub enum StartError {
     Behind(String),
     #[error("cannot listen on {0}: {1}")]
     Listen(SocketAddr, io::Error),
-    #[error("cannot write the metadata: {0}")]
-    Metadata(#[from] serde_json::Error),
+    #[error(
+        "there is no database at {0}: is it the right place? `auth-service serve` and `auth-service migrate` make one"
+    )]
+    NoDatabase(String),
+    #[error(transparent)]
+    Issuer(#[from] IssuerError),
+    #[error(transparent)]
+    Revert(#[from] RevertError),
     #[error(transparent)]
     Capacity(#[from] CapacityError),
     #[error("cannot serve: {0}")]
@@ -82,7 +92,7 @@ pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError>
     let capacity = Capacity::claim(&settings.http, rules::descriptors(settings))?;
     let limits = rules::place_limits(settings, capacity);
     let places = Places::new(limits);
-    let issuer = Data::new(Box::pin(assemble(settings, clock)).await?);
+    let issuer = Data::new(Box::pin(assemble(settings, clock, Makes::Everything)).await?);
     let behind = issuer.marks.is_behind();
     if !behind {
         issuer.publish_lists().await?;
@@ -90,8 +100,7 @@ pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError>
             log::warn!("the addresses of accounts were not looked at: {error}");
         }
     }
-    let max_age = settings.keys.max_age.as_secs();
-    let metadata = Data::new(Metadata::new(&issuer.policy, issuer.keyring.algorithms(), max_age)?);
+    let metadata = Data::new(Metadata::new(&issuer.policy));
     let devices = Data::new(Devices::new(
         settings.sessions.max_user_agent_chars,
         &settings.http.trusted_proxies,
@@ -145,6 +154,7 @@ pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError>
         .afterwards(async move {
             ending.audit.close().await;
             ending.save_marks().await;
+            ending.leave().await;
         }))
 }
 
@@ -152,12 +162,20 @@ fn open_tls(settings: &Settings, clock: Clock) -> Result<Option<Tls>, SettingsEr
     Tls::open(&settings.tls, Box::new(move || clock.now()))
 }
 
-/// The use cases without HTTP: what the command line works with.
+/// The use cases without HTTP, over a database that is there: what the command line works with.
 ///
 /// # Errors
 /// [`StartError`].
 pub async fn build_issuer(settings: &Settings, clock: Clock) -> Result<Issuer, StartError> {
-    let issuer = Box::pin(assemble(settings, clock)).await?;
+    build_operator(settings, clock, Makes::Proofs).await
+}
+
+/// The same for a command that makes keys.
+///
+/// # Errors
+/// [`StartError`].
+pub async fn build_operator(settings: &Settings, clock: Clock, makes: Makes) -> Result<Issuer, StartError> {
+    let issuer = Box::pin(assemble(settings, clock, makes)).await?;
     match why_behind(&issuer.marks, issuer.clock.now()).await {
         None => Ok(issuer),
         Some(lack) => Err(StartError::Behind(lack)),
@@ -188,21 +206,23 @@ async fn why_behind(marks: &Arc<Marks>, now: i64) -> Option<String> {
 }
 
 /// The use cases, also over a database that is behind its marks: nothing is written to it then.
-async fn assemble(settings: &Settings, clock: Clock) -> Result<Issuer, StartError> {
-    make_data_dir(settings)?;
-    let sealer = sealer(settings)?;
+async fn assemble(settings: &Settings, clock: Clock, makes: Makes) -> Result<Issuer, StartError> {
+    let serves = makes == Makes::Everything;
+    let store = opening::open(settings, serves)?;
+    let sealer = opening::sealer(settings, &store, serves).await?;
     let marks = Arc::new(Marks::open(&settings.data_dir)?);
-    let store = Store::open(&settings.database_url(), store_limits(settings))?;
     let is_whole = marks.check(&store).await?.is_some();
     let inspecting = Arc::clone(&marks);
     store.inspect(move |db| inspecting.inspect(db));
     let clock = database_clock(&store, clock).await?;
+    let presence = opening::take_part(settings, &store, serves, is_whole, clock.now()).await?;
     let scheme = rules::scheme(settings)?;
     let policy = rules::policy(settings, &scheme);
     let accepted = accepted(&policy)?;
     let secret = settings.tokens.shared_secret.as_ref();
     let judge = Judge::new(accepted.clone(), clock.clock(), secret)?;
-    let keyring = Keyring::open(&store, sealer, clock.now(), rules::plan(settings), judge, is_whole).await?;
+    let makes = if is_whole { makes } else { Makes::Nothing };
+    let keyring = Keyring::open(&store, sealer, clock.now(), rules::plan(settings), judge, makes).await?;
     let audit =
         Audit::start(store.clone(), keyring.audit_keys(), clock.clone(), rules::audit_rules(settings));
     let verifier = Verifier::with_keys(accepted, KeySet::empty())
@@ -226,6 +246,8 @@ async fn assemble(settings: &Settings, clock: Clock) -> Result<Issuer, StartErro
         audit,
         lists,
         marks,
+        presence,
+        tables: MissingTables::default(),
         verifier,
         policy,
     };
@@ -238,16 +260,16 @@ async fn assemble(settings: &Settings, clock: Clock) -> Result<Issuer, StartErro
 /// # Errors
 /// [`StartError`].
 pub async fn recover(settings: &Settings, clock: Clock) -> Result<usize, StartError> {
-    make_data_dir(settings)?;
-    let sealer = sealer(settings)?;
+    let store = opening::open(settings, false)?;
+    let sealer = opening::sealer(settings, &store, false).await?;
     let marks = Arc::new(Marks::open(&settings.data_dir)?);
-    let store = Store::open(&settings.database_url(), store_limits(settings))?;
     let clock = database_clock(&store, clock).await?;
+    opening::take_part(settings, &store, false, true, clock.now()).await?;
     let (plan, now) = (rules::plan(settings), clock.now());
     let recovered = recovery::recover(&store, &sealer, &plan, marks.highest_epoch(), now).await?;
     let accepted = accepted(&rules::policy(settings, &rules::scheme(settings)?))?;
     let judge = Judge::new(accepted, clock.clock(), settings.tokens.shared_secret.as_ref())?;
-    let keyring = Box::pin(Keyring::open(&store, sealer, now, plan, judge, true)).await?;
+    let keyring = Box::pin(Keyring::open(&store, sealer, now, plan, judge, Makes::Everything)).await?;
     let audit = Audit::start(store.clone(), keyring.audit_keys(), clock, rules::audit_rules(settings));
     let event = Event::of(EventKind::Recovered).with("ended", recovered.ended);
     let event =
@@ -275,48 +297,16 @@ async fn database_clock(store: &Store, local: Clock) -> Result<DatabaseClock, St
     Ok(clock)
 }
 
-/// Makes the folder for everything that the service keeps.
-///
-/// # Errors
-/// [`StartError::DataDir`].
-pub fn make_data_dir(settings: &Settings) -> Result<(), StartError> {
-    let folder = &settings.data_dir;
-    make_private(folder).map_err(|error| StartError::DataDir(folder.display().to_string(), error))
-}
-
-fn sealer(settings: &Settings) -> Result<Sealer, StartError> {
-    let generated;
-    let current = if let Some(given) = &settings.master_key {
-        given
-    } else {
-        let path = master_key_path(settings);
-        let (key, created) = sealing::load_or_create(&path)?;
-        if created {
-            log::info!(
-                "made a master key in {}: keep a copy, without it the signing keys are lost",
-                path.display()
-            );
-        }
-        generated = key;
-        &generated
-    };
-    Ok(Sealer::new(current, settings.master_key_previous.as_ref())?)
-}
-
 /// Our own routes take every token that we give, whatever its audience: they look at the store as well.
 fn accepted(policy: &Policy) -> Result<shared_claims::Policy, SetupError> {
     Ok(shared_claims::Policy::new(&policy.issuer, &policy.allowed_audiences)?.realm("auth-service"))
-}
-
-fn master_key_path(settings: &Settings) -> PathBuf {
-    settings.data_dir.join("master.key")
 }
 
 /// What is there already stays as it is; new files are private (`service_kit::access`).
 fn warn_about_files(settings: &Settings) {
     warn_if_writable("the data folder", &settings.data_dir);
     if settings.master_key.is_none() {
-        warn_if_shared("the master key", &master_key_path(settings));
+        warn_if_shared("the master key", &opening::master_key_path(settings));
     }
     if let Some(path) = settings.database_url().expose_secret().strip_prefix("sqlite://") {
         for end in ["", "-wal", "-shm"] {

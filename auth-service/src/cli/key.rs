@@ -2,6 +2,7 @@
 
 use clap::Subcommand;
 
+use crate::app::Makes;
 use crate::domain::Issuer;
 use crate::domain::keyring::Rotated;
 use crate::settings::Settings;
@@ -20,7 +21,11 @@ pub(super) enum KeyCommand {
 }
 
 pub(super) async fn run(settings: &Settings, command: KeyCommand) -> Result<(), String> {
-    super::as_operator(settings, async |issuer| act(issuer, command).await).await
+    let makes = match command {
+        KeyCommand::List => Makes::Proofs,
+        KeyCommand::Rotate { .. } => Makes::Keys,
+    };
+    super::as_operator_making(settings, makes, async |issuer| act(issuer, command).await).await
 }
 
 async fn act(issuer: &Issuer, command: KeyCommand) -> Result<(), String> {

@@ -18,7 +18,7 @@ use nix::unistd::{Uid, User};
 use service_kit::settings::process_environment;
 use shared_claims::verifier::Clock;
 
-use crate::app::{self, StartError};
+use crate::app::{self, Makes, StartError};
 use crate::domain::audit::Origin;
 use crate::domain::{AddressReport, Issuer, settle_addresses};
 use crate::settings::Settings;
@@ -40,9 +40,13 @@ enum Command {
     Serve,
     /// Bring the database up to date, and do nothing else. `serve` does the same at its start.
     Migrate {
-        /// Undo this many of the newest migrations instead, and what is stored in what they made.
+        /// Undo this many of the newest migrations instead, and what is stored in what they made. Without --yes, additive
+        /// ones at most; while a server is live, additive ones at most in any case.
         #[arg(long, value_name = "COUNT")]
         revert: Option<usize>,
+        /// Undo also migrations that are not additive: everything that is stored in their tables is lost.
+        #[arg(long, requires = "revert")]
+        yes: bool,
     },
     /// Create, disable and enable accounts, change their roles, and free addresses.
     #[command(subcommand)]
@@ -64,9 +68,12 @@ enum Command {
     /// After a restore from a backup: make everything that was ever given worthless, and begin anew with new keys.
     ///
     /// Ends every session and revokes every token, so that nothing that was used or ended after the backup comes back to
-    /// life. Accounts, passwords and clients stay. It also helps when the master key is lost. Run it before the services
-    /// are started again.
-    Recover,
+    /// life. Accounts, passwords and clients stay. Run it before the services are started again.
+    Recover {
+        /// The master key is lost: make a new one in the data folder.
+        #[arg(long)]
+        new_master_key: bool,
+    },
     /// Print every setting with its default and its meaning.
     Settings,
 }
@@ -89,6 +96,10 @@ pub async fn run() -> ExitCode {
             return ExitCode::from(EXIT_SETTINGS);
         }
     };
+    match cli.command {
+        None | Some(Command::Serve) => log::info!("works on {}", settings.database_shown()),
+        Some(_) => eprintln!("auth-service: works on {}", settings.database_shown()),
+    }
     let done = match cli.command {
         None | Some(Command::Serve | Command::Settings) => match serve(&settings).await {
             Err(StartError::Setting(error)) => {
@@ -97,13 +108,13 @@ pub async fn run() -> ExitCode {
             }
             served => served.map_err(|error| error.to_string()),
         },
-        Some(Command::Migrate { revert }) => migrate(&settings, revert).await,
+        Some(Command::Migrate { revert, yes }) => migrate(&settings, revert, yes).await,
         Some(Command::User(command)) => user::run(&settings, command).await,
         Some(Command::Key(command)) => key::run(&settings, command).await,
         Some(Command::Client(command)) => client::run(&settings, command).await,
         Some(Command::Import(command)) => import::run(&settings, command).await,
         Some(Command::Audit(command)) => audit::run(&settings, command).await,
-        Some(Command::Recover) => Box::pin(recover(&settings)).await,
+        Some(Command::Recover { new_master_key }) => Box::pin(recover(&settings, new_master_key)).await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -128,8 +139,17 @@ async fn as_operator<T>(
     settings: &Settings,
     work: impl AsyncFnOnce(&Issuer) -> Result<T, String>,
 ) -> Result<T, String> {
+    as_operator_making(settings, Makes::Proofs, work).await
+}
+
+/// The same for a command that may make keys.
+async fn as_operator_making<T>(
+    settings: &Settings,
+    makes: Makes,
+    work: impl AsyncFnOnce(&Issuer) -> Result<T, String>,
+) -> Result<T, String> {
     let work = async {
-        let issuer = Box::pin(app::build_issuer(settings, Clock::system())).await;
+        let issuer = Box::pin(app::build_operator(settings, Clock::system(), makes)).await;
         let issuer = issuer.map_err(|error| error.to_string())?;
         let done = Box::pin(work(&issuer)).await;
         if tokio::time::timeout(settings.database.timeout, issuer.audit.close()).await.is_err() {
@@ -142,11 +162,11 @@ async fn as_operator<T>(
     operator().scope(work).await
 }
 
-async fn migrate(settings: &Settings, revert: Option<usize>) -> Result<(), String> {
-    app::make_data_dir(settings).map_err(|error| error.to_string())?;
+async fn migrate(settings: &Settings, revert: Option<usize>, yes: bool) -> Result<(), String> {
     let (url, limits) = (settings.database_url(), app::store_limits(settings));
     match revert {
         None => {
+            app::make_data_dir(settings).map_err(|error| error.to_string())?;
             let store = Store::open(&url, limits).map_err(|error| error.to_string())?;
             match app::behind_in(settings, &store, Clock::system())
                 .await
@@ -161,7 +181,8 @@ async fn migrate(settings: &Settings, revert: Option<usize>) -> Result<(), Strin
             println!("the database is up to date");
         }
         Some(count) => {
-            for version in Store::revert(&url, count, limits).map_err(|error| error.to_string())? {
+            let reverted = app::revert(settings, count, yes, &Clock::system());
+            for version in reverted.map_err(|error| error.to_string())? {
                 println!("reverted migration {version}");
             }
         }
@@ -182,7 +203,11 @@ async fn migrate_addresses(store: &Store) -> Result<(), String> {
     Ok(())
 }
 
-async fn recover(settings: &Settings) -> Result<(), String> {
+async fn recover(settings: &Settings, new_master_key: bool) -> Result<(), String> {
+    if new_master_key {
+        let path = app::new_master_key(settings).map_err(|error| error.to_string())?;
+        println!("made a master key in {}: keep a copy", path.display());
+    }
     let recovery = operator().scope(Box::pin(app::recover(settings, Clock::system())));
     let ended = recovery.await.map_err(|error| error.to_string())?;
     println!("ended {ended} sessions, and made new keys; everybody logs in again");

@@ -21,6 +21,7 @@ pub mod marks;
 pub mod names;
 pub mod operators;
 pub mod passwords;
+pub mod processes;
 pub mod random;
 pub mod rate;
 pub mod readiness;
@@ -51,7 +52,9 @@ use keyring::Keyring;
 use marks::Marks;
 use names::NameRules;
 use passwords::{Hasher, PasswordPolicy};
+use processes::Presence;
 use rate::GrantLimits;
+use readiness::MissingTables;
 use refresh::RefreshRows;
 use revocation::StatusLists;
 use rights::Roles;
@@ -76,6 +79,10 @@ pub struct Issuer {
     pub lists: StatusLists,
     /// How far the database had come when it was last seen.
     pub marks: Arc<Marks>,
+    /// This process among the servers; `None` for a command.
+    pub presence: Option<Presence>,
+    /// What the database lacks of what the service needs.
+    pub tables: MissingTables,
     /// Where tokens stand in requests, and how a request without a good one is answered. It holds no keys: the keyring
     /// judges tokens.
     pub verifier: Verifier,

@@ -1,6 +1,24 @@
 //! What keeps the service from its work, by name: `/readyz` says it, and what cannot be done right is not done.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Mutex;
+
 use super::Issuer;
+use crate::store;
+
+/// How often the tables are looked for at the most.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// What was found when the tables were looked for.
+#[derive(Debug, Default)]
+pub struct MissingTables {
+    /// Whether something is missing. Each request asks.
+    any: AtomicBool,
+    /// When they were looked for.
+    looked: Mutex<Option<Instant>>,
+}
 
 /// What is still served while something is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,6 +56,11 @@ impl Issuer {
                 serves: Serves::Nothing,
             });
         }
+        if self.tables.any.load(Ordering::Acquire) {
+            let detail = "The database lacks tables (the log says which): they were dropped, or migrations were reverted. \
+                          `auth-service migrate` makes them, empty; a backup holds what was in them.";
+            reasons.push(Reason { name: TABLES_MISSING, detail: detail.to_owned(), serves: Serves::Nothing });
+        }
         if self.keyring.is_closed() {
             let detail = "The database has keys that this replica cannot read, or cannot open with its master key: \
                           nothing is signed.";
@@ -65,17 +88,38 @@ impl Issuer {
         reasons
     }
 
+    /// Looks whether the database has the tables that the service needs, unless that was done a moment ago. While the database
+    /// does not answer nothing changes.
+    pub async fn look_for_tables(&self) {
+        let mut looked = self.tables.looked.lock().await;
+        if looked.is_some_and(|at| at.elapsed() < LOOK) {
+            return;
+        }
+        let Ok(missing) = self.store.read(store::missing).await else { return };
+        *looked = Some(Instant::now());
+        let before = self.tables.any.swap(!missing.is_empty(), Ordering::AcqRel);
+        match (before, missing.is_empty()) {
+            (false, false) => log::error!("the database lacks {}: nothing is served", missing.join(", ")),
+            (true, true) => log::warn!("the database has all its tables again"),
+            _ => {}
+        }
+    }
+
     /// Why a request is not served, if it is not. Asked for each request.
     #[must_use]
     pub fn refuses(&self, only_asks: bool) -> Option<&'static str> {
         if self.marks.is_behind() {
             return Some(DATABASE_BEHIND);
         }
+        if self.tables.any.load(Ordering::Acquire) {
+            return Some(TABLES_MISSING);
+        }
         (self.keyring.is_closed() && !only_asks).then_some(KEYS_NOT_LOADED)
     }
 }
 
 const DATABASE_BEHIND: &str = "database_behind";
+const TABLES_MISSING: &str = "tables_missing";
 const KEYS_NOT_LOADED: &str = "keys_not_loaded";
 const CLOCK_IN_DOUBT: &str = "clock_in_doubt";
 const MARKS_NOT_KEPT: &str = "marks_not_kept";

@@ -9,8 +9,8 @@ use super::random;
 use super::revocation::LIST_SIZE;
 use crate::store::issuance::{self, Beginning};
 use crate::store::{
-    Connection, Store, StoreError, audit_heads, clients, keys, master_keys, resting_names, revocations,
-    sessions, status_lists,
+    Connection, Store, StoreError, audit_heads, clients, keys, master_keys, processes, resting_names,
+    revocations, sessions, status_lists,
 };
 
 /// How far numbers and revisions skip: more than could have been given between a copy and its restoration.
@@ -70,6 +70,7 @@ pub async fn recover(
         master_keys::put_last(db, &master_key)?;
         let ended = sessions::end_everything(db, now)?;
         clients::drop_numbers(db)?;
+        processes::forget_all(db)?;
         revocations::forget_all(db)?;
         status_lists::drop_all(db)?;
         for purpose in ["access", "refresh"] {

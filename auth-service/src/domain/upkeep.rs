@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::clock::TOLERANCE;
 use super::keyring::{KeyringError, MOST_LEEWAY, Rotated, RotationError};
+use super::processes::BEAT;
 use super::revocation::numbers_of;
 use super::{Issuer, seconds};
 use crate::store::{Connection, StoreError, clients, guesses, revocations, sessions, status_lists};
@@ -49,6 +50,7 @@ impl Issuer {
             self.rotate_keys(),
             self.follow_the_clock(),
             self.keep_marks(),
+            self.stay_present(),
             self.tidy_up(upkeep)
         );
         all.0
@@ -100,6 +102,13 @@ impl Issuer {
         loop {
             self.save_marks().await;
             sleep(MARKS).await;
+        }
+    }
+
+    async fn stay_present(&self) -> Infallible {
+        loop {
+            sleep(BEAT).await;
+            self.beat().await;
         }
     }
 

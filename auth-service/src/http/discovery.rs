@@ -12,15 +12,21 @@ use serde::Serialize;
 
 use crate::domain::{Issuer, Policy, entity_tag};
 
-/// The metadata, made once: nothing in it depends on a request, least of all on its `Host`.
+/// The metadata: nothing in it depends on a request, least of all on its `Host`. What depends on the keys is added at each
+/// answer.
 #[derive(Debug)]
-pub(crate) struct Metadata {
-    json: String,
-    etag: String,
-    cache_control: String,
+pub(crate) struct Metadata(Document);
+
+/// The metadata as it is answered.
+#[derive(Serialize)]
+struct WithAlgorithms<'a> {
+    #[serde(flatten)]
+    document: &'a Document,
+    /// For `OpenID` clients: some generic ones want it in order to read the rest.
+    id_token_signing_alg_values_supported: BTreeSet<&'static str>,
 }
 
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 struct Document {
     issuer: String,
     token_endpoint: String,
@@ -38,23 +44,15 @@ struct Document {
     status_list_aggregation_endpoint: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     status_list_events_endpoint: Option<String>,
-    // The next two are OpenID's; some generic clients want them in order to read the rest.
+    // OpenID's; some generic clients want it in order to read the rest.
     subject_types_supported: [&'static str; 1],
-    id_token_signing_alg_values_supported: BTreeSet<&'static str>,
 }
 
 impl Metadata {
-    /// The metadata of an issuer with this policy; others may keep it for `max_age` seconds.
-    ///
-    /// # Errors
-    /// None in practice: strings become JSON.
-    pub(crate) fn new(
-        policy: &Policy,
-        algorithms: BTreeSet<&'static str>,
-        max_age: u64,
-    ) -> Result<Self, serde_json::Error> {
+    /// The metadata of an issuer with this policy.
+    pub(crate) fn new(policy: &Policy) -> Self {
         let at = |path: &str| format!("{}{path}", policy.issuer);
-        let json = serde_json::to_string(&Document {
+        Self(Document {
             issuer: policy.issuer.clone(),
             token_endpoint: at("/token"),
             jwks_uri: at("/.well-known/jwks.json"),
@@ -69,22 +67,33 @@ impl Metadata {
             status_list_aggregation_endpoint: policy.statuses.then(|| at("/status-lists")),
             status_list_events_endpoint: policy.statuses.then(|| at("/status-lists/events")),
             subject_types_supported: ["public"],
-            id_token_signing_alg_values_supported: algorithms,
-        })?;
-        Ok(Self { etag: entity_tag(&json), json, cache_control: cache_control(max_age) })
+        })
     }
 }
 
-pub(super) async fn metadata(metadata: Data<Metadata>, req: HttpRequest) -> HttpResponse {
-    let known = if_none_match(&req, &metadata.etag);
+pub(super) async fn metadata(
+    metadata: Data<Metadata>,
+    issuer: Data<Issuer>,
+    req: HttpRequest,
+) -> HttpResponse {
+    // The algorithms are those of the keys that are published at this moment.
+    let _ = tokio::time::timeout(PATIENCE, issuer.look()).await;
+    let answer = WithAlgorithms {
+        document: &metadata.0,
+        id_token_signing_alg_values_supported: issuer.keyring.algorithms(),
+    };
+    let Ok(json) = serde_json::to_string(&answer) else {
+        return HttpResponse::InternalServerError().finish(); // strings become JSON
+    };
+    let etag = entity_tag(&json);
+    let known = if_none_match(&req, &etag);
+    let max_age = issuer.keyring.max_age(issuer.clock.now());
     let mut response = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
-    response
-        .insert_header((CACHE_CONTROL, metadata.cache_control.as_str()))
-        .insert_header((ETAG, metadata.etag.as_str()));
+    response.insert_header((CACHE_CONTROL, cache_control(max_age))).insert_header((ETAG, etag));
     if known {
         return response.finish();
     }
-    response.content_type("application/json").body(metadata.json.clone())
+    response.content_type("application/json").body(json)
 }
 
 /// A client may keep the answer for `max_age` seconds. A shared cache has to ask again each time (RFC 9111 section 5.2.2.10):

@@ -50,6 +50,7 @@ struct Ready {
 }
 
 pub(super) async fn readyz(issuer: Data<Issuer>) -> Result<HttpResponse, Problem> {
+    issuer.look_for_tables().await;
     let reasons = issuer.reasons();
     if let Some(first) = reasons.first().filter(|first| first.serves != Serves::Everything) {
         return Ok(not_ready(first.name, first.detail.clone(), named(reasons)));

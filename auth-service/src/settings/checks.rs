@@ -68,6 +68,9 @@ impl Settings {
 
     /// RFC 8414 section 2: a URL without query and fragment. Verifiers compare it letter by letter.
     fn check_issuer(&self) -> Result<(), SettingsError> {
+        if let Some(old) = &self.issuer_change {
+            Url::parse(old).map_err(|error| SettingsError::invalid("issuer_change", error))?;
+        }
         let url = Url::parse(&self.issuer).map_err(|error| SettingsError::invalid("issuer", error))?;
         let plain =
             matches!(url.scheme(), "http" | "https") && url.query().is_none() && url.fragment().is_none();
@@ -200,6 +203,7 @@ mod tests {
         let rows = [
             ("AUTH__ISSUER", "https://a.example/?x=1", "issuer"),
             ("AUTH__ISSUER", "ftp://a.example", "issuer"),
+            ("AUTH__ISSUER_CHANGE", "id.example", "issuer_change"),
             ("AUTH__AUDIENCE", ",", "audience"),
             ("AUTH__AUDIENCE", "orders,http://127.0.0.1:8080", "`audience`"),
             ("AUTH__ADMIN__REAUTHENTICATE_WITHIN", "0s", "admin.reauthenticate_within"),

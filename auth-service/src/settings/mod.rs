@@ -3,6 +3,7 @@
 
 mod budgets;
 mod checks;
+mod place;
 mod ranges;
 
 use std::collections::BTreeMap;
@@ -27,6 +28,8 @@ pub const DEFAULTS: &str = include_str!("../../config.default.toml");
 pub struct Settings {
     pub listen: SocketAddr,
     pub issuer: String,
+    #[serde(default)]
+    pub issuer_change: Option<String>,
     #[serde(deserialize_with = "comma_list")]
     pub audience: Vec<String>,
     #[serde(deserialize_with = "comma_list")]

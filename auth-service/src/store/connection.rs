@@ -47,6 +47,17 @@ impl Database {
         }
     }
 
+    /// Whether it is a file that is not there, or has nothing in it.
+    pub(super) fn is_absent(&self) -> bool {
+        match self {
+            Self::Sqlite { path, .. } => std::fs::metadata(path).map_or_else(
+                |error| error.kind() == std::io::ErrorKind::NotFound,
+                |file| file.is_file() && file.len() == 0,
+            ),
+            Self::Postgres { .. } => false,
+        }
+    }
+
     /// Diesel's own `establish` on the enum would try SQLite first for any URL, and hide the error.
     pub(super) fn connect(&self) -> Result<Connection, StoreError> {
         let unavailable =
@@ -93,8 +104,11 @@ fn patiently(busy: Duration, mut job: impl FnMut() -> QueryResult<()>) -> QueryR
     }
 }
 
-/// The time of PostgreSQL's machine, in unix seconds.
-pub(super) fn time(connection: &mut Connection) -> Result<Option<i64>, StoreError> {
+/// The time of PostgreSQL's machine, in unix seconds; `None` when it is this machine (SQLite).
+///
+/// # Errors
+/// The database's.
+pub fn time(connection: &mut Connection) -> Result<Option<i64>, StoreError> {
     match connection {
         Connection::Sqlite(_) => Ok(None),
         Connection::Postgres(postgres) => {

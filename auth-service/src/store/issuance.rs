@@ -23,6 +23,8 @@ pub struct Issuance {
     pub longest_access_ttl: i64,
     /// The random name of this database; `None` before its first start with a program that gives it one.
     pub database_id: Option<String>,
+    /// The issuer of the tokens; `None` before the first start of a server that stores it.
+    pub issuer: Option<String>,
 }
 
 /// # Errors
@@ -58,6 +60,15 @@ pub fn raise_keys_revision(connection: &mut Connection) -> Result<(), StoreError
 pub fn name_database(connection: &mut Connection, name: &str) -> Result<(), StoreError> {
     let nameless = dsl::issuance.filter(dsl::id.eq(ID).and(dsl::database_id.is_null()));
     diesel::update(nameless).set(dsl::database_id.eq(name)).execute(connection)?;
+    Ok(())
+}
+
+/// Stores the issuer of the tokens.
+///
+/// # Errors
+/// The database's.
+pub fn set_issuer(connection: &mut Connection, issuer: &str) -> Result<(), StoreError> {
+    diesel::update(dsl::issuance.find(ID)).set(dsl::issuer.eq(issuer)).execute(connection)?;
     Ok(())
 }
 

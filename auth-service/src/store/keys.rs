@@ -33,6 +33,14 @@ pub fn of_purpose(connection: &mut Connection, purpose: &str) -> Result<Vec<Seal
     Ok(query.select(SealedKey::as_select()).load(connection)?)
 }
 
+/// Whether there is any key.
+///
+/// # Errors
+/// The database's.
+pub fn any(connection: &mut Connection) -> Result<bool, StoreError> {
+    Ok(dsl::keys.select(dsl::kid).first::<String>(connection).optional()?.is_some())
+}
+
 /// When the newest key of a purpose becomes active, whatever row it is.
 ///
 /// # Errors

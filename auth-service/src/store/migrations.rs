@@ -5,15 +5,20 @@
 
 use diesel::connection::SimpleConnection as _;
 use diesel::migration::{Migration as _, MigrationSource, MigrationVersion};
+use diesel::{QueryableByName, RunQueryDsl as _};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
 
 use super::connection::{Connection, MultiBackend, transaction};
 use super::error::StoreError;
+use super::tables;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../migrations/auth");
 
 /// The end of the version of a migration that older programs can live with.
 const ADDITIVE: &str = "additive";
+
+/// Where diesel keeps which migrations were applied.
+pub(super) const TABLE: &str = "__diesel_schema_migrations";
 
 /// Any number, as long as all programs use the same one: the lock that PostgreSQL keeps while somebody migrates.
 const LOCK: i64 = 0x6175_7468;
@@ -30,33 +35,89 @@ pub(super) fn run(connection: &mut Connection) -> Result<Vec<String>, StoreError
     })
 }
 
-/// Undoes the newest `count` migrations, and what is stored in what they made.
+/// A migration that is to be undone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Planned {
+    /// Its version.
+    pub version: String,
+    /// Whether programs that do not know it can live with it, and so with its absence.
+    pub additive: bool,
+}
+
+/// Undoes the newest `count` migrations, and what is stored in what they made, if `check` agrees. Nobody migrates between the
+/// check and the end.
 ///
 /// # Errors
-/// [`StoreError::Schema`] when one of them is not known here.
-pub(super) fn revert(connection: &mut Connection, count: usize) -> Result<Vec<String>, StoreError> {
+/// What `check` says; [`StoreError::Schema`] when one of the migrations is not known here.
+pub(super) fn revert<E: From<StoreError>>(
+    connection: &mut Connection,
+    count: usize,
+    check: impl FnOnce(&mut Connection, &[Planned]) -> Result<(), E>,
+) -> Result<Vec<String>, E> {
     alone(connection, |connection| {
+        let plan: Vec<Planned> = newest(connection)?.into_iter().take(count).collect();
+        check(connection, &plan)?;
         let mut reverted = Vec::new();
-        for _ in 0..count.min(connection.applied_migrations().map_err(failed)?.len()) {
+        for _ in &plan {
             reverted.push(connection.revert_last_migration(MIGRATIONS).map_err(failed)?.to_string());
         }
         Ok(reverted)
     })
 }
 
+/// Whether there is a database: one in which this program, or another version of it, has made tables.
+pub(super) fn were_applied(connection: &mut Connection) -> Result<bool, StoreError> {
+    Ok(tables::has(connection, TABLE)? && !applied(connection)?.is_empty())
+}
+
+/// The migrations of this program that the database does not have. The caller knows that [`TABLE`] is there.
+pub(super) fn pending(connection: &mut Connection) -> Result<Vec<String>, StoreError> {
+    let applied = applied(connection)?;
+    let known = MigrationSource::<MultiBackend>::migrations(&MIGRATIONS).map_err(failed)?;
+    let known = known.iter().map(|migration| migration.name().version().to_string());
+    Ok(known.filter(|version| !applied.contains(version)).collect())
+}
+
+/// The migrations that were applied, the newest first.
+fn newest(connection: &mut Connection) -> Result<Vec<Planned>, StoreError> {
+    let mut versions: Vec<String> =
+        connection.applied_migrations().map_err(failed)?.iter().map(ToString::to_string).collect();
+    versions.sort_unstable_by(|one, other| other.cmp(one));
+    let planned = |version: String| Planned { additive: version.ends_with(ADDITIVE), version };
+    Ok(versions.into_iter().map(planned).collect())
+}
+
+/// The versions of the migrations that were applied. Diesel's own question would make the table where it is missing.
+fn applied(connection: &mut Connection) -> Result<Vec<String>, StoreError> {
+    let query = diesel::sql_query(format!("SELECT version FROM {TABLE}"));
+    let versions: Vec<Version> = match connection {
+        Connection::Sqlite(sqlite) => query.load(sqlite)?,
+        Connection::Postgres(postgres) => query.load(postgres)?,
+    };
+    Ok(versions.into_iter().map(|row| row.version).collect())
+}
+
+#[derive(QueryableByName)]
+struct Version {
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    version: String,
+}
+
 /// One transaction around everything, alone: an unfinished migration leaves nothing.
-fn alone<T>(
+fn alone<T, E: From<StoreError>>(
     connection: &mut Connection,
-    job: impl FnOnce(&mut Connection) -> Result<T, StoreError>,
-) -> Result<T, StoreError> {
+    job: impl FnOnce(&mut Connection) -> Result<T, E>,
+) -> Result<T, E> {
     // The limits of requests are not the limits of a migration.
     match connection {
-        Connection::Sqlite(sqlite) => sqlite.batch_execute("PRAGMA busy_timeout = 600000")?,
-        Connection::Postgres(postgres) => postgres.batch_execute("SET statement_timeout = 0")?,
+        Connection::Sqlite(sqlite) => sqlite.batch_execute("PRAGMA busy_timeout = 600000"),
+        Connection::Postgres(postgres) => postgres.batch_execute("SET statement_timeout = 0"),
     }
+    .map_err(StoreError::from)?;
     transaction(connection, |connection| {
         if let Connection::Postgres(postgres) = connection {
-            postgres.batch_execute(&format!("SELECT pg_advisory_xact_lock({LOCK})"))?;
+            let lock = postgres.batch_execute(&format!("SELECT pg_advisory_xact_lock({LOCK})"));
+            lock.map_err(StoreError::from)?;
         }
         job(connection)
     })

@@ -15,17 +15,21 @@ mod locks;
 pub mod master_keys;
 mod migrations;
 mod pool;
+pub mod processes;
 pub mod resting_names;
 pub mod revocations;
 mod schema;
 pub mod sessions;
 pub mod stand_ins;
 pub mod status_lists;
+mod tables;
 pub mod users;
 mod writer;
 
-pub use connection::Connection;
+pub use connection::{Connection, time};
 pub use error::{StoreError, Unique};
+pub use migrations::Planned;
+pub use tables::missing;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -97,13 +101,39 @@ impl Store {
         self.connector.inspect(inspection);
     }
 
-    /// Undoes the newest `count` migrations of the database at `url`, and what is stored in what they made. Gives their
-    /// versions.
+    /// Opens the database at `url` if there is one: `None` where no program has made tables. Nothing is made then.
     ///
     /// # Errors
-    /// The database cannot be reached, or one of the migrations is not known to this program.
-    pub fn revert(url: &SecretString, count: usize, limits: StoreLimits) -> Result<Vec<String>, StoreError> {
-        migrations::revert(&mut Database::parse(url, limits.timeout)?.connect()?, count)
+    /// As [`open`](Self::open).
+    pub fn open_existing(url: &SecretString, limits: StoreLimits) -> Result<Option<Self>, StoreError> {
+        if Self::exists(url, limits)? { Self::open(url, limits).map(Some) } else { Ok(None) }
+    }
+
+    /// Whether there is a database at `url` in which a program has made tables.
+    ///
+    /// # Errors
+    /// It cannot be reached, or is not a database.
+    pub fn exists(url: &SecretString, limits: StoreLimits) -> Result<bool, StoreError> {
+        let database = Database::parse(url, limits.timeout)?;
+        // To connect would make the file.
+        if database.is_absent() {
+            return Ok(false);
+        }
+        migrations::were_applied(&mut database.connect()?)
+    }
+
+    /// Undoes the newest `count` migrations of the database at `url`, and what is stored in what they made, if `check`
+    /// agrees to that plan, in the same transaction. Gives their versions.
+    ///
+    /// # Errors
+    /// What `check` says; the database cannot be reached, or one of the migrations is not known to this program.
+    pub fn revert<E: From<StoreError>>(
+        url: &SecretString,
+        count: usize,
+        limits: StoreLimits,
+        check: impl FnOnce(&mut Connection, &[Planned]) -> Result<(), E>,
+    ) -> Result<Vec<String>, E> {
+        migrations::revert(&mut Database::parse(url, limits.timeout)?.connect()?, count, check)
     }
 
     /// Runs queries that only read. What they see together is consistent only within one query.
@@ -163,7 +193,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn time(&self) -> Result<Option<i64>, StoreError> {
-        self.read(connection::time).await
+        self.read(time).await
     }
 
     async fn on_pool<T, E>(&self, job: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, E>

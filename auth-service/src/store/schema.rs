@@ -62,6 +62,14 @@ diesel::table! {
         next_number -> BigInt,
         longest_access_ttl -> BigInt,
         database_id -> Nullable<Text>,
+        issuer -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    processes (id) {
+        id -> Text,
+        seen_at -> BigInt,
     }
 }
 

@@ -125,15 +125,17 @@ async fn a_row_that_does_not_open_stops_signing_until_it_is_gone() {
 async fn while_new_keys_cannot_even_be_read_nothing_is_signed_and_no_token_is_called_good() {
     let service = Service::start().await;
     let tokens = service.register_and_login("alice").await;
-    service
-        .run_sql("ALTER TABLE keys RENAME TO hidden; UPDATE issuance SET keys_revision = keys_revision + 1");
+    // A column: of a table that is missing the service would say so, and serve nothing.
+    service.run_sql(
+        "ALTER TABLE keys RENAME COLUMN sealed TO hidden; UPDATE issuance SET keys_revision = keys_revision + 1",
+    );
     until_closed(&service).await;
     assert_signs_nothing(&service, &tokens.refresh).await;
     // The key may be one that was withdrawn; a token that no key makes good is refused as ever.
     assert_eq!(service.get_as("/me", &tokens.access).await.status, 503);
     let forged = &tokens.access[..tokens.access.len() - 20];
     service.get_as("/me", forged).await.assert_problem(401, "invalid_token");
-    service.run_sql("ALTER TABLE hidden RENAME TO keys");
+    service.run_sql("ALTER TABLE keys RENAME COLUMN hidden TO sealed");
     until_open(&service).await;
     assert_eq!(service.get_as("/me", &tokens.access).await.status, 200);
     service.refresh(&tokens.refresh).await;
@@ -148,7 +150,8 @@ async fn an_emergency_replaces_the_only_signing_key_also_when_it_does_not_open()
     until_closed(&service).await;
     assert_signs_nothing(&service, &tokens.refresh).await;
     let metadata = service.get("/.well-known/openid-configuration").await.json();
-    assert_eq!(metadata["id_token_signing_alg_values_supported"], json!(["ES256"]));
+    let algorithms = metadata["id_token_signing_alg_values_supported"].as_array();
+    assert!(algorithms.is_none_or(Vec::is_empty), "those of the published keys: {metadata}");
     service.operator().await.withdraw_signing_keys().await.unwrap();
     until_open(&service).await;
     service.get_as("/me", &tokens.access).await.assert_problem(401, "invalid_token");

@@ -79,3 +79,26 @@ async fn only_a_trusted_proxy_names_a_request() {
     let answer = send(service.request(Method::GET, "/livez").header("x-request-id", "a b\"c")).await;
     assert_ne!(answer.header("x-request-id"), "a b\"c");
 }
+
+#[actix_web::test]
+async fn the_algorithms_of_the_metadata_are_those_of_the_published_keys_at_every_moment() {
+    let one = Service::start().await;
+    let algorithms = async |service: &Service| {
+        let metadata = service.get("/.well-known/openid-configuration").await;
+        assert_eq!(metadata.header("cache-control"), "public, max-age=300, s-maxage=0");
+        metadata.json()["id_token_signing_alg_values_supported"].clone()
+    };
+    assert_eq!(algorithms(&one).await, json!(["ES256"]));
+    let before = one.get("/.well-known/oauth-authorization-server").await.header("etag").to_owned();
+    let other = one.replica_with(&[("AUTH__TOKENS__ALGORITHM", "EdDSA")]).await;
+    for service in [&one, &other] {
+        assert_eq!(algorithms(service).await, json!(["ES256", "EdDSA"]), "the next key is published");
+        let request = service.request(Method::GET, "/.well-known/oauth-authorization-server");
+        let changed = send(request.header("if-none-match", &before)).await;
+        assert_eq!(changed.status, 200);
+    }
+    other.operator().await.withdraw_signing_keys().await.unwrap();
+    for service in [&one, &other] {
+        assert_eq!(algorithms(service).await, json!(["EdDSA"]));
+    }
+}

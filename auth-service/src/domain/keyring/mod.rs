@@ -18,7 +18,7 @@ pub use audit_key::{AuditKey, AuditKeys};
 pub use loaded::Judge;
 pub use name_key::NameKey;
 pub use news::KeyNews;
-pub use opening::first_keys;
+pub use opening::{Makes, first_keys};
 pub use refresh_key::RefreshToken;
 pub use rotation::{Rotated, RotationError};
 pub use sealing::Sealer;
@@ -54,12 +54,24 @@ pub enum KeyringError {
     #[error(
         "no {purpose} key in the database opens with this master key: give the one they were sealed with as \
          master_key, or as master_key_previous. If it is lost, `auth-service recover` makes new keys and ends every \
-         session; accounts and passwords stay"
+         session; accounts and passwords stay. Where no master key is left, add --new-master-key"
     )]
     Sealed {
         /// `access`, `refresh`, `audit` or `names`.
         purpose: &'static str,
     },
+    /// No server was ever started on the database.
+    #[error(
+        "the database has no keys yet: `auth-service serve` makes them at its first start, and `auth-service key rotate` \
+         where the master key is given"
+    )]
+    NoKeys,
+    /// There are other keys, and none to sign with.
+    #[error(
+        "the database has no signing key: the server signs with tokens.shared_secret (HS256), or the row was deleted. A \
+         start of `auth-service serve` that is set to another algorithm makes the first one"
+    )]
+    NoSigningKey,
     /// The database has keys that this process cannot load. Nothing is signed until it can.
     #[error(
         "the database has keys that cannot be read, or do not open with this master key; nothing is signed. Give the key \
@@ -135,6 +147,8 @@ impl Times {
 pub struct Keyring {
     sealer: Arc<Sealer>,
     plan: Plan,
+    /// Whether new signing keys are of the algorithm in the settings, rather than of the one in force.
+    follows_settings: bool,
     shared: Option<SigningKey>,
     judge: Judge,
     loaded: ArcSwap<Loaded>,
@@ -245,13 +259,12 @@ impl Keyring {
         loaded.closed.is_none() && loaded.ring.signer(now).is_some_and(|signer| signer.kid == kid)
     }
 
-    /// The algorithms that access tokens are, were or will be signed with.
+    /// The algorithms of the keys that verify access tokens: those that are published, or the shared secret.
     #[must_use]
     pub fn algorithms(&self) -> BTreeSet<&'static str> {
         let loaded = self.loaded.load();
         let signing = loaded.ring.signing.iter().map(AsRef::as_ref);
-        let known = signing.chain(&self.shared).map(|key| key.algorithm.as_str());
-        known.chain([self.plan.algorithm.as_str()]).collect()
+        signing.chain(&self.shared).map(|key| key.algorithm.as_str()).collect()
     }
 
     /// The signing keys that are published, oldest first.

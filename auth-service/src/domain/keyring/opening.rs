@@ -21,8 +21,8 @@ use crate::store::{Connection, Store, StoreError, master_keys};
 const UNKNOWN: i64 = i64::MIN;
 
 impl Keyring {
-    /// Opens the keys in the database. With `writes`, makes those that are missing, and whatever else the settings ask for;
-    /// without, leaves the database as it is until [`settle`](Self::settle).
+    /// Opens the keys in the database, and makes what `makes` says. Where that is not everything, the database is left as it is
+    /// otherwise until [`settle`](Self::settle).
     ///
     /// # Errors
     /// A wrong master key, or a store that is away.
@@ -32,10 +32,10 @@ impl Keyring {
         now: i64,
         plan: Plan,
         judge: Judge,
-        writes: bool,
+        makes: Makes,
     ) -> Result<Self, KeyringError> {
         let sealer = Arc::new(sealer);
-        let made = if writes { make_missing(store, &sealer, now, &plan).await? } else { Vec::new() };
+        let made = make_missing(store, &sealer, now, &plan, makes).await?;
         let stored = Stored::read(store).await?;
         sealer.follow(stored.newest_master_key.as_deref());
         let mut opened = stored.open(&sealer);
@@ -55,6 +55,7 @@ impl Keyring {
         let keyring = Self {
             sealer,
             plan,
+            follows_settings: makes == Makes::Everything,
             shared,
             judge,
             loaded: ArcSwap::from_pointee(loaded),
@@ -65,7 +66,9 @@ impl Keyring {
             names,
             news: News::new(made),
         };
-        if writes && let Err(error) = keyring.settle(store, now, false).await {
+        if makes == Makes::Everything
+            && let Err(error) = keyring.settle(store, now, false).await
+        {
             log::warn!("what the settings ask of keys could not be stored; trying again: {error}");
         }
         Ok(keyring)
@@ -239,33 +242,82 @@ fn add_master_key(db: &mut Connection, sealer: &Sealer, opened: &Opened) -> Resu
     master_keys::put_last(db, sealer.current_id())
 }
 
-/// Makes the first key of each purpose that has none.
+/// Makes the first key of each purpose that has none, as far as `makes` goes. Nothing is made with a master key that opens
+/// nothing of what is there.
 async fn make_missing(
     store: &Store,
     sealer: &Sealer,
     now: i64,
     plan: &Plan,
+    makes: Makes,
 ) -> Result<Vec<KeyNews>, KeyringError> {
-    let (stored, mut made) = (Stored::read(store).await?, Vec::new());
-    let missing = |purpose: &Purpose| {
-        stored.newest(*purpose).is_none() && (*purpose, plan.algorithm) != (Purpose::Access, Algorithm::HS256)
-    };
-    for purpose in Purpose::ALL.into_iter().filter(missing) {
+    loop {
+        let stored = Stored::read(store).await?;
+        sealer.follow(stored.newest_master_key.as_deref());
+        stored.check_master_key(&stored.open(sealer))?;
+        let missing = makes.missing(&stored, plan)?;
+        if missing.is_empty() {
+            return Ok(Vec::new());
+        }
         // The first key is active since ever, so that replicas which start at once agree on it: one insert wins.
         let times = Times { created_at: now, active_from: 0 };
-        let row = new_row(sealer, purpose, plan.algorithm, times)?;
-        let news = KeyNews::made(&row, "first");
+        let rows = missing.iter().map(|purpose| new_row(sealer, *purpose, plan.algorithm, times));
+        let rows = rows.collect::<Result<Vec<_>, _>>()?;
+        let news = rows.iter().map(|row| KeyNews::made(row, "first")).collect();
+        let seen = Purpose::ALL.map(|purpose| stored.newest(purpose));
         let insert = move |db: &mut Connection| {
+            issuance::hold(db)?; // whoever comes second sees what the first one did, and looks whether that opens
+            for (purpose, seen) in Purpose::ALL.iter().zip(seen) {
+                if keys::newest_active_from(db, purpose.as_str())? != seen {
+                    return Ok(false);
+                }
+            }
             // From the time on, so that the keys of a database made anew do not look older to verifiers.
             issuance::begin_keys_revision(db, now)?;
-            keys::insert(db, &row)
+            rows.iter().try_for_each(|row| keys::insert(db, row))?;
+            Ok::<_, StoreError>(true)
         };
-        match store.write(insert).await {
-            Err(StoreError::Conflict(_)) => {}
-            inserted => made.push(inserted.map(|()| news)?),
+        if store.write(insert).await? {
+            return Ok(news);
         }
     }
-    Ok(made)
+}
+
+/// What a process makes of what the database lacks. See docs/decisions/0022-what-makes-what.md.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Makes {
+    /// Nothing: the database is not to be written.
+    Nothing,
+    /// Where a server has made keys: those for the audit trail and for names at rest that an earlier version did not make.
+    Proofs,
+    /// Keys of every purpose.
+    Keys,
+    /// That, and whatever else the settings ask for.
+    Everything,
+}
+
+impl Makes {
+    /// The purposes whose first keys are to be made.
+    fn missing(self, stored: &Stored, plan: &Plan) -> Result<Vec<Purpose>, KeyringError> {
+        let lacks = |purpose: Purpose| stored.newest(purpose).is_none();
+        let is_new = Purpose::ALL.into_iter().all(lacks);
+        let signs_itself = plan.algorithm != Algorithm::HS256;
+        match self {
+            Self::Nothing => return Ok(Vec::new()),
+            Self::Proofs if is_new => return Err(KeyringError::NoKeys),
+            // A command cannot know what the server is set to.
+            Self::Keys if !is_new && signs_itself && lacks(Purpose::Access) => {
+                return Err(KeyringError::NoSigningKey);
+            }
+            _ => {}
+        }
+        let is_wanted = |purpose: &Purpose| match (self, purpose) {
+            (Self::Proofs, Purpose::Access | Purpose::Refresh) => false,
+            (_, Purpose::Access) => signs_itself,
+            _ => true,
+        };
+        Ok(Purpose::ALL.into_iter().filter(|purpose| is_wanted(purpose) && lacks(*purpose)).collect())
+    }
 }
 
 /// A new key for each purpose that has changing ones, in force since ever: for a database that begins anew. Takes a second

@@ -122,7 +122,18 @@ impl Keyring {
         if self.plan.algorithm == Algorithm::HS256 {
             return Err(RotationError::SharedSecret);
         }
-        Ok(self.plan.algorithm)
+        let in_force = self.loaded.load().ring.signing.last().map(|key| key.algorithm);
+        match in_force.filter(|in_force| !self.follows_settings && *in_force != self.plan.algorithm) {
+            Some(in_force) => {
+                log::warn!(
+                    "tokens.algorithm is {} here, and the server signs with {in_force}: so does the new key. Only a start \
+                     of `auth-service serve` changes the algorithm",
+                    self.plan.algorithm
+                );
+                Ok(in_force)
+            }
+            None => Ok(self.plan.algorithm),
+        }
     }
 
     /// Deletes the rows of keys that nothing needs any more: signing keys that are retired since the time `due` or longer, and

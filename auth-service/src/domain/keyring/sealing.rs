@@ -23,6 +23,25 @@ pub enum MasterKeyError {
     /// What was given is not a key.
     #[error("the master key must be 32 bytes in base64; `openssl rand -base64 32` makes one")]
     Form,
+    /// There is none, and none is made.
+    #[error(
+        "there is no master key in {0}, nor is one given as master_key (AUTH__MASTER_KEY), and the database has keys that \
+         are sealed with one: put it back. If it is lost, `auth-service recover --new-master-key` makes a new one and new \
+         keys, and ends every session; accounts and passwords stay"
+    )]
+    Missing(PathBuf),
+    /// There is none yet.
+    #[error(
+        "there is no master key in {0}, nor is one given as master_key (AUTH__MASTER_KEY): `auth-service serve` makes one \
+         at its first start on a new database"
+    )]
+    NotYet(PathBuf),
+    /// There is one already.
+    #[error("{0} holds a master key: move it away if it is to be replaced by a new one")]
+    Exists(PathBuf),
+    /// It is given by the settings.
+    #[error("master_key (AUTH__MASTER_KEY) is given: change it there")]
+    Given,
     /// The file of the generated key cannot be read or made.
     #[error("cannot read or make the master key in {0}: {1}")]
     File(PathBuf, io::Error),
@@ -178,10 +197,8 @@ fn derived_key(bytes: &[u8], purpose: &[u8]) -> Result<hmac::Key, MasterKeyError
 /// [`MasterKeyError::File`].
 pub fn load_or_create(path: &Path) -> Result<(SecretString, bool), MasterKeyError> {
     let failed = |error| MasterKeyError::File(path.to_owned(), error);
-    let read = || fs::read_to_string(path).map(SecretString::from);
-    match read() {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        found => return found.map(|key| (key, false)).map_err(failed),
+    if let Some(key) = load(path)? {
+        return Ok((key, false));
     }
     let draft = path.with_extension(format!("{}.new", random::id()));
     let linked = write_private(&draft).and_then(|()| fs::hard_link(&draft, path));
@@ -191,7 +208,20 @@ pub fn load_or_create(path: &Path) -> Result<(SecretString, bool), MasterKeyErro
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
         Err(error) => return Err(failed(error)),
     };
-    read().map(|key| (key, created)).map_err(failed)
+    let key = fs::read_to_string(path).map_err(failed)?;
+    Ok((key.into(), created))
+}
+
+/// The master key in the file at `path`, if there is one.
+///
+/// # Errors
+/// [`MasterKeyError::File`].
+pub fn load(path: &Path) -> Result<Option<SecretString>, MasterKeyError> {
+    match fs::read_to_string(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(MasterKeyError::File(path.to_owned(), error)),
+        Ok(key) => Ok(Some(key.into())),
+    }
 }
 
 fn write_private(path: &Path) -> io::Result<()> {

@@ -1,0 +1,130 @@
+//! What a process finds and what it makes: the database, the master key, its place among the servers. What makes what is fixed:
+//! docs/decisions/0022-what-makes-what.md.
+
+use std::path::PathBuf;
+
+use service_kit::folder::make_private;
+use shared_claims::verifier::Clock;
+
+use super::{StartError, rules};
+use crate::domain::keyring::Sealer;
+use crate::domain::keyring::sealing::{self, MasterKeyError};
+use crate::domain::processes::{self, IssuerError, IssuerSetting, Presence, RevertError};
+use crate::settings::Settings;
+use crate::store::{self, Store, keys};
+
+/// Makes the folder for everything that the service keeps.
+///
+/// # Errors
+/// [`StartError::DataDir`].
+pub fn make_data_dir(settings: &Settings) -> Result<(), StartError> {
+    let folder = &settings.data_dir;
+    make_private(folder).map_err(|error| StartError::DataDir(folder.display().to_string(), error))
+}
+
+/// Opens the database, and brings its tables up to date. Only with `makes` a new one is made, and the data folder before it.
+pub(super) fn open(settings: &Settings, makes: bool) -> Result<Store, StartError> {
+    let (url, limits) = (settings.database_url(), rules::store_limits(settings));
+    if makes {
+        make_data_dir(settings)?;
+        return Ok(Store::open(&url, limits)?);
+    }
+    let found = Store::open_existing(&url, limits)?;
+    let store = found.ok_or_else(|| StartError::NoDatabase(settings.database_shown()))?;
+    make_data_dir(settings)?; // of a database that is elsewhere: marks are kept in it
+    Ok(store)
+}
+
+pub(super) fn master_key_path(settings: &Settings) -> PathBuf {
+    settings.data_dir.join("master.key")
+}
+
+/// Seals with the master key that is given or found. Only with `makes`, and only where no key in the database is sealed with one,
+/// a new one is made.
+pub(super) async fn sealer(settings: &Settings, store: &Store, makes: bool) -> Result<Sealer, StartError> {
+    let seal_with = |key| Ok(Sealer::new(key, settings.master_key_previous.as_ref())?);
+    if let Some(given) = &settings.master_key {
+        return seal_with(given);
+    }
+    let path = master_key_path(settings);
+    if let Some(key) = sealing::load(&path)? {
+        return seal_with(&key);
+    }
+    let is_sealed = store.read(keys::any).await?;
+    if makes && !is_sealed {
+        let (key, created) = sealing::load_or_create(&path)?;
+        if created {
+            log::info!(
+                "made a master key in {}: keep a copy, without it the signing keys are lost",
+                path.display()
+            );
+        }
+        return seal_with(&key);
+    }
+    // A process with the same folder that starts at this moment makes the file before it seals anything.
+    match sealing::load(&path)? {
+        Some(key) => seal_with(&key),
+        None if is_sealed => Err(MasterKeyError::Missing(path).into()),
+        None => Err(MasterKeyError::NotYet(path).into()),
+    }
+}
+
+/// Makes a new master key in place of one that was lost: for a database that is then put into service by a recovery.
+///
+/// # Errors
+/// [`StartError`] where there is no database, or there is a master key.
+pub fn new_master_key(settings: &Settings) -> Result<PathBuf, StartError> {
+    if settings.master_key.is_some() {
+        return Err(MasterKeyError::Given.into());
+    }
+    drop(open(settings, false)?);
+    let path = master_key_path(settings);
+    match sealing::load_or_create(&path)? {
+        (_, true) => Ok(path),
+        (_, false) => Err(MasterKeyError::Exists(path).into()),
+    }
+}
+
+/// Compares the issuer in the settings with the one that is stored; a server is counted among those that are live, and its issuer
+/// stored, unless the database is behind and not to be written.
+pub(super) async fn take_part(
+    settings: &Settings,
+    store: &Store,
+    serves: bool,
+    is_whole: bool,
+    now: i64,
+) -> Result<Option<Presence>, IssuerError> {
+    let setting = IssuerSetting { issuer: settings.issuer.clone(), replaces: settings.issuer_change.clone() };
+    let folder = settings.data_dir.clone();
+    if serves && is_whole {
+        let presence = Presence::enter(&folder);
+        processes::join(store, &presence, setting, &folder, now).await?;
+        return Ok(Some(presence));
+    }
+    let entered = serves.then(|| Presence::enter(&folder));
+    store.read(move |db| processes::check_issuer(db, &setting, &folder, now)).await?;
+    Ok(entered)
+}
+
+/// Undoes the newest `count` migrations; others than additive ones only when that was `confirmed` and no server is live. Gives
+/// their versions.
+///
+/// # Errors
+/// [`StartError`]: nothing has changed.
+pub fn revert(
+    settings: &Settings,
+    count: usize,
+    confirmed: bool,
+    clock: &Clock,
+) -> Result<Vec<String>, StartError> {
+    let (url, limits) = (settings.database_url(), rules::store_limits(settings));
+    if !Store::exists(&url, limits)? {
+        return Err(StartError::NoDatabase(settings.database_shown()));
+    }
+    let local = i64::try_from(clock.now()).unwrap_or(i64::MAX);
+    let reverted = Store::revert(&url, count, limits, |db, plan| {
+        let now = store::time(db)?.unwrap_or(local);
+        processes::may_revert(db, plan, confirmed, &settings.data_dir, now)
+    });
+    reverted.map_err(|error: RevertError| error.into())
+}

@@ -1,0 +1,51 @@
+//! The `processes` table: which servers use the database, and when each was last seen.
+
+use diesel::prelude::*;
+
+use super::connection::Connection;
+use super::error::StoreError;
+use super::schema::processes::dsl;
+use super::tables;
+
+/// Ids of all servers, and when each was seen last, in unix seconds. None where the table is not there yet.
+///
+/// # Errors
+/// The database's.
+pub fn all(connection: &mut Connection) -> Result<Vec<(String, i64)>, StoreError> {
+    if !tables::has(connection, "processes")? {
+        return Ok(Vec::new());
+    }
+    Ok(dsl::processes.order(dsl::id).select((dsl::id, dsl::seen_at)).load(connection)?)
+}
+
+/// Writes that this server was alive at the time `now`.
+///
+/// # Errors
+/// [`StoreError::Conflict`] when it did so twice at once.
+pub fn see(connection: &mut Connection, id: &str, now: i64) -> Result<(), StoreError> {
+    let row = dsl::processes.find(id);
+    if diesel::update(row).set(dsl::seen_at.eq(now)).execute(connection)? == 0 {
+        diesel::insert_into(dsl::processes)
+            .values((dsl::id.eq(id), dsl::seen_at.eq(now)))
+            .execute(connection)?;
+    }
+    Ok(())
+}
+
+/// Deletes the rows of these servers.
+///
+/// # Errors
+/// The database's.
+pub fn forget(connection: &mut Connection, ids: &[String]) -> Result<(), StoreError> {
+    diesel::delete(dsl::processes.filter(dsl::id.eq_any(ids))).execute(connection)?;
+    Ok(())
+}
+
+/// Deletes every row.
+///
+/// # Errors
+/// The database's.
+pub fn forget_all(connection: &mut Connection) -> Result<(), StoreError> {
+    diesel::delete(dsl::processes).execute(connection)?;
+    Ok(())
+}

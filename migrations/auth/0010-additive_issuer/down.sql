@@ -1,0 +1,1 @@
+ALTER TABLE issuance DROP COLUMN issuer;
