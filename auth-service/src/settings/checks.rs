@@ -25,7 +25,7 @@ impl Settings {
         self.http.check()?;
         self.tls.check()?;
         self.log.check()?;
-        self.http.check_listen(self.listen, &self.tls)?;
+        self.http.check_listen(&self.listen, &self.tls)?;
         self.check_counts()?;
         self.check_durations()?;
         self.check_reserved()?;
@@ -68,7 +68,12 @@ impl Settings {
 
     /// RFC 8414 section 2: a URL without query and fragment. Verifiers compare it letter by letter.
     fn check_issuer(&self) -> Result<(), SettingsError> {
-        let url = Url::parse(&self.issuer).map_err(|error| SettingsError::invalid("issuer", error))?;
+        let url = Url::parse(&self.issuer).map_err(|error| {
+            SettingsError::invalid(
+                "issuer",
+                format!("{error}: an issuer is a URL, such as https://auth.example.com"),
+            )
+        })?;
         let plain =
             matches!(url.scheme(), "http" | "https") && url.query().is_none() && url.fragment().is_none();
         if plain && !self.issuer.ends_with('/') {
@@ -76,7 +81,7 @@ impl Settings {
         }
         Err(SettingsError::invalid(
             "issuer",
-            "must be an http or https URL without query, fragment and trailing slash",
+            "must be an http or https URL without query, fragment and trailing slash, such as https://auth.example.com",
         ))
     }
 

@@ -80,7 +80,8 @@ fn its_files_are_private_in_a_folder_that_was_there_before_and_others_rights_are
         log
     };
     let log = log_of_a_start();
-    assert!(!log.contains("others may"), "{log}");
+    assert!(log.contains("others may read in the data folder") && log.contains("`chmod 700 "), "{log}");
+    assert_eq!(log.matches("others may").count(), 1, "{log}");
     let modes: Vec<_> = std::fs::read_dir(data.path())
         .unwrap()
         .map(|entry| entry.unwrap())
