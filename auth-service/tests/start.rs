@@ -12,6 +12,7 @@ use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use process::{PASSWORD, Running, program};
 use serde_json::{Value, json};
@@ -217,18 +218,30 @@ fn a_peer_on_a_unix_socket_is_a_proxy_if_it_says_for_whom_it_asks_and_else_the_l
     assert!(post(&socket, "/register", "", &account).starts_with("HTTP/1.1 201 "));
     let mut own = account.clone();
     own["resource"] = json!("http://127.0.0.1:8080");
-    for (headers, address, believed) in [
+    // The trail is written a moment after the answer.
+    let newest_of = |logins: usize| {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            let listed = program(data.path()).args(["audit", "list", "--event", "login"]).output().unwrap();
+            let listed = String::from_utf8(listed.stdout).unwrap();
+            if listed.lines().count() == logins {
+                return listed.lines().next().unwrap().to_owned();
+            }
+            assert!(Instant::now() < deadline, "{listed}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    };
+    let rows = [
         ("X-Request-Id: from-the-proxy\r\n", "127.0.0.1", false),
         ("X-Request-Id: from-the-proxy\r\nX-Forwarded-For: 192.0.2.9\r\n", "192.0.2.9", true),
         ("X-Forwarded-For: 203.0.113.1, 192.0.2.9\r\n", "192.0.2.9", false),
         ("X-Forwarded-For: nonsense\r\n", "127.0.0.1", false),
-    ] {
+    ];
+    for (done, (headers, address, believed)) in rows.into_iter().enumerate() {
         let answer = post(&socket, "/login", headers, &own);
         assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
         assert_eq!(answer.contains("x-request-id: from-the-proxy"), believed, "{answer}");
-        let listed = program(data.path()).args(["audit", "list"]).output().unwrap();
-        let listed = String::from_utf8(listed.stdout).unwrap();
-        let newest = listed.lines().rfind(|line| line.contains("login")).unwrap_or_default();
-        assert!(newest.contains(address), "{headers}: {listed}");
+        let newest = newest_of(done + 1);
+        assert!(newest.contains(&format!("\"address\":\"{address}\"")), "{headers}: {newest}");
     }
 }
