@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 
 use crate::settings::{SettingsError, Variables};
 
-/// Read by env_logger, which takes the default when it cannot decode the value.
+/// Read by the logger, which takes the default when it cannot decode the value.
 const RUST_LOG: &str = "RUST_LOG";
 
 /// Selects the variables of the service with this prefix, and those with names that are similar, of which `hints` may warn.

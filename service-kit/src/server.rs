@@ -292,11 +292,10 @@ fn place(listen: &Listen, sockets: &Sockets, scheme: &str) -> io::Result<(Socket
     match sockets {
         Sockets::Tcp { first, more } => {
             let address = first.local_addr()?;
-            let mut place = format!("{scheme}://{address}");
-            for socket in more {
-                place += &format!(" and {scheme}://{}", socket.local_addr()?);
-            }
-            Ok((address, place))
+            let sockets = std::iter::once(first).chain(more);
+            let urls: io::Result<Vec<_>> =
+                sockets.map(|socket| Ok(format!("{scheme}://{}", socket.local_addr()?))).collect();
+            Ok((address, urls?.join(" and ")))
         }
         Sockets::Unix(_) => Ok(((Ipv4Addr::LOCALHOST, 0).into(), format!("{listen} ({scheme})"))),
     }
