@@ -119,7 +119,11 @@ impl Location {
         let body = http.get(document, Known { etag: None, outdated }).await?.body.unwrap_or_default();
         self.endpoints_in(&body).map_err(|why| match why {
             Unusable::Content(why) => FetchError::Content(document.clone(), why),
-            Unusable::Issuer(named) => FetchError::Issuer(document.clone(), named, self.issuer.clone()),
+            Unusable::Issuer(named) => {
+                let wanted = &self.issuer;
+                let names = format!("it names {named:?}, and {wanted:?} is wanted");
+                FetchError::Issuer(document.clone(), names)
+            }
         })
     }
 

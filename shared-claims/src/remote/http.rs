@@ -67,9 +67,9 @@ pub(super) enum FetchError {
     TooLarge(Url),
     #[error("{0}: {1}")]
     Content(Url, &'static str),
-    /// Metadata that names another issuer: who it names, bounded, and who was wanted.
-    #[error("{0}: the metadata is another issuer's: it names {1:?}, and {2:?} is wanted")]
-    Issuer(Url, String, String),
+    /// Metadata of another issuer, and which one it names.
+    #[error("{0}: the metadata is another issuer's: {1}")]
+    Issuer(Url, String),
     #[error("{0}: {1}")]
     Keys(Url, KeySetError),
     #[error("{0}: {1}")]
