@@ -121,8 +121,8 @@ impl Location {
             Unusable::Content(why) => FetchError::Content(document.clone(), why),
             Unusable::Issuer(named) => {
                 let wanted = &self.issuer;
-                let names = format!("it names {named:?}, and {wanted:?} is wanted");
-                FetchError::Issuer(document.clone(), names)
+                let why = format!("it names {named:?}, and {wanted:?} is wanted");
+                FetchError::Issuer(document.clone(), why)
             }
         })
     }
