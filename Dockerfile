@@ -18,7 +18,6 @@ RUN --mount=type=cache,id=token-auth-registry,target=/usr/local/cargo/registry,s
 
 FROM debian:bookworm-slim AS runtime
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
-COPY docker/healthcheck /usr/local/bin/healthcheck
 # A new named volume takes the content and the owner of the folder where it is mounted.
 RUN useradd --uid 10001 --user-group --no-create-home --home-dir /data --shell /usr/sbin/nologin service \
  && install -d -m 0700 -o service -g service /data
@@ -30,10 +29,10 @@ FROM runtime AS resource-service
 LABEL org.opencontainers.image.title="Symbolon resource-service" org.opencontainers.image.licenses="MIT OR Apache-2.0"
 COPY --from=build /out/resource-service /usr/local/bin/resource-service
 # It starts with RESOURCE__HTTP__ALLOW_PLAIN_TEXT=true, where TLS ends at a proxy in front; or with RESOURCE__TLS__CERTIFICATE
-# and …__KEY, and wants another health check then.
+# and …__KEY. The health check follows the settings.
 ENV RESOURCE__LISTEN=0.0.0.0:8081 RESOURCE__DATA_DIR=/data
 EXPOSE 8081
-HEALTHCHECK --interval=3s --timeout=6s --start-period=30s --retries=3 CMD ["healthcheck", "8081", "/readyz"]
+HEALTHCHECK --interval=3s --timeout=6s --start-period=30s --retries=3 CMD ["resource-service", "healthcheck"]
 ENTRYPOINT ["resource-service"]
 
 FROM runtime AS auth-service
@@ -46,5 +45,5 @@ COPY --from=build /out/auth-service /usr/local/bin/auth-service
 # As above.
 ENV AUTH__LISTEN=0.0.0.0:8080 AUTH__DATA_DIR=/data
 EXPOSE 8080
-HEALTHCHECK --interval=3s --timeout=6s --start-period=30s --retries=3 CMD ["healthcheck", "8080", "/readyz"]
+HEALTHCHECK --interval=3s --timeout=6s --start-period=30s --retries=3 CMD ["auth-service", "healthcheck"]
 ENTRYPOINT ["auth-service"]

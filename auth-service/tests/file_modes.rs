@@ -119,8 +119,10 @@ fn what_others_may_read_or_write_is_named_with_the_command_that_ends_it_and_stay
     }
     set_mode(data.path(), 0o777);
     let log = start();
-    assert!(log.contains(&format!("`chmod go-w {}`", data.path().display())), "{log}");
+    assert!(log.contains(&format!("`chmod 700 {}`", data.path().display())), "{log}");
     set_mode(data.path(), 0o755);
+    assert!(start().contains(&format!("others may read in the data folder {}", data.path().display())));
+    set_mode(data.path(), 0o700);
     for file in &files {
         set_mode(file, 0o600);
     }

@@ -1,14 +1,13 @@
 //! Builds the service from its settings: what `main` starts, and what tests start.
 
 use std::io;
-use std::net::SocketAddr;
 
 use actix_web::ResponseError as _;
 use actix_web::web::{Data, ServiceConfig};
-use service_kit::access::{warn_if_shared, warn_if_writable};
+use service_kit::access::{warn_if_open, warn_if_shared};
 use service_kit::folder::make_private;
 use service_kit::settings::SettingsError;
-use service_kit::{App, Capacity, CapacityError, Cors, Descriptors, Endpoint, Tls};
+use service_kit::{App, Capacity, CapacityError, Cors, Descriptors, Endpoint, Listen, Tls};
 use shared_claims::{error::SetupError, verifier::Clock};
 
 use crate::books::Books;
@@ -31,7 +30,7 @@ pub enum StartError {
     #[error("cannot set up the verifier: {0}")]
     Verifier(SetupError),
     #[error("cannot listen on {0}: {1}")]
-    Listen(SocketAddr, io::Error),
+    Listen(Listen, io::Error),
     #[error(transparent)]
     Capacity(#[from] CapacityError),
     #[error("cannot serve: {0}")]
@@ -71,14 +70,16 @@ pub fn build(settings: &Settings, clock: Clock) -> Result<App, StartError> {
     };
     let endpoint = Endpoint {
         name: "resource-service",
-        address: settings.listen,
+        address: settings.listen.clone(),
+        socket: settings.socket.clone(),
         http: &settings.http,
         capacity,
         tls,
         hsts: settings.tls.hsts(settings.public_url.as_deref()),
         refusal: |_, problem| problem.error_response(),
     };
-    let app = App::listen(endpoint, routes).map_err(|error| StartError::Listen(settings.listen, error))?;
+    let app =
+        App::listen(endpoint, routes).map_err(|error| StartError::Listen(settings.listen.clone(), error))?;
     log::info!("trusts {}", settings.issuer);
     Ok(app)
 }
@@ -111,7 +112,7 @@ fn open_store(settings: &Settings) -> Result<Store, StartError> {
 }
 
 fn warn_about(settings: &Settings) {
-    warn_if_writable("the data folder", &settings.data_dir);
+    warn_if_open("the data folder", &settings.data_dir);
     for name in ["resource.db", "resource.db-wal", "resource.db-shm"] {
         warn_if_shared("the database", &settings.data_dir.join(name));
     }

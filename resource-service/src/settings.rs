@@ -1,6 +1,5 @@
 //! The settings as types. `config.default.toml` says what each one means; `service-kit` reads the sources.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -8,7 +7,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use service_kit::settings::{SettingsError, Variables, check_ranges, comma_list, load, parsed_list};
-use service_kit::{HttpSettings, LogSettings, TlsSettings};
+use service_kit::{HttpSettings, Listen, LogSettings, SocketSettings, TlsSettings};
 
 /// Every setting with its default and its reason; also the documentation.
 pub const DEFAULTS: &str = include_str!("../config.default.toml");
@@ -23,7 +22,7 @@ const LONGEST_PREFLIGHT: Duration = Duration::from_secs(24 * 3600);
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "config.default.toml documents every key")]
 pub struct Settings {
-    pub listen: SocketAddr,
+    pub listen: Listen,
     pub issuer: String,
     #[serde(deserialize_with = "comma_list")]
     pub audience: Vec<String>,
@@ -55,6 +54,7 @@ pub struct Settings {
     #[serde(default)]
     pub shared_secret: Option<SecretString>,
     pub database: Database,
+    pub socket: SocketSettings,
     pub http: HttpSettings,
     pub tls: TlsSettings,
     pub log: LogSettings,
@@ -95,7 +95,7 @@ impl Settings {
         self.http.check()?;
         self.tls.check()?;
         self.log.check()?;
-        self.http.check_listen(self.listen, &self.tls)?;
+        self.http.check_listen(&self.listen, &self.tls)?;
         check_ranges(&[("database.pool_size", self.database.pool_size as usize, 1, 1024)])?;
         for (key, value) in [
             ("max_staleness", self.max_staleness),

@@ -42,6 +42,20 @@ pub fn warn_if_writable(what: &str, path: &Path) {
     }
 }
 
+/// Warns when others than the owner may look into a folder or change it: what is put there by other programs, such as a copy of a
+/// database, is not private by itself.
+pub fn warn_if_open(what: &str, path: &Path) {
+    let Ok(metadata) = fs::metadata(path) else { return };
+    if let Some(shared) = shared(&metadata, Uid::effective().as_raw()) {
+        log::warn!(
+            "others may {shared} in {what} {}: its mode is {:03o}. `chmod 700 {}` makes it private",
+            path.display(),
+            metadata.permissions().mode() & 0o777,
+            path.display()
+        );
+    }
+}
+
 /// What others than the owner may do with a file. The group counts where the file is this user's own: where it is not, the
 /// group is what lets this process read it, as with `root:ssl-cert` or the `fsGroup` of Kubernetes.
 fn shared(metadata: &Metadata, user: u32) -> Option<&'static str> {

@@ -16,6 +16,7 @@ use pin_project_lite::pin_project;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
+use crate::peer::Peer;
 use crate::peers::Admitted;
 
 /// How slow a client may be.
@@ -160,6 +161,10 @@ impl<T> Paced<T> {
 
     pub(crate) fn activity(&self) -> Activity {
         self.admitted.activity.clone()
+    }
+
+    pub(crate) fn peer(&self) -> Peer {
+        self.admitted.peer
     }
 
     /// Ready when the next request is overdue. The timer is moved on only when it fires, so that a request costs nothing.

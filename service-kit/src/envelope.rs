@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use crate::connection::{Activity, Answered};
 use crate::head::{self, HeadLimits};
+use crate::peer::Peer;
 use crate::problem::Problem;
 use crate::protection::protect;
 
@@ -110,8 +111,7 @@ impl Envelope {
     }
 
     fn id_from_proxy(&self, req: &ServiceRequest) -> Option<String> {
-        let peer = req.peer_addr()?.ip();
-        let trusted = self.trusted_proxies.iter().any(|network| network.contains(&peer));
+        let trusted = Peer::of(req.request())?.is_trusted(&self.trusted_proxies, req.headers());
         let sent = req.headers().get(X_REQUEST_ID).filter(|_| trusted)?.to_str().ok()?;
         let plain = !sent.is_empty()
             && sent.len() <= MAX_REQUEST_ID_CHARS

@@ -4,7 +4,7 @@
 
 use std::future::{poll_fn, ready};
 use std::io::{self, ErrorKind};
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 
 use actix_http::error::DispatchError;
 use actix_http::{HttpService, Protocol, Request};
@@ -13,32 +13,65 @@ use actix_service::{IntoServiceFactory, ServiceFactory, ServiceFactoryExt as _, 
 use actix_web::body::MessageBody;
 use actix_web::dev::{AppConfig, ServiceResponse};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::server::TlsStream;
 
 use crate::capacity::Capacity;
 use crate::connection::{Activity, Pace, Paced};
+use crate::listen::Sockets;
+use crate::peer::Peer;
 use crate::peers::{Admitted, Peers};
 use crate::server::HttpSettings;
 use crate::tls::Handshakes;
+use crate::unix_socket::{SocketFile, UnixSocket};
 
-/// A socket that is bound, and how its connections are handled.
+/// Sockets that are bound, and how their connections are handled.
 pub(crate) struct Listener<'a> {
-    pub(crate) socket: TcpListener,
+    pub(crate) sockets: Sockets,
     pub(crate) http: &'a HttpSettings,
     pub(crate) capacity: Capacity,
     /// Plain text without it.
     pub(crate) acceptor: Option<Handshakes>,
 }
 
+/// What comes over a connection before it is HTTP.
+trait Stream: AsyncRead + AsyncWrite + Unpin + 'static {
+    /// `None` when the connection has ended already.
+    fn peer(&self) -> Option<Peer>;
+}
+
+impl Stream for TcpStream {
+    fn peer(&self) -> Option<Peer> {
+        self.peer_addr().ok().map(Peer::from)
+    }
+}
+
+impl Stream for UnixStream {
+    fn peer(&self) -> Option<Peer> {
+        Some(Peer::UnixSocket)
+    }
+}
+
+/// How connections are handled, at each worker.
+#[derive(Clone)]
+struct Handling {
+    http: HttpSettings,
+    peers: Peers,
+    pace: Pace,
+    signal: GracefulShutdownSignal,
+}
+
 impl Listener<'_> {
-    /// Serves what `app` makes, once for each worker.
+    /// Serves what `app` makes, once for each worker. The file of a Unix socket is there until what is given beside the server is dropped.
     ///
     /// # Errors
-    /// The system refuses the socket.
-    pub(crate) fn serve<I, S, B>(self, app: impl Fn() -> I + Clone + Send + 'static) -> io::Result<Server>
+    /// The system refuses a socket.
+    pub(crate) fn serve<I, S, B>(
+        self,
+        app: impl Fn() -> I + Clone + Send + 'static,
+    ) -> io::Result<(Server, Option<SocketFile>)>
     where
-        I: IntoServiceFactory<S, Request>,
+        I: IntoServiceFactory<S, Request> + 'static,
         S: ServiceFactory<
                 Request,
                 Config = AppConfig,
@@ -49,37 +82,96 @@ impl Listener<'_> {
         S::Future: 'static,
         B: MessageBody + 'static,
     {
-        let builder = builder(self.http, self.capacity);
-        let (signal, http) = (builder.graceful_shutdown_signal(), self.http.clone());
-        let peers = Peers::new(self.capacity.shares, &http.trusted_proxies);
-        let pace = Pace { between: http.keep_alive + http.head_timeout, unread: http.write_timeout };
-        let listening = match self.acceptor {
-            None => builder.listen("http", self.socket, move || {
-                let peers = peers.clone();
-                let connected = move |io: TcpStream| {
-                    let peer = io.peer_addr().ok();
-                    let admitted = admit(&peers, peer);
-                    ready(admitted.map(|admitted| (Paced::new(io, admitted, pace), Protocol::Http1, peer)))
-                };
-                fn_service(connected).and_then(service(app(), &http, &signal))
-            }),
-            Some(handshakes) => builder.listen("https", self.socket, move || {
-                let (handshakes, peers) = (handshakes.clone(), peers.clone());
-                let connected = move |io: TcpStream| {
-                    let (handshakes, peer) = (handshakes.clone(), io.peer_addr().ok());
-                    let admitted = admit(&peers, peer);
-                    async move {
-                        let admitted = admitted?;
-                        let io = handshake(&handshakes, io, &admitted.activity).await;
-                        let io = io.inspect_err(|error| log::debug!("TLS: {error}"))?;
-                        Ok::<_, DispatchError>((Paced::new(io, admitted, pace), Protocol::Http1, peer))
-                    }
-                };
-                fn_service(connected).and_then(service(app(), &http, &signal))
-            }),
+        let mut builder = builder(self.http, self.capacity);
+        let http = self.http.clone();
+        let handling = Handling {
+            peers: Peers::new(self.capacity.shares, &http.trusted_proxies),
+            pace: Pace { between: http.keep_alive + http.head_timeout, unread: http.write_timeout },
+            signal: builder.graceful_shutdown_signal(),
+            http,
         };
-        Ok(listening?.run())
+        let acceptor = self.acceptor;
+        match self.sockets {
+            Sockets::Tcp { first, more } => {
+                for socket in std::iter::once(first).chain(more) {
+                    let (handling, app) = (handling.clone(), app.clone());
+                    builder = match acceptor.clone() {
+                        None => builder.listen("http", socket, move || plain(app(), &handling)),
+                        Some(handshakes) => builder
+                            .listen("https", socket, move || encrypted(app(), &handling, handshakes.clone())),
+                    }?;
+                }
+                Ok((builder.run(), None))
+            }
+            Sockets::Unix(UnixSocket { listener, file }) => {
+                let builder = match acceptor {
+                    None => builder.listen_uds("http", listener, move || plain(app(), &handling)),
+                    Some(handshakes) => builder.listen_uds("https", listener, move || {
+                        encrypted(app(), &handling, handshakes.clone())
+                    }),
+                }?;
+                Ok((builder.run(), Some(file)))
+            }
+        }
     }
+}
+
+/// Handles connections in plain text.
+fn plain<T, I, S, B>(
+    app: I,
+    handling: &Handling,
+) -> impl ServiceFactory<T, Config = (), Response = (), Error = DispatchError, InitError = ()> + use<T, I, S, B>
+where
+    T: Stream,
+    I: IntoServiceFactory<S, Request>,
+    S: ServiceFactory<
+            Request,
+            Config = AppConfig,
+            Response = ServiceResponse<B>,
+            Error = actix_web::Error,
+            InitError = (),
+        > + 'static,
+    S::Future: 'static,
+    B: MessageBody + 'static,
+{
+    let Handling { http, peers, pace, signal } = handling.clone();
+    let connected = move |io: T| {
+        let admitted = admit(&peers, io.peer());
+        ready(admitted.map(|admitted| (Paced::new(io, admitted, pace), Protocol::Http1, None)))
+    };
+    fn_service(connected).and_then(service(app, &http, &signal))
+}
+
+/// Handles connections in TLS.
+fn encrypted<T, I, S, B>(
+    app: I,
+    handling: &Handling,
+    handshakes: Handshakes,
+) -> impl ServiceFactory<T, Config = (), Response = (), Error = DispatchError, InitError = ()> + use<T, I, S, B>
+where
+    T: Stream,
+    I: IntoServiceFactory<S, Request>,
+    S: ServiceFactory<
+            Request,
+            Config = AppConfig,
+            Response = ServiceResponse<B>,
+            Error = actix_web::Error,
+            InitError = (),
+        > + 'static,
+    S::Future: 'static,
+    B: MessageBody + 'static,
+{
+    let Handling { http, peers, pace, signal } = handling.clone();
+    let connected = move |io: T| {
+        let (handshakes, admitted) = (handshakes.clone(), admit(&peers, io.peer()));
+        async move {
+            let admitted = admitted?;
+            let io = handshake(&handshakes, io, &admitted.activity).await;
+            let io = io.inspect_err(|error| log::debug!("TLS: {error}"))?;
+            Ok::<_, DispatchError>((Paced::new(io, admitted, pace), Protocol::Http1, None))
+        }
+    };
+    fn_service(connected).and_then(service(app, &http, &signal))
 }
 
 fn builder(http: &HttpSettings, capacity: Capacity) -> ServerBuilder {
@@ -90,7 +182,8 @@ fn builder(http: &HttpSettings, capacity: Capacity) -> ServerBuilder {
         .disable_signals() // they end the streams of events as well, so `server` handles them
 }
 
-fn admit(peers: &Peers, peer: Option<SocketAddr>) -> Result<Admitted, DispatchError> {
+fn admit(peers: &Peers, peer: Option<Peer>) -> Result<Admitted, DispatchError> {
+    let peer = peer.ok_or(DispatchError::Io(ErrorKind::NotConnected.into()))?;
     peers.admit(peer).ok_or_else(|| {
         log::debug!(
             "a connection was refused: its address or network has as many as it may have, and uses them all"
@@ -100,11 +193,11 @@ fn admit(peers: &Peers, peer: Option<SocketAddr>) -> Result<Admitted, DispatchEr
 }
 
 /// A handshake, unless the connection has to close before it is done.
-async fn handshake(
+async fn handshake<T: Stream>(
     handshakes: &Handshakes,
-    io: TcpStream,
+    io: T,
     activity: &Activity,
-) -> io::Result<TlsStream<TcpStream>> {
+) -> io::Result<TlsStream<T>> {
     tokio::select! {
         done = handshakes.accept(io) => done,
         () = poll_fn(|context| activity.poll_closed(context)) => Err(ErrorKind::ConnectionAborted.into()),
@@ -148,6 +241,7 @@ where
         })
         .on_connect_ext(|io: &Paced<T>, extensions| {
             extensions.insert(io.activity());
+            extensions.insert(io.peer());
         })
         .finish(map_config(app, |()| AppConfig::default()))
 }

@@ -1,12 +1,13 @@
 //! The connections of each peer: no address and no network can have all of them.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ipnet::IpNet;
 
 use crate::connection::Activity;
+use crate::peer::Peer;
 
 /// So many connections of a network are looked at for the one that has been idle for the longest time, each time others:
 /// a flood of new connections must not make each of them expensive.
@@ -56,11 +57,12 @@ impl Peers {
     /// idle for the longest time is closed.
     ///
     /// `None`: the connection is refused, because every other one of them is answering a request.
-    pub(crate) fn admit(&self, peer: Option<SocketAddr>) -> Option<Admitted> {
+    pub(crate) fn admit(&self, peer: Peer) -> Option<Admitted> {
         let activity = Activity::new();
-        let Some(address) = peer.map(|peer| peer.ip().to_canonical()).filter(|address| self.counts(*address))
-        else {
-            return Some(Admitted { activity, place: None });
+        let address = match peer {
+            Peer::Address(address) if self.counts(address) => address,
+            // The mode of a socket says who may connect.
+            Peer::Address(_) | Peer::UnixSocket => return Some(Admitted { activity, peer, place: None }),
         };
         let connection = Connection { networks: networks_of(address), activity: activity.clone() };
         let Shares { address, network } = self.0.shares;
@@ -72,7 +74,7 @@ impl Peers {
             }
         }
         open.add(&connection);
-        Some(Admitted { activity, place: Some(Place { peers: self.clone(), connection }) })
+        Some(Admitted { activity, peer, place: Some(Place { peers: self.clone(), connection }) })
     }
 
     fn counts(&self, address: IpAddr) -> bool {
@@ -138,6 +140,7 @@ fn networks_of(address: IpAddr) -> [IpNet; 2] {
 #[derive(Debug)]
 pub(crate) struct Admitted {
     pub(crate) activity: Activity,
+    pub(crate) peer: Peer,
     /// `None` where nobody counts.
     #[expect(dead_code, reason = "gives the place back when it is dropped")]
     place: Option<Place>,
@@ -164,7 +167,8 @@ mod tests {
     }
 
     fn admit(peers: &Peers, address: &str) -> Option<Admitted> {
-        peers.admit(Some(SocketAddr::new(address.parse().unwrap(), 1234)))
+        let address: IpAddr = address.parse().unwrap();
+        peers.admit(std::net::SocketAddr::new(address, 1234).into())
     }
 
     fn is_closed(admitted: &Admitted) -> bool {
@@ -251,5 +255,12 @@ mod tests {
         let many: Vec<_> = (0..10).map(|_| admit(&peers, "192.0.2.1").unwrap()).collect();
         let _busy: Vec<_> = many.iter().map(|admitted| admitted.activity.begin()).collect();
         assert!(admit(&peers, "::ffff:192.0.2.1").is_some());
+    }
+    #[test]
+    fn peers_on_a_unix_socket_are_not_counted() {
+        let peers = peers(1, 1);
+        let many: Vec<_> = (0..10).map(|_| peers.admit(Peer::UnixSocket).unwrap()).collect();
+        let _busy: Vec<_> = many.iter().map(|admitted| admitted.activity.begin()).collect();
+        assert!(peers.admit(Peer::UnixSocket).is_some() && admit(&peers, "127.0.0.1").is_some());
     }
 }

@@ -2,7 +2,7 @@
 
 use std::future::{Ready, ready};
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -22,10 +22,12 @@ use crate::cors;
 use crate::envelope::{Envelope, Refusal};
 use crate::fields::BodyLimits;
 use crate::head::HeadLimits;
+use crate::listen::{Listen, Sockets};
 use crate::listener::Listener;
 use crate::logging;
-use crate::settings::{SettingsError, check_ranges, parsed_list};
+use crate::settings::{SettingsError, check_ranges, network_list};
 use crate::tls::{Tls, TlsSettings};
+use crate::unix_socket::SocketSettings;
 
 /// The `[http]` part of the settings; `config.default.toml` says what each one means.
 #[derive(Debug, Clone, Deserialize)]
@@ -52,7 +54,7 @@ pub struct HttpSettings {
     pub max_header_bytes: usize,
     pub max_headers: usize,
     pub allow_plain_text: bool,
-    #[serde(deserialize_with = "parsed_list")]
+    #[serde(deserialize_with = "network_list")]
     pub trusted_proxies: Vec<IpNet>,
 }
 
@@ -97,8 +99,8 @@ impl HttpSettings {
     ///
     /// # Errors
     /// `listen` is not a loopback address, there is no TLS, and plain text is not allowed.
-    pub fn check_listen(&self, listen: SocketAddr, tls: &TlsSettings) -> Result<(), SettingsError> {
-        let safe = listen.ip().to_canonical().is_loopback() || tls.files().is_some();
+    pub fn check_listen(&self, listen: &Listen, tls: &TlsSettings) -> Result<(), SettingsError> {
+        let safe = listen.is_local() || tls.files().is_some();
         if safe || self.allow_plain_text {
             return Ok(());
         }
@@ -120,8 +122,10 @@ impl HttpSettings {
 pub struct Endpoint<'a> {
     /// As the log calls it, and the realm of its challenges.
     pub name: &'static str,
-    /// Port 0 takes a free one.
-    pub address: SocketAddr,
+    /// As it is in the settings.
+    pub address: Listen,
+    /// Who may use it, if it is a Unix socket.
+    pub socket: SocketSettings,
     /// Bounds.
     pub http: &'a HttpSettings,
     /// How many connections there can be.
@@ -136,7 +140,7 @@ pub struct Endpoint<'a> {
 
 /// A service that listens, and serves while `run` is awaited.
 pub struct App {
-    /// Where it listens, with the port that it got.
+    /// Where it listens, with the port that it got; on a Unix socket the loopback, without a port.
     pub address: SocketAddr,
     /// Stops it.
     pub handle: Handle,
@@ -196,9 +200,8 @@ impl App {
         endpoint: Endpoint<'_>,
         routes: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
     ) -> io::Result<Self> {
-        let Endpoint { name, address, http, capacity, tls, .. } = endpoint;
-        let socket = TcpListener::bind(address)?;
-        let address = socket.local_addr()?;
+        let Endpoint { name, address: listen, http, capacity, tls, .. } = endpoint;
+        let sockets = listen.bind(&endpoint.socket)?;
         let (closing, closed) = watch::channel(false);
         let envelope = Envelope {
             trusted_proxies: http.trusted_proxies.as_slice().into(),
@@ -218,17 +221,23 @@ impl App {
                 .wrap(from_fn(move |req, next| envelope.clone().wrap(req, next)))
                 .wrap(from_fn(cors::wrap))
         };
-        let scheme = if tls.is_some() { "https" } else { "http" };
+        let has_tls = tls.is_some();
+        let (address, place) = place(&listen, &sockets, if has_tls { "https" } else { "http" })?;
         let (acceptor, refresher) = tls.map(Tls::into_parts).unzip();
         capacity.report(http);
-        let server = Listener { socket, http, capacity, acceptor }.serve(app)?;
+        let (server, file) = Listener { sockets, http, capacity, acceptor }.serve(app)?;
         let handle = Handle {
             server: server.handle(),
             closing: Arc::new(closing),
             asked: Arc::default(),
             shutdown_timeout: http.shutdown_timeout,
         };
-        let run = Box::pin(serve(name, server, handle.clone(), format!("{scheme}://{address}")));
+        let serving = serve(name, server, handle.clone(), place, has_tls);
+        let run = Box::pin(async move {
+            let ended = serving.await;
+            drop(file);
+            ended
+        });
         let app = Self { address, handle, run };
         Ok(match refresher {
             Some(refresher) => app.beside(refresher.run()),
@@ -269,13 +278,51 @@ impl App {
 /// However long the requests in flight took, work that comes after them has this long.
 const LAST_WORK: Duration = Duration::from_secs(1);
 
-async fn serve(name: &str, mut server: Server, handle: Handle, url: String) -> io::Result<()> {
+/// Has this process go on at `SIGHUP`, which would end it: [`App`] says what is done instead once the service listens. To be
+/// called before anything that takes time.
+///
+/// # Errors
+/// The system's.
+pub fn outlive_hangups() -> io::Result<()> {
+    signal(SignalKind::hangup()).map(drop) // the runtime's handler stays
+}
+
+/// The address, and where the service is reached as the log says it.
+fn place(listen: &Listen, sockets: &Sockets, scheme: &str) -> io::Result<(SocketAddr, String)> {
+    match sockets {
+        Sockets::Tcp { first, more } => {
+            let address = first.local_addr()?;
+            let sockets = std::iter::once(first).chain(more);
+            let urls: io::Result<Vec<_>> =
+                sockets.map(|socket| Ok(format!("{scheme}://{}", socket.local_addr()?))).collect();
+            Ok((address, urls?.join(" and ")))
+        }
+        Sockets::Unix(_) => Ok(((Ipv4Addr::LOCALHOST, 0).into(), format!("{listen} ({scheme})"))),
+    }
+}
+
+/// Says at each `SIGHUP` that nothing is done, where there is no certificate to look at.
+async fn answer_hangups(has_tls: bool) -> io::Result<()> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    while hangup.recv().await.is_some() {
+        if !has_tls {
+            log::info!("SIGHUP: there is nothing to reload: settings are read at start alone");
+        }
+    }
+    Ok(())
+}
+
+async fn serve(name: &str, mut server: Server, handle: Handle, url: String, has_tls: bool) -> io::Result<()> {
+    outlive_hangups()?;
+    let mut hangups = std::pin::pin!(answer_hangups(has_tls));
+    let _ = futures_util::poll!(&mut hangups); // it listens from now on
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     // Whoever waits for this line may send a signal.
     log::info!("{name} listens on {url}");
     let graceful = tokio::select! {
         ended = &mut server => return ended,
         () = logging::keep_reporting() => true, // it never ends
+        _ = hangups => true, // nor does this
         _ = terminate.recv() => true,
         _ = interrupt.recv() => false,
     };

@@ -4,14 +4,17 @@
 //! `#[serde(deny_unknown_fields)]`; whatever does not fit it is an error that names the key.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::path::Path;
 use std::str::FromStr;
 
 use config::{Config, Environment, File, FileFormat};
+use ipnet::{IpNet, Ipv4Net};
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
 
 use crate::access::{warn_if_shared, warn_if_writable};
+use crate::{environment, hints};
 
 /// How variables end whose files everybody may read: certificates of authorities.
 const PUBLIC: &str = "_CA";
@@ -30,13 +33,21 @@ impl SettingsError {
     pub fn invalid(key: &str, reason: impl std::fmt::Display) -> Self {
         Self(format!("setting `{key}`: {reason}"))
     }
+
+    /// A variable that cannot be read.
+    pub(crate) fn of_variable(name: &str, reason: &str) -> Self {
+        Self(format!("the variable {name} {reason}"))
+    }
 }
 
-/// The variables this process was started with.
-#[must_use]
+/// Reads the variables of this process that belong to the service with this prefix (`AUTH`, `RESOURCE`). All others may hold
+/// any bytes.
+///
+/// # Errors
+/// A variable of the service that is not UTF-8.
 #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
-pub fn process_environment() -> Variables {
-    std::env::vars().collect()
+pub fn process_environment(prefix: &str) -> Result<Variables, SettingsError> {
+    environment::select(prefix, std::env::vars_os())
 }
 
 /// Reads settings of type `T`.
@@ -52,6 +63,9 @@ pub fn load<T: DeserializeOwned>(prefix: &str, defaults: &str, env: &Variables) 
     if let Some(path) = env.get(&format!("{prefix}_CONFIG")).filter(|path| !path.is_empty()) {
         sources = sources.add_source(File::new(path, FileFormat::Toml));
     }
+    for (given, meant) in hints::misspelt(prefix, defaults, env) {
+        log::warn!("the variable {given} sets nothing: did you mean {meant}?");
+    }
     let variables = resolve_files(prefix, env)?;
     let environment = Environment::with_prefix(prefix)
         .prefix_separator("__")
@@ -61,16 +75,20 @@ pub fn load<T: DeserializeOwned>(prefix: &str, defaults: &str, env: &Variables) 
     // What can fail before a key is looked at is the file.
     let config = sources.add_source(environment).build();
     let config = config.map_err(|error| SettingsError(format!("{prefix}_CONFIG: {error}")))?;
-    serde_path_to_error::deserialize(config).map_err(|error| describe(prefix, &error))
+    serde_path_to_error::deserialize(config).map_err(|error| describe(prefix, defaults, &error))
 }
 
-fn describe(prefix: &str, error: &serde_path_to_error::Error<config::ConfigError>) -> SettingsError {
+fn describe(
+    prefix: &str,
+    defaults: &str,
+    error: &serde_path_to_error::Error<config::ConfigError>,
+) -> SettingsError {
     let path = error.path().to_string();
-    let variable = |path: &str| format!("{prefix}__{}", path.to_uppercase().replace('.', "__"));
-    match path.as_str() {
-        "." => SettingsError(format!("settings: {}", error.inner())),
-        _ => SettingsError(format!("setting `{path}` ({}): {}", variable(&path), error.inner())),
+    if path == "." {
+        return SettingsError(format!("settings: {}", error.inner()));
     }
+    let reason = hints::explain(prefix, defaults, &path, &error.inner().to_string());
+    SettingsError(format!("setting `{path}` ({}): {reason}", hints::variable(prefix, &path)))
 }
 
 /// Replaces each `NAME_FILE` by `NAME` with the file's content, less the line break that editors add at its end.
@@ -127,6 +145,26 @@ where
     T: FromStr<Err: std::fmt::Display>,
 {
     comma_list(deserializer)?.iter().map(|item| item.parse().map_err(D::Error::custom)).collect()
+}
+
+/// Networks, written as a list of them ([`comma_list`]) or of single addresses.
+///
+/// # Errors
+/// An item that is neither.
+pub fn network_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+    comma_list(deserializer)?.iter().map(|item| network(item).map_err(D::Error::custom)).collect()
+}
+
+fn network(text: &str) -> Result<IpNet, String> {
+    let single = || text.parse().map(|address: IpAddr| IpNet::from(address.to_canonical()));
+    let written = text.parse().or_else(|_| single()).map_err(|_| {
+        format!("{text:?} is neither a network nor an address, such as 10.0.0.0/8, fd00::/8 or 192.0.2.7")
+    })?;
+    // Peers are compared by their canonical address: an IPv4 network that is mapped into IPv6 would have none of them.
+    let IpNet::V6(mapped) = written else { return Ok(written) };
+    let v4 = mapped.addr().to_ipv4_mapped().zip(mapped.prefix_len().checked_sub(96));
+    let v4 = v4.and_then(|(address, length)| Ipv4Net::new(address, length).ok());
+    Ok(v4.map_or(written, IpNet::V4))
 }
 
 /// Checks numbers: each row is a key, its value, and the least and the greatest that can be meant.
@@ -187,6 +225,22 @@ mod tests {
         assert_eq!(sample(&[("SAMPLE__LIMITS__SIZE_FILE", path)]).unwrap().limits.size, 9);
         let both = sample(&[("SAMPLE__LIMITS__SIZE_FILE", path), ("SAMPLE__LIMITS__SIZE", "1")]);
         assert!(both.unwrap_err().to_string().contains("both set"));
+    }
+
+    #[test]
+    fn a_network_may_be_a_single_address_in_either_form() {
+        for (text, meant) in [
+            ("10.0.0.0/8", "10.0.0.0/8"),
+            ("192.0.2.7", "192.0.2.7/32"),
+            ("2001:db8::7", "2001:db8::7/128"),
+            ("::ffff:192.0.2.7", "192.0.2.7/32"),
+            ("::ffff:10.0.0.0/104", "10.0.0.0/8"),
+        ] {
+            assert_eq!(network(text).unwrap().to_string(), meant, "{text}");
+        }
+        for wrong in ["10.0.0.0/99", "everyone", "192.0.2.7:80", ""] {
+            assert!(network(wrong).unwrap_err().contains("such as 10.0.0.0/8"), "{wrong}");
+        }
     }
 
     #[test]

@@ -223,6 +223,6 @@ impl Remote {
 /// Reads a URL from the settings.
 fn parse(url: &str) -> Result<Url, SetupError> {
     let wrong = |why| SetupError::Url(url.to_owned(), why);
-    let parsed = Url::parse(url).map_err(|_| wrong("it is not a URL"))?;
+    let parsed = Url::parse(url).map_err(|_| wrong("it is not a URL, such as https://auth.example.com"))?;
     if parsed.has_host() { Ok(parsed) } else { Err(wrong("it has no host")) }
 }

@@ -24,7 +24,7 @@ async fn main() -> ExitCode {
 }
 
 fn migrate() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let url = Settings::load(&process_environment())?.database_url();
+    let url = Settings::load(&process_environment("AUTH")?)?.database_url();
     match url.expose_secret().strip_prefix("sqlite://") {
         Some(path) => SqliteConnection::establish(path)?.run_pending_migrations(NEXT).map(drop),
         None => PgConnection::establish(url.expose_secret())?.run_pending_migrations(NEXT).map(drop),

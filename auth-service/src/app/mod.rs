@@ -4,15 +4,15 @@ mod opening;
 mod rules;
 
 use std::io;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::web::{Data, ServiceConfig};
 use secrecy::ExposeSecret as _;
-use service_kit::access::{warn_if_shared, warn_if_writable};
+use service_kit::access::{warn_if_open, warn_if_shared};
 use service_kit::settings::SettingsError;
-use service_kit::{App, Capacity, CapacityError, Cors, Endpoint, Tls};
+use service_kit::{App, Capacity, CapacityError, Cors, Endpoint, Listen, Tls};
 use shared_claims::{
     Verifier,
     error::SetupError,
@@ -67,7 +67,7 @@ pub enum StartError {
     )]
     Behind(String),
     #[error("cannot listen on {0}: {1}")]
-    Listen(SocketAddr, io::Error),
+    Listen(Listen, io::Error),
     #[error(
         "there is no database at {0}: is it the right place? `auth-service serve` and `auth-service migrate` make one"
     )]
@@ -133,7 +133,8 @@ pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError>
     };
     let endpoint = Endpoint {
         name: "auth-service",
-        address: settings.listen,
+        address: settings.listen.clone(),
+        socket: settings.socket.clone(),
         http: &settings.http,
         capacity,
         tls,
@@ -141,8 +142,10 @@ pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError>
         refusal: http::refusal,
     };
     rules::report_places(settings, limits);
-    let app = App::listen(endpoint, routes).map_err(|error| StartError::Listen(settings.listen, error))?;
+    let app =
+        App::listen(endpoint, routes).map_err(|error| StartError::Listen(settings.listen.clone(), error))?;
     warn_about(settings);
+    warn_about_address(settings, app.address.port());
     warn_about_files(settings);
     log::info!("issues tokens as {}", settings.issuer);
     if !behind {
@@ -304,7 +307,7 @@ fn accepted(policy: &Policy) -> Result<shared_claims::Policy, SetupError> {
 
 /// What is there already stays as it is; new files are private (`service_kit::access`).
 fn warn_about_files(settings: &Settings) {
-    warn_if_writable("the data folder", &settings.data_dir);
+    warn_if_open("the data folder", &settings.data_dir);
     if settings.master_key.is_none() {
         warn_if_shared("the master key", &opening::master_key_path(settings));
     }
@@ -314,6 +317,34 @@ fn warn_about_files(settings: &Settings) {
         }
     }
 }
+
+/// Warns of an issuer that is not where this service listens. `port` is the one it got.
+fn warn_about_address(settings: &Settings, port: u16) {
+    let Ok(issuer) = Url::parse(&settings.issuer) else { return }; // the settings were checked
+    let has_tls = settings.tls.files().is_some();
+    let is_https = issuer.scheme() == "https";
+    if has_tls && !is_https {
+        log::warn!(
+            "tls.certificate is set, but the issuer is {}: verifiers that ask there in plain text get no answer. Set issuer to \
+             the https URL",
+            settings.issuer
+        );
+    }
+    // Elsewhere something in front has the issuer's port: a proxy.
+    let is_direct = !matches!(settings.listen, Listen::Unix(_))
+        && settings.http.trusted_proxies.is_empty()
+        && has_tls == is_https;
+    if is_direct && issuer.port_or_known_default() != Some(port) {
+        log::warn!(
+            "the issuer is {}, but the port of this service is {port}: unless something in front leads from one to the other, \
+             verifiers do not find it",
+            settings.issuer
+        );
+    }
+}
+
+/// From here on tokens live for days.
+const LONG_ACCESS_TTL: Duration = Duration::from_secs(24 * 3600);
 
 fn warn_about(settings: &Settings) {
     if settings.tokens.algorithm == Algorithm::HS256 {
@@ -329,6 +360,13 @@ fn warn_about(settings: &Settings) {
         log::warn!(
             "the issuer has a path: browsers that keep tokens in cookies cannot refresh, as the cookie is for /token \
              alone"
+        );
+    }
+    if settings.tokens.access_ttl >= LONG_ACCESS_TTL {
+        log::warn!(
+            "tokens.access_ttl is {} hours: services that are cut off from this one, or that do not read status lists, believe \
+             an access token for that long after a logout",
+            settings.tokens.access_ttl.as_secs() / 3600
         );
     }
     for origin in settings.cors.plain_origins() {

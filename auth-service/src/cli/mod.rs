@@ -7,6 +7,7 @@
 
 mod audit;
 mod client;
+mod healthcheck;
 mod import;
 mod key;
 mod user;
@@ -15,6 +16,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use nix::unistd::{Uid, User};
+use service_kit::server::outlive_hangups;
 use service_kit::settings::process_environment;
 use shared_claims::verifier::Clock;
 
@@ -74,6 +76,10 @@ enum Command {
         #[arg(long)]
         new_master_key: bool,
     },
+    /// Ask the service of these settings, on this machine, whether it is ready: for the health check of a container.
+    ///
+    /// Follows `listen`, also to a Unix socket, and `tls`. The exit code is 0 when `/readyz` answers 200, else 1.
+    Healthcheck,
     /// Print every setting with its default and its meaning.
     Settings,
 }
@@ -88,8 +94,17 @@ pub async fn run() -> ExitCode {
         print!("{}", crate::settings::DEFAULTS);
         return ExitCode::SUCCESS;
     }
-    service_kit::logging::init();
-    let settings = match Settings::load(&process_environment()) {
+    // A check every few seconds repeats no warnings.
+    if !matches!(cli.command, Some(Command::Healthcheck)) {
+        service_kit::logging::init();
+    }
+    if matches!(cli.command, None | Some(Command::Serve))
+        && let Err(error) = outlive_hangups()
+    {
+        log::warn!("SIGHUP ends this process until it listens: {error}");
+    }
+    let loaded = process_environment("AUTH").and_then(|env| Settings::load(&env));
+    let settings = match loaded {
         Ok(settings) => settings,
         Err(error) => {
             eprintln!("auth-service: {error}");
@@ -114,6 +129,7 @@ pub async fn run() -> ExitCode {
         Some(Command::Client(command)) => client::run(&settings, command).await,
         Some(Command::Import(command)) => import::run(&settings, command).await,
         Some(Command::Audit(command)) => audit::run(&settings, command).await,
+        Some(Command::Healthcheck) => healthcheck::run(&settings).await,
         Some(Command::Recover { new_master_key }) => Box::pin(recover(&settings, new_master_key)).await,
     };
     match done {

@@ -11,6 +11,7 @@ use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest};
 use ipnet::IpNet;
 use rfc7239::{NodeIdentifier, NodeName};
+use service_kit::Peer;
 
 use crate::domain::sessions::Device;
 use crate::settings::ForwardedHeader;
@@ -36,15 +37,18 @@ impl Devices {
 
     /// The first address on the way from us to the client that is not one of ours: what stands behind it in the header
     /// is what a stranger claims.
-    pub(super) fn address(&self, peer: Option<SocketAddr>, headers: &HeaderMap) -> Option<IpAddr> {
-        let mut address = peer?.ip().to_canonical();
+    pub(super) fn address(&self, req: &HttpRequest) -> Option<IpAddr> {
+        let (peer, headers) = (Peer::of(req)?, req.headers());
+        let mut address = peer.address();
         let mut claimed = match self.header {
             ForwardedHeader::XForwardedFor => listed(headers, &X_FORWARDED_FOR),
             ForwardedHeader::Forwarded => forwarded(headers),
         };
-        while self.trusted_proxies.iter().any(|network| network.contains(&address)) {
+        let mut is_proxy = peer.is_trusted(&self.trusted_proxies, headers);
+        while is_proxy {
             let Some(Some(before)) = claimed.pop() else { break };
             address = before;
+            is_proxy = self.trusted_proxies.iter().any(|network| network.contains(&address));
         }
         Some(address)
     }
@@ -92,7 +96,7 @@ impl FromRequest for DeviceOf {
                 .take(most)
                 .collect()
         });
-        let ip = devices.and_then(|devices| devices.address(req.peer_addr(), req.headers()));
+        let ip = devices.and_then(|devices| devices.address(req));
         ready(Ok(Self(Device { ip: ip.map(|ip| ip.to_string()), user_agent })))
     }
 }

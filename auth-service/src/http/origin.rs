@@ -16,7 +16,7 @@ pub(super) async fn remember<B: MessageBody>(
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, Error> {
     let devices = req.app_data::<Data<Devices>>();
-    let address = devices.and_then(|devices| devices.address(req.peer_addr(), req.headers()));
+    let address = devices.and_then(|devices| devices.address(req.request()));
     let request_id = REQUEST_ID.try_with(|id| id.as_ref().to_owned()).ok();
     Origin::request(address.map(|address| address.to_string()), request_id).scope(next.call(req)).await
 }

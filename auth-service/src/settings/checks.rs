@@ -25,7 +25,7 @@ impl Settings {
         self.http.check()?;
         self.tls.check()?;
         self.log.check()?;
-        self.http.check_listen(self.listen, &self.tls)?;
+        self.http.check_listen(&self.listen, &self.tls)?;
         self.check_counts()?;
         self.check_durations()?;
         self.check_reserved()?;
@@ -71,7 +71,12 @@ impl Settings {
         if let Some(old) = &self.issuer_change {
             Url::parse(old).map_err(|error| SettingsError::invalid("issuer_change", error))?;
         }
-        let url = Url::parse(&self.issuer).map_err(|error| SettingsError::invalid("issuer", error))?;
+        let url = Url::parse(&self.issuer).map_err(|error| {
+            SettingsError::invalid(
+                "issuer",
+                format!("{error}: an issuer is a URL, such as https://auth.example.com"),
+            )
+        })?;
         let plain =
             matches!(url.scheme(), "http" | "https") && url.query().is_none() && url.fragment().is_none();
         if plain && !self.issuer.ends_with('/') {
@@ -79,7 +84,7 @@ impl Settings {
         }
         Err(SettingsError::invalid(
             "issuer",
-            "must be an http or https URL without query, fragment and trailing slash",
+            "must be an http or https URL without query, fragment and trailing slash, such as https://auth.example.com",
         ))
     }
 

@@ -7,14 +7,13 @@ mod place;
 mod ranges;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use secrecy::SecretString;
 use serde::Deserialize;
 use service_kit::settings::{SettingsError, Variables, comma_list, load};
-use service_kit::{HttpSettings, LogSettings, TlsSettings};
+use service_kit::{HttpSettings, Listen, LogSettings, SocketSettings, TlsSettings};
 use shared_claims::verifier::Algorithm;
 use url::{Host, Url};
 
@@ -26,7 +25,7 @@ pub const DEFAULTS: &str = include_str!("../../config.default.toml");
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "config.default.toml documents every key")]
 pub struct Settings {
-    pub listen: SocketAddr,
+    pub listen: Listen,
     pub issuer: String,
     #[serde(default)]
     pub issuer_change: Option<String>,
@@ -57,6 +56,7 @@ pub struct Settings {
     pub admin: Admin,
     pub roles: BTreeMap<String, Role>,
     pub database: Database,
+    pub socket: SocketSettings,
     pub http: HttpSettings,
     pub tls: TlsSettings,
     pub log: LogSettings,

@@ -80,7 +80,8 @@ fn its_files_are_private_in_a_folder_that_was_there_before_and_others_rights_are
         log
     };
     let log = log_of_a_start();
-    assert!(!log.contains("others may"), "{log}");
+    assert!(log.contains("others may read in the data folder") && log.contains("`chmod 700 "), "{log}");
+    assert_eq!(log.matches("others may").count(), 1, "{log}");
     let modes: Vec<_> = std::fs::read_dir(data.path())
         .unwrap()
         .map(|entry| entry.unwrap())
@@ -106,7 +107,7 @@ fn a_taken_port_or_a_broken_data_folder_is_one_sentence_and_the_exit_code_is_1()
         ("RESOURCE__DATA_DIR", file.to_str().unwrap(), "cannot make the data folder"),
     ];
     for (name, value, sentence) in rows {
-        let output = program(data.path()).env("RUST_LOG", "warn").env(name, value).output().unwrap();
+        let output = program(data.path()).env("RUST_LOG", "error").env(name, value).output().unwrap();
         let text = stderr(&output);
         assert_eq!(output.status.code(), Some(1), "{text}");
         assert!(text.contains(sentence) && text.lines().count() == 1, "{text}");

@@ -17,7 +17,7 @@ use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
@@ -50,7 +50,10 @@ impl Handshakes {
     ///
     /// # Errors
     /// The client did not say in time, or not in TLS 1.2 or 1.3, what it takes.
-    pub(crate) async fn accept(&self, io: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+    pub(crate) async fn accept<T>(&self, io: T) -> io::Result<TlsStream<T>>
+    where
+        T: AsyncRead + AsyncWrite + Unpin,
+    {
         timeout(self.timeout, self.acceptor.accept(io)).await?
     }
 }

@@ -35,7 +35,7 @@ impl Refresher {
         loop {
             tokio::select! {
                 _ = looks.tick() => {}
-                _ = self.hangup.recv() => log::info!("SIGHUP: looks at the certificate"),
+                _ = self.hangup.recv() => log::info!("SIGHUP: looks at the certificate; settings are read at start alone"),
             }
             self.refresh().await;
             self.remind();

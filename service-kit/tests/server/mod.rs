@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use actix_web::ResponseError as _;
 use actix_web::web::ServiceConfig;
-use service_kit::{App, Capacity, Descriptors, Endpoint, HttpSettings};
+use service_kit::{App, Capacity, Descriptors, Endpoint, HttpSettings, SocketSettings};
 
 pub fn bounds() -> HttpSettings {
     let (millis, second) = (Duration::from_millis, Duration::from_secs(1));
@@ -32,7 +32,8 @@ pub fn bounds() -> HttpSettings {
 pub fn listen(http: &HttpSettings, routes: impl Fn(&mut ServiceConfig) + Clone + Send + 'static) -> App {
     let endpoint = Endpoint {
         name: "test",
-        address: ([127, 0, 0, 1], 0).into(),
+        address: std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into(),
+        socket: SocketSettings::default(),
         http,
         capacity: Capacity::claim(http, Descriptors { reserve: 0, per_connection: 1 }).unwrap(),
         tls: None,

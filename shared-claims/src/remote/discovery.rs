@@ -22,6 +22,16 @@ pub(super) struct Location {
     internal: Option<Url>,
 }
 
+/// Why metadata cannot be used.
+pub(super) enum Unusable {
+    Content(&'static str),
+    /// It is of the issuer of this name, which is cut off when it is long.
+    Issuer(String),
+}
+
+/// The most of another issuer's name that an error repeats.
+const MAX_NAMED_CHARS: usize = 200;
+
 /// Where the key set is.
 enum KeysAt {
     /// Said outright.
@@ -107,17 +117,25 @@ impl Location {
 
     async fn read(&self, http: &Http, document: &Url, outdated: bool) -> Result<Endpoints, FetchError> {
         let body = http.get(document, Known { etag: None, outdated }).await?.body.unwrap_or_default();
-        self.endpoints_in(&body).map_err(|why| FetchError::Content(document.clone(), why))
+        self.endpoints_in(&body).map_err(|why| match why {
+            Unusable::Content(why) => FetchError::Content(document.clone(), why),
+            Unusable::Issuer(named) => {
+                let wanted = &self.issuer;
+                let why = format!("it names {named:?}, and {wanted:?} is wanted");
+                FetchError::Issuer(document.clone(), why)
+            }
+        })
     }
 
     /// What metadata says, if it is this issuer's.
-    pub(super) fn endpoints_in(&self, metadata: &[u8]) -> Result<Endpoints, &'static str> {
-        let metadata: Metadata =
-            serde_json::from_slice(metadata).map_err(|_| "not the metadata of an issuer")?;
+    pub(super) fn endpoints_in(&self, metadata: &[u8]) -> Result<Endpoints, Unusable> {
+        let metadata: Metadata = serde_json::from_slice(metadata)
+            .map_err(|_| Unusable::Content("not the metadata of an issuer"))?;
         if metadata.issuer != self.issuer {
-            return Err("the metadata is another issuer's");
+            let named = metadata.issuer.chars().take(MAX_NAMED_CHARS).collect();
+            return Err(Unusable::Issuer(named));
         }
-        let keys = Url::parse(&metadata.jwks_uri).map_err(|_| "jwks_uri is not a URL")?;
+        let keys = Url::parse(&metadata.jwks_uri).map_err(|_| Unusable::Content("jwks_uri is not a URL"))?;
         let optional = |value: &Value| Url::parse(value.as_str()?).ok();
         let lists = optional(&metadata.status_list_aggregation_endpoint);
         let events = optional(&metadata.status_list_events_endpoint);
@@ -163,7 +181,7 @@ fn means_elsewhere(error: &FetchError) -> bool {
         FetchError::Status { status, .. } => {
             !status.is_server_error() && *status != StatusCode::TOO_MANY_REQUESTS
         }
-        FetchError::Content(..) => true,
+        FetchError::Content(..) | FetchError::Issuer(..) => true,
         _ => false,
     }
 }

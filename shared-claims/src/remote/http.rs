@@ -67,6 +67,9 @@ pub(super) enum FetchError {
     TooLarge(Url),
     #[error("{0}: {1}")]
     Content(Url, &'static str),
+    /// Metadata of another issuer, and which one it names.
+    #[error("{0}: the metadata is another issuer's: {1}")]
+    Issuer(Url, String),
     #[error("{0}: {1}")]
     Keys(Url, KeySetError),
     #[error("{0}: {1}")]
