@@ -1,4 +1,9 @@
-#![doc = include_str!("../README.md")]
+// The blocks of the README want every framework and the test kit: they are compiled where all of that is turned on.
+#![cfg_attr(
+    any(not(doctest), all(feature = "actix", feature = "axum", feature = "testing")),
+    doc = include_str!("../README.md")
+)]
+#![cfg_attr(docsrs, feature(doc_cfg))] // docs.rs shows which feature an item needs
 
 #[cfg(feature = "actix")]
 pub mod actix;
@@ -9,6 +14,7 @@ mod cache;
 pub mod claims;
 mod clock;
 pub mod error;
+mod faults;
 pub mod guard;
 pub mod http;
 #[cfg(feature = "remote")]
@@ -21,6 +27,7 @@ mod policy;
 mod readiness;
 #[cfg(feature = "remote")]
 mod remote;
+mod shown;
 #[cfg(feature = "remote")]
 mod status;
 mod strict;
