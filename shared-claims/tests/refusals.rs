@@ -61,8 +61,7 @@ fn the_log_says_which_claim_was_refused_what_was_wanted_and_what_came() {
     for (token, says) in rows {
         verifier.verify_known(&token).unwrap_err();
         let lines = logs::debug_lines(says[says.len() - 1]);
-        assert!(!lines.is_empty(), "{says:?}");
-        assert!(says.iter().all(|text| lines[0].contains(text)), "{says:?}: {lines:?}");
+        assert!(lines.iter().any(|line| says.iter().all(|text| line.contains(text))), "{says:?}: {lines:?}");
     }
 }
 
