@@ -1,8 +1,4 @@
-// The blocks of the README want every framework and the test kit: they are compiled where all of that is turned on.
-#![cfg_attr(
-    any(not(doctest), all(feature = "actix", feature = "axum", feature = "testing")),
-    doc = include_str!("../README.md")
-)]
+#![cfg_attr(any(not(doctest), all(feature = "actix", feature = "axum", feature = "testing")), doc = include_str!("../README.md"))]
 #![cfg_attr(docsrs, feature(doc_cfg))] // docs.rs shows which feature an item needs
 
 #[cfg(feature = "actix")]
