@@ -202,7 +202,8 @@ fn every_room_says_at_its_door_what_it_is() {
     let silent: Vec<_> = files
         .filter(|file| {
             let text = fs::read_to_string(file).unwrap();
-            !text.starts_with("//!") && !text.starts_with("#![doc = include_str!")
+            let readme = text.starts_with("#![") && text.contains("doc = include_str!(\"../README.md\")");
+            !text.starts_with("//!") && !readme
         })
         .collect();
     assert!(silent.is_empty(), "no `//!` at the top of {silent:?}");

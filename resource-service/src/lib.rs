@@ -9,6 +9,7 @@ mod http;
 mod metadata;
 pub mod settings;
 mod store;
+mod tally;
 mod verifier;
 
 /// The program in the project's README, which has to compile as it stands there.

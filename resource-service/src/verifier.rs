@@ -11,6 +11,7 @@ use shared_claims::{
 use crate::app::StartError;
 use crate::metadata;
 use crate::settings::{Settings, Source};
+use crate::tally::Tally;
 
 /// A verifier that was not started yet: nothing is fetched here.
 ///
@@ -29,7 +30,8 @@ pub(crate) fn from_settings(settings: &Settings) -> Result<Verifier, StartError>
             None => Verifier::remote(policy, remote(settings)),
         }
     });
-    made.map(|verifier| verifier.with_sources(sources)).map_err(|error| blame(settings, error))
+    made.map(|verifier| verifier.with_sources(sources).observed_by(Tally::default()))
+        .map_err(|error| blame(settings, error))
 }
 
 /// Where in a request a token may stand.

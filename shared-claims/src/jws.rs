@@ -18,6 +18,18 @@ pub(crate) struct Kind {
     longest: usize,
 }
 
+impl Kind {
+    /// The longest text of this kind that is read, in bytes.
+    pub(crate) fn longest(&self) -> usize {
+        self.longest
+    }
+
+    /// The header's `typ`, without its prefix.
+    pub(crate) fn typ(&self) -> &'static str {
+        self.typ
+    }
+}
+
 /// RFC 9068 section 4.
 pub(crate) const ACCESS_TOKEN: Kind =
     Kind { typ: "at+jwt", media_type: "application/at+jwt", longest: 8 * 1024 };
@@ -30,7 +42,7 @@ pub(crate) const STATUS_LIST: Kind =
 pub(crate) const MAX_KID: usize = 256;
 /// Members that change what the rest means (RFC 7515 section 4.1.11, RFC 7797, a nested token): none is
 /// understood.
-const REFUSED_MEMBERS: [&str; 3] = ["crit", "b64", "cty"];
+pub(crate) const REFUSED_MEMBERS: [&str; 3] = ["crit", "b64", "cty"];
 
 /// A token of the right form whose signature nobody has looked at.
 pub(crate) struct Unverified<'a> {

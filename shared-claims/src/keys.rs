@@ -110,6 +110,11 @@ impl KeySet {
         self.by_kid.contains_key(kid)
     }
 
+    /// The algorithm of the key of this id.
+    pub(crate) fn algorithm_of(&self, kid: &str) -> Option<Algorithm> {
+        self.by_kid.get(kid).map(|key| key.algorithm)
+    }
+
     /// Checks the signature of `token` by the key that it names, which must be one for `algorithm`.
     pub(crate) fn verify(
         &self,

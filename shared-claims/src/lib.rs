@@ -1,4 +1,5 @@
-#![doc = include_str!("../README.md")]
+#![cfg_attr(any(not(doctest), all(feature = "actix", feature = "axum", feature = "testing")), doc = include_str!("../README.md"))]
+#![cfg_attr(docsrs, feature(doc_cfg))] // docs.rs shows which feature an item needs
 
 #[cfg(feature = "actix")]
 pub mod actix;
@@ -9,6 +10,7 @@ mod cache;
 pub mod claims;
 mod clock;
 pub mod error;
+mod faults;
 pub mod guard;
 pub mod http;
 #[cfg(feature = "remote")]
@@ -21,6 +23,7 @@ mod policy;
 mod readiness;
 #[cfg(feature = "remote")]
 mod remote;
+mod shown;
 #[cfg(feature = "remote")]
 mod status;
 mod strict;

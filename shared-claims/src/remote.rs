@@ -25,7 +25,7 @@ mod lists;
 mod pauses;
 mod private_file;
 mod refresher;
-mod shown;
+mod skew;
 mod snapshot;
 mod state;
 mod stream;

@@ -17,6 +17,7 @@ use crate::{
     error::{AuthError, Cause, Refusal},
     guard::Rule,
     http::bearer::Realm,
+    shown::Shown,
 };
 
 /// The claims of a verified access token (RFC 9068). Only a [`Verifier`](crate::Verifier) makes one.
@@ -120,7 +121,17 @@ impl AccessToken {
     }
 
     pub(crate) fn allowed_by(&self, rule: &Rule<'_>) -> Result<(), AuthError> {
-        rule.check_at(self, self.verified_at).map_err(|denied| self.auth_error(denied))
+        rule.check_at(self, self.verified_at).map_err(|denied| {
+            log::debug!(
+                "a right is refused: wanted {}, came sub {}, scope {}, roles {}, auth_time {:?}",
+                Shown(format!("{rule:?}")),
+                Shown(&self.sub),
+                Shown(&self.scope),
+                Shown(format!("{:?}", self.roles)),
+                self.auth_time
+            );
+            self.auth_error(denied)
+        })
     }
 
     /// An error in the realm of whoever verified this.
@@ -137,7 +148,10 @@ impl AccessToken {
         let wanted = TypeId::of::<C>();
         let read = || {
             let own = read_own::<C>(&self.verified.payload);
-            own.map(Arc::new).map_err(|_| Refusal::Malformed("a claim that this service needs"))
+            own.map(Arc::new).map_err(|error| {
+                log::debug!("a token does not have the claims that this service needs: {}", Shown(error));
+                Refusal::Malformed("a claim that this service needs")
+            })
         };
         let own = match self.verified.own.get() {
             Some((id, known)) if *id == wanted => match Arc::clone(known).downcast::<C>() {

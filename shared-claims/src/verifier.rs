@@ -1,6 +1,8 @@
 //! The one way in: the text of a token becomes verified claims, or a reason why not. Here is what a verifier is and how it
 //! is made; `verify` is the path that a token takes, `status` what is looked up about its session.
 
+mod explain;
+mod refused;
 mod status;
 mod verify;
 
@@ -16,6 +18,7 @@ use crate::{
     Policy,
     cache::TokenCache,
     error::{AuthError, Cause, SetupError},
+    faults::Faults,
     http::Sources,
     key_store::KeyStore,
     observer::Watch,
@@ -47,8 +50,17 @@ struct Shared {
     policy: Policy,
     keys: Keys,
     cache: Option<TokenCache>,
+    faults: Arc<Faults>,
     #[cfg(feature = "remote")]
     refresher: Option<Refresher>,
+}
+
+#[cfg(feature = "remote")]
+impl Shared {
+    fn remote(policy: Policy, store: Arc<KeyStore>, refresher: Refresher) -> Self {
+        let (cache, faults) = (cache(&policy), Arc::clone(refresher.faults()));
+        Self { cache, policy, keys: Keys::Public(store), faults, refresher: Some(refresher) }
+    }
 }
 
 enum Keys {
@@ -89,8 +101,7 @@ impl Verifier {
     pub fn remote(policy: Policy, remote: Remote) -> Result<Self, SetupError> {
         let store = Arc::new(KeyStore::with_max_age(remote.longest_staleness()));
         let refresher = remote.refresher(&policy, Arc::clone(&store))?;
-        let shared =
-            Shared { cache: cache(&policy), policy, keys: Keys::Public(store), refresher: Some(refresher) };
+        let shared = Shared::remote(policy, store, refresher);
         Ok(Self::of(shared))
     }
 
@@ -103,8 +114,7 @@ impl Verifier {
     ) -> Result<(Self, Line), SetupError> {
         let store = Arc::new(KeyStore::with_max_age(remote.longest_staleness()));
         let (refresher, line) = remote.in_process(&policy, Arc::clone(&store))?;
-        let shared =
-            Shared { cache: cache(&policy), policy, keys: Keys::Public(store), refresher: Some(refresher) };
+        let shared = Shared::remote(policy, store, refresher);
         Ok((Self::of(shared).with_clock(clock), line))
     }
 
@@ -113,6 +123,7 @@ impl Verifier {
             cache: cache(&policy),
             policy,
             keys,
+            faults: Arc::default(),
             #[cfg(feature = "remote")]
             refresher: None,
         };
@@ -264,6 +275,27 @@ impl Verifier {
             return Readiness::NotReady { reason: format!("{what}: {trouble}") };
         }
         Readiness::NotReady { reason: what.to_owned() }
+    }
+
+    /// How many seconds the issuer's clock is ahead of this one; less than 0 when it is behind. By the `Date` of the issuer's
+    /// latest answer, and by the `iat` of the status list that was read last. Of several issuers, the largest difference. `None`
+    /// when nothing has said so, as with keys at hand.
+    ///
+    /// No token is judged by it. The log warns, once a minute at most, when it is more than half of the policy's leeway.
+    #[must_use]
+    pub fn clock_skew(&self) -> Option<i64> {
+        self.all().filter_map(Self::own_clock_skew).max_by_key(|skew| skew.unsigned_abs())
+    }
+
+    #[cfg(feature = "remote")]
+    fn own_clock_skew(&self) -> Option<i64> {
+        self.shared.refresher.as_ref()?.clock_skew(&self.clock)
+    }
+
+    #[cfg(not(feature = "remote"))]
+    #[expect(clippy::unused_self, reason = "only an issuer that is asked shows its clock")]
+    fn own_clock_skew(&self) -> Option<i64> {
+        None
     }
 
     /// The error to answer with for a reason of one's own, such as

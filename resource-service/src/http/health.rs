@@ -13,6 +13,9 @@ use shared_claims::{
 /// Seconds after which a client may ask again.
 const KEYS_RETRY: u32 = 1;
 
+/// Clocks that are nearer to each other agree: dates are whole seconds.
+const NOTICED: u64 = 2;
+
 #[derive(Serialize)]
 struct Alive {
     status: &'static str,
@@ -22,6 +25,9 @@ struct Alive {
 struct Ready {
     status: &'static str,
     keys_age_seconds: u64,
+    /// How far auth-service's clock is ahead of this one, when they are two seconds apart or more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clock_skew_seconds: Option<i64>,
     /// Not there with a shared secret.
     #[serde(skip_serializing_if = "Option::is_none")]
     status_lists: Option<StatusLists>,
@@ -60,6 +66,7 @@ pub(super) async fn readyz(verifier: Data<Verifier>) -> Result<HttpResponse, Pro
             Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(Ready {
                 status: "ready",
                 keys_age_seconds: keys_age_secs,
+                clock_skew_seconds: verifier.clock_skew().filter(|skew| skew.unsigned_abs() >= NOTICED),
                 status_lists: revocations.map(StatusLists::from),
             }))
         }

@@ -101,3 +101,12 @@ async fn many_writers_at_once_are_all_served() {
     }
     assert_eq!(world.get("/comments?limit=100", None).await.texts().len(), 100);
 }
+
+/// The issuer's HTTP server dates its answers by the machine's clock, and the service goes by the one of the tests.
+#[actix_web::test]
+async fn readyz_says_how_far_the_issuers_clock_is_from_its_own() {
+    let world = World::start().await;
+    world.until_ready().await;
+    let ready = world.get("/readyz", None).await.json();
+    assert!(ready["clock_skew_seconds"].as_i64().unwrap().abs() >= 2, "{ready}");
+}

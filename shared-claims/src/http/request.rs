@@ -5,7 +5,11 @@
 
 #[cfg(feature = "actix")]
 use crate::error::Refusal;
-use crate::{AccessToken, Verifier, error::AuthError};
+use crate::{
+    AccessToken, Verifier,
+    error::{AuthError, Cause},
+    shown::Shown,
+};
 
 /// The head of a request.
 ///
@@ -101,15 +105,27 @@ impl Verifier {
     /// # Errors
     /// What to answer instead.
     pub async fn verify_request<R: Head>(&self, request: &R) -> Result<AccessToken, AuthError> {
-        let token = self.sources().token_in(request).map_err(|cause| self.auth_error(cause))?;
+        let token = self.find(request)?;
         self.verify(token).await.map_err(|refusal| self.auth_error(refusal))
+    }
+
+    /// A token that is not looked at has no other trace; that there is none is no news.
+    fn find<'r, R: Head>(&self, request: &'r R) -> Result<&'r str, AuthError> {
+        self.sources().token_in(request).map_err(|cause| {
+            if cause != Cause::MissingToken {
+                let origin = request.values(Field::Origin).next().map(String::from_utf8_lossy);
+                let origin = origin.unwrap_or("none".into());
+                log::debug!("a request is refused: {cause}; Origin: {}", Shown(origin));
+            }
+            self.auth_error(cause)
+        })
     }
 
     #[cfg(feature = "actix")]
     pub(crate) fn know_request<'r, R: Head>(&self, request: &'r R) -> Known<'r> {
-        let token = match self.sources().token_in(request) {
+        let token = match self.find(request) {
             Ok(token) => token,
-            Err(cause) => return Known::Judged(Err(self.auth_error(cause))),
+            Err(error) => return Known::Judged(Err(error)),
         };
         match self.verify_known(token) {
             Err(Refusal::UnknownKey | Refusal::Unavailable) => Known::Waits(token),

@@ -1,16 +1,23 @@
 //! What stands before handlers, in any framework: demands a token and rights of every request, and keeps answers to
 //! tokens in URLs out of shared caches. The adapters make middleware of these values.
 
-use std::{fmt, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use serde::de::DeserializeOwned;
 
 use crate::{
     AccessToken, Verifier,
     claims::OwnClaims,
+    clock::Instant,
     error::{AuthError, Cause},
+    faults::Limit,
     guard::Rule,
     http::Head,
+    shown::Shown,
 };
 
 /// Demands a token, and maybe rights, of every request: `wrap` it around a scope, resource or route of actix-web, or use
@@ -96,11 +103,36 @@ impl fmt::Debug for PathRule {
 pub struct PathParams(Vec<(String, String)>);
 
 impl PathParams {
-    /// The value of the parameter `name`, or nothing, which is nobody's id.
+    /// The value of the parameter `name`, or nothing, which is nobody's id. A name that the path of the route does not have is
+    /// a mistake in the program: the log has an error that says so, once a minute at most for each name.
     #[must_use]
     pub fn get(&self, name: &str) -> &str {
-        self.0.iter().find(|(own, _)| own == name).map_or("", |(_, value)| value)
+        if let Some((_, value)) = self.0.iter().find(|(own, _)| own == name) {
+            return value;
+        }
+        if may_report(name) {
+            let names: Vec<_> = self.0.iter().map(|(own, _)| own.as_str()).collect();
+            let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+            log::error!(
+                "a rule asks for the path parameter `{}`, and the route has {}: nobody gets this right. Put RequireToken around \
+                 the route that has the parameter, and spell it as the route does",
+                Shown(name),
+                Shown(names)
+            );
+        }
+        ""
     }
+}
+
+/// Names come from the program; more than so many are not kept apart.
+const MAX_NAMES: usize = 100;
+
+/// Whether the missing parameter `name` is to be reported now.
+fn may_report(name: &str) -> bool {
+    static REPORTED: Mutex<BTreeMap<String, Limit>> = Mutex::new(BTreeMap::new());
+    let mut reported = REPORTED.lock().unwrap_or_else(PoisonError::into_inner);
+    let name = if reported.len() < MAX_NAMES || reported.contains_key(name) { name } else { "" };
+    reported.entry(name.to_owned()).or_default().allows(Instant::now())
 }
 
 impl FromIterator<(String, String)> for PathParams {

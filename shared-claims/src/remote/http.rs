@@ -1,13 +1,16 @@
 //! One GET with every limit: time, size, no redirects, no plain HTTP where it is not allowed. The client's credentials go to
 //! the event stream alone.
 
-use std::{error::Error, time::Duration};
+use std::{
+    error::Error,
+    time::{Duration, UNIX_EPOCH},
+};
 
 use reqwest::{
     Certificate, Client, ClientBuilder, RequestBuilder, Response, StatusCode,
     header::{
-        ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG,
-        HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH, RETRY_AFTER,
+        ACCEPT, ACCEPT_ENCODING, AGE, AUTHORIZATION, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, DATE,
+        ETAG, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH, RETRY_AFTER,
     },
     redirect,
 };
@@ -83,6 +86,8 @@ pub(super) struct Fetched {
     pub(super) etag: Option<HeaderValue>,
     /// How long the answer may be kept, in seconds (RFC 9111 section 5.2.2.1).
     pub(super) max_age: Option<u64>,
+    /// The time of the issuer's clock when the answer came, in seconds since 1970, as far as it says.
+    pub(super) date: Option<u64>,
     /// Of key sets: their revision.
     pub(super) keys_revision: Option<u64>,
 }
@@ -175,13 +180,14 @@ impl Http {
         }
         let response = self.send(url, request).await?;
         let (etag, max_age) = (response.headers().get(ETAG).cloned(), max_age(response.headers()));
+        let date = date(&response);
         let keys_revision = header(&response, &X_KEYS_REVISION).parse().ok();
         let body = match response.status() {
             StatusCode::OK => Some(read(url, response, wanted).await?),
             StatusCode::NOT_MODIFIED if known.etag.is_some() => None,
             _ => return Err(bad_status(url, &response)),
         };
-        Ok(Fetched { body, etag, max_age, keys_revision })
+        Ok(Fetched { body, etag, max_age, date, keys_revision })
     }
 
     /// Opens an event stream, which has no end: its reader minds the time. The credentials go where [`check`](Self::check)
@@ -260,6 +266,13 @@ fn is_of_type(response: &Response, media_type: &str) -> bool {
 fn bad_status(url: &Url, response: &Response) -> FetchError {
     let retry_after = header(response, &RETRY_AFTER).parse().ok().map(Duration::from_secs);
     FetchError::Status { url: url.clone(), status: response.status(), retry_after }
+}
+
+/// `Date`, and for how long a cache has kept the answer since (RFC 9111 section 5.1).
+fn date(response: &Response) -> Option<u64> {
+    let at = httpdate::parse_http_date(header(response, &DATE)).ok()?;
+    let at = at.duration_since(UNIX_EPOCH).ok()?.as_secs();
+    Some(at.saturating_add(header(response, &AGE).parse().unwrap_or_default()))
 }
 
 fn transport(url: &Url, error: reqwest::Error) -> FetchError {

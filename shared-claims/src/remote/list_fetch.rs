@@ -70,6 +70,7 @@ async fn fetch_from(
 ) -> Result<Brought, FetchError> {
     let most = state.lists.as_ref().map_or(0, |lists| lists.limits.list_bytes);
     let answer = state.http.get_list(url, known).await?;
+    state.saw_date(answer.date, clock);
     let Some(body) = answer.body else {
         return Ok(Brought::Unchanged(answer.etag.or(known.etag.cloned())));
     };
@@ -89,10 +90,12 @@ async fn fetch_from(
 /// the place of an event.
 pub(super) async fn fetch_directory(
     state: &State,
+    clock: &Clock,
     url: &Url,
     etag: Option<&HeaderValue>,
 ) -> Result<Directory, FetchError> {
     let answer = state.http.get(url, Known { etag, outdated: true }).await?;
+    state.saw_date(answer.date, clock);
     if let Some(revision) = answer.keys_revision {
         state.keys_have(revision);
     }

@@ -18,11 +18,10 @@ use super::{
     list_fetch::{self, Brought},
     list_token::SignedList,
     list_worker::Announced,
-    shown::Shown,
     state::{Revocation, State},
     tracked::{Got, Tracked},
 };
-use crate::{clock::Freshness, verifier::Clock};
+use crate::{clock::Freshness, shown::Shown, verifier::Clock};
 
 /// A list that the issuer no longer names is kept for so long after the last token that named it has expired, in seconds.
 const KEPT_LONGER: u64 = 60 * 60;

@@ -86,6 +86,23 @@ impl SignedList {
         Ok(Self { list: Arc::new(list), kid: kid.0.to_owned(), exp, ttl, token: token.into(), iat, revision })
     }
 
+    /// When a list was signed, by the issuer's clock in seconds since 1970, whatever ours says.
+    pub(super) fn issued_at(token: &str, keys: &KeySet, policy: &Policy) -> Option<u64> {
+        #[derive(Deserialize)]
+        struct Issued {
+            #[serde(deserialize_with = "numeric_date")]
+            iat: u64,
+        }
+        let parts = Unverified::parse(token, &STATUS_LIST).ok()?;
+        keys.verify(parts.key(policy).ok()?, &parts).ok()?;
+        strict::Object::check(&parts.payload).ok()?.read().ok().map(|Issued { iat }| iat)
+    }
+
+    /// When it was signed, in seconds since 1970.
+    pub(super) fn iat(&self) -> u64 {
+        self.iat
+    }
+
     /// Whether most of its life is over, at `now` in seconds since 1970: the issuer may have signed the same anew.
     pub(super) fn is_old(&self, now: u64) -> bool {
         self.exp.is_some_and(|exp| exp.saturating_sub(now) < exp.saturating_sub(self.iat) / 4)

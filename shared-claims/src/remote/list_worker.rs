@@ -84,9 +84,9 @@ impl ListWorker {
     fn begin_what_is_due(&mut self) {
         let now = Instant::now();
         if let Some((url, etag)) = self.plan.begin_names(now) {
-            let state = Arc::clone(&self.state);
+            let (state, clock) = (Arc::clone(&self.state), self.clock.clone());
             self.fetches.spawn(async move {
-                let read = fetch_directory(&state, &url, etag.as_ref()).await;
+                let read = fetch_directory(&state, &clock, &url, etag.as_ref()).await;
                 Done::Directory(url, read)
             });
         }

@@ -20,6 +20,7 @@ use super::{
 use crate::{
     claims::StatusReference,
     error::Refusal,
+    faults::Faults,
     verifier::{Clock, Polling, Revocations},
 };
 
@@ -83,7 +84,7 @@ impl Refresher {
 
     /// The same for the status list that a token names.
     pub(crate) async fn wait_for_list(&self, status: &StatusReference, patience: Patience) {
-        let started = lock(&self.background).is_none();
+        let started = self.is_started();
         if let Some(revocation) = &self.state.lists
             && started
             && !self.alive.is_closed()
@@ -145,6 +146,21 @@ impl Refresher {
 
     fn polling(&self) -> Polling {
         if self.state.revisions_known.load(Ordering::Relaxed) { Polling::Revisions } else { Polling::Lists }
+    }
+
+    /// How far the issuer's clock is ahead of this one, in seconds; `None` when nothing has said so.
+    pub(crate) fn clock_skew(&self, clock: &Clock) -> Option<i64> {
+        self.state.clock_skew(clock)
+    }
+
+    /// What has been warned of.
+    pub(crate) fn faults(&self) -> &Arc<Faults> {
+        &self.state.faults
+    }
+
+    /// Whether [`start`](Self::start) was called.
+    pub(crate) fn is_started(&self) -> bool {
+        lock(&self.background).is_none()
     }
 
     /// What is wrong with the latest fetch of the keys.

@@ -25,11 +25,11 @@ use tokio::{
 use super::{
     held::{Earlier, Held, Remembered, Seen},
     private_file::{self, NotPrivate},
-    shown::Shown,
     state::{Revocation, State, lock},
 };
 use crate::{
     clock::Freshness,
+    shown::Shown,
     status::{StatusList, Written},
     verifier::{Clock, KeySet},
 };

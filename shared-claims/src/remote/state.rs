@@ -19,12 +19,14 @@ use super::{
     list_asks::ListAsks,
     list_token::{Expected, SignedList},
     lists::{Lists, Now},
-    shown::Shown,
+    skew::Skew,
 };
 use crate::{
     Policy,
     error::Refusal,
+    faults::Faults,
     key_store::KeyStore,
+    shown::Shown,
     verifier::{Clock, KeySet},
 };
 
@@ -56,6 +58,8 @@ pub(super) struct State {
     pub(super) revisions_known: AtomicBool,
     /// Keys or lists have changed since the snapshot was written.
     pub(super) unsaved: Notify,
+    pub(super) faults: Arc<Faults>,
+    pub(super) skew: Skew,
     trouble: Mutex<Option<String>>,
 }
 
@@ -102,6 +106,8 @@ impl State {
             streaming: watch::Sender::new(false),
             revisions_known: AtomicBool::new(false),
             unsaved: Notify::new(),
+            faults: Arc::default(),
+            skew: Skew::default(),
             trouble: Mutex::new(Some("the verifier has not been started".to_owned())),
         };
         (state, asked)
@@ -145,7 +151,15 @@ impl State {
         clock: &Clock,
     ) -> Result<SignedList, Refusal> {
         let expected = Expected { uri, policy: &self.policy, now: clock.now(), most_bytes };
-        SignedList::verify(text, &self.keys.usable(clock)?.0, &expected)
+        let keys = self.keys.usable(clock)?.0;
+        let read = SignedList::verify(text, &keys, &expected);
+        let issued = match &read {
+            Ok(list) => Some(list.iat()),
+            Err(Refusal::NotYetValid) => SignedList::issued_at(text, &keys, &self.policy),
+            Err(_) => None,
+        };
+        self.saw_iat(issued, clock);
+        read
     }
 
     /// Where the list `uri` may be fetched, in this order.

@@ -17,9 +17,9 @@ use super::{
     http::FetchError,
     list_worker::Announced,
     pauses::back_off,
-    shown::Shown,
     state::State,
 };
+use crate::shown::Shown;
 
 /// A stream without any sign of life for so long is dead; the issuer sends one every ten seconds.
 const SILENCE: Duration = Duration::from_secs(25);

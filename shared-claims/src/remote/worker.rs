@@ -14,10 +14,12 @@ use url::Url;
 use super::{
     http::{FetchError, Known},
     pauses::{back_off, scattered},
-    shown::Shown,
     state::State,
 };
-use crate::verifier::{Clock, KeySet};
+use crate::{
+    shown::Shown,
+    verifier::{Clock, KeySet},
+};
 
 /// How long keys are kept before they are fetched again, in seconds, if the issuer does not say.
 const DEFAULT_INTERVAL: u64 = 300;
@@ -131,6 +133,7 @@ impl Worker {
         let etag = comparable.and_then(|last| last.etag.as_ref());
         let known = Known { etag, outdated };
         let answer = self.state.http.get(&url, known).await?;
+        self.state.saw_date(answer.date, &self.clock);
         let (etag, max_age, revision) = (answer.etag, answer.max_age, answer.keys_revision);
         let last = match (answer.body, last) {
             (None, Some(unchanged)) => {

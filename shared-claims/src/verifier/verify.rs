@@ -40,14 +40,14 @@ impl Verifier {
     pub async fn verify(&self, token: &str) -> Result<AccessToken, Refusal> {
         let recalled = self.all().find_map(|verifier| verifier.recall(token));
         if let Some(recalled) = recalled {
-            return self.seen(true, recalled);
+            return self.seen(token, true, recalled);
         }
         let judge = self.judge_of(token);
         #[cfg(feature = "remote")]
         if let Some(refresher) = &judge.shared.refresher {
-            return self.seen(false, judge.verify_patiently(token, refresher).await);
+            return self.seen(token, false, judge.verify_patiently(token, refresher).await);
         }
-        self.seen(false, judge.verify_anew(token))
+        self.seen(token, false, judge.verify_anew(token))
     }
 
     #[cfg(feature = "remote")]
@@ -75,7 +75,7 @@ impl Verifier {
     }
 
     /// Verifies a token by the keys and status lists that are known, without waiting. With remote keys, an
-    /// [observer](Self::observed_by) is not told of a key or a list that is not known: [`verify`](Self::verify) would wait
+    /// [observer](Self::observed_by) is not told of a key or a list that is not known, and neither is the log: [`verify`](Self::verify) would wait
     /// for it.
     ///
     /// # Errors
@@ -83,7 +83,7 @@ impl Verifier {
     pub fn verify_known(&self, token: &str) -> Result<AccessToken, Refusal> {
         let recalled = self.all().find_map(|verifier| verifier.recall(token));
         if let Some(recalled) = recalled {
-            return self.seen(true, recalled);
+            return self.seen(token, true, recalled);
         }
         let judge = self.judge_of(token);
         let judged = judge.verify_anew(token);
@@ -92,7 +92,7 @@ impl Verifier {
         {
             return judged;
         }
-        self.seen(false, judged)
+        self.seen(token, false, judged)
     }
 
     fn verify_anew(&self, text: &str) -> Result<AccessToken, Refusal> {
@@ -100,13 +100,21 @@ impl Verifier {
         self.check_status(&verified).map(|()| self.remember(text, verified))
     }
 
-    /// Tells the observer, if there is one.
-    fn seen(&self, remembered: bool, judged: Result<AccessToken, Refusal>) -> Result<AccessToken, Refusal> {
+    /// Tells the observer, if there is one, and of a refusal the log.
+    fn seen(
+        &self,
+        text: &str,
+        remembered: bool,
+        judged: Result<AccessToken, Refusal>,
+    ) -> Result<AccessToken, Refusal> {
         if let Some(Watch(observer)) = &self.observer {
             match &judged {
                 Ok(token) => observer.verified(token, remembered),
                 Err(refusal) => observer.refused(refusal),
             }
+        }
+        if let Err(refusal) = &judged {
+            self.judge_of(text).report(text, refusal);
         }
         judged
     }
@@ -152,7 +160,8 @@ impl Verifier {
     /// As [`verify`](Self::verify), without [`Refusal::Expired`] and [`Refusal::Revoked`].
     pub fn verify_expired(&self, token: &str) -> Result<AccessToken, Refusal> {
         let judge = self.judge_of(token);
-        let verified = judge.examine(token, Expiry::Ignored)?;
+        let judged = judge.examine(token, Expiry::Ignored);
+        let verified = judged.inspect_err(|refusal| judge.report(token, refusal))?;
         Ok(AccessToken::new(verified, judge.clock.now()))
     }
 
@@ -172,6 +181,7 @@ impl Verifier {
         let claims = read_claims(&token.payload)?;
         let (policy, now) = (&self.shared.policy, self.clock.now());
         policy.check(&claims, now)?;
+        self.shared.faults.audience_matches();
         if expiry == Expiry::Checked {
             policy.check_expiry(&claims, now)?;
         }
@@ -196,7 +206,7 @@ impl Verifier {
 }
 
 /// Before anything is verified: only to know who is to verify it.
-fn issuer_of(payload: &[u8]) -> Option<String> {
+pub(super) fn issuer_of(payload: &[u8]) -> Option<String> {
     #[derive(Deserialize)]
     struct Issuer {
         iss: String,

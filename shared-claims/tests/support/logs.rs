@@ -1,20 +1,20 @@
-//! What the crate warns of.
+//! What the crate writes into the log.
 
 use std::sync::{Mutex, Once};
 
-static WARNINGS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+static LINES: Mutex<Vec<(log::Level, String)>> = Mutex::new(Vec::new());
 static COLLECT: Once = Once::new();
 
 struct Collector;
 
 impl log::Log for Collector {
     fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
-        metadata.level() <= log::Level::Warn
+        metadata.level() <= log::max_level()
     }
 
     fn log(&self, record: &log::Record<'_>) {
-        if self.enabled(record.metadata()) {
-            WARNINGS.lock().unwrap().push(record.args().to_string());
+        if self.enabled(record.metadata()) && record.target().starts_with("shared_claims") {
+            LINES.lock().unwrap().push((record.level(), record.args().to_string()));
         }
     }
 
@@ -23,13 +23,27 @@ impl log::Log for Collector {
 
 /// Collects warnings from now on; those of all tests in the process.
 pub(crate) fn collect() {
+    collect_up_to(log::LevelFilter::Warn);
+}
+
+/// Collects lines of this level and of worse ones.
+pub(crate) fn collect_up_to(level: log::LevelFilter) {
     COLLECT.call_once(|| {
         log::set_logger(&Collector).unwrap();
-        log::set_max_level(log::LevelFilter::Warn);
+        log::set_max_level(level);
     });
 }
 
-/// The warnings in which `text` stands.
+/// The warnings and errors in which `text` stands.
 pub(crate) fn warnings(text: &str) -> Vec<String> {
-    WARNINGS.lock().unwrap().iter().filter(|line| line.contains(text)).cloned().collect()
+    let lines = LINES.lock().unwrap();
+    let lines = lines.iter().filter(|(level, line)| *level <= log::Level::Warn && line.contains(text));
+    lines.map(|(_, line)| line.clone()).collect()
+}
+
+/// The lines at `debug` in which `text` stands.
+pub(crate) fn debug_lines(text: &str) -> Vec<String> {
+    let lines = LINES.lock().unwrap();
+    let lines = lines.iter().filter(|(level, line)| *level == log::Level::Debug && line.contains(text));
+    lines.map(|(_, line)| line.clone()).collect()
 }

@@ -6,7 +6,7 @@ use std::fmt::{self, Display, Formatter, Write as _};
 const MOST: usize = 256;
 
 /// Shows what `T` displays: escaped, and cut.
-pub(super) struct Shown<T>(pub(super) T);
+pub(crate) struct Shown<T>(pub(crate) T);
 
 impl<T: Display> Display for Shown<T> {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
