@@ -12,6 +12,7 @@ pub mod envelope;
 pub mod fields;
 pub mod folder;
 mod head;
+mod incoming;
 mod listener;
 pub mod logging;
 mod peers;
@@ -21,6 +22,7 @@ pub mod routes;
 pub mod server;
 pub mod settings;
 pub mod tls;
+mod unread;
 
 pub use capacity::{Capacity, CapacityError, Descriptors};
 pub use cors::Cors;

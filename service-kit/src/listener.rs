@@ -21,6 +21,7 @@ use crate::connection::{Activity, Pace, Paced};
 use crate::peers::{Admitted, Peers};
 use crate::server::HttpSettings;
 use crate::tls::Handshakes;
+use crate::unread;
 
 /// A socket that is bound, and how its connections are handled.
 pub(crate) struct Listener<'a> {
@@ -138,7 +139,7 @@ where
 {
     let signal = signal.clone();
     let app = app.into_factory().map_err(|error: actix_web::Error| error.error_response());
-    HttpService::build()
+    let service = HttpService::build()
         .keep_alive(http.keep_alive)
         .client_request_timeout(http.head_timeout)
         .client_disconnect_timeout(http.close_timeout)
@@ -149,5 +150,6 @@ where
         .on_connect_ext(|io: &Paced<T>, extensions| {
             extensions.insert(io.activity());
         })
-        .finish(map_config(app, |()| AppConfig::default()))
+        .finish(map_config(app, |()| AppConfig::default()));
+    unread::logged(service)
 }
