@@ -32,7 +32,7 @@ where
 }
 
 fn log_refusal(reason: &ParseError, lacks_length: bool, peer: Option<SocketAddr>) {
-    let peer = peer.map_or_else(|| "an unknown peer".to_owned(), |peer| peer.to_string());
+    let peer = peer.map_or_else(|| "a peer without an address".to_owned(), |peer| peer.to_string());
     if lacks_length && matches!(reason, ParseError::Header) {
         log::warn!(
             "a request from {peer} was refused with 400: a POST over HTTP/1.0 without Content-Length. A proxy has to speak \
