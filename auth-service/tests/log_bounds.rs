@@ -198,3 +198,60 @@ async fn a_session_that_an_attacker_drives_writes_short_lines_too() {
     assert!(log.contains("refresh token reuse"), "{log}");
     assert!(log.lines().all(|line| line.len() <= MOST), "{log}");
 }
+
+/// The lines of a log that name a page which may not use the service.
+fn refused_pages(log: &str) -> Vec<&str> {
+    log.lines().filter(|line| line.contains("its origin is not in cors.allowed_origins")).collect()
+}
+
+#[actix_web::test]
+async fn an_origin_that_is_not_listed_is_named_once_and_not_without_bound() {
+    let data = tempfile::tempdir().unwrap();
+    let listed = ("AUTH__CORS__ALLOWED_ORIGINS", "https://app.example.com");
+    let service = Running::start(program(data.path()).envs([listed]));
+    let client = Client::new();
+    let preflight = async |path: &str, origin: &str| {
+        let request = client.request(Method::OPTIONS, format!("{}{path}", service.address));
+        let request = request.header("origin", origin).header("access-control-request-method", "POST");
+        request.send().await.unwrap().status().as_u16()
+    };
+    for _ in 0..3 {
+        assert_eq!(preflight("/login", "http://localhost:5173").await, 204);
+        assert_eq!(preflight("/login", "https://app.example.com").await, 204);
+        assert_eq!(preflight("/.well-known/jwks.json", "https://reader.example").await, 204);
+        assert_eq!(preflight("/nowhere", "https://nowhere.example").await, 404);
+    }
+    for number in 0..200 {
+        let origin = format!("https://{number}.{}", "x".repeat(5_000));
+        assert_eq!(preflight("/me", &origin).await, 204);
+    }
+    service.signal("-TERM");
+    let (_, log) = service.end();
+    let named = refused_pages(&log);
+    assert_eq!(named.len(), 64, "{log}");
+    let first = "a page of \"http://localhost:5173\" may not use this service: its origin is not in cors.allowed_origins";
+    assert!(named[0].ends_with(first), "{}", named[0]);
+    assert!(named.iter().all(|line| line.len() <= MOST), "{log}");
+    assert!(
+        log.contains("64 origins that are not in cors.allowed_origins have been named, and no more are"),
+        "{log}"
+    );
+    assert!(!log.contains("reader.example") && !log.contains("nowhere.example"), "{log}");
+}
+
+#[actix_web::test]
+async fn pages_to_which_no_cookie_comes_are_warned_of_at_start() {
+    let data = tempfile::tempdir().unwrap();
+    let warned = |issuer: &str, origin: &str| {
+        let settings = [("AUTH__ISSUER", issuer), ("AUTH__CORS__ALLOWED_ORIGINS", origin)];
+        let service = Running::start(program(data.path()).envs(settings));
+        service.signal("-TERM");
+        let said = service.said().to_owned();
+        said + &service.end().1
+    };
+    let log = warned("http://127.0.0.1:8080", "http://localhost:5173");
+    let line = "cors.allowed_origins: http://localhost:5173 and http://127.0.0.1:8080 are different sites to a browser";
+    assert!(log.contains(line), "{log}");
+    let log = warned("http://localhost:8080", "http://localhost:5173");
+    assert!(!log.contains("different sites"), "{log}");
+}

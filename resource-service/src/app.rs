@@ -5,6 +5,7 @@ use std::io;
 use actix_web::ResponseError as _;
 use actix_web::web::{Data, ServiceConfig};
 use service_kit::access::{warn_if_open, warn_if_shared};
+use service_kit::cors::warn_of_other_sites;
 use service_kit::folder::make_private;
 use service_kit::settings::SettingsError;
 use service_kit::{App, Capacity, CapacityError, Cors, Descriptors, Endpoint, Listen, Tls};
@@ -55,7 +56,8 @@ pub fn build(settings: &Settings, clock: Clock) -> Result<App, StartError> {
     let books = Data::new(open_books(settings)?);
     let store = Data::new(open_store(settings)?);
     let clock = Data::new(clock);
-    let cors = Cors::new(&settings.allowed_origins, settings.preflight_max_age);
+    let cors =
+        Cors::new(&settings.allowed_origins, settings.preflight_max_age).from_setting("allowed_origins");
     warn_about(settings);
     verifier.start();
     let verifier = Data::new(verifier);
@@ -112,6 +114,9 @@ fn open_store(settings: &Settings) -> Result<Store, StartError> {
 }
 
 fn warn_about(settings: &Settings) {
+    if let Some(url) = settings.public_url.as_deref().filter(|_| verifier::takes_cookies(settings)) {
+        warn_of_other_sites("allowed_origins", &settings.allowed_origins, url);
+    }
     warn_if_open("the data folder", &settings.data_dir);
     for name in ["resource.db", "resource.db-wal", "resource.db-shm"] {
         warn_if_shared("the database", &settings.data_dir.join(name));

@@ -34,6 +34,11 @@ pub(crate) fn from_settings(settings: &Settings) -> Result<Verifier, StartError>
         .map_err(|error| blame(settings, error))
 }
 
+/// Whether a token may stand in a cookie.
+pub(crate) fn takes_cookies(settings: &Settings) -> bool {
+    settings.token_sources.contains(&Source::Cookie)
+}
+
 /// Where in a request a token may stand.
 fn sources(settings: &Settings) -> Result<Sources, SettingsError> {
     let cookie = CookieSource::default()

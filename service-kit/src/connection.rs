@@ -5,6 +5,7 @@
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -16,6 +17,7 @@ use pin_project_lite::pin_project;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
+use crate::incoming::Incoming;
 use crate::peer::Peer;
 use crate::peers::Admitted;
 
@@ -36,6 +38,7 @@ pub(crate) struct Activity(Arc<State>);
 struct State {
     phase: Mutex<Phase>,
     closer: AtomicWaker,
+    lacks_length: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -50,7 +53,8 @@ struct Phase {
 impl Activity {
     pub(crate) fn new() -> Self {
         let phase = Phase { answering: 0, quiet_since: Instant::now(), closed: false };
-        Self(Arc::new(State { phase: Mutex::new(phase), closer: AtomicWaker::new() }))
+        let lacks_length = AtomicBool::new(false);
+        Self(Arc::new(State { phase: Mutex::new(phase), closer: AtomicWaker::new(), lacks_length }))
     }
 
     /// A request is being answered for as long as this is kept.
@@ -80,6 +84,11 @@ impl Activity {
         self.0.closer.register(context.waker());
         let phase = self.phase();
         if phase.closed && phase.answering == 0 { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Whether the last request was one that is refused for [want of a length](Incoming::lacks_length).
+    pub(crate) fn lacks_length(&self) -> bool {
+        self.0.lacks_length.load(Ordering::Relaxed)
     }
 
     pub(crate) fn is(&self, other: &Self) -> bool {
@@ -149,6 +158,7 @@ pub(crate) struct Paced<T> {
     io: T,
     admitted: Admitted,
     pace: Pace,
+    incoming: Incoming,
     silence: Pin<Box<Sleep>>,
     unread: Option<Pin<Box<Sleep>>>,
 }
@@ -156,7 +166,7 @@ pub(crate) struct Paced<T> {
 impl<T> Paced<T> {
     pub(crate) fn new(io: T, admitted: Admitted, pace: Pace) -> Self {
         let silence = Box::pin(sleep(pace.between));
-        Self { io, admitted, pace, silence, unread: None }
+        Self { io, admitted, pace, incoming: Incoming::new(), silence, unread: None }
     }
 
     pub(crate) fn activity(&self) -> Activity {
@@ -209,7 +219,11 @@ impl<T: AsyncRead + Unpin> AsyncRead for Paced<T> {
         if this.poll_overdue(context).is_ready() {
             return Poll::Ready(Err(ErrorKind::TimedOut.into()));
         }
-        Pin::new(&mut this.io).poll_read(context, buffer)
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut this.io).poll_read(context, buffer))?;
+        this.incoming.read(&mut buffer.filled_mut()[before..]);
+        this.admitted.activity.0.lacks_length.store(this.incoming.lacks_length(), Ordering::Relaxed);
+        Poll::Ready(Ok(()))
     }
 }
 

@@ -3,12 +3,15 @@
 //!
 //! An origin is on the list to the letter, or it gets no such header at all. Only pages on the list may use cookies; what
 //! [`Path::for_any_page`](crate::routes::Path::for_any_page) marks is for everybody, and without cookies. What a preflight
-//! may promise is what the route table has: `OPTIONS` is answered there with `405` and `Allow`, and that becomes the answer.
+//! may promise is what the route table has: `OPTIONS` is answered there with `405` and `Allow`, and that becomes the answer. A
+//! preflight of any other page is answered without a promise, and the log names its origin once: a `405` reads as if the route
+//! did not exist, and an operator learns from no browser which origin is missing from the list.
 //!
 //! `actix-cors` is not used because it sends `Access-Control-Allow-Credentials` to every origin, answers refused preflights
 //! in plain text, and has one list of methods for all routes.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
@@ -21,6 +24,7 @@ use actix_web::http::header::{
 };
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
+use url::{Host, Url};
 
 /// What scripts may send beside what forms can.
 const ALLOWED_HEADERS: &str = "Authorization, Content-Type, X-CSRF-Token";
@@ -33,7 +37,13 @@ const EXPOSED_HEADERS: &str =
 pub struct Cors {
     origins: Arc<[String]>,
     preflight_max_age: HeaderValue,
+    setting: &'static str,
+    refused: Arc<Mutex<HashSet<Vec<u8>>>>,
 }
+
+/// How many unlisted origins the log names, and how long each may be: clients choose them.
+const MOST_NAMED: usize = 64;
+const LONGEST_NAMED: usize = 256;
 
 impl Default for Cors {
     fn default() -> Self {
@@ -45,7 +55,19 @@ impl Cors {
     /// Allows pages of these origins, written as browsers do; a browser may remember for so long what it was promised.
     #[must_use]
     pub fn new(origins: &[String], preflight_max_age: Duration) -> Self {
-        Self { origins: origins.into(), preflight_max_age: preflight_max_age.as_secs().into() }
+        let preflight_max_age = preflight_max_age.as_secs().into();
+        Self {
+            origins: origins.into(),
+            preflight_max_age,
+            setting: "cors.allowed_origins",
+            refused: Arc::default(),
+        }
+    }
+
+    /// Calls the list by this name in the log.
+    #[must_use]
+    pub fn from_setting(self, setting: &'static str) -> Self {
+        Self { setting, ..self }
     }
 
     /// The request's origin, if it is one and allowed.
@@ -70,10 +92,8 @@ impl Cors {
 
     /// Makes the route table's answer to `OPTIONS` one to a preflight.
     fn promise<B>(&self, answer: ServiceResponse<B>) -> ServiceResponse<EitherBody<B>> {
-        let mut answer = answer.map_body(|_, _| EitherBody::right(BoxBody::new(())));
-        *answer.response_mut().status_mut() = StatusCode::NO_CONTENT;
+        let mut answer = without_content(answer);
         let headers = answer.headers_mut();
-        headers.remove(CONTENT_TYPE);
         headers.remove(ACCESS_CONTROL_EXPOSE_HEADERS);
         if let Some(methods) = headers.remove(ALLOW).next() {
             headers.insert(ACCESS_CONTROL_ALLOW_METHODS, methods);
@@ -82,6 +102,34 @@ impl Cors {
         headers.insert(ACCESS_CONTROL_MAX_AGE, self.preflight_max_age.clone());
         answer
     }
+
+    /// Warns, once for each origin, of a page that may not use this service.
+    fn warn_about(&self, origin: &HeaderValue) {
+        let origin = origin.as_bytes();
+        let origin = &origin[..origin.len().min(LONGEST_NAMED)];
+        // The set is whole at any time.
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        if refused.len() >= MOST_NAMED || !refused.insert(origin.to_vec()) {
+            return;
+        }
+        let (setting, named) = (self.setting, refused.len());
+        drop(refused);
+        log::warn!(
+            "a page of {:?} may not use this service: its origin is not in {setting}",
+            String::from_utf8_lossy(origin)
+        );
+        if named == MOST_NAMED {
+            log::warn!("{MOST_NAMED} origins that are not in {setting} have been named, and no more are");
+        }
+    }
+}
+
+/// The answer to a preflight, with the headers of the route table's answer to `OPTIONS`.
+fn without_content<B>(answer: ServiceResponse<B>) -> ServiceResponse<EitherBody<B>> {
+    let mut answer = answer.map_body(|_, _| EitherBody::right(BoxBody::new(())));
+    *answer.response_mut().status_mut() = StatusCode::NO_CONTENT;
+    answer.headers_mut().remove(CONTENT_TYPE);
+    answer
 }
 
 /// Wraps every request: `App::new().wrap(from_fn(cors::wrap))`, around all that answers.
@@ -94,17 +142,20 @@ pub async fn wrap<B: MessageBody>(
 ) -> Result<ServiceResponse<EitherBody<B>>, actix_web::Error> {
     let cors = req.app_data::<Cors>().cloned().unwrap_or_default();
     let origin = cors.allowed(req.headers());
-    let preflight = req.method() == Method::OPTIONS
-        && req.headers().contains_key(ORIGIN)
-        && req.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+    let is_preflight =
+        req.method() == Method::OPTIONS && req.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+    let asking = req.headers().get(ORIGIN).filter(|_| is_preflight).cloned();
     match next.call(req).await {
         Ok(mut answer) => {
             let readable = Cors::mark(answer.headers_mut(), origin);
             let has_route = answer.status() == StatusCode::METHOD_NOT_ALLOWED;
-            if preflight && readable && has_route {
-                Ok(cors.promise(answer))
-            } else {
-                Ok(answer.map_into_left_body())
+            match asking {
+                Some(_) if readable && has_route => Ok(cors.promise(answer)),
+                Some(asking) if has_route => {
+                    cors.warn_about(&asking);
+                    Ok(without_content(answer))
+                }
+                _ => Ok(answer.map_into_left_body()),
             }
         }
         Err(error) => {
@@ -113,6 +164,40 @@ pub async fn wrap<B: MessageBody>(
             Err(InternalError::from_response("the response is complete", failed).into())
         }
     }
+}
+
+/// Warns of listed pages on this machine to which no browser sends the cookies of the service at `own`: for browsers, `localhost`
+/// and `127.0.0.1` are different sites, and the cookies are `SameSite=Lax`.
+pub fn warn_of_other_sites(setting: &str, origins: &[String], own: &str) {
+    for origin in on_other_loopback_sites(origins, own) {
+        log::warn!(
+            "{setting}: {origin} and {own} are different sites to a browser, so pages there send no cookies here: use one \
+             name, localhost or 127.0.0.1, for both"
+        );
+    }
+}
+
+fn on_other_loopback_sites<'o>(origins: &'o [String], own: &str) -> Vec<&'o str> {
+    let Some(own) = loopback_site(own) else { return Vec::new() };
+    let other = |origin: &&str| loopback_site(origin).is_some_and(|site| site != own);
+    origins.iter().map(String::as_str).filter(other).collect()
+}
+
+/// The site of a URL on this machine (HTML standard, section 7.1.1): an address, or the last two labels of a name.
+fn loopback_site(url: &str) -> Option<String> {
+    let url = Url::parse(url).ok()?;
+    let host = url.host()?;
+    let labels: Vec<&str> = url.host_str()?.rsplit('.').collect();
+    let is_loopback = match host {
+        Host::Domain(_) => labels.first() == Some(&"localhost"),
+        Host::Ipv4(address) => address.is_loopback(),
+        Host::Ipv6(address) => address.is_loopback(),
+    };
+    let site = match host {
+        Host::Domain(_) => labels.iter().take(2).rev().copied().collect::<Vec<_>>().join("."),
+        address => address.to_string(),
+    };
+    is_loopback.then_some(site)
 }
 
 #[cfg(test)]
@@ -135,5 +220,23 @@ mod tests {
             assert!(!answer.headers().contains_key(ACCESS_CONTROL_ALLOW_ORIGIN), "{origin}");
             assert_eq!(answer.headers().get(VARY).unwrap(), "Origin");
         }
+    }
+
+    #[test]
+    fn names_of_this_machine_are_different_sites() {
+        let origins: Vec<String> = [
+            "http://localhost:5173",
+            "http://127.0.0.1:5173",
+            "http://[::1]:5173",
+            "http://app.localhost",
+            "https://app.example.com",
+        ]
+        .map(str::to_owned)
+        .into();
+        let others = |own| on_other_loopback_sites(&origins, own);
+        assert_eq!(others("http://127.0.0.1:8080"), [origins[0].as_str(), &origins[2], &origins[3]]);
+        assert_eq!(others("http://localhost:8080/auth"), [origins[1].as_str(), &origins[2], &origins[3]]);
+        assert_eq!(others("http://auth.app.localhost"), [origins[0].as_str(), &origins[1], &origins[2]]);
+        assert_eq!(others("https://auth.example.com"), Vec::<&str>::new());
     }
 }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
-use actix_web::http::Method;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::{ConnectionType, Method, Version};
 use actix_web::middleware::Next;
 use actix_web::{HttpResponse, ResponseError as _};
 use futures_util::FutureExt as _;
@@ -67,6 +67,9 @@ impl Envelope {
                     let route = response.request().match_pattern().unwrap_or_default();
                     log::debug!("{} {route} {}", response.request().method(), response.status());
                     let head_alone = response.request().method() == Method::HEAD;
+                    if response.request().version() < Version::HTTP_11 {
+                        end_by_closing(&mut response);
+                    }
                     return Ok(response.map_body(|_, body| match body.size() {
                         BodySize::Stream if head_alone => Answered::without_body(),
                         _ => Answered::new(body, answering),
@@ -117,6 +120,16 @@ impl Envelope {
             && sent.len() <= MAX_REQUEST_ID_CHARS
             && sent.chars().all(|char| char.is_ascii_alphanumeric() || "-_.:".contains(char));
         plain.then(|| sent.to_owned())
+    }
+}
+
+/// HTTP/1.0 knows no chunks (RFC 9112 section 6.1): there, the end of the connection is the end of an answer whose length is
+/// not known before.
+fn end_by_closing<B: MessageBody>(response: &mut ServiceResponse<B>) {
+    if response.response().body().size() == BodySize::Stream {
+        let head = response.response_mut().head_mut();
+        head.no_chunking(true);
+        head.set_connection_type(ConnectionType::Close);
     }
 }
 

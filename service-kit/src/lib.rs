@@ -15,6 +15,7 @@ pub mod folder;
 mod head;
 pub mod healthcheck;
 mod hints;
+mod incoming;
 mod listen;
 mod listener;
 pub mod logging;
@@ -27,6 +28,7 @@ pub mod server;
 pub mod settings;
 pub mod tls;
 mod unix_socket;
+mod unread;
 
 pub use capacity::{Capacity, CapacityError, Descriptors};
 pub use cors::Cors;

@@ -24,6 +24,7 @@ use crate::peers::{Admitted, Peers};
 use crate::server::HttpSettings;
 use crate::tls::Handshakes;
 use crate::unix_socket::{SocketFile, UnixSocket};
+use crate::unread;
 
 /// Sockets that are bound, and how their connections are handled.
 pub(crate) struct Listener<'a> {
@@ -231,7 +232,7 @@ where
 {
     let signal = signal.clone();
     let app = app.into_factory().map_err(|error: actix_web::Error| error.error_response());
-    HttpService::build()
+    let service = HttpService::build()
         .keep_alive(http.keep_alive)
         .client_request_timeout(http.head_timeout)
         .client_disconnect_timeout(http.close_timeout)
@@ -243,5 +244,6 @@ where
             extensions.insert(io.activity());
             extensions.insert(io.peer());
         })
-        .finish(map_config(app, |()| AppConfig::default()))
+        .finish(map_config(app, |()| AppConfig::default()));
+    unread::logged(service)
 }

@@ -302,7 +302,11 @@ impl Verifier {
     /// [`Refusal::Revoked`](crate::error::Refusal::Revoked), with this verifier's realm.
     #[must_use]
     pub fn auth_error(&self, cause: impl Into<Cause>) -> AuthError {
-        AuthError::new(cause, self.shared.policy.shared_realm())
+        let error = AuthError::new(cause, self.shared.policy.shared_realm());
+        match self.sources().cookie_name() {
+            Some(name) if *error.cause() == Cause::MissingToken => error.without_cookie(name),
+            _ => error,
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 use actix_web::web::{Data, ServiceConfig};
 use secrecy::ExposeSecret as _;
 use service_kit::access::{warn_if_open, warn_if_shared};
+use service_kit::cors::warn_of_other_sites;
 use service_kit::settings::SettingsError;
 use service_kit::{App, Capacity, CapacityError, Cors, Endpoint, Listen, Tls};
 use shared_claims::{
@@ -112,7 +113,7 @@ pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError>
         max_body_bytes: settings.import.max_body_bytes,
         max_lines: settings.import.max_lines,
     });
-    let cookies = Data::new(CookieMode::new(&rules::pages(settings)?));
+    let cookies = Data::new(CookieMode::new(&rules::pages(settings)?, &settings.issuer));
     let cors = Cors::new(&settings.cors.allowed_origins, settings.cors.preflight_max_age);
     let issuer_path =
         Url::parse(&settings.issuer).map_or_else(|_| String::new(), |url| url.path().to_owned());
@@ -356,12 +357,6 @@ fn warn_about(settings: &Settings) {
     if settings.passwords.algorithm == PasswordAlgorithm::Bcrypt && settings.passwords.bcrypt_cost < 10 {
         log::warn!("bcrypt cost {} is below 10: guessing is cheap", settings.passwords.bcrypt_cost);
     }
-    if !http::browsers_can_refresh(&settings.issuer) {
-        log::warn!(
-            "the issuer has a path: browsers that keep tokens in cookies cannot refresh, as the cookie is for /token \
-             alone"
-        );
-    }
     if settings.tokens.access_ttl >= LONG_ACCESS_TTL {
         log::warn!(
             "tokens.access_ttl is {} hours: services that are cut off from this one, or that do not read status lists, believe \
@@ -374,4 +369,5 @@ fn warn_about(settings: &Settings) {
             "cors.allowed_origins: whoever is on the way can change pages of {origin}, and use cookies then"
         );
     }
+    warn_of_other_sites("cors.allowed_origins", &settings.cors.allowed_origins, &settings.issuer);
 }

@@ -8,6 +8,7 @@ use service_kit::{FieldError, Fields, FromFields, Problem, Strict};
 
 use super::accounts::Account;
 use super::caller::CallerOf;
+use super::cookies::CookieMode;
 use super::delivery::Delivery;
 use super::device::DeviceOf;
 use super::error::IntoProblem;
@@ -58,10 +59,11 @@ pub(super) async fn delete(
     CallerOf(caller): CallerOf,
     DeviceOf(device): DeviceOf,
     delivery: Delivery,
+    cookies: Data<CookieMode>,
     Strict(DeleteBody(current)): Strict<DeleteBody>,
 ) -> Result<HttpResponse, Problem> {
     issuer.delete_account(&caller, current, &device).await.map_err(IntoProblem::into_problem)?;
-    Ok(delivery.take_back(HttpResponse::NoContent().finish()))
+    Ok(delivery.take_back(HttpResponse::NoContent().finish(), &cookies))
 }
 
 /// `{current_password, new_password}`.
@@ -81,8 +83,9 @@ pub(super) async fn password(
     CallerOf(caller): CallerOf,
     DeviceOf(device): DeviceOf,
     delivery: Delivery,
+    cookies: Data<CookieMode>,
     Strict(PasswordBody { current, new }): Strict<PasswordBody>,
 ) -> Result<HttpResponse, Problem> {
     let changed = issuer.change_password(&caller, current, new, device).await;
-    Ok(delivery.hand_over(&changed.map_err(IntoProblem::into_problem)?))
+    Ok(delivery.hand_over(&changed.map_err(IntoProblem::into_problem)?, &cookies))
 }

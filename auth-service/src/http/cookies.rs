@@ -24,8 +24,8 @@ const CSRF: &str = "__Host-csrf";
 /// Where pages of other origins, which cannot read the cookie, find its value.
 const X_CSRF_TOKEN: HeaderName = HeaderName::from_static(Field::CsrfToken.name());
 
-/// How many refresh cookies are looked at in one request. Another host of the same site can add two for each domain that both
-/// are below, one for `/` and one for `/token`, so a browser sends fewer.
+/// How many refresh cookies are looked at in one request. Another host of the same site can add one for each domain that both are
+/// below and each path that leads to ours, `/`, `/token` and what an issuer with a path has in between, so a browser sends fewer.
 const MAX_REFRESH_COOKIES: usize = 16;
 
 /// Where tokens stand in the requests of a browser, and from which pages they count. In the app's data.
@@ -34,6 +34,7 @@ pub(crate) struct CookieMode {
     pages: CookieSource,
     access: Sources,
     refresh: CookieSource,
+    refresh_path: String,
     csrf: Sources,
 }
 
@@ -48,10 +49,14 @@ impl CookieMode {
         CookieSource::default().allow_origins(own.into_iter().chain(listed.iter().cloned()))
     }
 
-    pub(crate) fn new(pages: &CookieSource) -> Self {
+    /// For an issuer of this URL: `/token`, where the refresh cookie belongs, is below its path for browsers. A proxy takes the path
+    /// away on the way here.
+    pub(crate) fn new(pages: &CookieSource, issuer: &str) -> Self {
         let cookie = |name: &str| Sources::from([TokenSource::Cookie(pages.clone().names(name, CSRF))]);
         let refresh = pages.clone().names(REFRESH, CSRF);
-        Self { pages: pages.clone(), access: cookie(ACCESS), refresh, csrf: cookie(CSRF) }
+        let path = Url::parse(issuer).map_or_else(|_| String::new(), |url| url.path().to_owned());
+        let refresh_path = format!("{}/token", path.trim_end_matches('/'));
+        Self { pages: pages.clone(), access: cookie(ACCESS), refresh, refresh_path, csrf: cookie(CSRF) }
     }
 
     /// Where a protected route looks for an access token: in one of two places, and a request with both is refused
@@ -69,6 +74,28 @@ impl CookieMode {
     /// The CSRF token, from a page that may use it, and repeated unless the request only reads.
     pub(super) fn csrf_token<'r>(&self, req: &'r HttpRequest) -> Result<&'r str, Cause> {
         self.csrf.token_in(req)
+    }
+
+    /// Hands the tokens over to a browser.
+    pub(super) fn set(&self, response: &mut HttpResponse, grant: &Grant) {
+        append(response, &access(&grant.access_token, grant.expires_in));
+        let Some(session) = &grant.refresh else { return };
+        append(response, &self.refresh_cookie(&session.token, session.expires_in));
+        append(response, &csrf(&session.csrf_token, session.expires_in));
+        if let Ok(value) = HeaderValue::from_str(&session.csrf_token) {
+            response.headers_mut().insert(X_CSRF_TOKEN, value);
+        }
+    }
+
+    /// Takes back whatever a browser has. It forgets a cookie only if name and path are the ones it was set with.
+    pub(super) fn clear(&self, response: &mut HttpResponse) {
+        for cookie in [access("", 0), self.refresh_cookie("", 0), csrf("", 0)] {
+            append(response, &cookie);
+        }
+    }
+
+    fn refresh_cookie<'c>(&'c self, token: &'c str, max_age: i64) -> Cookie<'c> {
+        of_this_host(REFRESH, token, max_age).path(&self.refresh_path).http_only(true).finish()
     }
 
     /// Every token that a browser brings to a login which is to be answered with cookies, if its page may have them: else a
@@ -122,29 +149,6 @@ pub(super) fn sent_csrf_token(req: &HttpRequest) -> &str {
     req.values(Field::CsrfToken).next().and_then(|value| str::from_utf8(value).ok()).unwrap_or_default()
 }
 
-/// Hands the tokens over to a browser.
-pub(super) fn set(response: &mut HttpResponse, grant: &Grant) {
-    append(response, &access(&grant.access_token, grant.expires_in));
-    let Some(session) = &grant.refresh else { return };
-    append(response, &refresh(&session.token, session.expires_in));
-    append(response, &csrf(&session.csrf_token, session.expires_in));
-    if let Ok(value) = HeaderValue::from_str(&session.csrf_token) {
-        response.headers_mut().insert(X_CSRF_TOKEN, value);
-    }
-}
-
-/// Takes back whatever a browser has.
-pub(super) fn clear(response: &mut HttpResponse) {
-    for cookie in [access("", 0), refresh("", 0), csrf("", 0)] {
-        append(response, &cookie);
-    }
-}
-
-/// Whether `/token`, which the refresh cookie is for, is where browsers find it.
-pub(crate) fn browsers_can_refresh(issuer: &str) -> bool {
-    Url::parse(issuer).is_ok_and(|issuer| issuer.path() == "/")
-}
-
 fn append(response: &mut HttpResponse, cookie: &Cookie<'_>) {
     // What tokens are made of needs no encoding in a cookie or in a header.
     if let Ok(value) = HeaderValue::from_str(&cookie.to_string()) {
@@ -154,10 +158,6 @@ fn append(response: &mut HttpResponse, cookie: &Cookie<'_>) {
 
 fn access(token: &str, max_age: i64) -> Cookie<'_> {
     of_this_host(ACCESS, token, max_age).path("/").http_only(true).finish()
-}
-
-fn refresh(token: &str, max_age: i64) -> Cookie<'_> {
-    of_this_host(REFRESH, token, max_age).path("/token").http_only(true).finish()
 }
 
 /// The one that scripts may read.

@@ -56,7 +56,7 @@ impl Delivery {
     }
 
     /// The token response.
-    pub(super) fn hand_over(self, grant: &Grant) -> HttpResponse {
+    pub(super) fn hand_over(self, grant: &Grant, cookies: &CookieMode) -> HttpResponse {
         let in_body = self == Self::Body;
         let refresh = grant.refresh.as_ref();
         let mut answer = HttpResponse::Ok();
@@ -70,15 +70,15 @@ impl Delivery {
             scope: &grant.scope,
         });
         if !in_body {
-            cookies::set(&mut answer, grant);
+            cookies.set(&mut answer, grant);
         }
         answer
     }
 
     /// An answer after which there is no session: what was handed over in cookies is taken back.
-    pub(super) fn take_back(self, mut answer: HttpResponse) -> HttpResponse {
+    pub(super) fn take_back(self, mut answer: HttpResponse, cookies: &CookieMode) -> HttpResponse {
         if self == Self::Cookies {
-            cookies::clear(&mut answer);
+            cookies.clear(&mut answer);
         }
         answer
     }

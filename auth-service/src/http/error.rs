@@ -251,7 +251,10 @@ impl From<Cause> for OAuthError {
                 Self::forbidden("The Origin is missing, or not one that may use cookies here.")
             }
             Cause::CsrfToken => Self::forbidden("The header X-CSRF-Token must repeat the CSRF cookie."),
-            Cause::MissingToken => Self::missing("refresh_token"),
+            Cause::MissingToken => Self::bad_request(
+                "invalid_request",
+                "The parameter refresh_token is missing, and no cookie __Secure-refresh came.",
+            ),
             _ => Self::bad_request("invalid_request", "Send one refresh token, in one place."),
         }
     }

@@ -31,7 +31,7 @@ use actix_web::web::{self, ServiceConfig};
 use service_kit::routes::{nowhere, path};
 
 pub(crate) use audit::Item as AuditItem;
-pub(crate) use cookies::{CookieMode, browsers_can_refresh};
+pub(crate) use cookies::CookieMode;
 pub(crate) use device::Devices;
 pub(crate) use discovery::Metadata;
 pub(crate) use import::ImportLimits;

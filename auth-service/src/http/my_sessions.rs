@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use service_kit::{FieldError, Problem};
 
 use super::caller::AccountHolder;
+use super::cookies::CookieMode;
 use super::delivery::Delivery;
 use super::error::IntoProblem;
 use crate::domain::Issuer;
@@ -94,6 +95,7 @@ pub(super) async fn end(
     issuer: Data<Issuer>,
     AccountHolder(caller): AccountHolder,
     delivery: Delivery,
+    cookies: Data<CookieMode>,
     id: Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let id = id.into_inner();
@@ -104,7 +106,7 @@ pub(super) async fn end(
         return Err(Problem::not_found("There is no such session."));
     }
     let answer = HttpResponse::NoContent().finish();
-    Ok(if this_one { delivery.take_back(answer) } else { answer })
+    Ok(if this_one { delivery.take_back(answer, &cookies) } else { answer })
 }
 
 pub(super) async fn end_others(

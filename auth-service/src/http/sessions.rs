@@ -50,7 +50,7 @@ pub(super) async fn login(
 ) -> Result<HttpResponse, actix_web::Error> {
     request.carried = delivery.carried(&cookies, &req).map_err(|cause| issuer.verifier.auth_error(cause))?;
     let grant = issuer.login(request, device).await.map_err(IntoProblem::into_problem)?;
-    Ok(delivery.hand_over(&grant))
+    Ok(delivery.hand_over(&grant, &cookies))
 }
 
 /// `{refresh_token}`.
@@ -73,7 +73,7 @@ pub(super) async fn logout(
     match access_token(&issuer, &req) {
         Ok(token) => {
             let ended = issuer.logout(token, due_csrf_token(&req)).await;
-            Ok(farewell(&issuer, ended, Delivery::cookies_if(in_cookie(&req))))
+            Ok(farewell(&issuer, ended, Delivery::cookies_if(in_cookie(&req)), &cookies))
         }
         Err(Cause::MissingToken) => {
             match Strict::<LogoutBody>::from_request(&req, &mut body.into_inner()).await {
@@ -100,16 +100,21 @@ async fn logout_by_csrf_token(
     req: &HttpRequest,
 ) -> Result<HttpResponse, actix_web::Error> {
     let token = cookies.csrf_token(req).map_err(|cause| issuer.verifier.auth_error(cause))?;
-    Ok(farewell(issuer, issuer.logout_by_csrf_token(token).await, Delivery::Cookies))
+    Ok(farewell(issuer, issuer.logout_by_csrf_token(token).await, Delivery::Cookies, cookies))
 }
 
 /// What a browser has is taken back, also when its session had ended before or its token was none of ours; not when it
 /// could not be told whether its own page asked, or the store was away.
-fn farewell(issuer: &Issuer, ended: Result<(), AuthenticateError>, delivery: Delivery) -> HttpResponse {
+fn farewell(
+    issuer: &Issuer,
+    ended: Result<(), AuthenticateError>,
+    delivery: Delivery,
+    cookies: &CookieMode,
+) -> HttpResponse {
     match ended {
-        Ok(()) => delivery.take_back(HttpResponse::NoContent().finish()),
+        Ok(()) => delivery.take_back(HttpResponse::NoContent().finish(), cookies),
         Err(error @ AuthenticateError::Refused(_)) => {
-            delivery.take_back(refusal(issuer, error).error_response())
+            delivery.take_back(refusal(issuer, error).error_response(), cookies)
         }
         Err(error) => refusal(issuer, error).error_response(),
     }

@@ -35,7 +35,7 @@ pub(super) async fn token(
         }
         Some("client_credentials") => {
             let grant = client_credentials(&issuer, &authorization, parameters).await?;
-            Ok(Delivery::Body.hand_over(&grant))
+            Ok(Delivery::Body.hand_over(&grant, &cookies))
         }
         Some(_) => {
             let description = "This grant_type is not offered here.";
@@ -64,8 +64,8 @@ async fn refresh(
     let (scope, resource) = (parameters.text("scope"), parameters.resource);
     let request = RefreshRequest { refresh_token, csrf_token, scope, resource };
     match issuer.refresh(request, device).await.map_err(OAuthError::from) {
-        Ok(grant) => Ok(delivery.hand_over(&grant)),
-        Err(error) if error.ends_the_session() => Ok(delivery.take_back(error.error_response())),
+        Ok(grant) => Ok(delivery.hand_over(&grant, cookies)),
+        Err(error) if error.ends_the_session() => Ok(delivery.take_back(error.error_response(), cookies)),
         Err(error) => Err(error),
     }
 }
@@ -119,5 +119,5 @@ async fn login(
     let delivery = Delivery::cookies_if(parameters.cookies()?);
     let carried = delivery.carried(cookies, req)?;
     let request = LoginRequest { login, password, resource: parameters.resource, carried };
-    Ok(delivery.hand_over(&issuer.login(request, device).await?))
+    Ok(delivery.hand_over(&issuer.login(request, device).await?, cookies))
 }

@@ -79,12 +79,14 @@ impl Settings {
         })?;
         let plain =
             matches!(url.scheme(), "http" | "https") && url.query().is_none() && url.fragment().is_none();
-        if plain && !self.issuer.ends_with('/') {
+        // A cookie's path, in which the issuer's stands, ends at a semicolon (RFC 6265 section 4.1.1).
+        if plain && !self.issuer.ends_with('/') && !url.path().contains(';') {
             return Ok(());
         }
         Err(SettingsError::invalid(
             "issuer",
-            "must be an http or https URL without query, fragment and trailing slash, such as https://auth.example.com",
+            "must be an http or https URL without query, fragment, trailing slash and semicolon, such as \
+             https://auth.example.com",
         ))
     }
 
@@ -209,6 +211,7 @@ mod tests {
             ("AUTH__ISSUER", "https://a.example/?x=1", "issuer"),
             ("AUTH__ISSUER", "ftp://a.example", "issuer"),
             ("AUTH__ISSUER_CHANGE", "id.example", "issuer_change"),
+            ("AUTH__ISSUER", "https://a.example/b;c", "issuer"),
             ("AUTH__AUDIENCE", ",", "audience"),
             ("AUTH__AUDIENCE", "orders,http://127.0.0.1:8080", "`audience`"),
             ("AUTH__ADMIN__REAUTHENTICATE_WITHIN", "0s", "admin.reauthenticate_within"),

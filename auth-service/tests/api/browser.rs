@@ -20,6 +20,8 @@ pub const CSRF: &str = "__Host-csrf";
 pub struct Browser<'s> {
     service: &'s Service,
     pub origin: String,
+    /// The path of the issuer, which a proxy takes away on the way from the browser to the service.
+    pub prefix: &'static str,
     /// By name: the value, and the path it is for.
     pub cookies: BTreeMap<String, (String, String)>,
 }
@@ -27,7 +29,7 @@ pub struct Browser<'s> {
 impl<'s> Browser<'s> {
     /// A page of the listed origin.
     pub fn new(service: &'s Service) -> Self {
-        Self { service, origin: APP.to_owned(), cookies: BTreeMap::new() }
+        Self { service, origin: APP.to_owned(), prefix: "", cookies: BTreeMap::new() }
     }
 
     /// A browser whose user has logged in with cookies.
@@ -67,7 +69,8 @@ impl<'s> Browser<'s> {
 
     /// What any page can make a browser send: the cookies, and nothing of the page.
     pub fn bare(&self, method: Method, path: &str) -> RequestBuilder {
-        let belongs = |to: &str| to == "/" || path == to || path.starts_with(&format!("{to}/"));
+        let seen = format!("{}{path}", self.prefix);
+        let belongs = |to: &str| to == "/" || seen == to || seen.starts_with(&format!("{to}/"));
         let pairs = self.cookies.iter().filter(|(_, (_, to))| belongs(to));
         let pairs: Vec<_> = pairs.map(|(name, (value, _))| format!("{name}={value}")).collect();
         let request = self.service.request(method, path);

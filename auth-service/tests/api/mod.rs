@@ -28,6 +28,7 @@ mod deadlocks;
 mod discovery;
 mod fairness;
 mod foreign_hashes;
+mod front_ends;
 mod guessing;
 mod import;
 mod introspection;

@@ -4,7 +4,7 @@
 //! Clients learn that a token expired, was revoked, or is not valid, and no more: which check failed is for
 //! logs.
 
-use std::{fmt::Write, sync::Arc};
+use std::{borrow::Cow, fmt::Write, sync::Arc};
 
 use serde::Serialize;
 
@@ -16,6 +16,7 @@ use crate::{error::Refusal, guard::Denied};
 pub struct AuthError {
     cause: Cause,
     realm: Arc<Realm>,
+    cookie: Option<String>,
 }
 
 /// What a challenge says besides the error.
@@ -107,7 +108,14 @@ impl AuthError {
     /// errors.
     #[must_use]
     pub fn new(cause: impl Into<Cause>, realm: &Arc<Realm>) -> Self {
-        Self { cause: cause.into(), realm: Arc::clone(realm) }
+        Self { cause: cause.into(), realm: Arc::clone(realm), cookie: None }
+    }
+
+    /// Names the cookie in which the token could have come as well. The answer to a request without a token says so: a browser
+    /// does not show a page which of its cookies it has kept back.
+    pub(crate) fn without_cookie(mut self, name: &str) -> Self {
+        self.cookie = Some(name.to_owned());
+        self
     }
 
     /// Why.
@@ -120,11 +128,23 @@ impl AuthError {
     #[must_use]
     pub fn answer(&self) -> Answer {
         let row = self.cause.row();
+        let detail = self.detail(&row);
         Answer {
             status: row.status,
             www_authenticate: self.challenge(&row),
             retry_after: (row.status == 503).then_some(1),
-            body: problem(row.status, row.detail, row.code),
+            body: problem(row.status, &detail, row.code),
+        }
+    }
+
+    fn detail(&self, row: &Row) -> Cow<'static, str> {
+        match (&self.cause, &self.cookie) {
+            (Cause::MissingToken, Some(cookie)) => {
+                let detail = row.detail;
+                format!("{detail}: there is none in the Authorization header, and no cookie {cookie} came")
+                    .into()
+            }
+            _ => row.detail.into(),
         }
     }
 

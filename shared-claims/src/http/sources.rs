@@ -91,6 +91,11 @@ impl Sources {
         self.0.as_ref().is_some_and(|chosen| chosen.query) && parameters(request).next().is_some()
     }
 
+    /// The cookie in which a token may stand, if one may.
+    pub(crate) fn cookie_name(&self) -> Option<&str> {
+        self.0.as_ref()?.cookie.as_ref().map(CookieSource::name)
+    }
+
     /// As `bearer_methods_supported` names them (RFC 9728 section 2). A cookie is none of them.
     #[must_use]
     pub fn bearer_methods(&self) -> Vec<&'static str> {
