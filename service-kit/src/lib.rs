@@ -20,6 +20,7 @@ mod protection;
 pub mod routes;
 pub mod server;
 pub mod settings;
+pub mod storage;
 pub mod tls;
 
 pub use capacity::{Capacity, CapacityError, Descriptors};
@@ -29,4 +30,5 @@ pub use fields::{BodyLimits, Fields, FromFields, Strict};
 pub use logging::LogSettings;
 pub use problem::{FieldError, Problem};
 pub use server::{App, Closing, Endpoint, Handle, HttpSettings};
+pub use storage::StorageSettings;
 pub use tls::{Tls, TlsSettings};

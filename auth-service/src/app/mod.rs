@@ -1,6 +1,7 @@
 //! Builds the service from its settings: what `main` starts, and what tests start. `rules` says what the settings mean.
 
 mod rules;
+mod waiting;
 
 use std::io;
 use std::net::SocketAddr;
@@ -31,7 +32,7 @@ use crate::domain::revocation::{Places, StatusListPolicy, StatusLists};
 use crate::domain::{DatabaseClock, Issuer, Policy, recovery, settle_addresses};
 use crate::http::{self, CookieMode, Devices, ImportLimits, Listeners, Metadata};
 use crate::settings::{PasswordAlgorithm, Settings};
-use crate::store::{Store, StoreError};
+use crate::store::{self, ForeignWal, Store, StoreError};
 
 pub use rules::store_limits;
 
@@ -67,6 +68,8 @@ pub enum StartError {
     #[error("cannot write the metadata: {0}")]
     Metadata(#[from] serde_json::Error),
     #[error(transparent)]
+    ForeignWal(#[from] ForeignWal),
+    #[error(transparent)]
     Capacity(#[from] CapacityError),
     #[error("cannot serve: {0}")]
     Serve(io::Error),
@@ -82,6 +85,7 @@ pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError>
     let capacity = Capacity::claim(&settings.http, rules::descriptors(settings))?;
     let limits = rules::place_limits(settings, capacity);
     let places = Places::new(limits);
+    waiting::for_database(settings).await?;
     let issuer = Data::new(Box::pin(assemble(settings, clock)).await?);
     let behind = issuer.marks.is_behind();
     if !behind {
@@ -145,6 +149,7 @@ pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError>
         .afterwards(async move {
             ending.audit.close().await;
             ending.save_marks().await;
+            ending.store.close().await;
         }))
 }
 
@@ -238,6 +243,7 @@ async fn assemble(settings: &Settings, clock: Clock) -> Result<Issuer, StartErro
 /// # Errors
 /// [`StartError`].
 pub async fn recover(settings: &Settings, clock: Clock) -> Result<usize, StartError> {
+    store::refuse_foreign_wal(&settings.database_url())?;
     make_data_dir(settings)?;
     let sealer = sealer(settings)?;
     let marks = Arc::new(Marks::open(&settings.data_dir)?);
@@ -262,6 +268,7 @@ pub async fn recover(settings: &Settings, clock: Clock) -> Result<usize, StartEr
     }
     marks.check(&store).await?;
     let _ = spawn_blocking(move || marks.save(now)).await; // an error means that the runtime ends
+    store.close().await;
     Ok(recovered.ended)
 }
 

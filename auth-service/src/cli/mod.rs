@@ -137,6 +137,7 @@ async fn as_operator<T>(
         }
         // The process ends: what it committed is written down now.
         issuer.save_marks().await;
+        issuer.store.close().await;
         done
     };
     operator().scope(work).await
@@ -158,6 +159,7 @@ async fn migrate(settings: &Settings, revert: Option<usize>) -> Result<(), Strin
                      of accounts are left as they are. After `auth-service recover`, run this again"
                 ),
             }
+            store.close().await;
             println!("the database is up to date");
         }
         Some(count) => {
