@@ -50,7 +50,12 @@ impl StoreError {
     /// Whether the store itself reports it, as one line for an outage: where it turns up again is for debugging.
     #[must_use]
     pub fn is_reported(&self) -> bool {
-        matches!(self, Self::Unavailable(_) | Self::Corrupt(_))
+        match self {
+            // The database is there, and is not what a query expects: no outage, and not over by itself.
+            Self::Unavailable(text) => !is_misfit(text),
+            Self::Corrupt(_) => true,
+            Self::Conflict(_) | Self::Schema(_) | Self::Query(_) | Self::Url(_) => false,
+        }
     }
 }
 
@@ -63,6 +68,13 @@ thread_local! {
 /// Takes what failed on this thread since the last call, if it says something about the database.
 pub(super) fn take_trouble() -> Option<StoreError> {
     TROUBLE.take()
+}
+
+/// Whether SQLite or PostgreSQL says that a table or a column is not there.
+fn is_misfit(text: &str) -> bool {
+    ["no such table", "no such column", "has no column"].iter().any(|misfit| text.contains(misfit))
+        || (text.ends_with("does not exist")
+            && (text.starts_with("relation ") || text.starts_with("column ")))
 }
 
 /// How SQLite and PostgreSQL say that what they read cannot be right.

@@ -63,8 +63,6 @@ pub(super) struct Probe {
 #[derive(Debug, Default)]
 struct Seen {
     at: Option<Instant>,
-    /// What only a look finds: an error of a query, which no outage explains.
-    failed: Option<StoreError>,
     free_bytes: Option<u64>,
 }
 
@@ -82,19 +80,18 @@ impl Probe {
             let mut seen = self.seen.lock().await;
             if seen.at.is_none_or(|at| at.elapsed() >= EVERY) {
                 seen.at = Some(Instant::now());
-                let (failed, free_bytes) = tokio::join!(self.ask(store), self.free_bytes());
-                (seen.failed, seen.free_bytes) = (failed, free_bytes);
+                ((), seen.free_bytes) = tokio::join!(self.ask(store), self.free_bytes());
                 self.late.store(false, Ordering::Release);
             }
-            (seen.failed.clone(), seen.free_bytes)
+            seen.free_bytes
         };
-        let (failed, free_bytes) = timeout(patience, look).await.unwrap_or_else(|_| {
+        let free_bytes = timeout(patience, look).await.unwrap_or_else(|_| {
             self.late.store(true, Ordering::Release);
-            (None, None)
+            None
         });
         let late = self.late.load(Ordering::Acquire).then(StoreError::timeout);
         Health {
-            unreadable: store.watch.unreadable().or(failed).or(late),
+            unreadable: store.watch.unreadable().or(late),
             unwritable: store.watch.unwritable(),
             corrupt: store.watch.corrupt(),
             free_bytes,
@@ -102,15 +99,15 @@ impl Probe {
     }
 
     /// Writes, and then reads: the write makes SQLite's readers forget the pages that they remember.
-    async fn ask(&self, store: &Store) -> Option<StoreError> {
+    async fn ask(&self, store: &Store) {
         if let Some(file) = self.file.clone()
             && let Ok(Err(error)) = spawn_blocking(move || check_head(&file)).await
         {
             store.watch.failed(Access::Read, &error);
         }
-        let written = store.write(count_up).await;
-        let read = store.read(look_at_tables).await;
-        [written, read].into_iter().filter_map(Result::err).find(|error| !error.is_reported())
+        // The store takes note of what becomes of both.
+        let _ = store.write(count_up).await;
+        let _ = store.read(look_at_tables).await;
     }
 
     async fn free_bytes(&self) -> Option<u64> {

@@ -108,6 +108,7 @@ impl State {
 
     fn failed(&mut self, access: Access, error: &StoreError, now: Instant) -> Option<News> {
         match error {
+            _ if !error.is_reported() => None,
             StoreError::Corrupt(_) => self.corrupt.replace(error.clone()).is_none().then_some(News::Corrupt),
             StoreError::Unavailable(_) => self.lasts(access, error, now),
             _ => None,
