@@ -116,6 +116,8 @@ fn what_prevents_the_start_is_one_sentence_and_exit_code_1() {
         (vec![("AUTH__DATABASE_URL", "postgres://alice:secret@127.0.0.1:1/x")], "Connection refused"),
     ];
     for (variables, reason) in rows {
+        let patience = ("AUTH__DATABASE__START_TIMEOUT", "0s");
+        let variables = variables.into_iter().chain([patience]);
         let output = program(data.path()).envs(variables).env("RUST_LOG", "off").output().unwrap();
         let text = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1), "{reason}: {text}");

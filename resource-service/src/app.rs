@@ -12,6 +12,7 @@ use service_kit::{App, Capacity, CapacityError, Cors, Descriptors, Endpoint, Lis
 use shared_claims::{error::SetupError, verifier::Clock};
 
 use crate::books::Books;
+use crate::http::MinFree;
 use crate::settings::Settings;
 use crate::store::{Store, StoreError};
 use crate::{http, metadata, verifier};
@@ -54,7 +55,9 @@ pub fn build(settings: &Settings, clock: Clock) -> Result<App, StartError> {
     let metadata = metadata::from_settings(settings, &verifier)?;
     make_data_dir(settings)?;
     let books = Data::new(open_books(settings)?);
-    let store = Data::new(open_store(settings)?);
+    let store = open_store(settings)?;
+    let (ending, store) = (store.clone(), Data::new(store));
+    let min_free = Data::new(MinFree(settings.storage.min_free));
     let clock = Data::new(clock);
     let cors =
         Cors::new(&settings.allowed_origins, settings.preflight_max_age).from_setting("allowed_origins");
@@ -66,6 +69,7 @@ pub fn build(settings: &Settings, clock: Clock) -> Result<App, StartError> {
             .app_data(verifier.clone()) // what makes `token: AccessToken` work as a parameter
             .app_data(books.clone())
             .app_data(store.clone())
+            .app_data(min_free.clone())
             .app_data(clock.clone())
             .app_data(cors.clone());
         http::routes(config, &verifier, metadata.clone());
@@ -83,7 +87,7 @@ pub fn build(settings: &Settings, clock: Clock) -> Result<App, StartError> {
     let app =
         App::listen(endpoint, routes).map_err(|error| StartError::Listen(settings.listen.clone(), error))?;
     log::info!("trusts {}", settings.issuer);
-    Ok(app)
+    Ok(app.afterwards(async move { ending.close().await }))
 }
 
 /// What the service has open beside its connections: for each connection to SQLite the database, its log and now and then a

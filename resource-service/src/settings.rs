@@ -7,7 +7,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use service_kit::settings::{SettingsError, Variables, check_ranges, comma_list, load, parsed_list};
-use service_kit::{HttpSettings, Listen, LogSettings, SocketSettings, TlsSettings};
+use service_kit::{HttpSettings, Listen, LogSettings, SocketSettings, StorageSettings, TlsSettings};
 
 /// Every setting with its default and its reason; also the documentation.
 pub const DEFAULTS: &str = include_str!("../config.default.toml");
@@ -55,6 +55,7 @@ pub struct Settings {
     pub shared_secret: Option<SecretString>,
     pub database: Database,
     pub socket: SocketSettings,
+    pub storage: StorageSettings,
     pub http: HttpSettings,
     pub tls: TlsSettings,
     pub log: LogSettings,
@@ -95,6 +96,7 @@ impl Settings {
         self.http.check()?;
         self.tls.check()?;
         self.log.check()?;
+        self.storage.check()?;
         self.http.check_listen(&self.listen, &self.tls)?;
         check_ranges(&[("database.pool_size", self.database.pool_size as usize, 1, 1024)])?;
         for (key, value) in [
@@ -179,6 +181,7 @@ mod tests {
             ("RESOURCE__CLIENT_ID", "orders", "client_secret"),
             ("RESOURCE__CLIENT_ID", " ", "client_id"),
             ("RESOURCE__CLIENT_SECRET", "a secret", "client_id"),
+            ("RESOURCE__STORAGE__MIN_FREE", "2000000000000", "storage.min_free"),
             ("RESOURCE__DATABASE__POOL_SIZE", "0", "database.pool_size"),
             ("RESOURCE__HTTP__TRUSTED_PROXIES", "everyone", "http.trusted_proxies"),
             ("RESOURCE__LISTEN", "192.0.2.1:8081", "`listen`"),

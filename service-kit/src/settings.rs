@@ -54,10 +54,10 @@ pub fn process_environment(prefix: &str) -> Result<Variables, SettingsError> {
 ///
 /// `prefix` is `AUTH` or `RESOURCE`: the file is named by `{prefix}_CONFIG`, and `{prefix}__TOKENS__ACCESS_TTL` sets
 /// `tokens.access_ttl`. For every variable, the same name with `_FILE` names a file that holds the value. An empty
-/// variable counts as absent.
+/// variable counts as absent; an empty file does not.
 ///
 /// # Errors
-/// A file that cannot be read, a key that does not exist, a value of the wrong type.
+/// A file that cannot be read or is empty or blank, a key that does not exist, a value of the wrong type.
 pub fn load<T: DeserializeOwned>(prefix: &str, defaults: &str, env: &Variables) -> Result<T, SettingsError> {
     let mut sources = Config::builder().add_source(File::from_str(defaults, FileFormat::Toml));
     if let Some(path) = env.get(&format!("{prefix}_CONFIG")).filter(|path| !path.is_empty()) {
@@ -110,6 +110,10 @@ fn resolve_files(prefix: &str, env: &Variables) -> Result<Variables, SettingsErr
             warn_if_writable(&what, path);
         } else {
             warn_if_shared(&what, path);
+        }
+        // An empty variable counts as absent. A file that was named and says nothing is a secret that never arrived.
+        if text.trim().is_empty() {
+            return Err(SettingsError(format!("{name}: the file {value} is empty; it must hold the value")));
         }
         resolved.insert(target.to_owned(), text.trim_end_matches(['\r', '\n']).to_owned());
     }
@@ -241,6 +245,21 @@ mod tests {
         for wrong in ["10.0.0.0/99", "everyone", "192.0.2.7:80", ""] {
             assert!(network(wrong).unwrap_err().contains("such as 10.0.0.0/8"), "{wrong}");
         }
+    }
+
+    #[test]
+    fn an_empty_or_blank_file_is_an_error_that_names_variable_and_file() {
+        for content in ["", "\n", " \r\n\t\n"] {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            std::fs::write(file.path(), content).unwrap();
+            let path = file.path().to_str().unwrap();
+            let error = sample(&[("SAMPLE__LIMITS__SIZE_FILE", path)]).unwrap_err().to_string();
+            assert!(
+                error.contains("SAMPLE__LIMITS__SIZE_FILE") && error.contains(path),
+                "{content:?}: {error}"
+            );
+        }
+        assert_eq!(sample(&[("SAMPLE__LIMITS__SIZE_FILE", "")]).unwrap().limits.size, 1, "an empty variable");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod opening;
 mod rules;
+mod waiting;
 
 use std::io;
 use std::path::Path;
@@ -34,7 +35,7 @@ use crate::domain::revocation::{Places, StatusListPolicy, StatusLists};
 use crate::domain::{DatabaseClock, Issuer, Policy, recovery, settle_addresses};
 use crate::http::{self, CookieMode, Devices, ImportLimits, Listeners, Metadata};
 use crate::settings::{PasswordAlgorithm, Settings};
-use crate::store::{Store, StoreError};
+use crate::store::{self, ForeignWal, Store, StoreError};
 
 pub use crate::domain::keyring::Makes;
 pub use opening::{make_data_dir, new_master_key, revert};
@@ -78,6 +79,8 @@ pub enum StartError {
     #[error(transparent)]
     Revert(#[from] RevertError),
     #[error(transparent)]
+    ForeignWal(#[from] ForeignWal),
+    #[error(transparent)]
     Capacity(#[from] CapacityError),
     #[error("cannot serve: {0}")]
     Serve(io::Error),
@@ -93,6 +96,7 @@ pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError>
     let capacity = Capacity::claim(&settings.http, rules::descriptors(settings))?;
     let limits = rules::place_limits(settings, capacity);
     let places = Places::new(limits);
+    waiting::for_database(settings).await?;
     let issuer = Data::new(Box::pin(assemble(settings, clock, Makes::Everything)).await?);
     let behind = issuer.marks.is_behind();
     if !behind {
@@ -159,6 +163,7 @@ pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError>
             ending.audit.close().await;
             ending.save_marks().await;
             ending.leave().await;
+            ending.store.close().await;
         }))
 }
 
@@ -264,6 +269,7 @@ async fn assemble(settings: &Settings, clock: Clock, makes: Makes) -> Result<Iss
 /// # Errors
 /// [`StartError`].
 pub async fn recover(settings: &Settings, clock: Clock) -> Result<usize, StartError> {
+    store::refuse_foreign_wal(&settings.database_url())?;
     let store = opening::open(settings, false)?;
     let sealer = opening::sealer(settings, &store, false).await?;
     let marks = Arc::new(Marks::open(&settings.data_dir)?);
@@ -288,6 +294,7 @@ pub async fn recover(settings: &Settings, clock: Clock) -> Result<usize, StartEr
     }
     marks.check(&store).await?;
     let _ = spawn_blocking(move || marks.save(now)).await; // an error means that the runtime ends
+    store.close().await;
     Ok(recovered.ended)
 }
 

@@ -224,6 +224,7 @@ pub(super) fn policy(settings: &Settings, scheme: &Scheme) -> Policy {
             settings.passwords.pepper.is_some(),
         )
         .of_service(service_names(settings)),
+        min_free: settings.storage.min_free,
         reauthenticate_within: settings.admin.reauthenticate_within,
         names: NameRules {
             rest: settings.accounts.rest,

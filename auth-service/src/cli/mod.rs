@@ -173,6 +173,7 @@ async fn as_operator_making<T>(
         }
         // The process ends: what it committed is written down now.
         issuer.save_marks().await;
+        issuer.store.close().await;
         done
     };
     operator().scope(work).await
@@ -194,6 +195,7 @@ async fn migrate(settings: &Settings, revert: Option<usize>, yes: bool) -> Resul
                      of accounts are left as they are. After `auth-service recover`, run this again"
                 ),
             }
+            store.close().await;
             println!("the database is up to date");
         }
         Some(count) => {

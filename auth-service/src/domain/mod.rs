@@ -121,6 +121,8 @@ pub struct Policy {
     pub names: NameRules,
     /// What each role allows.
     pub roles: Roles,
+    /// With fewer bytes left on the disk of an embedded database the service is not ready.
+    pub min_free: u64,
     /// How long ago a login may be for what gives rights or verified addresses.
     pub reauthenticate_within: Duration,
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 
 use super::Issuer;
-use crate::store;
+use crate::store::{self, Health};
 
 /// How often the tables are looked for at the most.
 const LOOK: Duration = Duration::from_secs(1);
@@ -20,6 +20,9 @@ pub struct MissingTables {
     looked: Mutex<Option<Instant>>,
 }
 
+/// How long the database is waited for, so that an answer takes less than a second.
+const PATIENCE: Duration = Duration::from_millis(900);
+
 /// What is still served while something is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Serves {
@@ -27,6 +30,8 @@ pub enum Serves {
     Nothing,
     /// What asks and changes nothing.
     Reads,
+    /// Everything is attempted, and much of it may fail.
+    Attempts,
     /// Everything: operators are to know of it.
     Everything,
 }
@@ -42,7 +47,27 @@ pub struct Reason {
     pub serves: Serves,
 }
 
+impl Reason {
+    fn new(name: &'static str, serves: Serves, detail: impl Into<String>) -> Self {
+        Self { name, detail: detail.into(), serves }
+    }
+}
+
 impl Issuer {
+    /// Everything that is wrong, the gravest first, with what the database has to say. Takes less than a second.
+    pub async fn readiness(&self) -> Vec<Reason> {
+        // A database that was set back is not written to.
+        if self.marks.is_behind() {
+            return self.reasons();
+        }
+        let tables = tokio::time::timeout(PATIENCE, self.look_for_tables());
+        let (_, health) = tokio::join!(tables, self.store.health(PATIENCE));
+        let mut reasons = self.reasons();
+        reasons.extend(ailments(&health, self.policy.min_free));
+        reasons.sort_by_key(|reason| reason.serves);
+        reasons
+    }
+
     /// Everything that is wrong; the gravest first. The database is not asked.
     #[must_use]
     pub fn reasons(&self) -> Vec<Reason> {
@@ -118,6 +143,34 @@ impl Issuer {
     }
 }
 
+/// What is wrong with a database. The details are for anyone who asks: the log has the database's own words.
+fn ailments(health: &Health, min_free: u64) -> Vec<Reason> {
+    let mut found = Vec::new();
+    if health.unreadable.is_some() {
+        let detail = "The database does not answer, or not in time; the log says why.";
+        found.push(Reason::new(STORE_UNAVAILABLE, Serves::Attempts, detail));
+    }
+    if health.corrupt.is_some() {
+        let detail =
+            "The database is damaged: stop the service, and put a backup in its place (docs/operations.md).";
+        found.push(Reason::new(DATABASE_CORRUPT, Serves::Attempts, detail));
+    }
+    if health.unwritable.is_some() {
+        let detail = "The database takes no writes; the log says why.";
+        found.push(Reason::new(WRITES_FAILING, Serves::Attempts, detail));
+    }
+    if let Some(free) = health.free_bytes.filter(|free| *free < min_free) {
+        let detail =
+            format!("The disk of the database has {free} bytes left, and storage.min_free is {min_free}.");
+        found.push(Reason::new(DISK_FULL, Serves::Attempts, detail));
+    }
+    found
+}
+
+const STORE_UNAVAILABLE: &str = "store_unavailable";
+const DATABASE_CORRUPT: &str = "database_corrupt";
+const WRITES_FAILING: &str = "writes_failing";
+const DISK_FULL: &str = "disk_full";
 const DATABASE_BEHIND: &str = "database_behind";
 const TABLES_MISSING: &str = "tables_missing";
 const KEYS_NOT_LOADED: &str = "keys_not_loaded";

@@ -78,6 +78,7 @@ impl Issuer {
                 let done = self.look_after_keys().await;
                 if let Err(error) = &done
                     && !complained
+                    && !error.is_reported()
                 {
                     log::warn!("what is due for keys could not be done; trying again: {error}");
                 }
@@ -137,6 +138,7 @@ impl Issuer {
         loop {
             if !self.marks.is_behind()
                 && let Err(error) = self.clean_up(upkeep).await
+                && !error.is_reported()
             {
                 log::warn!("what is over could not be deleted: {error}");
             }

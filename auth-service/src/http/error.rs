@@ -42,12 +42,13 @@ pub(super) trait IntoProblem {
 
 impl IntoProblem for StoreError {
     fn into_problem(self) -> Problem {
-        log::error!("{self}");
+        let level = if self.is_reported() { log::Level::Debug } else { log::Level::Error };
+        log::log!(level, "{self}");
         match self {
-            Self::Unavailable(_) => {
+            Self::Unavailable(_) | Self::Corrupt(_) => {
                 Problem::unavailable("store_unavailable", "The database is unavailable.", STORE_RETRY)
             }
-            Self::Conflict(_) | Self::Schema(_) | Self::Query(_) => Problem::internal(),
+            Self::Conflict(_) | Self::Schema(_) | Self::Query(_) | Self::Url(_) => Problem::internal(),
         }
     }
 }

@@ -5,9 +5,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use actix_web::web::Data;
 use serde::Serialize;
-use service_kit::Problem;
 
-use super::error::IntoProblem;
 use crate::domain::Issuer;
 use crate::domain::readiness::{Reason, Serves};
 
@@ -49,17 +47,15 @@ struct Ready {
     notes: Vec<Named>,
 }
 
-pub(super) async fn readyz(issuer: Data<Issuer>) -> Result<HttpResponse, Problem> {
-    issuer.look_for_tables().await;
-    let reasons = issuer.reasons();
+pub(super) async fn readyz(issuer: Data<Issuer>) -> HttpResponse {
+    let reasons = issuer.readiness().await;
     if let Some(first) = reasons.first().filter(|first| first.serves != Serves::Everything) {
-        return Ok(not_ready(first.name, first.detail.clone(), named(reasons)));
+        return not_ready(first.name, first.detail.clone(), named(reasons));
     }
-    issuer.store.ping().await.map_err(IntoProblem::into_problem)?;
     let skew = issuer.clock.skew();
     let ready =
         Ready { status: "ready", clock_skew_seconds: (skew != 0).then_some(skew), notes: named(reasons) };
-    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(ready))
+    HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(ready)
 }
 
 fn named(reasons: Vec<Reason>) -> Vec<Named> {

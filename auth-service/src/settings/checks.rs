@@ -12,6 +12,7 @@ use crate::domain::accounts::folded_username;
 use crate::domain::keyring::Sealer;
 use crate::domain::passwords::MIN_PEPPER_BYTES;
 use crate::domain::rights::is_role_name;
+use crate::store::check_postgres_url;
 
 /// An administrator who logged in yesterday is not asked again today: then the setting does nothing.
 const LONGEST_REAUTHENTICATION: Duration = Duration::from_secs(24 * 3600);
@@ -25,6 +26,7 @@ impl Settings {
         self.http.check()?;
         self.tls.check()?;
         self.log.check()?;
+        self.storage.check()?;
         self.http.check_listen(&self.listen, &self.tls)?;
         self.check_counts()?;
         self.check_durations()?;
@@ -115,11 +117,14 @@ impl Settings {
 
     fn check_database_url(&self) -> Result<(), SettingsError> {
         let url = self.database_url();
-        let known = ["sqlite://", "postgres://", "postgresql://"];
-        if known.iter().any(|scheme| url.expose_secret().starts_with(scheme)) {
+        let url = url.expose_secret();
+        if url.starts_with("sqlite://") {
             return Ok(());
         }
-        Err(SettingsError::invalid("database_url", "must start with sqlite:// or postgres://"))
+        if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
+            return Err(SettingsError::invalid("database_url", "must start with sqlite:// or postgres://"));
+        }
+        check_postgres_url(url).map_err(|reason| SettingsError::invalid("database_url", reason))
     }
 
     /// Scopes are written with spaces between them (RFC 6749 section 3.3), and so are roles in the database.
@@ -239,6 +244,7 @@ mod tests {
             ("AUTH__PASSWORDS__BOUNDS__ITERATIONS", "-1", "passwords.bounds.iterations"),
             ("AUTH__HASHING__QUEUE", "1", "hashing.queue"),
             ("AUTH__DATABASE_URL", "mysql://secret@host", "database_url"),
+            ("AUTH__DATABASE_URL", "postgres://user:a@b@host/database", "database_url"),
             ("AUTH__MASTER_KEY", "c2hvcnQ=", "`master_key`"),
             ("AUTH__MASTER_KEY_PREVIOUS", "!", "`master_key_previous`"),
             ("AUTH__ROLES__READER__SCOPES", "two words", "roles.reader"),
@@ -273,6 +279,8 @@ mod tests {
             ("AUTH__LIMITS__KNOWN_AFTER", "91d", "limits.known_after"),
             ("AUTH__LIMITS__KNOWN_AFTER", "0s", "limits.known_after"),
             ("AUTH__LIMITS__WAITING_PER_ACCOUNT", "0", "limits.waiting_per_account"),
+            ("AUTH__DATABASE__START_TIMEOUT", "2h", "database.start_timeout"),
+            ("AUTH__STORAGE__MIN_FREE", "2000000000000", "storage.min_free"),
             ("AUTH__AUDIT__KEEP", "0s", "audit.keep"),
             ("AUTH__AUDIT__BATCH", "1001", "audit.batch"),
             ("AUTH__AUDIT__LINGER", "6s", "audit.linger"),

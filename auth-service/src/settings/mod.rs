@@ -13,7 +13,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use serde::Deserialize;
 use service_kit::settings::{SettingsError, Variables, comma_list, load};
-use service_kit::{HttpSettings, Listen, LogSettings, SocketSettings, TlsSettings};
+use service_kit::{HttpSettings, Listen, LogSettings, SocketSettings, StorageSettings, TlsSettings};
 use shared_claims::verifier::Algorithm;
 use url::{Host, Url};
 
@@ -57,6 +57,7 @@ pub struct Settings {
     pub roles: BTreeMap<String, Role>,
     pub database: Database,
     pub socket: SocketSettings,
+    pub storage: StorageSettings,
     pub http: HttpSettings,
     pub tls: TlsSettings,
     pub log: LogSettings,
@@ -324,6 +325,8 @@ pub struct Database {
     pub pool_size: u32,
     #[serde(with = "humantime_serde")]
     pub timeout: Duration,
+    #[serde(with = "humantime_serde")]
+    pub start_timeout: Duration,
     pub write_queue: usize,
     pub write_group: usize,
 }

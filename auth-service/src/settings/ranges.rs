@@ -12,6 +12,8 @@ const LONGEST: Duration = Duration::from_secs(3650 * 24 * 3600);
 const LONGEST_GRACE: Duration = Duration::from_secs(5 * 60);
 /// No client waits longer for an answer.
 const LONGEST_DEADLINE: Duration = Duration::from_secs(5 * 60);
+/// What starts the service again gives up sooner.
+const LONGEST_START: Duration = Duration::from_secs(3600);
 /// Events wait no longer in memory.
 const LONGEST_LINGER: Duration = Duration::from_secs(5);
 
@@ -95,6 +97,7 @@ impl Settings {
         let relations = [
             ("tokens.refresh_grace", "5m", self.tokens.refresh_grace > LONGEST_GRACE),
             ("hashing.deadline", "5m", self.hashing.deadline > LONGEST_DEADLINE),
+            ("database.start_timeout", "1h", self.database.start_timeout > LONGEST_START),
             ("audit.linger", "5s", self.audit.linger > LONGEST_LINGER),
             ("accounts.rest", "3650d", self.accounts.rest > LONGEST),
         ];

@@ -7,10 +7,11 @@ use diesel::connection::{AnsiTransactionManager, SimpleConnection as _, Transact
 use diesel::dsl::sql;
 use diesel::result::{Error, QueryResult};
 use diesel::sql_types::BigInt;
-use diesel::{Connection as _, PgConnection, RunQueryDsl as _, SqliteConnection};
+use diesel::{Connection as _, ConnectionError, PgConnection, RunQueryDsl as _, SqliteConnection};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::error::StoreError;
+use super::postgres_url;
 
 mod any {
     use diesel::prelude::*;
@@ -41,9 +42,11 @@ impl Database {
         if let Some(path) = text.strip_prefix("sqlite://") {
             Ok(Self::Sqlite { path: path.to_owned(), busy: timeout })
         } else if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-            Ok(Self::Postgres { url: url.clone(), timeout })
+            postgres_url::check(text).map_err(StoreError::Url)?;
+            let url = postgres_url::with_connect_timeout(text, timeout).into();
+            Ok(Self::Postgres { url, timeout })
         } else {
-            Err(StoreError::Query("database_url must start with sqlite:// or postgres://".to_owned()))
+            Err(StoreError::Url("must start with sqlite:// or postgres://"))
         }
     }
 
@@ -60,11 +63,10 @@ impl Database {
 
     /// Diesel's own `establish` on the enum would try SQLite first for any URL, and hide the error.
     pub(super) fn connect(&self) -> Result<Connection, StoreError> {
-        let unavailable =
-            |error: diesel::ConnectionError| StoreError::Unavailable(error.to_string().trim().to_owned());
         match self {
             Self::Sqlite { path, busy } => {
-                let mut connection = SqliteConnection::establish(path).map_err(unavailable)?;
+                let failed = |error: ConnectionError| StoreError::Unavailable(error.to_string());
+                let mut connection = SqliteConnection::establish(path).map_err(failed)?;
                 // The time-out first: switching to WAL takes a lock as well. FULL: what was answered survives a power cut.
                 // A checkpoint each 16 MiB: in a large database more pages are written once instead of twice.
                 let pragmas = format!(
@@ -76,11 +78,21 @@ impl Database {
                 Ok(Connection::Sqlite(connection))
             }
             Self::Postgres { url, timeout } => {
-                let mut connection = PgConnection::establish(url.expose_secret()).map_err(unavailable)?;
+                let failed = |error| StoreError::Unavailable(reason(error));
+                let mut connection = PgConnection::establish(url.expose_secret()).map_err(failed)?;
                 connection.batch_execute(&format!("SET statement_timeout = {}", timeout.as_millis()))?;
                 Ok(Connection::Postgres(connection))
             }
         }
+    }
+}
+
+/// Why there is no connection to PostgreSQL, without anything of the URL that could be of the password.
+fn reason(error: ConnectionError) -> String {
+    match error {
+        ConnectionError::BadConnection(reason) => postgres_url::public_text(&reason),
+        ConnectionError::CouldntSetupConfiguration(error) => error.to_string(),
+        _ => "database_url is not accepted".to_owned(),
     }
 }
 
@@ -102,6 +114,14 @@ fn patiently(busy: Duration, mut job: impl FnMut() -> QueryResult<()>) -> QueryR
             done => return done,
         }
     }
+}
+
+/// SQLite: writes the whole WAL into the database and empties it. Does nothing while another process reads or writes.
+pub(super) fn checkpoint(connection: &mut Connection) -> Result<(), StoreError> {
+    if let Connection::Sqlite(sqlite) = connection {
+        sqlite.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)")?;
+    }
+    Ok(())
 }
 
 /// The time of PostgreSQL's machine, in unix seconds; `None` when it is this machine (SQLite).
@@ -158,6 +178,14 @@ pub(super) fn transaction<T, E: From<StoreError>>(
     job: impl FnOnce(&mut Connection) -> Result<T, E>,
 ) -> Result<T, E> {
     begin(connection)?;
+    run_begun(connection, job)
+}
+
+/// The same on a connection with a transaction begun.
+pub(super) fn run_begun<T, E: From<StoreError>>(
+    connection: &mut Connection,
+    job: impl FnOnce(&mut Connection) -> Result<T, E>,
+) -> Result<T, E> {
     match catch_unwind(AssertUnwindSafe(|| job(connection))) {
         Ok(Ok(value)) => {
             commit(connection)?;

@@ -1,5 +1,7 @@
 //! What can go wrong with a database, in the three kinds that callers treat differently.
 
+use std::cell::RefCell;
+
 use diesel::result::{DatabaseErrorInformation, DatabaseErrorKind, Error};
 
 /// A failure of the store. Its text is for the log: clients see none of it.
@@ -8,6 +10,12 @@ pub enum StoreError {
     /// The database cannot be reached, is full, is busy for too long: another try may succeed.
     #[error("the database is unavailable: {0}")]
     Unavailable(String),
+    /// The database is damaged: no other try succeeds until an operator has done something.
+    #[error("the database is damaged: {0}")]
+    Corrupt(String),
+    /// The URL cannot be meant.
+    #[error("database_url {0}")]
+    Url(&'static str),
     /// A value that must be unique is there already.
     #[error("{0:?} is taken")]
     Conflict(Unique),
@@ -38,11 +46,64 @@ impl StoreError {
     pub(super) fn closed() -> Self {
         Self::Unavailable("the store is shutting down".to_owned())
     }
+
+    /// Whether the store itself reports it, as one line for an outage: where it turns up again is for debugging.
+    #[must_use]
+    pub fn is_reported(&self) -> bool {
+        match self {
+            // The database is there, and is not what a query expects: no outage, and not over by itself.
+            Self::Unavailable(text) => !is_misfit(text),
+            Self::Corrupt(_) => true,
+            Self::Conflict(_) | Self::Schema(_) | Self::Query(_) | Self::Url(_) => false,
+        }
+    }
 }
+
+thread_local! {
+    /// The newest failure of the database on this thread. A job's own error type hides what went wrong, and a job runs to its end
+    /// on one thread.
+    static TROUBLE: RefCell<Option<StoreError>> = const { RefCell::new(None) };
+}
+
+/// Takes what failed on this thread since the last call, if it says something about the database.
+pub(super) fn take_trouble() -> Option<StoreError> {
+    TROUBLE.take()
+}
+
+/// Whether SQLite or PostgreSQL says that a table or a column is not there.
+fn is_misfit(text: &str) -> bool {
+    ["no such table", "no such column", "has no column"].iter().any(|misfit| text.contains(misfit))
+        || (text.ends_with("does not exist")
+            && (text.starts_with("relation ") || text.starts_with("column ")))
+}
+
+/// How SQLite and PostgreSQL say that what they read cannot be right.
+const DAMAGE: [&str; 5] = [
+    "database disk image is malformed",
+    "file is not a database",
+    "invalid page in block",
+    "could not read block",
+    "page verification failed",
+];
 
 impl From<Error> for StoreError {
     fn from(error: Error) -> Self {
-        match &error {
+        let error = Self::of(&error);
+        if error.is_reported() {
+            TROUBLE.replace(Some(error.clone()));
+        }
+        error
+    }
+}
+
+impl StoreError {
+    fn of(error: &Error) -> Self {
+        match error {
+            Error::DatabaseError(DatabaseErrorKind::Unknown, info)
+                if DAMAGE.iter().any(|text| info.message().contains(text)) =>
+            {
+                Self::Corrupt(info.message().to_owned())
+            }
             Error::DatabaseError(DatabaseErrorKind::UniqueViolation, info) => {
                 Self::Conflict(which(info.as_ref()))
             }

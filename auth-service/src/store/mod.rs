@@ -15,6 +15,8 @@ mod locks;
 pub mod master_keys;
 mod migrations;
 mod pool;
+mod postgres_url;
+mod probe;
 pub mod processes;
 pub mod resting_names;
 pub mod revocations;
@@ -24,12 +26,17 @@ pub mod stand_ins;
 pub mod status_lists;
 mod tables;
 pub mod users;
+mod wal;
+mod watch;
 mod writer;
 
 pub use connection::{Connection, time};
 pub use error::{StoreError, Unique};
 pub use migrations::Planned;
 pub use tables::missing;
+pub use postgres_url::check as check_postgres_url;
+pub use probe::Health;
+pub use wal::{ForeignWal, refuse_foreign as refuse_foreign_wal};
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,6 +47,8 @@ use tokio::sync::Semaphore;
 use connection::Database;
 use connector::Connector;
 use pool::Pool;
+use probe::Probe;
+use watch::{Access, Watch};
 use writer::Writer;
 
 /// How much the store may do at once, and how long a caller waits for it.
@@ -64,6 +73,8 @@ pub struct Store {
     /// SQLite has one writer that commits in groups. PostgreSQL groups commits itself, and writes through the pool.
     writer: Option<Writer>,
     timeout: Duration,
+    watch: Watch,
+    probe: Probe,
 }
 
 impl Store {
@@ -76,20 +87,44 @@ impl Store {
         for version in migrations::run(&mut database.connect()?)? {
             log::info!("applied migration {version}");
         }
+        let watch = Watch::default();
+        let probe = Probe::of(&database);
         let has_one_writer = matches!(database, Database::Sqlite { .. });
         let connector = Connector::new(database);
         let writer = if has_one_writer {
-            Some(Writer::start(connector.clone(), limits.write_queue, limits.write_group)?)
+            Some(Writer::start(connector.clone(), limits.write_queue, limits.write_group, watch.clone())?)
         } else {
             None
         };
         Ok(Self {
-            pool: Pool::new(connector.clone(), limits.pool_size, limits.timeout)?,
+            pool: Pool::new(connector.clone(), limits.pool_size, limits.timeout, watch.clone())?,
             connector,
             permits: Arc::new(Semaphore::new(limits.pool_size as usize)),
             writer,
             timeout: limits.timeout,
+            watch,
+            probe,
         })
+    }
+
+    /// Whether a server at `url` takes a connection right now. A file is not waited for.
+    ///
+    /// # Errors
+    /// Why it takes none; [`StoreError::Unavailable`] when another try may succeed.
+    pub fn try_connect(url: &SecretString, limits: StoreLimits) -> Result<(), StoreError> {
+        match Database::parse(url, limits.timeout)? {
+            Database::Sqlite { .. } => Ok(()),
+            server @ Database::Postgres { .. } => server.connect().map(drop),
+        }
+    }
+
+    /// Closes the database when nothing is asked of it any more. SQLite's write-ahead log is written into the file and, unless
+    /// another process has it open, deleted.
+    pub async fn close(&self) {
+        self.pool.close();
+        if let Some(writer) = &self.writer {
+            writer.close().await;
+        }
     }
 
     /// Runs `inspection` on each connection that is made from now on, before anything else does: after a failure the next
@@ -149,7 +184,7 @@ impl Store {
         E: From<StoreError> + Send + 'static,
     {
         let pool = self.pool.clone();
-        self.on_pool(move || pool.with(job)).await
+        self.on_pool(Access::Read, move || pool.read(job)).await
     }
 
     /// Runs a transaction: all of the job is durable when this returns `Ok`, and none of it after an `Err`.
@@ -170,22 +205,24 @@ impl Store {
     {
         let Some(writer) = &self.writer else {
             let pool = self.pool.clone();
-            return self
-                .on_pool(move || pool.with(|connection| connection::transaction(connection, job)))
-                .await;
+            return self.on_pool(Access::Write, move || pool.write(job)).await;
         };
         match tokio::time::timeout(self.timeout, writer.submit(job)).await {
             Ok(result) => result,
-            Err(_) => Err(StoreError::timeout().into()),
+            Err(_) => Err(self.late(Access::Write).into()),
         }
     }
 
-    /// Whether the database answers at all.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn ping(&self) -> Result<(), StoreError> {
-        self.read(connection::ping).await
+    /// Finds out how the database is, within `patience`. It is asked, and written to, at most once a second; what other jobs met
+    /// counts as well.
+    pub async fn health(&self, patience: Duration) -> Health {
+        self.probe.look(self, patience).await
+    }
+
+    fn late(&self, access: Access) -> StoreError {
+        let late = StoreError::timeout();
+        self.watch.failed(access, &late);
+        late
     }
 
     /// What time the database's machine has, in unix seconds; `None` when it is this machine (SQLite).
@@ -196,7 +233,11 @@ impl Store {
         self.read(time).await
     }
 
-    async fn on_pool<T, E>(&self, job: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, E>
+    async fn on_pool<T, E>(
+        &self,
+        access: Access,
+        job: impl FnOnce() -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
@@ -216,7 +257,7 @@ impl Store {
         };
         match tokio::time::timeout(self.timeout, work).await {
             Ok(result) => result,
-            Err(_) => Err(StoreError::timeout().into()),
+            Err(_) => Err(self.late(access).into()),
         }
     }
 }

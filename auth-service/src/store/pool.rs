@@ -1,50 +1,114 @@
-//! A pool of connections. One that failed is not used again, and one that rested is looked at before it is used.
+//! A pool of connections. One that failed is not used again, and each is looked at before it is used, so that one that died in the
+//! pool costs no job.
 
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use diesel::r2d2;
 
-use super::connection::{Connection, is_broken, ping};
+use super::connection::{Connection, begin, is_broken, ping, run_begun};
 use super::connector::Connector;
-use super::error::StoreError;
+use super::error::{StoreError, take_trouble};
+use super::watch::{Access, Watch};
 
-/// A connection that rested for longer than this is asked whether it still lives.
-const TRUSTED_FOR: Duration = Duration::from_secs(1);
+type Inner = r2d2::Pool<Connector>;
 
 #[derive(Debug, Clone)]
-pub(super) struct Pool(r2d2::Pool<Connector>);
+pub(super) struct Pool {
+    /// `None` when it was closed.
+    inner: Arc<RwLock<Option<Inner>>>,
+    timeout: Duration,
+    watch: Watch,
+}
 
 /// A connection in the pool, with what decides about its next use.
 pub(super) struct Pooled {
     connection: Connection,
-    /// When it last worked; `None` after a failure.
-    worked_at: Option<Instant>,
     failed: bool,
 }
 
 impl Pool {
-    pub(super) fn new(connector: Connector, size: u32, timeout: Duration) -> Result<Self, StoreError> {
+    pub(super) fn new(
+        connector: Connector,
+        size: u32,
+        timeout: Duration,
+        watch: Watch,
+    ) -> Result<Self, StoreError> {
         let pool = r2d2::Pool::builder()
             .max_size(size)
             .min_idle(Some(1))
             .connection_timeout(timeout)
+            .test_on_check_out(false) // `healthy` does, and knows what for
+            .error_handler(Box::new(r2d2::NopErrorHandler)) // who waits for the connection gets the error
             .build(connector)
             .map_err(|error| StoreError::Unavailable(error.to_string()))?;
-        Ok(Self(pool))
+        Ok(Self { inner: Arc::new(RwLock::new(Some(pool))), timeout, watch })
     }
 
     /// Runs `job` on a connection, waiting for a free one no longer than the pool's time-out.
-    pub(super) fn with<T, E: From<StoreError>>(
+    pub(super) fn read<T, E: From<StoreError>>(
         &self,
         job: impl FnOnce(&mut Connection) -> Result<T, E>,
     ) -> Result<T, E> {
-        let mut pooled = self.0.get().map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        self.run(Access::Read, ping, job)
+    }
+
+    /// Runs `job` in a transaction of its own.
+    pub(super) fn write<T, E: From<StoreError>>(
+        &self,
+        job: impl FnOnce(&mut Connection) -> Result<T, E>,
+    ) -> Result<T, E> {
+        // What begins the transaction is the look at the connection.
+        self.run(Access::Write, begin, |connection| run_begun(connection, job))
+    }
+
+    /// Closes the connections: those that rest now, the others when their jobs are done.
+    pub(super) fn close(&self) {
+        self.inner.write().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    fn run<T, E: From<StoreError>>(
+        &self,
+        access: Access,
+        look: impl Fn(&mut Connection) -> Result<(), StoreError>,
+        job: impl FnOnce(&mut Connection) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut pooled = self.healthy(look).inspect_err(|error| self.watch.failed(access, error))?;
         pooled.failed = true; // until the job is through: a panic leaves it so
         let result = job(&mut pooled.connection);
-        // A job's error may be a broken connection or a plain conflict; after either, a look before the next use tells.
         pooled.failed = is_broken(&mut pooled.connection);
-        pooled.worked_at = result.is_ok().then(Instant::now);
+        match (&result, take_trouble()) {
+            (Ok(_), _) => self.watch.succeeded(access),
+            (Err(_), Some(trouble)) => self.watch.failed(access, &trouble),
+            (Err(_), None) => {}
+        }
         result
+    }
+
+    /// A connection on which `look` succeeds. Nothing of a job was sent yet, so that the next one may be tried.
+    fn healthy(
+        &self,
+        look: impl Fn(&mut Connection) -> Result<(), StoreError>,
+    ) -> Result<r2d2::PooledConnection<Connector>, StoreError> {
+        let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let inner = inner.ok_or_else(StoreError::closed)?;
+        let deadline = Instant::now() + self.timeout;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let mut pooled =
+                inner.get_timeout(left).map_err(|error| StoreError::Unavailable(error.to_string()))?;
+            let looked = look(&mut pooled.connection);
+            take_trouble(); // it is returned, or another connection is tried
+            match looked {
+                Ok(()) => return Ok(pooled),
+                Err(error) => {
+                    pooled.failed = true;
+                    if Instant::now() >= deadline || !matches!(error, StoreError::Unavailable(_)) {
+                        return Err(error);
+                    }
+                }
+            }
+        }
     }
 }
 
@@ -53,12 +117,11 @@ impl r2d2::ManageConnection for Connector {
     type Error = StoreError;
 
     fn connect(&self) -> Result<Pooled, StoreError> {
-        Ok(Pooled { connection: self.open()?, worked_at: Some(Instant::now()), failed: false })
+        Ok(Pooled { connection: self.open()?, failed: false })
     }
 
     fn is_valid(&self, pooled: &mut Pooled) -> Result<(), StoreError> {
-        let fresh = pooled.worked_at.is_some_and(|at| at.elapsed() < TRUSTED_FOR);
-        if fresh { Ok(()) } else { ping(&mut pooled.connection) }
+        ping(&mut pooled.connection)
     }
 
     fn has_broken(&self, pooled: &mut Pooled) -> bool {

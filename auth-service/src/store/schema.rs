@@ -164,5 +164,12 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    probes (id) {
+        id -> BigInt,
+        tries -> BigInt,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(users, sessions);
 diesel::allow_tables_to_appear_in_same_query!(users, stand_ins);

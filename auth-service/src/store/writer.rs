@@ -8,27 +8,43 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use diesel::Connection as _;
 use tokio::sync::{mpsc, oneshot};
 
-use super::connection::{Connection, begin, commit, roll_back};
+use super::connection::{Connection, begin, checkpoint, commit, roll_back};
 use super::connector::Connector;
-use super::error::StoreError;
+use super::error::{StoreError, take_trouble};
+use super::watch::{Access, Watch};
 
 /// Runs inside the group's transaction, or learns why there is none; gives what is to be told after the commit.
 type Job = Box<dyn FnOnce(Result<&mut Connection, StoreError>) -> Answer + Send>;
 /// Told how the commit ended.
 type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
+/// What the thread is asked to do.
+enum Order {
+    Write(Job),
+    /// Empty the WAL, close the connection, and end.
+    Close(oneshot::Sender<()>),
+}
+
 #[derive(Debug, Clone)]
-pub(super) struct Writer(mpsc::Sender<Job>);
+pub(super) struct Writer {
+    orders: mpsc::Sender<Order>,
+    watch: Watch,
+}
 
 impl Writer {
     /// `queue` jobs may wait; at most `group` of them are committed together.
-    pub(super) fn start(connector: Connector, queue: usize, group: usize) -> Result<Self, StoreError> {
-        let (sender, jobs) = mpsc::channel(queue);
+    pub(super) fn start(
+        connector: Connector,
+        queue: usize,
+        group: usize,
+        watch: Watch,
+    ) -> Result<Self, StoreError> {
+        let (orders, received) = mpsc::channel(queue);
         std::thread::Builder::new()
             .name("sqlite-writer".to_owned())
-            .spawn(move || run(&connector, jobs, group))
+            .spawn(move || run(&connector, received, group))
             .map_err(|error| StoreError::Unavailable(error.to_string()))?;
-        Ok(Self(sender))
+        Ok(Self { orders, watch })
     }
 
     /// Queues `job` and waits until it is durable.
@@ -41,14 +57,24 @@ impl Writer {
         E: From<StoreError> + Send + 'static,
     {
         let (answer, answered) = oneshot::channel();
-        self.0.send(envelope(job, answer)).await.map_err(|_| StoreError::closed())?;
+        let job = Order::Write(envelope(job, answer, self.watch.clone()));
+        self.orders.send(job).await.map_err(|_| StoreError::closed())?;
         answered.await.unwrap_or_else(|_| Err(StoreError::Query("a write panicked".to_owned()).into()))
+    }
+
+    /// Ends the thread behind what is queued. When this returns, its connection is closed.
+    pub(super) async fn close(&self) {
+        let (answer, answered) = oneshot::channel();
+        if self.orders.send(Order::Close(answer)).await.is_ok() {
+            let _ = answered.await; // an error means that the thread has ended
+        }
     }
 }
 
 fn envelope<T, E>(
     job: impl FnOnce(&mut Connection) -> Result<T, E> + Send + 'static,
     answer: oneshot::Sender<Result<T, E>>,
+    watch: Watch,
 ) -> Job
 where
     T: Send + 'static,
@@ -56,13 +82,20 @@ where
 {
     Box::new(move |connection| {
         let nobody_waits = answer.is_closed();
+        take_trouble();
         let result = match connection {
             Ok(connection) if !nobody_waits => Some(in_savepoint(connection, job)),
             Ok(_) => None,
             Err(error) => Some(Err(error.into())),
         };
+        let trouble = take_trouble();
         Box::new(move |committed| {
             if let Some(result) = result {
+                match (&committed, &result, &trouble) {
+                    (Err(error), _, _) | (Ok(()), Err(_), Some(error)) => watch.failed(Access::Write, error),
+                    (Ok(()), Ok(_), _) => watch.succeeded(Access::Write),
+                    (Ok(()), Err(_), None) => {}
+                }
                 let _ = answer.send(result.and_then(|value| Ok(committed.map(|()| value)?)));
             }
         })
@@ -96,20 +129,38 @@ fn in_savepoint<T, E: From<StoreError>>(
     })
 }
 
-fn run(connector: &Connector, mut jobs: mpsc::Receiver<Job>, group: usize) {
+fn run(connector: &Connector, mut orders: mpsc::Receiver<Order>, group: usize) {
     let mut kept: Option<Connection> = None;
-    while let Some(first) = jobs.blocking_recv() {
+    let mut next: Option<Order> = None;
+    loop {
+        let Some(order) = next.take().or_else(|| orders.blocking_recv()) else { return };
+        let first = match order {
+            Order::Write(job) => job,
+            Order::Close(answer) => {
+                empty_wal(kept, connector);
+                let _ = answer.send(());
+                return;
+            }
+        };
         let (answers, outcome) = match connected(&mut kept, connector) {
-            Ok(connection) => commit_group(connection, first, &mut jobs, group),
+            Ok(connection) => commit_group(connection, first, &mut orders, &mut next, group),
             Err(error) => (vec![first(Err(error.clone()))], Err(error)),
         };
         if let Err(error) = &outcome {
-            log::error!("a group of {} writes was not committed: {error}", answers.len());
+            log::debug!("a group of {} writes was not committed: {error}", answers.len());
             kept = None; // after a failed commit nobody knows what state the connection is in
         }
         for answer in answers {
             answer(outcome.clone());
         }
+    }
+}
+
+/// Writes the WAL into the database. The last connection of all processes that is closed deletes its file.
+fn empty_wal(kept: Option<Connection>, connector: &Connector) {
+    let connection = kept.map_or_else(|| connector.open(), Ok);
+    if let Err(error) = connection.and_then(|mut connection| checkpoint(&mut connection)) {
+        log::warn!("the write-ahead log was not written into the database: {error}");
     }
 }
 
@@ -130,14 +181,20 @@ fn connected<'a>(
 fn commit_group(
     connection: &mut Connection,
     first: Job,
-    jobs: &mut mpsc::Receiver<Job>,
+    orders: &mut mpsc::Receiver<Order>,
+    next: &mut Option<Order>,
     group: usize,
 ) -> (Vec<Answer>, Result<(), StoreError>) {
     let mut answers = vec![first(Ok(connection))];
-    while answers.len() < group
-        && let Ok(job) = jobs.try_recv()
-    {
-        answers.push(job(Ok(connection)));
+    while answers.len() < group {
+        match orders.try_recv() {
+            Ok(Order::Write(job)) => answers.push(job(Ok(connection))),
+            Ok(close) => {
+                *next = Some(close);
+                break;
+            }
+            Err(_) => break,
+        }
     }
     let outcome = commit(connection).inspect_err(|_| roll_back(connection));
     (answers, outcome)

@@ -1,17 +1,45 @@
 //! `GET /livez`: the process runs. `GET /readyz`: it has keys, so that it can verify tokens, and how old its knowledge is.
 
+use std::time::Duration;
+
 use actix_web::HttpResponse;
-use actix_web::http::header::CACHE_CONTROL;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use actix_web::web::Data;
 use serde::Serialize;
-use service_kit::Problem;
 use shared_claims::{
     Verifier,
     verifier::{Polling, Readiness, Revocations},
 };
 
+use crate::store::{Health, Store};
+
 /// Seconds after which a client may ask again.
-const KEYS_RETRY: u32 = 1;
+const RETRY: u32 = 1;
+/// How long the database is waited for, so that an answer takes less than a second.
+const PATIENCE: Duration = Duration::from_millis(900);
+
+/// With fewer bytes left on the disk of the database the service is not ready.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct MinFree(pub(crate) u64);
+
+/// Something that is wrong, by name.
+#[derive(Debug, Clone, Serialize)]
+struct Reason {
+    name: &'static str,
+    detail: String,
+}
+
+/// A problem document (RFC 9457) with all reasons; its `code` is the name of the first.
+#[derive(Serialize)]
+struct NotReady {
+    r#type: &'static str,
+    title: &'static str,
+    status: u16,
+    detail: String,
+    code: &'static str,
+    reasons: Vec<Reason>,
+}
 
 /// Clocks that are nearer to each other agree: dates are whole seconds.
 const NOTICED: u64 = 2;
@@ -60,20 +88,61 @@ pub(super) async fn livez() -> HttpResponse {
     HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(Alive { status: "alive" })
 }
 
-pub(super) async fn readyz(verifier: Data<Verifier>) -> Result<HttpResponse, Problem> {
-    match verifier.readiness() {
-        Readiness::Ready { keys_age_secs, revocations } => {
-            Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(Ready {
-                status: "ready",
-                keys_age_seconds: keys_age_secs,
-                clock_skew_seconds: verifier.clock_skew().filter(|skew| skew.unsigned_abs() >= NOTICED),
-                status_lists: revocations.map(StatusLists::from),
-            }))
-        }
+pub(super) async fn readyz(
+    verifier: Data<Verifier>,
+    store: Data<Store>,
+    min_free: Data<MinFree>,
+) -> HttpResponse {
+    let mut reasons = Vec::new();
+    let known = match verifier.readiness() {
+        Readiness::Ready { keys_age_secs, revocations } => Some((keys_age_secs, revocations)),
         Readiness::NotReady { reason } => {
             log::debug!("not ready: {reason}");
             let detail = "There are no usable keys to verify tokens with; the log says why.";
-            Err(Problem::unavailable("keys_unavailable", detail, KEYS_RETRY))
+            reasons.push(Reason { name: "keys_unavailable", detail: detail.to_owned() });
+            None
         }
+    };
+    reasons.extend(ailments(store.health(PATIENCE).await, min_free.0));
+    match (known, reasons.first().cloned()) {
+        (Some((keys_age_seconds, revocations)), None) => {
+            HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(Ready {
+                status: "ready",
+                keys_age_seconds,
+                clock_skew_seconds: verifier.clock_skew().filter(|skew| skew.unsigned_abs() >= NOTICED),
+                status_lists: revocations.map(StatusLists::from),
+            })
+        }
+        (_, first) => not_ready(first, reasons),
     }
+}
+
+/// What is wrong with the database. The details are for anyone who asks: the log has the database's own words.
+fn ailments(health: Health, min_free: u64) -> Vec<Reason> {
+    let mut found = Vec::new();
+    if health.unreadable {
+        let detail = "The database does not answer, or not in time; the log says why.";
+        found.push(Reason { name: "store_unavailable", detail: detail.to_owned() });
+    }
+    if health.unwritable {
+        let detail = "The database takes no writes; the log says why.";
+        found.push(Reason { name: "writes_failing", detail: detail.to_owned() });
+    }
+    if let Some(free) = health.free_bytes.filter(|free| *free < min_free) {
+        let detail =
+            format!("The disk of the database has {free} bytes left, and storage.min_free is {min_free}.");
+        found.push(Reason { name: "disk_full", detail });
+    }
+    found
+}
+
+fn not_ready(first: Option<Reason>, reasons: Vec<Reason>) -> HttpResponse {
+    let status = StatusCode::SERVICE_UNAVAILABLE;
+    let title = status.canonical_reason().unwrap_or_default();
+    let (code, detail) = first.map_or(("not_ready", String::new()), |first| (first.name, first.detail));
+    HttpResponse::build(status)
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .insert_header((RETRY_AFTER, RETRY))
+        .insert_header((CONTENT_TYPE, "application/problem+json"))
+        .json(NotReady { r#type: "about:blank", title, status: status.as_u16(), detail, code, reasons })
 }

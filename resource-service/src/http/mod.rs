@@ -12,6 +12,8 @@ mod protected;
 mod records;
 mod text;
 
+pub(crate) use health::MinFree;
+
 use actix_web::web::{ServiceConfig, scope, to};
 use service_kit::routes::{nowhere, path};
 use shared_claims::{Verifier, actix::PrivateAnswers, http::ResourceMetadata};

@@ -1,10 +1,12 @@
 //! What is kept: an SQLite database of this service's own, one file for each table. Nothing here knows HTTP or tokens.
 
 pub(crate) mod comments;
+mod probe;
 pub(crate) mod records;
 mod schema;
 
-use std::sync::Arc;
+use std::path::Path;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection as _;
@@ -12,10 +14,13 @@ use diesel::r2d2::{ConnectionManager, CustomizeConnection, Pool, PoolError};
 use diesel::result::Error;
 use diesel::{Connection as _, QueryResult, SqliteConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
-use tokio::sync::{AcquireError, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::task::JoinError;
 use tokio::time::error::Elapsed;
 use uuid::Uuid;
+
+pub(crate) use self::probe::Health;
+use self::probe::Probe;
 
 /// Between two tries to set up a connection.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -38,13 +43,17 @@ pub enum StoreError {
     #[error("a query panicked: {0}")]
     Panic(#[from] JoinError),
     #[error("it is shutting down")]
-    Closed(#[from] AcquireError),
+    Closed,
 }
 
-/// The database.
-#[derive(Debug)]
+type Connections = Pool<ConnectionManager<SqliteConnection>>;
+
+/// The database. Clones share its connections.
+#[derive(Debug, Clone)]
 pub(crate) struct Store {
-    pool: Pool<ConnectionManager<SqliteConnection>>,
+    /// `None` when it was closed.
+    pool: Arc<RwLock<Option<Connections>>>,
+    probe: Probe,
     readers: Arc<Semaphore>,
     /// SQLite takes one writer at a time. They wait here, in order, and not in SQLite, where late ones starve.
     writer: Arc<Semaphore>,
@@ -67,7 +76,29 @@ impl Store {
             .connection_customizer(Box::new(pragmas))
             .build(ConnectionManager::new(path))?;
         let readers = Arc::new(Semaphore::new(pool_size as usize));
-        Ok(Self { pool, readers, writer: Arc::new(Semaphore::new(1)), timeout })
+        Ok(Self {
+            pool: Arc::new(RwLock::new(Some(pool))),
+            probe: Probe::of(Path::new(path)),
+            readers,
+            writer: Arc::new(Semaphore::new(1)),
+            timeout,
+        })
+    }
+
+    /// Finds out how the database is, within `patience`, at most once a second.
+    pub(crate) async fn health(&self, patience: Duration) -> Health {
+        self.probe.look(self, patience).await
+    }
+
+    /// Writes SQLite's write-ahead log into the file and closes the database: unless another process has it open, the log is
+    /// deleted.
+    pub(crate) async fn close(&self) {
+        let emptied = self.write(|db| db.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)")).await;
+        if let Err(error) = emptied {
+            log::warn!("the write-ahead log was not written into the database: {error}");
+        }
+        let pool = self.pool.write().unwrap_or_else(PoisonError::into_inner).take();
+        let _ = tokio::task::spawn_blocking(move || drop(pool)).await; // an error means that the runtime ends
     }
 
     /// Runs queries that only read.
@@ -97,9 +128,10 @@ impl Store {
         permits: &Arc<Semaphore>,
         job: impl FnOnce(&mut SqliteConnection) -> QueryResult<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let (pool, permits) = (self.pool.clone(), Arc::clone(permits));
+        let pool = self.pool.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let (pool, permits) = (pool.ok_or(StoreError::Closed)?, Arc::clone(permits));
         let work = async move {
-            let permit = permits.acquire_owned().await?;
+            let permit = permits.acquire_owned().await.map_err(|_| StoreError::Closed)?;
             // The permit goes with the job, which runs to its end also when nobody waits for it any more.
             let run = move || {
                 let _permit = permit;

@@ -18,3 +18,10 @@ diesel::table! {
         created_at -> BigInt,
     }
 }
+
+diesel::table! {
+    probes (id) {
+        id -> BigInt,
+        tries -> BigInt,
+    }
+}

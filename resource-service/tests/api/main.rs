@@ -18,6 +18,7 @@ mod rights;
 mod snapshot;
 mod sources;
 mod start;
+mod storage;
 mod support;
 mod tokens;
 mod whole_path;

@@ -223,7 +223,7 @@ impl Writer {
                 Err(error) => {
                     // Of processes that begin their chains at the same moment, one gets the number.
                     let race = matches!(error, StoreError::Conflict(_));
-                    if !complained && !race {
+                    if !complained && !race && !error.is_reported() {
                         log::warn!("{} audit events wait for the database: {error}", rows.len());
                     }
                     complained |= !race;
@@ -267,7 +267,9 @@ impl Writer {
         loop {
             match self.look().await {
                 Ok(moved) => return moved,
-                Err(error) if !complained => log::warn!("the audit trail waits for the database: {error}"),
+                Err(error) if !complained && !error.is_reported() => {
+                    log::warn!("the audit trail waits for the database: {error}")
+                }
                 Err(_) => {}
             }
             complained = true;

@@ -93,6 +93,14 @@ pub enum KeyringError {
     Store(#[from] StoreError),
 }
 
+impl KeyringError {
+    /// Whether it is the store's, which has reported it itself.
+    #[must_use]
+    pub fn is_reported(&self) -> bool {
+        matches!(self, Self::Store(error) if error.is_reported())
+    }
+}
+
 /// The key set as it is published (RFC 7517 section 5).
 #[derive(Debug, Clone)]
 pub struct PublishedKeys {

@@ -234,7 +234,7 @@ impl Issuer {
             return;
         }
         let failed = self.keyring.follow(&self.store, issuance, over).await.inspect_err(|error| {
-            if !self.lists.keys_fail.load(Ordering::Relaxed) {
+            if !error.is_reported() && !self.lists.keys_fail.load(Ordering::Relaxed) {
                 log::error!("the keys that other processes made could not be taken over: {error}");
             }
         });

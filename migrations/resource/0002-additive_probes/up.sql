@@ -1,0 +1,6 @@
+-- One row that `/readyz` of resource-service counts up, to see whether the database takes writes.
+CREATE TABLE probes (
+    id BIGINT NOT NULL PRIMARY KEY,
+    tries BIGINT NOT NULL
+);
+INSERT INTO probes (id, tries) VALUES (1, 0);
