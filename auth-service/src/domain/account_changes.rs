@@ -143,7 +143,9 @@ impl Issuer {
             self.policy.passwords.names(current.expose_secret(), &user.username, user.email.as_deref());
         self.demand_password(EventKind::AccountChanged, &caller.user, current, device).await?;
         if names_it {
-            let message = "The password is more than a name or an address.".to_owned();
+            let message = "Your password is little more than this name or address, and attackers know those. Choose another \
+                           name, or change the password first."
+                .to_owned();
             return Err(ChangeError::Invalid(vec![Invalid {
                 field: "username",
                 code: "not_allowed",

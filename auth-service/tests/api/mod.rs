@@ -50,6 +50,7 @@ mod siblings;
 mod stand_in;
 mod status_lists;
 mod store;
+mod strict_clients;
 mod support;
 mod timing;
 mod tokens;
