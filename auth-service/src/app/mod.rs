@@ -134,6 +134,7 @@ pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError>
     rules::report_places(settings, limits);
     let app = App::listen(endpoint, routes).map_err(|error| StartError::Listen(settings.listen, error))?;
     warn_about(settings);
+    ending.warn_about_token_sizes();
     warn_about_files(settings);
     log::info!("issues tokens as {}", settings.issuer);
     if !behind {
@@ -198,7 +199,7 @@ async fn assemble(settings: &Settings, clock: Clock) -> Result<Issuer, StartErro
     store.inspect(move |db| inspecting.inspect(db));
     let clock = database_clock(&store, clock).await?;
     let scheme = rules::scheme(settings)?;
-    let policy = rules::policy(settings, &scheme);
+    let policy = Arc::new(rules::policy(settings, &scheme));
     let accepted = accepted(&policy)?;
     let secret = settings.tokens.shared_secret.as_ref();
     let judge = Judge::new(accepted.clone(), clock.clock(), secret)?;

@@ -83,6 +83,6 @@ pub(super) async fn password(
     delivery: Delivery,
     Strict(PasswordBody { current, new }): Strict<PasswordBody>,
 ) -> Result<HttpResponse, Problem> {
-    let changed = issuer.change_password(&caller, current, new, device).await;
+    let changed = issuer.change_password(&caller, current, new, (device, delivery.transport())).await;
     Ok(delivery.hand_over(&changed.map_err(IntoProblem::into_problem)?))
 }

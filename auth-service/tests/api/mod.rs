@@ -53,6 +53,7 @@ mod store;
 mod strict_clients;
 mod support;
 mod timing;
+mod token_size;
 mod tokens;
 mod tricks;
 mod unwritten;
