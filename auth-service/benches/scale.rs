@@ -24,6 +24,7 @@ use auth_service::domain::keyring::RefreshToken;
 use auth_service::domain::login::LoginRequest;
 use auth_service::domain::refresh::RefreshRequest;
 use auth_service::domain::sessions::Device;
+use auth_service::domain::token_size::Transport;
 use auth_service::domain::users::UserQuery;
 use auth_service::settings::Settings;
 use auth_service::store::users::Login;
@@ -112,6 +113,7 @@ impl Filled {
                     password: PASSWORD.to_owned().into(),
                     resource: Vec::new(),
                     carried: Carried::default(),
+                    transport: Transport::Body,
                 };
                 self.issuer.login(request, Device::default()).await.unwrap();
             }
@@ -119,8 +121,13 @@ impl Filled {
                 let token =
                     RefreshToken { session_id: id(2 * number), generation: i64::try_from(round).unwrap() };
                 let refresh_token = self.issuer.keyring.encode_refresh_token(&token, 0).unwrap().into();
-                let request =
-                    RefreshRequest { refresh_token, csrf_token: None, scope: None, resource: Vec::new() };
+                let request = RefreshRequest {
+                    refresh_token,
+                    csrf_token: None,
+                    scope: None,
+                    resource: Vec::new(),
+                    transport: Transport::Body,
+                };
                 self.issuer.refresh(request, Device::default()).await.unwrap();
             }
             "list: first part" => drop(self.issuer.list_users(list("", "")).await.unwrap()),

@@ -18,6 +18,12 @@ pub(crate) struct Kind {
     longest: usize,
 }
 
+/// The longest access token that a verifier accepts, in bytes. Longer ones are refused unread, by every verifier, so an issuer
+/// has to refuse the request instead of making one.
+pub const MAX_ACCESS_TOKEN_BYTES: usize = 8 * 1024;
+/// The same for a signed status list.
+pub const MAX_STATUS_LIST_BYTES: usize = 2 * 1024 * 1024;
+
 impl Kind {
     /// The longest text of this kind that is read, in bytes.
     pub(crate) fn longest(&self) -> usize {
@@ -32,11 +38,11 @@ impl Kind {
 
 /// RFC 9068 section 4.
 pub(crate) const ACCESS_TOKEN: Kind =
-    Kind { typ: "at+jwt", media_type: "application/at+jwt", longest: 8 * 1024 };
+    Kind { typ: "at+jwt", media_type: "application/at+jwt", longest: MAX_ACCESS_TOKEN_BYTES };
 /// Draft-ietf-oauth-status-list section 5.1.
 #[cfg(feature = "remote")]
 pub(crate) const STATUS_LIST: Kind =
-    Kind { typ: "statuslist+jwt", media_type: "application/statuslist+jwt", longest: 2 * 1024 * 1024 };
+    Kind { typ: "statuslist+jwt", media_type: "application/statuslist+jwt", longest: MAX_STATUS_LIST_BYTES };
 
 /// A key id is looked up in a map; nobody needs a longer one, in bytes.
 pub(crate) const MAX_KID: usize = 256;

@@ -26,6 +26,7 @@ use crate::{
 pub use crate::{
     algorithm::Algorithm,
     clock::{Clock, ManualClock},
+    jws::{MAX_ACCESS_TOKEN_BYTES, MAX_STATUS_LIST_BYTES},
     keys::KeySet,
     observer::Observer,
     readiness::{Polling, Readiness, Revocations},

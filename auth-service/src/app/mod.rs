@@ -151,6 +151,7 @@ pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError>
         App::listen(endpoint, routes).map_err(|error| StartError::Listen(settings.listen.clone(), error))?;
     warn_about(settings);
     warn_about_address(settings, app.address.port());
+    ending.warn_about_token_sizes();
     warn_about_files(settings);
     log::info!("issues tokens as {}", settings.issuer);
     if !behind {
@@ -226,7 +227,7 @@ async fn assemble(settings: &Settings, clock: Clock, makes: Makes) -> Result<Iss
     let clock = database_clock(&store, clock).await?;
     let presence = opening::take_part(settings, &store, serves, is_whole, clock.now()).await?;
     let scheme = rules::scheme(settings)?;
-    let policy = rules::policy(settings, &scheme);
+    let policy = Arc::new(rules::policy(settings, &scheme));
     let accepted = accepted(&policy)?;
     let secret = settings.tokens.shared_secret.as_ref();
     let judge = Judge::new(accepted.clone(), clock.clock(), secret)?;

@@ -74,6 +74,12 @@ async fn act(issuer: &Issuer, command: ClientCommand) -> Result<(), String> {
         ClientCommand::Create { name, scopes, audience } => {
             let new = NewClient { name, scopes, audience };
             let (client, secret) = issuer.create_client(new).await.map_err(|error| failed(&error))?;
+            if let Some(too_large) = issuer.client_size_warning(&client) {
+                eprintln!(
+                    "auth-service: {} gets no token for all its scopes and audiences: {too_large}. It has to ask for less.",
+                    client_id(&client.name)
+                );
+            }
             print_credentials(&client.name, secret.expose_secret());
         }
         ClientCommand::List => {

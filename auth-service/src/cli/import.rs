@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 use clap::{Args, ValueEnum};
 use tokio::sync::mpsc;
 
-use super::user::warn_about_unknown_roles;
+use super::user::{warn_about_refused_logins, warn_about_unknown_roles};
 use crate::domain::Issuer;
 use crate::domain::import::formats::{self, Format, ReadError};
 use crate::domain::import::{BATCH, Outcome, Read, Rehearsal, Report};
+use crate::domain::token_size::TokenTooLarge;
 use crate::settings::Settings;
 
 /// Batches that are read ahead.
@@ -129,11 +130,13 @@ async fn store(
         let new: Vec<String> = named.filter(|role| !roles.contains(*role)).cloned().collect();
         warn_about_unknown_roles(issuer, new.iter().collect::<BTreeSet<_>>());
         roles.extend(new);
+        let warnings: Vec<_> = accounts.iter().map(|account| issuer.import_warning(account)).collect();
         match issuer.import_with(accounts, rehearsal.as_mut(), allow_resting).await {
             Ok(outcomes) => {
-                for (place, outcome) in places.iter().zip(&outcomes) {
+                for ((place, outcome), warning) in places.iter().zip(&outcomes).zip(warnings) {
                     report.count(outcome);
                     complain(*place, outcome);
+                    warn(*place, outcome, warning);
                 }
             }
             Err(error) => return (report, Some(error.to_string())),
@@ -151,6 +154,13 @@ fn complain(place: u64, outcome: &Outcome) {
     let Outcome::Refused(mistakes) = outcome else { return };
     for mistake in mistakes {
         eprintln!("{place}: {}: {}", mistake.field, mistake.message);
+    }
+}
+
+/// An account that is there now and cannot log in.
+fn warn(place: u64, outcome: &Outcome, warning: Option<TokenTooLarge>) {
+    if let (Outcome::Created(_), Some(too_large)) = (outcome, warning) {
+        warn_about_refused_logins(&format!("{place}: the account"), &too_large);
     }
 }
 

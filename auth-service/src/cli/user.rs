@@ -12,6 +12,7 @@ use crate::domain::Issuer;
 use crate::domain::accounts::{ByOperator, RegisterError, Registration};
 use crate::domain::operators::{AccountRef, ChangedHands, NamedAccount, OperatorError};
 use crate::domain::rights::is_role_name;
+use crate::domain::token_size::TokenTooLarge;
 use crate::settings::Settings;
 use crate::store::users::User;
 
@@ -126,6 +127,7 @@ async fn act(issuer: &Issuer, command: UserCommand) -> Result<(), String> {
             let by = ByOperator { email_verified, allow_resting };
             let made = issuer.create_account_with(registration, by).await;
             let user = made.map_err(|error| explain(&error))?;
+            warn_about_size(issuer, &user);
             println!("created {} ({}), roles: {}", user.username, user.id, shown(&user));
         }
         UserCommand::Disable { account } => set_disabled(issuer, &account, true).await?,
@@ -134,6 +136,7 @@ async fn act(issuer: &Issuer, command: UserCommand) -> Result<(), String> {
             warn_about_unknown_roles(issuer, &add);
             let changed = issuer.change_roles(&account, add, remove).await;
             let named = changed.map_err(|error| advise(&error, "--id"))?.ok_or_else(|| account.nobody())?;
+            warn_about_size(issuer, &named.user);
             println!("{}", introduction(&named));
             println!("{} has roles: {}", named.user.username, shown(&named.user));
         }
@@ -196,6 +199,20 @@ pub(super) fn warn_about_unknown_roles<'a>(issuer: &Issuer, roles: impl IntoIter
     for role in roles.into_iter().filter(|role| !issuer.policy.roles.knows(role)) {
         eprintln!("auth-service: the settings give the role {role:?} no scopes; is it spelled right?");
     }
+}
+
+fn warn_about_size(issuer: &Issuer, user: &User) {
+    if let Some(too_large) = issuer.size_warning(user) {
+        warn_about_refused_logins(&user.username, &too_large);
+    }
+}
+
+/// Says that an account cannot log in, or not with cookies.
+pub(super) fn warn_about_refused_logins(username: &str, too_large: &TokenTooLarge) {
+    let refused = too_large.scope_of_refusal();
+    eprintln!(
+        "auth-service: {username} cannot log in{refused}: {too_large}. Give fewer roles, or roles with fewer scopes."
+    );
 }
 
 fn explain(error: &RegisterError) -> String {

@@ -4,7 +4,8 @@ use shared_claims::{AccessToken, claims::Claims, error::Refusal};
 
 use super::clients::client_id;
 use super::keyring::KeyringError;
-use super::{Issuer, random, seconds};
+use super::token_size::{TokenTooLarge, Transport};
+use super::{Issuer, Policy, random, seconds, token_size};
 use crate::store::clients::Client;
 use crate::store::sessions::Session;
 use crate::store::users::User;
@@ -12,20 +13,20 @@ use crate::store::users::User;
 /// The client of those who log in with a password of their own.
 pub const FIRST_PARTY: &str = "first-party";
 
-impl Issuer {
-    /// Signs a token for a session, with the rights that the user has now.
-    pub(super) fn mint(
+impl Policy {
+    /// What stands in a token for a session, with the rights that the user has now.
+    pub(super) fn claims_for(
         &self,
         session: &Session,
         user: &User,
         audience: Vec<String>,
         scope: String,
-    ) -> Result<String, KeyringError> {
-        let now = self.now();
-        let shown = user.email_verified || self.policy.names.unverified_email;
+        now: i64,
+    ) -> Claims {
+        let shown = user.email_verified || self.names.unverified_email;
         let email = user.email.clone().filter(|_| shown);
-        let claims = Claims {
-            iss: self.policy.issuer.clone(),
+        Claims {
+            iss: self.issuer.clone(),
             sub: user.id.clone(),
             aud: audience,
             exp: numeric_date(now.saturating_add(self.access_ttl(session, now))),
@@ -41,29 +42,23 @@ impl Issuer {
             email_verified: email.as_ref().map(|_| user.email_verified),
             email,
             status: session.number.map(|number| self.status_of(number)),
-        };
-        self.keyring.sign(&claims, now)
+        }
     }
 
-    /// For how many seconds an access token of this session lives: never for longer than the session.
-    pub(super) fn access_ttl(&self, session: &Session, now: i64) -> i64 {
-        seconds(self.policy.access_ttl).min(session.expires_at.saturating_sub(now))
-    }
-
-    /// Signs a token of a client's own (RFC 9068 section 2.2: `sub` is the client).
-    pub(super) fn mint_for_client(
+    /// What stands in a token of a client's own (RFC 9068 section 2.2: `sub` is the client).
+    pub(super) fn client_claims(
         &self,
         client: &Client,
         audience: Vec<String>,
         scope: String,
-    ) -> Result<String, KeyringError> {
-        let now = self.now();
+        now: i64,
+    ) -> Claims {
         let client_id = client_id(&client.name);
-        let claims = Claims {
-            iss: self.policy.issuer.clone(),
+        Claims {
+            iss: self.issuer.clone(),
             sub: client_id.clone(),
             aud: audience,
-            exp: numeric_date(now.saturating_add(seconds(self.policy.access_ttl))),
+            exp: numeric_date(now.saturating_add(seconds(self.access_ttl))),
             iat: numeric_date(now),
             nbf: Some(numeric_date(now)),
             jti: random::id(),
@@ -76,8 +71,44 @@ impl Issuer {
             email: None,
             email_verified: None,
             status: client.number.map(|number| self.status_of(number)),
-        };
-        self.keyring.sign(&claims, now)
+        }
+    }
+
+    /// For how many seconds an access token of this session lives: never for longer than the session.
+    fn access_ttl(&self, session: &Session, now: i64) -> i64 {
+        seconds(self.access_ttl).min(session.expires_at.saturating_sub(now))
+    }
+}
+
+impl Issuer {
+    /// Signs a token for a session. Its size has been [checked](token_size::check).
+    pub(super) fn mint(
+        &self,
+        session: &Session,
+        user: &User,
+        audience: Vec<String>,
+        scope: String,
+    ) -> Result<String, KeyringError> {
+        let now = self.now();
+        self.keyring.sign(&self.policy.claims_for(session, user, audience, scope, now), now)
+    }
+
+    /// Refuses a session whose token would be too long.
+    pub(super) fn check_token_size(
+        &self,
+        session: &Session,
+        user: &User,
+        audience: &[String],
+        transport: Transport,
+    ) -> Result<(), TokenTooLarge> {
+        let scope = self.policy.roles.scope(user.roles());
+        let claims = self.policy.claims_for(session, user, audience.to_vec(), scope, self.now());
+        token_size::check(&claims, self.keyring.frame_bytes(), transport)
+    }
+
+    /// For how many seconds an access token of this session lives: never for longer than the session.
+    pub(super) fn access_ttl(&self, session: &Session, now: i64) -> i64 {
+        self.policy.access_ttl(session, now)
     }
 
     /// As [`verify`](Self::verify), but the token need not be fresh: for ending what it belongs to.

@@ -11,6 +11,7 @@ use super::names::{Rest, Wanted};
 use super::passwords::{Against, Arrival, HashingError};
 use super::sessions::{Caller, Device, Grant, NO_SESSION};
 use super::source::Source;
+use super::token_size::{TokenTooLarge, Transport};
 use super::{Invalid, Issuer, revocation};
 use crate::store::users::{self, User};
 use crate::store::{Connection, StoreError, Unique, sessions};
@@ -39,6 +40,9 @@ pub enum ChangeError {
     /// The new password could not be hashed.
     #[error(transparent)]
     Hashing(#[from] HashingError),
+    /// The token of the new session would be too long.
+    #[error(transparent)]
+    TokenTooLarge(#[from] TokenTooLarge),
     /// The store failed.
     #[error(transparent)]
     Store(StoreError),
@@ -75,7 +79,7 @@ impl Issuer {
         caller: &Caller,
         current: SecretString,
         new: SecretString,
-        device: Device,
+        (device, transport): (Device, Transport),
     ) -> Result<Grant, ChangeError> {
         let user = &caller.user;
         let rules = self.policy.passwords.check(new.expose_secret(), &user.username, user.email.as_deref());
@@ -86,6 +90,12 @@ impl Issuer {
             caller.session.audience.split_ascii_whitespace().map(str::to_owned).collect();
         let mut session = self.new_session(user, &audience, device);
         session.number = self.take_number().await?;
+        if let Err(too_large) = self.check_token_size(&session, user, &audience, transport) {
+            if let Some(number) = session.number {
+                self.lists.numbers.give_back(number);
+            }
+            return Err(too_large.into());
+        }
         let (row, auth_version, until) = (session.clone(), user.auth_version, self.revoked_until());
         let change = move |db: &mut Connection| {
             if !users::set_password(db, &row.user_id, auth_version, &hash)? {
@@ -143,7 +153,9 @@ impl Issuer {
             self.policy.passwords.names(current.expose_secret(), &user.username, user.email.as_deref());
         self.demand_password(EventKind::AccountChanged, &caller.user, current, device).await?;
         if names_it {
-            let message = "The password is more than a name or an address.".to_owned();
+            let message = "Your password is little more than this name or address, and attackers know those. Choose another \
+                           name, or change the password first."
+                .to_owned();
             return Err(ChangeError::Invalid(vec![Invalid {
                 field: "username",
                 code: "not_allowed",

@@ -12,7 +12,8 @@ use super::keyring::KeyringError;
 use super::rate::TooMany;
 use super::refresh::narrowed;
 use super::sessions::Grant;
-use super::{Issuer, random, revocation, seconds};
+use super::token_size::{TokenTooLarge, Transport};
+use super::{Issuer, random, revocation, seconds, token_size};
 use crate::store::clients::{self, Client};
 use crate::store::{Connection, StoreError};
 
@@ -59,6 +60,9 @@ pub enum ClientGrantError {
     /// More than it may have.
     #[error("the scope is more than the client may have")]
     InvalidScope,
+    /// The token would be too long.
+    #[error(transparent)]
+    TokenTooLarge(#[from] TokenTooLarge),
     /// An audience that it may not address.
     #[error("the resource is not one that the client may address")]
     InvalidTarget,
@@ -245,7 +249,10 @@ impl Issuer {
         let scope = narrowed(&client.scopes, &asked).ok_or(ClientGrantError::InvalidScope)?.join(" ");
         let audience = narrowed(&client.audience, resource).ok_or(ClientGrantError::InvalidTarget)?;
         let client = self.numbered_client(client).await?;
-        let access_token = self.mint_for_client(&client, audience, scope.clone())?;
+        let now = self.now();
+        let claims = self.policy.client_claims(&client, audience, scope.clone(), now);
+        token_size::check(&claims, self.keyring.frame_bytes(), Transport::Body)?;
+        let access_token = self.keyring.sign(&claims, now)?;
         self.record(Event::of(EventKind::ClientTokenGranted).to(client_id(&client.name))).await;
         Ok(Grant { access_token, expires_in: seconds(self.policy.access_ttl), refresh: None, scope })
     }

@@ -7,39 +7,17 @@ use shared_claims::{AccessToken, claims::Claims};
 use super::Issuer;
 use super::audit::EventKind;
 use super::clients::{client_id, name_of};
-use super::keyring::RefreshToken;
 use super::revocation::LIST_SIZE;
 use crate::store::StoreError;
 use crate::store::clients::{self, Client};
 use crate::store::sessions::{self, Session};
 use crate::store::users::User;
 
-/// An active token.
-#[derive(Debug)]
-pub enum Introspection {
-    /// An access token: what stands in it.
-    Access(Box<Claims>),
-    /// A refresh token that would be taken now.
-    Refresh {
-        /// The user's id.
-        sub: String,
-        /// The user's name.
-        username: String,
-        /// Of the access tokens that it gives.
-        aud: Vec<String>,
-        /// Of the access tokens that it gives, separated by spaces.
-        scope: String,
-        /// The session.
-        sid: String,
-        /// When it was made, in unix seconds.
-        iat: i64,
-        /// When the session ends unless it is refreshed, in unix seconds.
-        exp: i64,
-    },
-}
-
 impl Issuer {
-    /// What a token says, if it is active and meant for an audience of the client's; `None` says nothing about why.
+    /// The claims of an access token, if it is active and meant for an audience of the client's; `None` says nothing about why.
+    ///
+    /// A refresh token is never active: it belongs to a first-party session, and no client that can authenticate owns one.
+    /// A resource server that saw `active: true` would take it for an access token (RFC 7662 section 4).
     ///
     /// # Errors
     /// The store's.
@@ -47,23 +25,13 @@ impl Issuer {
         &self,
         client: &Client,
         token: &SecretString,
-    ) -> Result<Option<Introspection>, StoreError> {
-        let concerns = |audience: &[String]| {
-            client.audience.split(' ').any(|own| audience.iter().any(|audience| audience == own))
-        };
-        if let Some(token) = self.keyring.decode_refresh_token(token.expose_secret()) {
-            let active = self.active_refresh_token(&token).await?;
-            let described = active.map(|(session, user)| self.describe_refresh_token(session, &user));
-            return Ok(described.filter(|found| match found {
-                Introspection::Refresh { aud, .. } => concerns(aud),
-                Introspection::Access(_) => false,
-            }));
-        }
+    ) -> Result<Option<Claims>, StoreError> {
         let Ok(token) = self.verify(token.expose_secret()) else { return Ok(None) };
-        if !concerns(&token.aud) || !self.is_active(&token).await? {
+        let own = |audience: &String| client.audience.split(' ').any(|own| own == audience);
+        if !token.aud.iter().any(own) || !self.is_active(&token).await? {
             return Ok(None);
         }
-        Ok(Some(Introspection::Access(Box::new(Claims { status: None, ..Claims::clone(&token) }))))
+        Ok(Some(Claims { status: None, ..Claims::clone(&token) }))
     }
 
     /// Takes back a token (RFC 7009): ends the session that it belongs to, or all tokens of a client when it is a client's
@@ -114,28 +82,7 @@ impl Issuer {
         })
     }
 
-    async fn active_refresh_token(
-        &self,
-        token: &RefreshToken,
-    ) -> Result<Option<(Session, User)>, StoreError> {
-        let (session_id, generation) = (token.session_id.clone(), token.generation);
-        let found = self.store.read(move |db| sessions::with_user(db, &session_id)).await?;
-        Ok(found.filter(|(session, user)| session.generation == generation && self.goes_on(session, user)))
-    }
-
     fn goes_on(&self, session: &Session, user: &User) -> bool {
         session.is_alive(self.now()) && !user.disabled
-    }
-
-    fn describe_refresh_token(&self, session: Session, user: &User) -> Introspection {
-        Introspection::Refresh {
-            sub: user.id.clone(),
-            username: user.username.clone(),
-            aud: session.audience.split(' ').map(str::to_owned).collect(),
-            scope: self.policy.roles.scope(user.roles()),
-            sid: session.id,
-            iat: session.rotated_at,
-            exp: session.expires_at,
-        }
     }
 }

@@ -10,11 +10,13 @@ use super::audit::{Event, EventKind, Origin, Reason};
 use super::csrf::Carried;
 use super::guessing::{Attempt, Budget, Checked, GuessError, Renewal, Target};
 use super::keyring::KeyringError;
+use super::login_line::LoginLine;
 use super::passwords::{Against, Arrival, Class, HashingError};
 use super::rights::ADMIN;
 use super::sessions::{Device, Grant};
 use super::source::Source;
 use super::stand_in::StandIn;
+use super::token_size::{TokenTooLarge, Transport};
 use super::{Issuer, Moment, random, revocation, seconds};
 use crate::store::sessions::{self, Session};
 use crate::store::users::{self, Login, User};
@@ -31,6 +33,8 @@ pub struct LoginRequest {
     pub resource: Vec<String>,
     /// What the browser has until then, which ends: a session that somebody else planted is never gone on with.
     pub carried: Carried,
+    /// How the tokens are handed over.
+    pub transport: Transport,
 }
 
 /// Why there is no session.
@@ -42,6 +46,9 @@ pub enum LoginError {
     /// An audience was asked for that this issuer does not serve, or that the account may not have beside others.
     #[error("unknown resource")]
     InvalidTarget,
+    /// The account's token would be too long.
+    #[error(transparent)]
+    TokenTooLarge(#[from] TokenTooLarge),
     /// The password was not looked at.
     #[error(transparent)]
     Guess(#[from] GuessError),
@@ -51,6 +58,19 @@ pub enum LoginError {
     /// The token could not be signed.
     #[error(transparent)]
     Keyring(#[from] KeyringError),
+}
+
+impl LoginError {
+    /// Why, for the log, where the audit trail says nothing more exact.
+    pub(super) fn log_reason(&self) -> &'static str {
+        match self {
+            Self::InvalidCredentials(_) => "invalid_credentials",
+            Self::InvalidTarget => Reason::InvalidTarget.as_str(),
+            Self::TokenTooLarge(_) => Reason::TokenTooLarge.as_str(),
+            Self::Guess(error) => error.reason().map_or("unavailable", Reason::as_str),
+            Self::Store(_) | Self::Keyring(_) => "unavailable",
+        }
+    }
 }
 
 impl Issuer {
@@ -63,9 +83,24 @@ impl Issuer {
     /// # Errors
     /// [`LoginError`].
     pub async fn login(&self, request: LoginRequest, device: Device) -> Result<Grant, LoginError> {
-        let LoginRequest { login, password, resource, carried } = request;
+        let mut line = LoginLine::new(&device);
+        let mut reason = None;
+        let outcome = self.log_in(request, device, (&mut line, &mut reason)).await;
+        line.end(&outcome, reason);
+        outcome
+    }
+
+    /// Fills in the line of the log, and the reason that the audit trail has.
+    async fn log_in(
+        &self,
+        request: LoginRequest,
+        device: Device,
+        (line, reason): (&mut LoginLine, &mut Option<Reason>),
+    ) -> Result<Grant, LoginError> {
+        let LoginRequest { login, password, resource, carried, transport } = request;
         let audience = self.audience_for(resource)?;
         if !self.policy.passwords.is_possible(password.expose_secret()) {
+            *reason = Some(Reason::ImpossiblePassword);
             self.record(Event::refused(EventKind::Login, Reason::ImpossiblePassword)).await;
             return Err(LoginError::InvalidCredentials(None));
         }
@@ -89,6 +124,7 @@ impl Issuer {
             Ok((found, StandIn::find(db, number, moment)?))
         };
         let (found, stand_in) = self.store.read(look_up).await?;
+        line.found(found.as_ref());
         let decoy = self.settle_stand_in(stand_in).await;
         // Every name of an account is one target; a name that nobody has is counted in the same way.
         let target = found.as_ref().map_or(Target::Nobody(name), |user| Target::Account(&user.id));
@@ -99,7 +135,8 @@ impl Issuer {
         };
         let attempt = Attempt { target, identifier: name, source: &source };
         let checked = self.check_password(attempt, password, against, Renewal::Offered).await;
-        if let Some(reason) = why_not(&checked, found.as_ref()) {
+        *reason = why_not(&checked, found.as_ref());
+        if let Some(reason) = *reason {
             let refused = Event::refused(EventKind::Login, reason);
             self.record(refused.to_known(found.as_ref().map(|user| user.id.as_str()))).await;
         }
@@ -114,9 +151,35 @@ impl Issuer {
             return Err(LoginError::InvalidTarget);
         }
         let replaced = self.sessions_of(&carried);
-        let session = self.begin_session(&user, (renewed, replaced), &audience, device).await?;
+        let session = self.prepare_session(&user, &audience, device, transport).await?;
+        let begun = self.begin_session(&user, (renewed, replaced), session).await;
+        if let Err(LoginError::InvalidCredentials(_)) = &begun {
+            *reason = Some(Reason::Overtaken);
+        }
+        let session = begun?;
         let scope = self.policy.roles.scope(user.roles());
         Ok(self.grant(&session, &user, audience, scope)?)
+    }
+
+    /// A session that can begin: its token is not too long.
+    async fn prepare_session(
+        &self,
+        user: &User,
+        audience: &[String],
+        device: Device,
+        transport: Transport,
+    ) -> Result<Session, LoginError> {
+        let mut session = self.new_session(user, audience, device);
+        session.number = self.take_number().await?;
+        let checked = self.check_token_size(&session, user, audience, transport);
+        if let Err(too_large) = checked {
+            if let Some(number) = session.number {
+                self.lists.numbers.give_back(number);
+            }
+            self.record(Event::refused(EventKind::Login, Reason::TokenTooLarge).to(&user.id)).await;
+            return Err(too_large.into());
+        }
+        Ok(session)
     }
 
     /// With `renewed`, the password's hash is replaced by that one; the sessions `replaced` end.
@@ -124,11 +187,8 @@ impl Issuer {
         &self,
         user: &User,
         (renewed, replaced): (Option<String>, Vec<String>),
-        audience: &[String],
-        device: Device,
+        session: Session,
     ) -> Result<Session, LoginError> {
-        let mut session = self.new_session(user, audience, device);
-        session.number = self.take_number().await?;
         let (row, auth_version, outdated) = (session.clone(), user.auth_version, user.password_hash.clone());
         let (until, news, user_id) = (self.revoked_until(), !replaced.is_empty(), user.id.clone());
         let begin = move |db: &mut Connection| {

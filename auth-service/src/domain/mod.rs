@@ -17,6 +17,7 @@ pub mod import;
 pub mod introspection;
 pub mod keyring;
 pub mod login;
+mod login_line;
 pub mod marks;
 pub mod names;
 pub mod operators;
@@ -32,6 +33,7 @@ pub mod rights;
 pub mod sessions;
 pub mod source;
 mod stand_in;
+pub mod token_size;
 pub mod upkeep;
 pub mod users;
 
@@ -39,6 +41,7 @@ pub use access_token::FIRST_PARTY;
 pub use address_check::{AddressReport, settle_addresses};
 pub use clock::{DatabaseClock, Moment};
 pub use entity_tag::entity_tag;
+pub use login_line::refused_for_its_page;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -87,7 +90,7 @@ pub struct Issuer {
     /// judges tokens.
     pub verifier: Verifier,
     /// What tokens and sessions are like.
-    pub policy: Policy,
+    pub policy: Arc<Policy>,
 }
 
 /// What the operator decided about tokens, sessions and accounts.

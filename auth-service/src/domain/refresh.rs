@@ -9,9 +9,9 @@ use super::audit::{Event, EventKind, Origin, Reason};
 use super::clock::TOLERANCE;
 use super::keyring::{KeyringError, RefreshToken};
 use super::rate::{RateLimit, TooMany};
-use super::rights::Roles;
 use super::sessions::{Device, Grant};
-use super::{Issuer, Moment, revocation, seconds};
+use super::token_size::{TokenTooLarge, Transport};
+use super::{Issuer, Moment, Policy, revocation, seconds, token_size};
 use crate::store::sessions::{self, Rotation, Session};
 use crate::store::users::User;
 use crate::store::{Connection, StoreError};
@@ -27,6 +27,8 @@ pub struct RefreshRequest {
     pub scope: Option<String>,
     /// A part of the session's audience (RFC 8707 section 2.2), or the issuer alone; none for all of it.
     pub resource: Vec<String>,
+    /// How the tokens are handed over.
+    pub transport: Transport,
 }
 
 /// Why a refresh gives nothing.
@@ -47,6 +49,9 @@ pub enum RefreshError {
     /// An audience that the session does not have.
     #[error("the resource is not one that was granted")]
     InvalidTarget,
+    /// The next access token would be too long. The refresh token is as good as before.
+    #[error(transparent)]
+    TokenTooLarge(#[from] TokenTooLarge),
     /// By the clock the session or the grace period is over, and nothing else is wrong; but the clock is in doubt.
     #[error("the time alone refuses this, and the clock is in doubt")]
     ClockInDoubt,
@@ -158,9 +163,11 @@ struct Use {
     token: RefreshToken,
     scope: Option<String>,
     resource: Vec<String>,
-    issuer: String,
+    policy: Arc<Policy>,
     device: Device,
-    roles: Roles,
+    transport: Transport,
+    /// Bytes of an access token beside its payload.
+    frame: usize,
     /// Seconds.
     grace: i64,
     repeat_elsewhere_is_theft: bool,
@@ -184,7 +191,7 @@ impl Issuer {
     /// # Errors
     /// [`RefreshError`].
     pub async fn refresh(&self, request: RefreshRequest, device: Device) -> Result<Grant, RefreshError> {
-        let RefreshRequest { refresh_token, csrf_token, scope, resource } = request;
+        let RefreshRequest { refresh_token, csrf_token, scope, resource, transport } = request;
         let token = self.keyring.decode_refresh_token(refresh_token.expose_secret());
         let Some(token) = token else {
             // While keys cannot be loaded, what is not known may be good.
@@ -203,9 +210,10 @@ impl Issuer {
             token,
             scope,
             resource,
-            issuer: self.policy.issuer.clone(),
+            policy: Arc::clone(&self.policy),
             device,
-            roles: self.policy.roles.clone(),
+            transport,
+            frame: self.keyring.frame_bytes(),
             grace: seconds(self.policy.refresh_grace),
             repeat_elsewhere_is_theft: self.policy.repeat_elsewhere_is_theft,
             idle: seconds(self.policy.idle_ttl),
@@ -279,6 +287,9 @@ impl Use {
         let last_use = LastUse::of(if rotated { &before } else { &session }, self, rotated);
         let Some((session, user)) = self.numbered(db, session, user)? else { return Ok(Outcome::Refused) };
         let scope = self.scope_for(&user)?;
+        let now = self.moment.now;
+        let claims = self.policy.claims_for(&session, &user, audience.clone(), scope.clone(), now);
+        token_size::check(&claims, self.frame, self.transport)?;
         Ok(Outcome::Granted(Box::new(Granted { session, user, audience, scope, last_use })))
     }
 
@@ -364,12 +375,12 @@ impl Use {
     /// The issuer alone may always be asked for: what a user does about their own account takes a token that no other service
     /// has seen, in whatever session.
     fn audience_for(&self, session: &Session) -> Option<Vec<String>> {
-        let own = !self.resource.is_empty() && self.resource.iter().all(|asked| *asked == self.issuer);
-        if own { Some(vec![self.issuer.clone()]) } else { narrowed(&session.audience, &self.resource) }
+        let own = !self.resource.is_empty() && self.resource.iter().all(|asked| *asked == self.policy.issuer);
+        if own { Some(vec![self.policy.issuer.clone()]) } else { narrowed(&session.audience, &self.resource) }
     }
 
     fn scope_for(&self, user: &User) -> Result<String, RefreshError> {
-        let all = self.roles.scope(user.roles());
+        let all = self.policy.roles.scope(user.roles());
         let Some(asked) = &self.scope else { return Ok(all) };
         let asked: Vec<String> = asked.split_ascii_whitespace().map(str::to_owned).collect();
         Ok(narrowed(&all, &asked).ok_or(RefreshError::InvalidScope)?.join(" "))

@@ -86,6 +86,6 @@ pub(super) async fn password(
     cookies: Data<CookieMode>,
     Strict(PasswordBody { current, new }): Strict<PasswordBody>,
 ) -> Result<HttpResponse, Problem> {
-    let changed = issuer.change_password(&caller, current, new, device).await;
+    let changed = issuer.change_password(&caller, current, new, (device, delivery.transport())).await;
     Ok(delivery.hand_over(&changed.map_err(IntoProblem::into_problem)?, &cookies))
 }

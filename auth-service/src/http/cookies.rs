@@ -17,8 +17,9 @@ use url::Url;
 use super::caller::bearer_token;
 use crate::domain::csrf::Carried;
 use crate::domain::sessions::Grant;
+use crate::domain::token_size::ACCESS_COOKIE;
 
-const ACCESS: &str = "__Host-access";
+const ACCESS: &str = ACCESS_COOKIE;
 const REFRESH: &str = "__Secure-refresh";
 const CSRF: &str = "__Host-csrf";
 /// Where pages of other origins, which cannot read the cookie, find its value.

@@ -12,6 +12,7 @@ use shared_claims::error::Cause;
 use super::cookies::{self, CookieMode};
 use crate::domain::csrf::Carried;
 use crate::domain::sessions::Grant;
+use crate::domain::token_size::Transport;
 
 /// Where the tokens of an answer stand. As a parameter of a handler: where the access token of the request stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +53,14 @@ impl Delivery {
         match self {
             Self::Body => Ok(Carried::default()),
             Self::Cookies => cookies.carried(req),
+        }
+    }
+
+    /// For the size of what is handed over.
+    pub(super) fn transport(self) -> Transport {
+        match self {
+            Self::Body => Transport::Body,
+            Self::Cookies => Transport::Cookie,
         }
     }
 

@@ -31,8 +31,10 @@ struct Document {
     issuer: String,
     token_endpoint: String,
     jwks_uri: String,
+    // RFC 8414 section 3.2: a claim with zero elements is left out.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     scopes_supported: BTreeSet<String>,
-    response_types_supported: [&'static str; 0],
+    response_types_supported: [&'static str; 1],
     grant_types_supported: [&'static str; 2],
     token_endpoint_auth_methods_supported: [&'static str; 3],
     revocation_endpoint: String,
@@ -57,7 +59,8 @@ impl Metadata {
             token_endpoint: at("/token"),
             jwks_uri: at("/.well-known/jwks.json"),
             scopes_supported: policy.roles.0.values().flatten().cloned().collect(),
-            response_types_supported: [],
+            // Required, and never empty for strict readers. There is no authorization endpoint.
+            response_types_supported: ["none"],
             grant_types_supported: ["refresh_token", "client_credentials"],
             token_endpoint_auth_methods_supported: ["none", "client_secret_basic", "client_secret_post"],
             revocation_endpoint: at("/revoke"),

@@ -17,6 +17,7 @@ use crate::domain::login::LoginError;
 use crate::domain::passwords::HashingError;
 use crate::domain::refresh::RefreshError;
 use crate::domain::sessions::AuthenticateError;
+use crate::domain::token_size::{TokenTooLarge, Transport};
 use crate::domain::{Invalid, Issuer};
 use crate::store::{StoreError, Unique};
 
@@ -27,6 +28,8 @@ const HASHING_RETRY: u32 = 2;
 
 /// RFC 8707 section 2.
 const INVALID_TARGET: &str = "invalid_target";
+
+const TOKEN_TOO_LARGE: &str = "token_too_large";
 
 /// Seconds after which a client may ask again when the clock is in doubt: the clock may be right again much sooner than it is
 /// believed.
@@ -102,6 +105,34 @@ impl IntoProblem for RegisterError {
     }
 }
 
+/// Names the claim, and tells the bound of verifiers from that of cookies.
+impl IntoProblem for TokenTooLarge {
+    fn into_problem(self) -> Problem {
+        let code = match self.transport {
+            Transport::Body => TOKEN_TOO_LARGE,
+            Transport::Cookie => "cookie_too_large",
+        };
+        let detail = sentence(&self);
+        let errors = vec![FieldError::new(self.claim, code, detail.clone())];
+        Problem { code: TOKEN_TOO_LARGE, detail: detail.into(), ..Problem::invalid(errors) }
+    }
+}
+
+impl From<TokenTooLarge> for OAuthError {
+    fn from(error: TokenTooLarge) -> Self {
+        Self::bad_request("invalid_request", sentence(&error))
+    }
+}
+
+fn sentence(error: &TokenTooLarge) -> String {
+    let TokenTooLarge { claim, .. } = error;
+    let advice = match error.transport {
+        Transport::Body => "Ask for less, or have an administrator make it shorter.",
+        Transport::Cookie => "Log in without cookies, or have an administrator make it shorter.",
+    };
+    format!("The claim {claim} is too long: {error}. {advice}")
+}
+
 impl IntoProblem for LoginError {
     fn into_problem(self) -> Problem {
         match self {
@@ -117,6 +148,7 @@ impl IntoProblem for LoginError {
                 let errors = vec![FieldError::new("resource", INVALID_TARGET, message)];
                 Problem { code: INVALID_TARGET, detail: message.into(), ..Problem::invalid(errors) }
             }
+            Self::TokenTooLarge(error) => error.into_problem(),
             Self::Guess(error) => error.into_problem(),
             Self::Store(error) => error.into_problem(),
             Self::Keyring(error) => error.into_problem(),
@@ -161,6 +193,7 @@ impl IntoProblem for ChangeError {
                 with_budget(Problem::new(StatusCode::FORBIDDEN, "invalid_credentials", detail), budget)
             }
             Self::Guess(error) => error.into_problem(),
+            Self::TokenTooLarge(error) => error.into_problem(),
             Self::Overtaken => {
                 Problem::new(StatusCode::CONFLICT, "account_changed", "The account has just been changed.")
             }
@@ -217,6 +250,7 @@ impl From<LoginError> for OAuthError {
                 Self::bad_request("invalid_grant", "The user name or the password is wrong.")
             }
             LoginError::InvalidTarget => invalid_target(),
+            LoginError::TokenTooLarge(error) => error.into(),
             other => other.into_problem().into(),
         }
     }
@@ -237,6 +271,7 @@ impl From<RefreshError> for OAuthError {
                 Self::bad_request("invalid_scope", "The scope is more than was granted.")
             }
             RefreshError::InvalidTarget => invalid_target(),
+            RefreshError::TokenTooLarge(error) => error.into(),
             RefreshError::ClockInDoubt => clock_in_doubt().into(),
             RefreshError::Store(error) => error.into_problem().into(),
             RefreshError::Keyring(error) => error.into_problem().into(),
@@ -272,6 +307,7 @@ impl From<ClientGrantError> for OAuthError {
                 Self::bad_request("invalid_scope", "The scope is more than the client may have.")
             }
             ClientGrantError::InvalidTarget => invalid_target(),
+            ClientGrantError::TokenTooLarge(error) => error.into(),
             ClientGrantError::Store(error) => error.into_problem().into(),
             ClientGrantError::Keyring(error) => error.into_problem().into(),
         }

@@ -14,6 +14,7 @@ use super::error::{IntoProblem, field_error, not_admitted};
 use crate::domain::Issuer;
 use crate::domain::import::formats::{self, Format};
 use crate::domain::import::{BATCH, Import, Outcome, Read, Rehearsal, Report};
+use crate::domain::token_size::TokenTooLarge;
 
 /// How much one request may bring.
 #[derive(Debug, Clone, Copy)]
@@ -46,17 +47,20 @@ struct Item {
     outcome: &'static str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<FieldError>,
+    /// The account is there, and its logins are refused.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<FieldError>,
 }
 
 impl Item {
-    fn new(line: u64, outcome: Outcome) -> Self {
-        match outcome {
-            Outcome::Created(_) => Self { line, outcome: "created", errors: Vec::new() },
-            Outcome::Present(_) => Self { line, outcome: "present", errors: Vec::new() },
-            Outcome::Refused(mistakes) => {
-                Self { line, outcome: "refused", errors: mistakes.into_iter().map(field_error).collect() }
-            }
-        }
+    fn new(line: u64, outcome: Outcome, warning: Option<TokenTooLarge>) -> Self {
+        let (outcome, errors, warning) = match outcome {
+            Outcome::Created(_) => ("created", Vec::new(), warning),
+            Outcome::Present(_) => ("present", Vec::new(), None),
+            Outcome::Refused(mistakes) => ("refused", mistakes.into_iter().map(field_error).collect(), None),
+        };
+        let warnings = warning.into_iter().flat_map(|too_large| too_large.into_problem().errors).collect();
+        Self { line, outcome, errors, warnings }
     }
 }
 
@@ -94,10 +98,11 @@ pub(super) async fn import(
     let mut accounts = accounts.into_iter().peekable();
     while accounts.peek().is_some() {
         let batch: Vec<Read> = accounts.by_ref().take(BATCH).collect();
+        let warnings: Vec<_> = batch.iter().map(|account| issuer.import_warning(account)).collect();
         let outcomes = issuer.import(batch, rehearsal.as_mut()).await.map_err(IntoProblem::into_problem)?;
-        for (outcome, line) in outcomes.into_iter().zip(places.by_ref()) {
+        for ((outcome, warning), line) in outcomes.into_iter().zip(warnings).zip(places.by_ref()) {
             report.count(&outcome);
-            items.push(Item::new(line, outcome));
+            items.push(Item::new(line, outcome, warning));
         }
     }
     log::info!("imported {} accounts by request, dry run: {dry_run}", report.created);

@@ -9,8 +9,7 @@ use shared_claims::claims::Claims;
 use super::client::{Authorization, require};
 use super::error::IntoProblem;
 use super::oauth::{OAuthError, Parameters};
-use crate::domain::introspection::Introspection;
-use crate::domain::{FIRST_PARTY, Issuer};
+use crate::domain::Issuer;
 
 /// Section 2.2. An inactive token has no other member.
 #[derive(Serialize)]
@@ -19,23 +18,11 @@ enum Answer<'a> {
     Inactive {
         active: bool,
     },
-    Access {
+    Active {
         active: bool,
         token_type: &'static str,
         #[serde(flatten)]
         claims: &'a Claims,
-    },
-    Refresh {
-        active: bool,
-        iss: &'a str,
-        client_id: &'static str,
-        sub: &'a str,
-        username: &'a str,
-        aud: &'a [String],
-        scope: &'a str,
-        sid: &'a str,
-        iat: i64,
-        exp: i64,
     },
 }
 
@@ -49,19 +36,7 @@ pub(super) async fn introspect(
     let found = issuer.introspect(&client, &token).await.map_err(IntoProblem::into_problem)?;
     let answer = match &found {
         None => Answer::Inactive { active: false },
-        Some(Introspection::Access(claims)) => Answer::Access { active: true, token_type: "Bearer", claims },
-        Some(Introspection::Refresh { sub, username, aud, scope, sid, iat, exp }) => Answer::Refresh {
-            active: true,
-            iss: &issuer.policy.issuer,
-            client_id: FIRST_PARTY,
-            sub,
-            username,
-            aud,
-            scope,
-            sid,
-            iat: *iat,
-            exp: *exp,
-        },
+        Some(claims) => Answer::Active { active: true, token_type: "Bearer", claims },
     };
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(answer))
 }

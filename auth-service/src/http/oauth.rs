@@ -185,6 +185,13 @@ impl Parameters {
     }
 }
 
+/// The form is what RFC 6749 defines; JSON is an addition.
+fn naming_the_form(problem: Problem) -> Problem {
+    let detail =
+        "The body must be application/x-www-form-urlencoded, or application/json in UTF-8; not compressed.";
+    Problem { detail: detail.into(), ..problem }
+}
+
 impl FromRequest for Parameters {
     type Error = OAuthError;
     type Future = LocalBoxFuture<'static, Result<Self, OAuthError>>;
@@ -195,7 +202,7 @@ impl FromRequest for Parameters {
             .ok()
             .flatten()
             .is_some_and(|mime| mime.essence_str() == "application/x-www-form-urlencoded");
-        let media_type = if form { Ok(()) } else { require_json(req) };
+        let media_type = if form { Ok(()) } else { require_json(req).map_err(naming_the_form) };
         let query = !req.query_string().is_empty();
         let body = read_body(req, payload);
         Box::pin(async move {

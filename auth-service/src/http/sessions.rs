@@ -12,10 +12,10 @@ use super::cookies::{CookieMode, due_csrf_token, in_cookie};
 use super::delivery::Delivery;
 use super::device::DeviceOf;
 use super::error::{IntoProblem, refusal};
-use crate::domain::Issuer;
 use crate::domain::csrf::Carried;
 use crate::domain::login::LoginRequest;
 use crate::domain::sessions::AuthenticateError;
+use crate::domain::{Issuer, refused_for_its_page};
 use crate::store::users::Login;
 
 /// `{username, password}` or `{email, password}`, `resource`, and `cookies`.
@@ -37,7 +37,8 @@ impl FromFields for LoginBody {
         };
         let delivery = Delivery::cookies_if(fields.flag("cookies"));
         let (password, resource) = (fields.secret("password"), fields.strings("resource"));
-        Self { request: LoginRequest { login, password, resource, carried: Carried::default() }, delivery }
+        let (carried, transport) = (Carried::default(), delivery.transport());
+        Self { request: LoginRequest { login, password, resource, carried, transport }, delivery }
     }
 }
 
@@ -48,7 +49,8 @@ pub(super) async fn login(
     DeviceOf(device): DeviceOf,
     Strict(LoginBody { mut request, delivery }): Strict<LoginBody>,
 ) -> Result<HttpResponse, actix_web::Error> {
-    request.carried = delivery.carried(&cookies, &req).map_err(|cause| issuer.verifier.auth_error(cause))?;
+    let carried = delivery.carried(&cookies, &req).inspect_err(|_| refused_for_its_page(&device));
+    request.carried = carried.map_err(|cause| issuer.verifier.auth_error(cause))?;
     let grant = issuer.login(request, device).await.map_err(IntoProblem::into_problem)?;
     Ok(delivery.hand_over(&grant, &cookies))
 }

@@ -13,10 +13,10 @@ use super::delivery::Delivery;
 use super::device::DeviceOf;
 use super::oauth::{OAuthError, Parameters};
 use super::rates::Rates;
-use crate::domain::Issuer;
 use crate::domain::login::LoginRequest;
 use crate::domain::refresh::RefreshRequest;
 use crate::domain::sessions::{Device, Grant};
+use crate::domain::{Issuer, refused_for_its_page};
 use crate::store::users::Login;
 
 pub(super) async fn token(
@@ -62,7 +62,8 @@ async fn refresh(
     }
     let (refresh_token, csrf_token, delivery) = refresh_token(issuer, &mut parameters, cookies, req)?;
     let (scope, resource) = (parameters.text("scope"), parameters.resource);
-    let request = RefreshRequest { refresh_token, csrf_token, scope, resource };
+    let request =
+        RefreshRequest { refresh_token, csrf_token, scope, resource, transport: delivery.transport() };
     match issuer.refresh(request, device).await.map_err(OAuthError::from) {
         Ok(grant) => Ok(delivery.hand_over(&grant, cookies)),
         Err(error) if error.ends_the_session() => Ok(delivery.take_back(error.error_response(), cookies)),
@@ -117,7 +118,13 @@ async fn login(
     };
     let password = parameters.secret("password").ok_or_else(|| OAuthError::missing("password"))?;
     let delivery = Delivery::cookies_if(parameters.cookies()?);
-    let carried = delivery.carried(cookies, req)?;
-    let request = LoginRequest { login, password, resource: parameters.resource, carried };
+    let carried = delivery.carried(cookies, req).inspect_err(|_| refused_for_its_page(&device))?;
+    let request = LoginRequest {
+        login,
+        password,
+        resource: parameters.resource,
+        carried,
+        transport: delivery.transport(),
+    };
     Ok(delivery.hand_over(&issuer.login(request, device).await?, cookies))
 }

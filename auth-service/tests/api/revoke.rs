@@ -11,7 +11,8 @@ use crate::api::support::{Answer, Credentials, FORM, Service, Tokens, send};
 
 #[track_caller]
 fn assert_done(answer: &Answer) {
-    assert_eq!((answer.status.as_u16(), answer.text.as_str()), (200, ""));
+    assert_eq!((answer.status.as_u16(), answer.text.as_str()), (200, "{}"));
+    assert_eq!(answer.header("content-type"), "application/json");
     assert_eq!(answer.header("cache-control"), "no-store");
     answer.assert_envelope();
 }

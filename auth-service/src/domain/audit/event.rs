@@ -156,6 +156,8 @@ names! {
         LoginTooOld = "login_too_old",
         /// The password was right, and the account may not have such tokens.
         InvalidTarget = "invalid_target",
+        /// The password was right, and the token would be longer than verifiers or browsers take.
+        TokenTooLarge = "token_too_large",
     }
 }
 
@@ -190,7 +192,8 @@ impl Reason {
             | Self::Replayed
             | Self::Elsewhere
             | Self::FromTheFuture
-            | Self::InvalidTarget => true,
+            | Self::InvalidTarget
+            | Self::TokenTooLarge => true,
             Self::ImpossiblePassword
             | Self::TooManyAttempts
             | Self::TooManyRequests

@@ -248,6 +248,14 @@ impl Keyring {
         signer.sign_jws(Kind::AccessToken, &payload).map_err(|_| KeyringError::Crypto)
     }
 
+    /// The most bytes that an access token has beside its payload, with any key that signs now or is published to sign.
+    #[must_use]
+    pub fn frame_bytes(&self) -> usize {
+        let loaded = self.loaded.load();
+        let keys = loaded.ring.signing.iter().map(AsRef::as_ref).chain(&self.shared);
+        keys.map(|key: &SigningKey| key.frame_bytes(Kind::AccessToken)).max().unwrap_or_default()
+    }
+
     /// Signs a status list (draft-ietf-oauth-status-list section 5.1); gives the id of the key as well.
     ///
     /// # Errors

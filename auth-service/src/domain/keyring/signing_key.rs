@@ -18,6 +18,7 @@ use shared_claims::verifier::Algorithm;
 use zeroize::Zeroizing;
 
 use super::Times;
+use crate::domain::token_size::encoded_length;
 
 /// The secret of HS256 has no public half; its tokens name it so.
 const SHARED_SECRET_KID: &str = "shared-secret";
@@ -133,15 +134,28 @@ impl SigningKey {
 
     /// A JWS in compact form (RFC 7515 section 7.1).
     pub(super) fn sign_jws(&self, kind: Kind, payload: &[u8]) -> Result<String, Unspecified> {
-        let header = serde_json::json!({ "typ": kind.typ(), "alg": self.algorithm, "kid": self.kid });
         let mut token = String::with_capacity(payload.len() * 4 / 3 + 700);
-        URL_SAFE_NO_PAD.encode_string(header.to_string(), &mut token);
+        URL_SAFE_NO_PAD.encode_string(self.header(kind), &mut token);
         token.push('.');
         URL_SAFE_NO_PAD.encode_string(payload, &mut token);
         let signature = self.sign(token.as_bytes())?;
         token.push('.');
         URL_SAFE_NO_PAD.encode_string(signature, &mut token);
         Ok(token)
+    }
+
+    /// What a token of this key has beside its payload: header, signature and two dots.
+    pub(super) fn frame_bytes(&self, kind: Kind) -> usize {
+        let signature = match &self.secret {
+            Secret::Es256(_) | Secret::EdDsa(_) => 64,
+            Secret::Hs256(_) => 32,
+            Secret::Rs256(pair) => pair.public_modulus_len(),
+        };
+        encoded_length(self.header(kind).len()) + encoded_length(signature) + 2
+    }
+
+    fn header(&self, kind: Kind) -> String {
+        serde_json::json!({ "typ": kind.typ(), "alg": self.algorithm, "kid": self.kid }).to_string()
     }
 
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Unspecified> {
@@ -189,6 +203,22 @@ fn p256_parameters(point: &[u8]) -> Option<AlgorithmParameters> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_frame_is_what_a_token_has_beside_its_payload() {
+        let times = Times { created_at: 0, active_from: 0 };
+        let made = [Algorithm::ES256, Algorithm::EdDSA, Algorithm::RS256].map(|algorithm| {
+            let pkcs8 = SigningKey::generate(algorithm).unwrap();
+            SigningKey::from_pkcs8(algorithm, &pkcs8, times).unwrap()
+        });
+        for key in made.into_iter().chain([SigningKey::shared_secret(&[7; 32])]) {
+            for payload in [&b"{}"[..], b"{ }", b"{  }"] {
+                let token = key.sign_jws(Kind::AccessToken, payload).unwrap();
+                let expected = key.frame_bytes(Kind::AccessToken) + encoded_length(payload.len());
+                assert_eq!(token.len(), expected, "{:?}", key.algorithm);
+            }
+        }
+    }
 
     #[test]
     fn the_thumbprint_is_the_one_of_rfc_7638_section_3_1() {

@@ -60,9 +60,10 @@ impl PasswordPolicy {
     pub fn sentences(&self) -> Vec<String> {
         let mut sentences = vec![
             format!("A password has {} to {} characters, of any kind.", self.min_length, self.max_length),
-            "It is not one of the most common passwords, a repetition, or a run along the keyboard."
+            "It must not be one of the most common passwords, a repetition, or a run along the keyboard."
                 .to_owned(),
-            "It is more than your own name or address, and more than the name of this service.".to_owned(),
+            "It must be more than your own name or address, and more than the name of this service."
+                .to_owned(),
         ];
         if let Some(bytes) = self.max_bytes() {
             sentences.push(format!(
@@ -111,12 +112,13 @@ impl PasswordPolicy {
             return refuse("not_allowed", "A password cannot hold the NUL character.".to_owned());
         }
         if self.names(password, username, email) {
-            let message = "A password is more than the user's own name or address: attackers know those.";
+            let message =
+                "A password must be more than the user's own name or address: attackers know those.";
             return refuse("contains_name", message.to_owned());
         }
         let service = self.service_names.iter().map(String::as_str);
         if is_little_more_than(password, own_names(username, email).chain(service).collect()) {
-            let message = "A password is more than the name of this service: attackers know it.";
+            let message = "A password must be more than the name of this service: attackers know it.";
             return refuse("contains_service", message.to_owned());
         }
         if is_common(&password.to_lowercase()) {

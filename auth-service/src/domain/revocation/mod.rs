@@ -21,11 +21,12 @@ use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use shared_claims::claims::{Status, StatusReference};
+use shared_claims::verifier::MAX_STATUS_LIST_BYTES;
 use tokio::sync::{Notify, watch};
 
 use super::keyring::{KeyringError, MOST_LEEWAY};
 use super::marks::{self, Standing};
-use super::{Issuer, seconds};
+use super::{Issuer, Policy, seconds};
 use crate::store::issuance::Issuance;
 use crate::store::{Connection, StoreError, revocations, status_lists};
 pub(super) use numbers::Numbers;
@@ -34,6 +35,9 @@ use status_list::{ListClaims, StatusList};
 /// How many places a list has: 16 KiB of bits. Small enough that a change costs little to fetch, and large enough that a
 /// verifier that asks for a list says nothing about whom it serves. It must never change, or places would move.
 pub const LIST_SIZE: i64 = 1 << 17;
+
+// A list that does not compress, twice in base64 and with its claims beside, is within what verifiers accept.
+const _: () = assert!(LIST_SIZE.unsigned_abs() / 8 * 4 < MAX_STATUS_LIST_BYTES as u64);
 
 /// What verifiers are told: the revision of the keys, and of each list that is published.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -142,6 +146,22 @@ pub(super) fn numbers_of(list: i64) -> Range<i64> {
     list.saturating_mul(LIST_SIZE)..list.saturating_add(1).saturating_mul(LIST_SIZE)
 }
 
+impl Policy {
+    /// The `status` claim of a number.
+    pub(super) fn status_of(&self, number: i64) -> Status {
+        let idx = u64::try_from(number % LIST_SIZE).unwrap_or(0);
+        Status { status_list: StatusReference { idx, uri: self.list_uri(number / LIST_SIZE) } }
+    }
+
+    fn list_uri(&self, list: i64) -> String {
+        format!("{}/{list}", self.aggregation_uri())
+    }
+
+    fn aggregation_uri(&self) -> String {
+        format!("{}/status-lists", self.issuer)
+    }
+}
+
 impl Issuer {
     /// Until when a revocation of now must be remembered: the end of the longest-lived token that could have been given, also
     /// before the clock was put back.
@@ -172,22 +192,16 @@ impl Issuer {
         self.lists.numbers.take(&self.store, self.moment()).await.map(Some)
     }
 
-    /// The `status` claim of a number.
-    pub(super) fn status_of(&self, number: i64) -> Status {
-        let idx = u64::try_from(number % LIST_SIZE).unwrap_or(0);
-        Status { status_list: StatusReference { idx, uri: self.list_uri(number / LIST_SIZE) } }
-    }
-
     /// The address of a list, which is also its `sub`.
     #[must_use]
     pub fn list_uri(&self, list: i64) -> String {
-        format!("{}/{list}", self.aggregation_uri())
+        self.policy.list_uri(list)
     }
 
     /// Where all lists are listed (section 9).
     #[must_use]
     pub fn aggregation_uri(&self) -> String {
-        format!("{}/status-lists", self.policy.issuer)
+        self.policy.aggregation_uri()
     }
 
     /// Looks up what replicas have changed: keys, lists, the epoch. Of any number of callers at once one asks the database,

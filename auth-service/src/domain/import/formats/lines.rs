@@ -1,6 +1,9 @@
 //! `{username, password_hash, email?, email_verified?, roles?, disabled?}` on each line: what the command and the route take.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::{Import, Read, refusal};
@@ -8,7 +11,6 @@ use crate::domain::Invalid;
 
 /// Any value is read, so that a mistake can be named without repeating what was written.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Line {
     #[serde(default)]
     username: Value,
@@ -22,6 +24,23 @@ struct Line {
     roles: Value,
     #[serde(default)]
     disabled: Value,
+    #[serde(flatten)]
+    unknown: BTreeMap<String, IgnoredAny>,
+}
+
+/// So many unknown fields of a line are named.
+const NAMED: usize = 8;
+/// The name of an unknown field is cut to that.
+const MAX_NAME_CHARS: usize = 64;
+
+/// The names come from the file: they are cut, and escaped for terminals.
+fn unknown_fields<'a>(names: impl Iterator<Item = &'a String>) -> Vec<Invalid> {
+    let one = |name: &String| {
+        let name: String = name.chars().take(MAX_NAME_CHARS).collect();
+        let message = format!("The field {name:?} does not exist here.");
+        Invalid { field: "line", code: "unknown_field", message }
+    };
+    names.take(NAMED).map(one).collect()
 }
 
 /// Reads one line.
@@ -35,7 +54,7 @@ pub fn read_line(line: String) -> Read {
     let object = line.starts_with('{');
     let parsed: Option<Line> = if object { serde_json::from_str(&line).ok() } else { None };
     let line = parsed.ok_or_else(|| refusal("line", "malformed", malformed))?;
-    let mut mistakes = Vec::new();
+    let mut mistakes = unknown_fields(line.unknown.keys());
     let mut wrong = |field, code, message: &str| {
         mistakes.push(Invalid { field, code, message: message.to_owned() });
     };

@@ -135,7 +135,7 @@ mod tests {
                 "wrong_type",
             ),
             (r#"{"username": "alice", "password_hash": "x", "roles": "secret"}"#, "roles", "wrong_type"),
-            (r#"{"username": "alice", "password_hash": "x", "password": "secret"}"#, "line", "malformed"),
+            (r#"{"username": "alice", "password_hash": "x", "password": "secret"}"#, "line", "unknown_field"),
             (r#"{"username": "a", "username": "b", "password_hash": "x"}"#, "line", "malformed"),
         ];
         for (line, field, code) in rows {
@@ -143,6 +143,20 @@ mod tests {
             assert_eq!((mistakes[0].field, mistakes[0].code), (field, code), "{line}");
             assert!(!mistakes[0].message.contains("secret"), "{line}: {}", mistakes[0].message);
         }
+    }
+
+    #[test]
+    fn unknown_fields_are_named_escaped_and_cut() {
+        let line = format!(
+            r#"{{"username": "alice", "password_hash": "x", "e\u001b[0m": 1, "{}": 1}}"#,
+            "x".repeat(9999)
+        );
+        let mistakes = read_line(line).err().unwrap();
+        assert_eq!(mistakes[0].message, r#"The field "e\u{1b}[0m" does not exist here."#);
+        assert!(mistakes[1].message.len() < 110 && mistakes.len() == 2);
+        let many: String = (0..1000).map(|number| format!(", \"f{number}\": 0")).collect();
+        let line = format!(r#"{{"username": "alice", "password_hash": "x"{many}}}"#);
+        assert_eq!(read_line(line).err().unwrap().len(), 8);
     }
 
     #[test]
