@@ -14,6 +14,7 @@ mod discovery;
 mod error;
 mod health;
 mod import;
+mod index;
 mod introspection;
 mod my_sessions;
 mod oauth;
@@ -45,6 +46,8 @@ pub(crate) fn routes(config: &mut ServiceConfig, issuer_path: &str) {
     // Around every route: what happens in a request is remembered with where that came from.
     let all = web::scope("").wrap(from_fn(serving::while_it_can)).wrap(from_fn(origin::remember));
     let all = all
+        .service(path("/").get(index::index))
+        .service(path("/docs").get(index::docs))
         .service(path("/register").post(accounts::register))
         .service(path("/password-policy").get(password_policy::password_policy))
         .service(path("/login").post(sessions::login))

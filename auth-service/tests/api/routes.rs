@@ -71,7 +71,9 @@ const KINDS: [Kind; 14] = [
 ];
 
 /// THE DECISIONS: for each route what it asks for, and how it answers the request of [`Route::request`] when it got that.
-const ROUTES: [(&str, &str, Asks, u16); 25] = [
+const ROUTES: [(&str, &str, Asks, u16); 27] = [
+    ("GET", "/", Asks::Nothing, 200),
+    ("GET", "/docs", Asks::Nothing, 200),
     ("POST", "/register", Asks::Nothing, 422),
     ("GET", "/password-policy", Asks::Nothing, 200),
     ("POST", "/login", Asks::Nothing, 422),

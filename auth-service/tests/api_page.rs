@@ -1,0 +1,97 @@
+//! `docs/api.md` is true: it has each route of both route tables and no other, and each error code of the source.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn top() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(top().join(path)).unwrap()
+}
+
+/// Routes of a route table, as the page names them.
+fn routes(table: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for service in table.split(".service(path(").skip(1) {
+        let line = service.split(".service(").next().unwrap();
+        let path = match service.strip_prefix('"') {
+            Some(rest) => rest.split('"').next().unwrap(),
+            None => "/.well-known/oauth-authorization-server",
+        };
+        for method in ["get", "post", "put", "patch", "delete"] {
+            if line.contains(&format!(".{method}(")) {
+                found.insert(format!("{} {path}", method.to_uppercase()));
+            }
+        }
+    }
+    found
+}
+
+/// Routes that a chapter of the page has.
+fn described(page: &str, chapter: &str) -> BTreeSet<String> {
+    let (_, rest) = page.split_once(&format!("\n## {chapter}\n")).unwrap();
+    let chapter = rest.split("\n## ").next().unwrap();
+    let headings = chapter.lines().filter_map(|line| line.strip_prefix("#### `")?.strip_suffix('`'));
+    headings.map(str::to_owned).collect()
+}
+
+#[test]
+fn the_page_has_every_route_of_both_services_and_no_other() {
+    let page = read("docs/api.md");
+    for service in ["auth-service", "resource-service"] {
+        let table = routes(&read(&format!("{service}/src/http/mod.rs")));
+        assert!(table.len() > 10, "{table:?}");
+        assert_eq!(table, described(&page, service), "{service}");
+    }
+}
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|end| end == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// Error codes in the source: the text behind a status, or in a call that makes an error of a code.
+fn codes() -> BTreeSet<String> {
+    const BEFORE: [&str; 4] = ["unavailable( ", "unavailable(", "bad_request( ", "bad_request("];
+    let mut files = Vec::new();
+    for folder in ["auth-service/src/http", "service-kit/src", "resource-service/src/http"] {
+        sources(&top().join(folder), &mut files);
+    }
+    let mut found = BTreeSet::new();
+    for file in files {
+        let source = fs::read_to_string(&file).unwrap();
+        let source = source.split("#[cfg(test)]").next().unwrap();
+        let source = source.split_whitespace().collect::<Vec<_>>().join(" ");
+        for (at, _) in source.match_indices('"') {
+            let before = source[..at].trim_end();
+            let behind_a_status = before
+                .strip_suffix(',')
+                .and_then(|before| before.rsplit("StatusCode::").next())
+                .is_some_and(|name| name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_'));
+            if behind_a_status || BEFORE.iter().any(|call| before.ends_with(call.trim_end())) {
+                found.insert(source[at + 1..].split('"').next().unwrap().to_owned());
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn the_page_has_every_error_code_of_the_source() {
+    let page = read("docs/api.md");
+    let codes = codes();
+    assert!(codes.contains("username_taken") && codes.contains("store_unavailable"), "{codes:?}");
+    let missing: Vec<_> = codes.iter().filter(|code| !page.contains(&format!("| `{code}` |"))).collect();
+    assert!(missing.is_empty(), "docs/api.md has no row for {missing:?}");
+}
