@@ -8,7 +8,7 @@ use futures_util::future::join;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::api::support::{Answer, Credentials, FORM, PASSWORD, START, Service, Tokens, part, send};
+use crate::api::support::{Answer, Credentials, FORM, PASSWORD, Service, Tokens, part, send};
 
 const ISSUER: &str = "http://127.0.0.1:8080";
 
