@@ -4,6 +4,9 @@
 
 mod process;
 
+use std::io::Write as _;
+use std::net::TcpStream;
+
 use process::{PASSWORD, Running, program};
 use serde_json::json;
 
@@ -20,7 +23,7 @@ async fn each_login_has_one_line_and_only_names_of_accounts_stand_in_it() {
         (json!({ "username": typed, "password": PASSWORD }), 401),
         (json!({ "username": "alice", "password": "x".repeat(2000) }), 401),
         (json!({ "username": "alice", "password": PASSWORD, "resource": "nowhere" }), 422),
-        (json!({ "username": "alice", "password": PASSWORD, "cookies": true }), 401),
+        (json!({ "username": "alice", "password": PASSWORD, "cookies": true }), 403),
     ];
     for (body, status) in &rows {
         assert_eq!(service.post("/login", body).await.0, *status, "{body}");
@@ -47,6 +50,26 @@ async fn each_login_has_one_line_and_only_names_of_accounts_stand_in_it() {
         assert!(head.contains(" INFO ") && head.split_once('[').unwrap().1.len() > 8, "{line}");
     }
     assert!(!log.contains("S3cret") && !log.contains("mallory"), "{log}");
+}
+
+#[actix_web::test]
+async fn a_client_that_hangs_up_before_the_answer_is_in_the_log_as_well() {
+    let data = tempfile::tempdir().unwrap();
+    let service = Running::start(program(data.path()).env("AUTH__PASSWORDS__BCRYPT_COST", "12"));
+    assert_eq!(service.register("alice").await, Some(201));
+    let body = json!({ "username": "alice", "password": "wrong password" }).to_string();
+    let address = service.address.trim_start_matches("http://");
+    let head = format!("POST /login HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json");
+    let mut connection = TcpStream::connect(address).unwrap();
+    write!(connection, "{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len()).unwrap();
+    drop(connection);
+    let log = service.until_it_says("login refused: ");
+    let line = log.lines().last().unwrap();
+    let reasons =
+        ["name=alice address=127.0.0.1 reason=wrong_password", "address=127.0.0.1 reason=abandoned"];
+    assert!(reasons.iter().any(|reason| line.ends_with(reason)), "{line}");
+    service.signal("-TERM");
+    service.end();
 }
 
 #[actix_web::test]

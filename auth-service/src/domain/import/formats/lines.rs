@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::{Import, Read, refusal};
@@ -25,7 +24,7 @@ struct Line {
     #[serde(default)]
     disabled: Value,
     #[serde(flatten)]
-    unknown: BTreeMap<String, IgnoredAny>,
+    unknown: BTreeMap<String, Value>,
 }
 
 /// So many unknown fields of a line are named.
