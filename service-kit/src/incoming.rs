@@ -105,41 +105,45 @@ impl Incoming {
     }
 
     fn next(&mut self, byte: &mut u8) -> Part {
-        match (self.part, *byte) {
-            (Part::Between, b'\r' | b'\n') => Part::Between,
-            (Part::Between, first) => {
-                self.head = Head::default();
-                self.head.take(first)
-            }
-            (Part::RequestLine, b'\n') => Part::Name(Name::default()),
-            (Part::RequestLine, letter) => self.head.take(letter),
-            (Part::Name(name), b'\n') if name.length == 0 => self.body(),
-            (Part::Name(name), b':') => self.value_of(name),
-            (Part::Length, digit @ b'0'..=b'9') => self.length(digit),
-            (Part::Name(_) | Part::Value | Part::ConnectionOption { .. } | Part::Length, b'\n') => {
-                Part::Name(Name::default())
-            }
-            (Part::Name(name), letter) => Part::Name(name.with(letter)),
-            (Part::Value, _) => Part::Value,
-            (Part::ConnectionOption { .. }, b',') => Part::ConnectionOption { begins: true },
-            (part @ Part::ConnectionOption { begins: true }, b' ' | b'\t') => part,
-            (Part::ConnectionOption { begins }, letter) => {
-                if begins && letter.eq_ignore_ascii_case(&b'u') {
-                    *byte = b'_';
-                }
-                Part::ConnectionOption { begins: false }
-            }
-            (Part::Length, b' ' | b'\t' | b'\r') => Part::Length,
-            (Part::Body { .. }, _) | (Part::Length | Part::Lost, _) => Part::Lost,
-            (Part::ChunkSize { size, in_extension }, digit) => chunk_size(size, in_extension, digit),
-            // The line break behind the bytes of a chunk.
-            (Part::Chunk { .. }, b'\n') => Part::ChunkSize { size: 0, in_extension: false },
-            (Part::Chunk { .. }, b'\r') => self.part,
-            (Part::Chunk { .. }, _) => Part::Lost,
-            (Part::Trailer { is_empty: true }, b'\n') => Part::Between,
-            (Part::Trailer { .. }, b'\n') => Part::Trailer { is_empty: true },
-            (part @ Part::Trailer { .. }, b'\r') => part,
-            (Part::Trailer { .. }, _) => Part::Trailer { is_empty: false },
+        match self.part {
+            Part::Between => self.first(*byte),
+            Part::RequestLine => self.request_line(*byte),
+            Part::Name(name) => self.name(name, *byte),
+            Part::Value if *byte != b'\n' => Part::Value,
+            Part::ConnectionOption { begins } if *byte != b'\n' => connection_option(begins, byte),
+            Part::Length if *byte != b'\n' => self.length(*byte),
+            Part::Value | Part::ConnectionOption { .. } | Part::Length => Part::Name(Name::default()),
+            Part::ChunkSize { size, in_extension } => chunk_size(size, in_extension, *byte),
+            Part::Chunk { .. } => self.behind_chunk(*byte),
+            Part::Trailer { is_empty } => trailer(is_empty, *byte),
+            Part::Body { .. } | Part::Lost => Part::Lost, // both are skipped as a whole
+        }
+    }
+
+    /// The first byte of a request, or of an empty line before it.
+    fn first(&mut self, byte: u8) -> Part {
+        if matches!(byte, b'\r' | b'\n') {
+            return Part::Between;
+        }
+        self.head = Head::default();
+        self.request_line(byte)
+    }
+
+    fn request_line(&mut self, byte: u8) -> Part {
+        match byte {
+            b'\n' => return Part::Name(Name::default()),
+            b'\r' => {}
+            letter => self.head.take(letter),
+        }
+        Part::RequestLine
+    }
+
+    fn name(&mut self, name: Name, byte: u8) -> Part {
+        match byte {
+            b'\n' if name.length == 0 => self.body(),
+            b'\n' => Part::Name(Name::default()),
+            b':' => self.value_of(name),
+            letter => Part::Name(name.with(letter)),
         }
     }
 
@@ -155,10 +159,24 @@ impl Incoming {
         }
     }
 
-    fn length(&mut self, digit: u8) -> Part {
-        let (so_far, digit) = (self.head.length.unwrap_or_default(), u64::from(digit - b'0'));
+    fn length(&mut self, byte: u8) -> Part {
+        let digit = match byte {
+            b' ' | b'\t' | b'\r' => return Part::Length,
+            b'0'..=b'9' => u64::from(byte - b'0'),
+            _ => return Part::Lost,
+        };
+        let so_far = self.head.length.unwrap_or_default();
         self.head.length = so_far.checked_mul(10).and_then(|tens| tens.checked_add(digit));
         if self.head.length.is_some() { Part::Length } else { Part::Lost }
+    }
+
+    /// The line break behind the bytes of a chunk.
+    fn behind_chunk(&self, byte: u8) -> Part {
+        match byte {
+            b'\r' => self.part,
+            b'\n' => Part::ChunkSize { size: 0, in_extension: false },
+            _ => Part::Lost,
+        }
     }
 
     /// What follows the head.
@@ -174,16 +192,13 @@ impl Incoming {
 
 impl Head {
     /// Takes a byte of the request line.
-    fn take(&mut self, byte: u8) -> Part {
-        if byte != b'\r' {
-            if let Some(place) = self.begins.get_mut(self.bytes) {
-                *place = byte;
-            }
-            self.ends.rotate_left(1);
-            self.ends[7] = byte;
-            self.bytes += 1;
+    fn take(&mut self, byte: u8) {
+        if let Some(place) = self.begins.get_mut(self.bytes) {
+            *place = byte;
         }
-        Part::RequestLine
+        self.ends.rotate_left(1);
+        self.ends[7] = byte;
+        self.bytes += 1;
     }
 }
 
@@ -196,6 +211,29 @@ impl Name {
             self.length += 1;
         }
         self
+    }
+}
+
+/// A byte of the value of `Connection`, which is overwritten where an option begins with a `u`.
+fn connection_option(begins: bool, byte: &mut u8) -> Part {
+    let begins = match byte {
+        b',' => true,
+        b' ' | b'\t' => begins,
+        b'u' | b'U' if begins => {
+            *byte = b'_';
+            false
+        }
+        _ => false,
+    };
+    Part::ConnectionOption { begins }
+}
+
+fn trailer(is_empty: bool, byte: u8) -> Part {
+    match byte {
+        b'\n' if is_empty => Part::Between,
+        b'\n' => Part::Trailer { is_empty: true },
+        b'\r' => Part::Trailer { is_empty },
+        _ => Part::Trailer { is_empty: false },
     }
 }
 
