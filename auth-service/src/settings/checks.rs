@@ -325,7 +325,7 @@ mod tests {
 
     #[test]
     fn secrets_do_not_show_in_debug_output() {
-        let secret = "a secret of more than thirty-two bytes";
+        let secret = "a-secret-of-more-than-thirty-two-bytes";
         let env = Variables::from([
             ("AUTH__TOKENS__ALGORITHM".to_owned(), "HS256".to_owned()),
             ("AUTH__TOKENS__SHARED_SECRET".to_owned(), secret.to_owned()),

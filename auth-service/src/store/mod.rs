@@ -33,9 +33,9 @@ mod writer;
 pub use connection::{Connection, time};
 pub use error::{StoreError, Unique};
 pub use migrations::Planned;
-pub use tables::missing;
 pub use postgres_url::check as check_postgres_url;
 pub use probe::Health;
+pub use tables::missing;
 pub use wal::{ForeignWal, refuse_foreign as refuse_foreign_wal};
 
 use std::sync::Arc;
