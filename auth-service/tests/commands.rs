@@ -251,7 +251,7 @@ async fn a_running_service_notices_that_tables_are_gone_and_that_they_are_back()
         let place = Place::on(database);
         let service = place.serve();
         assert_eq!(readiness(&service).await["status"], "ready");
-        assert_said(place.run(&["migrate", "--revert", "1"]), 0, &["reverted migration 0010"]);
+        assert_said(place.run(&["migrate", "--revert", "1"]), 0, &["reverted migration 0011"]);
         let code = async |code: &str| readiness(&service).await["code"] == code;
         service.wait_until("it is noticed", async || code("tables_missing").await).await;
         assert_eq!(service.login("alice").await.0, 503);

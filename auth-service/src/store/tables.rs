@@ -9,7 +9,7 @@ use super::error::StoreError;
 use super::migrations;
 
 /// Every table of `schema.rs`, and the one that the migrations keep.
-pub(super) const TABLES: [&str; 15] = [
+pub(super) const TABLES: [&str; 16] = [
     migrations::TABLE,
     "users",
     "resting_names",
@@ -17,6 +17,7 @@ pub(super) const TABLES: [&str; 15] = [
     "keys",
     "issuance",
     "processes",
+    "probes",
     "master_keys",
     "status_lists",
     "revocations",

@@ -149,7 +149,7 @@ async fn other_paths_and_methods_are_told_apart() {
             assert_eq!(answer.header("allow"), allow, "{path}");
         }
     }
-    for path in ["/", "/users", "//login", "/login/", "/LOGIN", "/login;x", "/%6cogin%00", "/../etc/passwd"] {
+    for path in ["/users", "//login", "/login/", "/LOGIN", "/login;x", "/%6cogin%00", "/../etc/passwd"] {
         let answer = service.get(path).await;
         assert!(answer.status == 404 || answer.status == 405, "{path}: {}", answer.status);
         answer.assert_envelope();

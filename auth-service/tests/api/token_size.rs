@@ -96,31 +96,34 @@ async fn a_cookie_that_browsers_would_drop_is_not_set() {
     let bound = 4096 - ACCESS.len();
     change_roles(&service, nearly(browser.value(ACCESS).len(), bound), vec![]).await;
     assert_eq!(browser.refresh().await.status, 200);
-    let (mut accepted, mut refused, mut last) = (0, 0, String::new());
+    let (mut accepted, mut refused, mut refused_logins, mut last) = (0, 0, 0, String::new());
     for role in around(browser.value(ACCESS).len(), bound) {
         change_roles(&service, vec![role.clone()], vec![std::mem::replace(&mut last, role)]).await;
         let before = browser.cookies.clone();
         let answer = browser.refresh().await;
         let logged_in = Browser::new(&service).login("/login", "alice").await;
         if answer.status == 200 {
-            assert!(refused == 0 && browser.value(ACCESS).len() <= bound && logged_in.status == 200);
+            assert!(refused == 0 && browser.value(ACCESS).len() <= bound);
             accepted = browser.value(ACCESS).len();
             continue;
         }
         answer.assert_oauth_error(400, "invalid_request");
         let description = answer.json()["error_description"].as_str().unwrap().to_owned();
         assert!(description.contains("claim roles") && description.contains("cookie"), "{description}");
-        logged_in.assert_problem(422, "token_too_large");
-        assert_eq!(logged_in.json()["errors"][0]["field"], "roles");
-        assert_eq!(logged_in.json()["errors"][0]["code"], "cookie_too_large");
-        for answer in [answer, logged_in] {
-            assert!(set_cookies(&answer).is_empty(), "a browser keeps what it has");
+        assert!(set_cookies(&answer).is_empty(), "a browser keeps what it has");
+        // The status list index of another session may have fewer digits.
+        if logged_in.status != 200 {
+            logged_in.assert_problem(422, "token_too_large");
+            assert_eq!(logged_in.json()["errors"][0]["field"], "roles");
+            assert_eq!(logged_in.json()["errors"][0]["code"], "cookie_too_large");
+            assert!(set_cookies(&logged_in).is_empty(), "a browser keeps what it has");
+            refused_logins += 1;
         }
         assert_eq!(browser.cookies, before);
         service.login("alice").await;
         refused += 1;
     }
-    assert!(accepted > bound - 4 && refused > 1, "{accepted} {refused}");
+    assert!(accepted > bound - 4 && refused > 1 && refused_logins > 0, "{accepted} {refused}");
     change_roles(&service, vec![], vec![last]).await;
     assert_eq!(browser.refresh().await.status, 200, "no refusal has used the refresh token up");
 }
