@@ -268,7 +268,8 @@ async fn a_full_disk_is_answered_with_503_and_loses_nothing() {
         }
     }
     assert!(!registered.is_empty());
-    let grow = format!("mount -o remount,size=16m {}", folder.path().display());
+    assert_eq!(service.get("/readyz").await.0, 503, "and it says so");
+    let grow = format!("mount -o remount,size=64m {}", folder.path().display());
     let id = service.id().to_string();
     let enter = ["-t", &id, "-U", "-m", "--preserve-credentials", "sh", "-c", &grow];
     assert!(Command::new("nsenter").args(enter).status().unwrap().success());
@@ -276,6 +277,7 @@ async fn a_full_disk_is_answered_with_503_and_loses_nothing() {
         assert_eq!(service.login(name).await.0, 200, "{name} was answered with 201");
     }
     assert_eq!(service.register("after").await, Some(201), "and it goes on by itself");
+    service.wait_until("it is ready", async || service.get("/readyz").await.0 == 200).await;
     service.signal("-TERM");
     let (_, log) = service.end();
     assert!(log.contains("disk is full") || log.contains("disk I/O error"), "{log}");

@@ -34,6 +34,7 @@ impl StorageSettings {
 ///
 /// # Errors
 /// The folder is not there, or its disk does not answer.
+#[allow(clippy::useless_conversion, reason = "the types of statvfs are narrower on other systems")]
 pub fn free_bytes(folder: &Path) -> io::Result<u64> {
     // A relative name without a folder is in the working directory.
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
