@@ -8,6 +8,7 @@ use actix_http::error::{DispatchError, ParseError};
 use actix_service::{Service as _, ServiceFactory, apply_fn_factory};
 
 use crate::connection::Paced;
+use crate::peer::Peer;
 
 type Connection<T> = (Paced<T>, Protocol, Option<SocketAddr>);
 
@@ -19,7 +20,7 @@ where
     S: ServiceFactory<Connection<T>, Config = (), Response = (), Error = DispatchError, InitError = ()>,
 {
     apply_fn_factory(service, |connection: Connection<T>, service: &S::Service| {
-        let (activity, peer) = (connection.0.activity(), connection.2);
+        let (activity, peer) = (connection.0.activity(), connection.0.peer());
         let served = service.call(connection);
         async move {
             served.await.inspect_err(|error| {
@@ -31,8 +32,11 @@ where
     })
 }
 
-fn log_refusal(reason: &ParseError, lacks_length: bool, peer: Option<SocketAddr>) {
-    let peer = peer.map_or_else(|| "a peer without an address".to_owned(), |peer| peer.to_string());
+fn log_refusal(reason: &ParseError, lacks_length: bool, peer: Peer) {
+    let peer = match peer {
+        Peer::Address(address) => address.to_string(),
+        Peer::UnixSocket => "the Unix socket".to_owned(),
+    };
     if lacks_length && matches!(reason, ParseError::Header) {
         log::warn!(
             "a request from {peer} was refused with 400: a POST over HTTP/1.0 without Content-Length. A proxy has to speak \
