@@ -268,7 +268,7 @@ impl Writer {
             match self.look().await {
                 Ok(moved) => return moved,
                 Err(error) if !complained && !error.is_reported() => {
-                    log::warn!("the audit trail waits for the database: {error}")
+                    log::warn!("the audit trail waits for the database: {error}");
                 }
                 Err(_) => {}
             }
