@@ -87,8 +87,46 @@ fn codes() -> BTreeSet<String> {
     found
 }
 
+/// Names that can be codes among the texts of a piece of source.
+fn names(source: &str) -> BTreeSet<String> {
+    let texts = source.split('"').skip(1).step_by(2);
+    let is_name = |text: &&str| {
+        text.contains('_') && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+    };
+    texts.filter(is_name).map(str::to_owned).collect()
+}
+
 #[test]
-fn the_page_has_every_error_code_of_the_source() {
+fn the_page_names_what_is_wrong_with_a_service_a_token_or_a_field() {
+    let page = read("docs/api.md");
+    let bearer = read("shared-claims/src/http/bearer.rs");
+    let (_, table) = bearer.split_once("THE TABLE").unwrap();
+    let mut found = names(table.split("let problem").next().unwrap());
+    found.extend(names(read("auth-service/src/domain/readiness.rs").split_once("\nconst ").unwrap().1));
+    found.extend(names(&read("resource-service/src/http/health.rs")));
+    let mut files = Vec::new();
+    for folder in ["auth-service/src", "service-kit/src", "resource-service/src"] {
+        sources(&top().join(folder), &mut files);
+    }
+    for file in files {
+        let source = fs::read_to_string(&file).unwrap();
+        let source = source.split("#[cfg(test)]").next().unwrap();
+        let fields = source.split("FieldError::new(").skip(1).filter_map(|call| call.split(',').nth(1));
+        let members = source.split("code: \"").skip(1).filter_map(|rest| rest.split('"').next());
+        found.extend(
+            fields.filter_map(|field| field.trim().strip_prefix('"')?.strip_suffix('"')).map(str::to_owned),
+        );
+        found.extend(members.map(str::to_owned));
+    }
+    for expected in ["token_revoked", "tables_missing", "disk_full", "out_of_range", "reserved"] {
+        assert!(found.contains(expected), "{expected}: {found:?}");
+    }
+    let missing: Vec<_> = found.iter().filter(|name| !page.contains(&format!("`{name}`"))).collect();
+    assert!(missing.is_empty(), "docs/api.md does not name {missing:?}");
+}
+
+#[test]
+fn the_page_has_a_row_for_every_error_code_of_the_source() {
     let page = read("docs/api.md");
     let codes = codes();
     assert!(codes.contains("username_taken") && codes.contains("store_unavailable"), "{codes:?}");

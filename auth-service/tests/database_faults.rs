@@ -119,7 +119,8 @@ async fn a_graceful_stop_leaves_no_write_ahead_log_and_neither_does_a_command() 
         assert_eq!(service.end().0, Some(0));
         assert!(!wal.exists(), "{signal}");
     }
-    for arguments in [&["key", "rotate"][..], &["migrate"], &["recover"]] {
+    // The shortest ones are repeated: a connection that is still being made when they end leaves the log behind.
+    for arguments in [&["key", "rotate"][..], &["recover"]].into_iter().chain([&["migrate"][..]; 10]) {
         let (code, text) = run(data.path(), &[], arguments);
         assert_eq!(code, Some(0), "{text}");
         assert!(!wal.exists(), "{arguments:?}");
@@ -148,9 +149,11 @@ async fn recover_refuses_the_write_ahead_log_of_another_file_and_takes_that_of_i
     service.end();
     assert!(fs::metadata(&wal).unwrap().len() > 0);
     fs::copy(&copy, &file).unwrap();
-    let (code, text) = run(&data, &[], &["recover"]);
-    assert_eq!(code, Some(1), "{text}");
-    assert!(text.contains("auth.db-wal") && text.contains("delete"), "{text}");
+    for arguments in [&["recover"][..], &["recover", "--new-master-key"]] {
+        let (code, text) = run(&data, &[], arguments);
+        assert_eq!(code, Some(1), "{text}");
+        assert!(text.contains("auth.db-wal") && text.contains("delete"), "{text}");
+    }
     assert_eq!(fs::read(&file).unwrap(), fs::read(&copy).unwrap(), "nothing was written");
     // What the message and the docs say.
     fs::remove_file(&wal).unwrap();

@@ -23,6 +23,7 @@ mod peer;
 mod peers;
 pub mod problem;
 mod protection;
+pub mod readiness;
 pub mod routes;
 pub mod server;
 pub mod settings;

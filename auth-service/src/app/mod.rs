@@ -96,6 +96,7 @@ pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError>
     let capacity = Capacity::claim(&settings.http, rules::descriptors(settings))?;
     let limits = rules::place_limits(settings, capacity);
     let places = Places::new(limits);
+    log::info!("works on {}", settings.database_shown());
     waiting::for_database(settings).await?;
     let issuer = Data::new(Box::pin(assemble(settings, clock, Makes::Everything)).await?);
     let behind = issuer.marks.is_behind();

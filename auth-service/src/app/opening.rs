@@ -77,6 +77,7 @@ pub fn new_master_key(settings: &Settings) -> Result<PathBuf, StartError> {
     if settings.master_key.is_some() {
         return Err(MasterKeyError::Given.into());
     }
+    store::refuse_foreign_wal(&settings.database_url())?;
     drop(open(settings, false)?);
     let path = master_key_path(settings);
     match sealing::load_or_create(&path)? {

@@ -111,9 +111,9 @@ pub async fn run() -> ExitCode {
             return ExitCode::from(EXIT_SETTINGS);
         }
     };
-    match cli.command {
-        None | Some(Command::Serve) => log::info!("works on {}", settings.database_shown()),
-        Some(_) => eprintln!("auth-service: works on {}", settings.database_shown()),
+    // `serve` says it in its log, and a health check works on none.
+    if !matches!(cli.command, None | Some(Command::Serve | Command::Healthcheck)) {
+        eprintln!("auth-service: works on {}", settings.database_shown());
     }
     let done = match cli.command {
         None | Some(Command::Serve | Command::Settings) => match serve(&settings).await {

@@ -62,7 +62,7 @@ pub enum LoginError {
 
 impl LoginError {
     /// Why, for the log, where the audit trail says nothing more exact.
-    pub(super) fn log_reason(&self) -> &'static str {
+    fn log_reason(&self) -> &'static str {
         match self {
             Self::InvalidCredentials(_) => "invalid_credentials",
             Self::InvalidTarget => Reason::InvalidTarget.as_str(),
@@ -86,7 +86,8 @@ impl Issuer {
         let mut line = LoginLine::new(&device);
         let mut reason = None;
         let outcome = self.log_in(request, device, (&mut line, &mut reason)).await;
-        line.end(&outcome, reason);
+        // What the audit trail says tells more than the answer.
+        line.end(outcome.as_ref().err().map(|error| reason.map_or(error.log_reason(), Reason::as_str)));
         outcome
     }
 

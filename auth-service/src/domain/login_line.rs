@@ -1,7 +1,5 @@
 //! One line in the log for each login, refused or not, for operators and for programs that block addresses.
 
-use super::audit::Reason;
-use super::login::LoginError;
 use super::sessions::Device;
 use crate::store::users::User;
 
@@ -28,10 +26,9 @@ impl LoginLine {
         self.username = user.map(|user| user.username.clone());
     }
 
-    /// Ends the line. `reason` is what the audit trail says, which tells more than the answer.
-    pub(super) fn end<T>(mut self, outcome: &Result<T, LoginError>, reason: Option<Reason>) {
-        let refused = |error: &LoginError| reason.map_or(error.log_reason(), Reason::as_str);
-        self.refused = outcome.as_ref().err().map(refused);
+    /// Ends the line: with the reason of a refusal, or accepted.
+    pub(super) fn end(mut self, refused: Option<&'static str>) {
+        self.refused = refused;
     }
 }
 

@@ -36,7 +36,7 @@ impl Pool {
     ) -> Result<Self, StoreError> {
         let pool = r2d2::Pool::builder()
             .max_size(size)
-            .min_idle(Some(1))
+            .min_idle(Some(0)) // made when asked for alone: one that is still being made outlives `close`, and keeps SQLite's WAL
             .connection_timeout(timeout)
             .test_on_check_out(false) // `healthy` does, and knows what for
             .error_handler(Box::new(r2d2::NopErrorHandler)) // who waits for the connection gets the error

@@ -1,6 +1,6 @@
 //! SQLite's write-ahead log beside a file that was put in place of another.
 //!
-//! SQLite applies whatever log stands beside a file: one that another file left behind brings back what was restored away, or
+//! SQLite applies any log beside a file: one that another file left behind brings back what was restored away, or
 //! damages it. Nothing in a log names its file. But a file that is written into by its own log is written before the log's last
 //! commit, and a file that is put in place after that has changed since.
 

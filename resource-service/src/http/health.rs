@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use actix_web::HttpResponse;
-use actix_web::http::StatusCode;
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::Data;
 use serde::Serialize;
+use service_kit::readiness::{Reason, not_ready};
 use shared_claims::{
     Verifier,
     verifier::{Polling, Readiness, Revocations},
@@ -23,24 +23,6 @@ const PATIENCE: Duration = Duration::from_millis(900);
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct MinFree(pub(crate) u64);
 
-/// Something that is wrong, by name.
-#[derive(Debug, Clone, Serialize)]
-struct Reason {
-    name: &'static str,
-    detail: String,
-}
-
-/// A problem document (RFC 9457) with all reasons; its `code` is the name of the first.
-#[derive(Serialize)]
-struct NotReady {
-    r#type: &'static str,
-    title: &'static str,
-    status: u16,
-    detail: String,
-    code: &'static str,
-    reasons: Vec<Reason>,
-}
-
 /// Clocks that are nearer to each other agree: dates are whole seconds.
 const NOTICED: u64 = 2;
 
@@ -53,7 +35,7 @@ struct Alive {
 struct Ready {
     status: &'static str,
     keys_age_seconds: u64,
-    /// How far auth-service's clock is ahead of this one, when they are two seconds apart or more.
+    /// How far this machine's clock is ahead of auth-service's, when they are two seconds apart or more.
     #[serde(skip_serializing_if = "Option::is_none")]
     clock_skew_seconds: Option<i64>,
     /// Not there with a shared secret.
@@ -104,16 +86,19 @@ pub(super) async fn readyz(
         }
     };
     reasons.extend(ailments(store.health(PATIENCE).await, min_free.0));
-    match (known, reasons.first().cloned()) {
-        (Some((keys_age_seconds, revocations)), None) => {
+    match known {
+        Some((keys_age_seconds, revocations)) if reasons.is_empty() => {
             HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(Ready {
                 status: "ready",
                 keys_age_seconds,
-                clock_skew_seconds: verifier.clock_skew().filter(|skew| skew.unsigned_abs() >= NOTICED),
+                clock_skew_seconds: verifier
+                    .clock_skew()
+                    .filter(|skew| skew.unsigned_abs() >= NOTICED)
+                    .map(|ahead| -ahead),
                 status_lists: revocations.map(StatusLists::from),
             })
         }
-        (_, first) => not_ready(first, reasons),
+        _ => not_ready(&reasons, RETRY),
     }
 }
 
@@ -134,15 +119,4 @@ fn ailments(health: Health, min_free: u64) -> Vec<Reason> {
         found.push(Reason { name: "disk_full", detail });
     }
     found
-}
-
-fn not_ready(first: Option<Reason>, reasons: Vec<Reason>) -> HttpResponse {
-    let status = StatusCode::SERVICE_UNAVAILABLE;
-    let title = status.canonical_reason().unwrap_or_default();
-    let (code, detail) = first.map_or(("not_ready", String::new()), |first| (first.name, first.detail));
-    HttpResponse::build(status)
-        .insert_header((CACHE_CONTROL, "no-store"))
-        .insert_header((RETRY_AFTER, RETRY))
-        .insert_header((CONTENT_TYPE, "application/problem+json"))
-        .json(NotReady { r#type: "about:blank", title, status: status.as_u16(), detail, code, reasons })
 }

@@ -70,7 +70,7 @@ impl Store {
         migrate(path, &pragmas)?;
         let pool = Pool::builder()
             .max_size(pool_size + 1) // the readers and the writer
-            .min_idle(Some(1))
+            .min_idle(Some(0)) // made when asked for alone: one that is still being made outlives `close`, and keeps the WAL
             .test_on_check_out(false) // a file does not hang up
             .connection_timeout(timeout)
             .connection_customizer(Box::new(pragmas))

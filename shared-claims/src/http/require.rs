@@ -103,7 +103,7 @@ impl fmt::Debug for PathRule {
 pub struct PathParams(Vec<(String, String)>);
 
 impl PathParams {
-    /// The value of the parameter `name`, or nothing, which is nobody's id. A name that the path of the route does not have is
+    /// The value of the parameter `name`, or nothing, which is no user's id. A name that the path of the route does not have is
     /// a mistake in the program: the log has an error that says so, once a minute at most for each name.
     #[must_use]
     pub fn get(&self, name: &str) -> &str {
@@ -114,7 +114,7 @@ impl PathParams {
             let names: Vec<_> = self.0.iter().map(|(own, _)| own.as_str()).collect();
             let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
             log::error!(
-                "a rule asks for the path parameter `{}`, and the route has {}: nobody gets this right. Put RequireToken around \
+                "a rule asks for the path parameter `{}`, and the route has {}: no user gets this right. Put RequireToken around \
                  the route that has the parameter, and spell it as the route does",
                 Shown(name),
                 Shown(names)

@@ -1,4 +1,4 @@
-//! Why a token was refused, in words for whoever reads the log: which member, what was wanted, what came.
+//! Why a token was refused, in words for the log: which member, what was wanted, what came.
 //!
 //! The token is taken apart once more for that, so that the path of a token formats nothing. All that it says is cut and
 //! escaped; its text is never shown, and neither is a text that is no token: it may be another secret.
