@@ -109,8 +109,5 @@ async fn readyz_says_how_far_the_issuers_clock_is_from_its_own() {
     world.until_ready().await;
     let ready = world.get("/readyz", None).await.json();
     let skew = ready["clock_skew_seconds"].as_i64().unwrap();
-    assert!(
-        skew < -2,
-        "the test's clock is far behind the real one, by which answers have their Date: {ready}"
-    );
+    assert!(skew > 2, "the clock of the tests is ahead: {ready}");
 }

@@ -1,6 +1,7 @@
 //! Its database: what `/readyz` says of it, what a stop leaves behind, and files of settings that are empty.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -45,7 +46,12 @@ fn a_graceful_stop_leaves_no_write_ahead_log() {
     let data = tempfile::tempdir().unwrap();
     let mut child = program(data.path()).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    assert!(lines.any(|line| line.unwrap().contains("listens on")));
+    let said = lines.by_ref().map(Result::unwrap).find(|line| line.contains("listens on")).unwrap();
+    let address = said.rsplit("http://").next().unwrap().trim().to_owned();
+    // What is asked makes the first connection, and writes.
+    let mut connection = TcpStream::connect(address).unwrap();
+    connection.write_all(b"GET /readyz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
+    connection.read_to_string(&mut String::new()).unwrap();
     assert!(data.path().join("resource.db-wal").exists(), "there is something to leave behind");
     assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
     let rest: Vec<String> = lines.map(Result::unwrap).collect();
