@@ -118,7 +118,7 @@ impl Issuer {
             scopes: each_once(&new.scopes),
             audience: each_once(&audience),
             disabled: false,
-            number: None,
+            status_index: None,
             created_at: self.now(),
         };
         let row = client.clone();
@@ -253,7 +253,7 @@ impl Issuer {
             scope.unwrap_or_default().split_ascii_whitespace().map(str::to_owned).collect();
         let scope = narrowed(&client.scopes, &asked).ok_or(ClientGrantError::InvalidScope)?.join(" ");
         let audience = narrowed(&client.audience, resource).ok_or(ClientGrantError::InvalidTarget)?;
-        let client = self.numbered_client(client).await?;
+        let client = self.indexed_client(client).await?;
         let now = self.now();
         let claims = self.policy.client_claims(&client, audience, scope.clone(), now);
         size::check(&claims, self.keyring.frame_bytes(), Transport::Body)?;
@@ -262,17 +262,17 @@ impl Issuer {
         Ok(Grant { access_token, expires_in: seconds(self.policy.access_ttl), refresh: None, scope })
     }
 
-    async fn numbered_client(&self, client: Client) -> Result<Client, ClientGrantError> {
-        if client.number.is_some() {
+    async fn indexed_client(&self, client: Client) -> Result<Client, ClientGrantError> {
+        if client.status_index.is_some() {
             return Ok(client);
         }
-        let Some(spare) = self.take_number().await? else { return Ok(client) };
+        let Some(spare) = self.take_status_index().await? else { return Ok(client) };
         let Client { name, secret_digest: proven, .. } = client;
-        let found = self.store.write(move |db| clients::with_number(db, &name, spare)).await?;
-        if found.as_ref().is_none_or(|client| client.number != Some(spare)) {
-            self.lists.numbers.give_back(spare);
+        let found = self.store.write(move |db| clients::with_status_index(db, &name, spare.into())).await?;
+        if found.as_ref().is_none_or(|client| client.status_index != Some(spare.into())) {
+            self.lists.indexes.give_back(spare);
         }
-        // It had no number when it proved itself, so a new secret has revoked nothing since.
+        // It had no index when it proved itself, so a new secret has revoked nothing since.
         let same = found.filter(|client| client.secret_digest == proven);
         same.ok_or(ClientGrantError::InvalidClient)
     }
@@ -288,11 +288,11 @@ fn to_client(changed: &Result<Option<Client>, StoreError>, kind: EventKind) -> O
     Some(Event::of(kind).to(client_id(&changed.as_ref().ok()?.as_ref()?.name)))
 }
 
-/// The client's next token gets another number. Gives whether tokens were revoked.
+/// The client's next token gets another status list index. Returns whether tokens were revoked.
 fn revoke_tokens(db: &mut Connection, client: &Client, until: i64) -> Result<bool, StoreError> {
-    match client.number {
-        Some(number) if clients::drop_number(db, &client.name, number)? => {
-            status_lists::revoke(db, [Some(number)], until)?;
+    match client.status_index {
+        Some(index) if clients::drop_status_index(db, &client.name, index)? => {
+            status_lists::revoke(db, [Some(index)], until)?;
             Ok(true)
         }
         _ => Ok(false),

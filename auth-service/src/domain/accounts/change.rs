@@ -94,10 +94,11 @@ impl Issuer {
         let audience: Vec<String> =
             caller.session.audience.split_ascii_whitespace().map(str::to_owned).collect();
         let mut session = self.new_session(user, &audience, device);
-        session.number = self.take_number().await?;
+        let index = self.take_status_index().await?;
+        session.status_index = index.map(i64::from);
         if let Err(too_large) = self.check_token_size(&session, user, &audience, transport) {
-            if let Some(number) = session.number {
-                self.lists.numbers.give_back(number);
+            if let Some(index) = index {
+                self.lists.indexes.give_back(index);
             }
             return Err(too_large.into());
         }
@@ -112,8 +113,8 @@ impl Issuer {
         };
         let event = Event::of(EventKind::PasswordChanged).to(&user.id).in_session(&session.id);
         let changed = self.write_recorded(change, |done| described(done, event)).await;
-        if let (Err(ChangeError::Overtaken), Some(number)) = (&changed, session.number) {
-            self.lists.numbers.give_back(number);
+        if let (Err(ChangeError::Overtaken), Some(index)) = (&changed, index) {
+            self.lists.indexes.give_back(index);
         }
         changed?;
         self.lists.announce();
@@ -179,8 +180,8 @@ impl Issuer {
         let event = Event::of(EventKind::AccountChanged).to(&user.id).with("changed", changed);
         let (rest, before) = (self.rest(), caller.user.clone());
         let change = move |db: &mut Connection| {
-            let (user, numbers) = rename(db, &rest, &before, &user)?;
-            status_lists::revoke(db, numbers, until)?;
+            let (user, indexes) = rename(db, &rest, &before, &user)?;
+            status_lists::revoke(db, indexes, until)?;
             Ok(user)
         };
         let user = self.write_recorded(change, |done| described(done, event)).await?;
@@ -255,7 +256,7 @@ impl Issuer {
 }
 
 /// Gives an account other names in one step: there is no moment at which the ones that it gives up are free. Also gives the
-/// numbers that its sessions had, to be revoked at the end of the transaction.
+/// status list indexes that its sessions had, to be revoked at the end of the transaction.
 fn rename(
     db: &mut Connection,
     rest: &Rest,
@@ -267,12 +268,12 @@ fn rename(
     if new.username.is_some() {
         rest.begin_name(db, &user.id)?;
     }
-    let numbers = sessions::drop_numbers(db, &[&user.id])?; // before names at rest: the order of locks
+    let indexes = sessions::drop_status_indexes(db, &[&user.id])?; // before names at rest: the order of locks
     if let Err(unavailable) = rest.take(db, &user.id, new)? {
         return Err(ChangeError::Taken(unavailable.what()));
     }
     let has_room = rest.release(db, before, Wanted::difference(before, wanted))?;
-    if has_room { Ok((user, numbers)) } else { Err(ChangeError::TooManyRenames) }
+    if has_room { Ok((user, indexes)) } else { Err(ChangeError::TooManyRenames) }
 }
 
 /// What the audit trail says when a change was made, or somebody else was faster.

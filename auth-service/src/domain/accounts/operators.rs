@@ -127,7 +127,7 @@ fn judge_name(
 }
 
 /// Takes verified addresses from accounts for which they are not verified, before the claimants are stored. The transaction
-/// began with [`users::will_insert_several`]; when the claimants are stored comes [`drop_numbers`], and at its end the
+/// began with [`users::will_insert_several`]; when the claimants are stored comes [`drop_status_indexes`], and at its end the
 /// revocation.
 pub(in crate::domain) fn take_unproven_addresses<'a>(
     db: &mut Connection,
@@ -138,14 +138,14 @@ pub(in crate::domain) fn take_unproven_addresses<'a>(
     if emails.is_empty() { Ok(Vec::new()) } else { users::drop_emails(db, &emails, true) }
 }
 
-/// Takes the numbers of the sessions of those that lost an address, to be revoked at the end of the transaction: tokens that
+/// Takes the status list indexes of the sessions of those that lost an address, to be revoked at the end of the transaction: tokens that
 /// carry it die, and the sessions go on with their next refresh.
-pub(in crate::domain) fn drop_numbers(
+pub(in crate::domain) fn drop_status_indexes(
     db: &mut Connection,
     losers: &[User],
 ) -> Result<Vec<Option<i64>>, StoreError> {
     let ids: Vec<&str> = losers.iter().map(|loser| loser.id.as_str()).collect();
-    if ids.is_empty() { Ok(Vec::new()) } else { sessions::drop_numbers(db, &ids) }
+    if ids.is_empty() { Ok(Vec::new()) } else { sessions::drop_status_indexes(db, &ids) }
 }
 
 /// What became of an address that an operator freed.
@@ -178,9 +178,9 @@ impl Issuer {
             }
             let emails: Vec<&str> = spelled.iter().map(String::as_str).collect();
             let holders = users::drop_emails(db, &emails, false)?;
-            let numbers = drop_numbers(db, &holders)?;
+            let indexes = drop_status_indexes(db, &holders)?;
             let rested = rest.end_of_addresses(db, &emails)?;
-            status_lists::revoke(db, numbers, until)?;
+            status_lists::revoke(db, indexes, until)?;
             Ok(FreedAddress { holders, rested })
         };
         let describe = |done: &Result<FreedAddress, OperatorError>| {

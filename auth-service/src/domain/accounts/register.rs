@@ -5,7 +5,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use crate::domain::accounts::addresses::parse_email;
 use crate::domain::accounts::names::{Unavailable, Wanted};
 use crate::domain::accounts::operators::{
-    AccountRef, NamedAccount, OperatorError, drop_numbers, hold_named, take_unproven_addresses,
+    AccountRef, NamedAccount, OperatorError, drop_status_indexes, hold_named, take_unproven_addresses,
 };
 use crate::domain::accounts::roles;
 use crate::domain::audit::{Event, EventKind, Reason};
@@ -197,9 +197,9 @@ impl Issuer {
             }
             let displaced = take_unproven_addresses(db, [&row])?;
             users::insert(db, &row)?;
-            let numbers = drop_numbers(db, &displaced)?;
+            let indexes = drop_status_indexes(db, &displaced)?;
             rest.take(db, &row.id, Wanted::all_of(&row, allow_resting))??;
-            status_lists::revoke(db, numbers, until)?;
+            status_lists::revoke(db, indexes, until)?;
             Ok::<_, RegisterError>(displaced)
         };
         let describe = |done: &Result<Vec<User>, RegisterError>| match done {
@@ -265,8 +265,8 @@ impl Issuer {
             let fewer = user.roles().any(|role| !roles.split(' ').any(|kept| kept == role));
             users::set_roles(db, &user.id, &roles, fewer)?;
             if fewer {
-                let numbers = sessions::drop_numbers(db, &[&user.id])?;
-                status_lists::revoke(db, numbers, until)?;
+                let indexes = sessions::drop_status_indexes(db, &[&user.id])?;
+                status_lists::revoke(db, indexes, until)?;
             }
             user.roles = roles;
             Ok::<_, OperatorError>(Some((named, before)))

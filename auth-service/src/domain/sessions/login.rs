@@ -176,11 +176,12 @@ impl Issuer {
         transport: Transport,
     ) -> Result<Session, LoginError> {
         let mut session = self.new_session(user, audience, device);
-        session.number = self.take_number().await?;
+        let index = self.take_status_index().await?;
+        session.status_index = index.map(i64::from);
         let checked = self.check_token_size(&session, user, audience, transport);
         if let Err(too_large) = checked {
-            if let Some(number) = session.number {
-                self.lists.numbers.give_back(number);
+            if let Some(index) = index {
+                self.lists.indexes.give_back(index);
             }
             self.record(Event::refused(EventKind::Login, Reason::TokenTooLarge).to(&user.id)).await;
             return Err(too_large.into());
@@ -222,8 +223,8 @@ impl Issuer {
             Err(_) => Vec::new(),
         };
         let outcome = self.write_recorded(begin, describe).await;
-        if let (Err(LoginError::InvalidCredentials(_)), Some(number)) = (&outcome, session.number) {
-            self.lists.numbers.give_back(number);
+        if let (Err(LoginError::InvalidCredentials(_)), Some(index)) = (&outcome, session.status_index) {
+            self.lists.indexes.give_back(index.into());
         }
         outcome?;
         if news {
@@ -232,7 +233,7 @@ impl Issuer {
         Ok(session)
     }
 
-    /// A session as it is at its beginning, without a number yet.
+    /// A session as it is at its beginning, without a status list index yet.
     pub(in crate::domain) fn new_session(&self, user: &User, audience: &[String], device: Device) -> Session {
         let Moment { now, latest, .. } = self.moment();
         Session {
@@ -249,7 +250,7 @@ impl Issuer {
             ended_at: None,
             ip: device.ip,
             user_agent: device.user_agent,
-            number: None,
+            status_index: None,
         }
     }
 
@@ -322,7 +323,7 @@ fn end_replaced(
         ended.extend(sessions::end(db, id, now)?);
     }
     if !ended.is_empty() {
-        status_lists::revoke(db, ended.iter().map(|session| session.number), until)?;
+        status_lists::revoke(db, ended.iter().map(|session| session.status_index), until)?;
     }
     Ok(ended)
 }

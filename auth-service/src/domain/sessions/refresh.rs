@@ -14,6 +14,7 @@ use crate::domain::policy::Policy;
 use crate::domain::rate::{RateLimit, TooMany};
 use crate::domain::sessions::session::{Device, Grant};
 use crate::domain::status_lists;
+use crate::domain::status_lists::status_index::StatusIndex;
 use crate::domain::tokens::size;
 use crate::domain::tokens::size::{TokenTooLarge, Transport};
 use crate::store::engine::connection::Connection;
@@ -182,8 +183,8 @@ struct Use {
     /// Seconds.
     absolute: i64,
     moment: Moment,
-    /// For a session that has no number.
-    spare: Option<i64>,
+    /// For a session that has no status list index.
+    spare: Option<StatusIndex>,
     /// Until when a revocation is remembered, in unix seconds.
     until: i64,
     /// Refreshes of one account.
@@ -211,7 +212,7 @@ impl Issuer {
             self.record(refused.in_session(token.session_id)).await;
             return Err(too_many.into());
         }
-        let spare = self.take_number().await?;
+        let spare = self.take_status_index().await?;
         let attempt = Use {
             token,
             scope,
@@ -253,15 +254,15 @@ impl Issuer {
         }
     }
 
-    /// Most refreshes need no number. After a failure of the store nobody knows whether it was used.
-    fn give_back(&self, spare: Option<i64>, outcome: &Result<Outcome, RefreshError>) {
+    /// Gives the index back unless it was used, as most refreshes need none. After a failure of the store it may have been.
+    fn give_back(&self, spare: Option<StatusIndex>, outcome: &Result<Outcome, RefreshError>) {
         let unused = match outcome {
-            Ok(Outcome::Granted(granted)) => granted.session.number != spare,
+            Ok(Outcome::Granted(granted)) => granted.session.status_index != spare.map(i64::from),
             Ok(Outcome::Refused | Outcome::TooMany(..) | Outcome::Ended(..)) => true,
             Err(error) => !matches!(error, RefreshError::Store(_)),
         };
         if let Some(spare) = spare.filter(|_| unused) {
-            self.lists.numbers.give_back(spare);
+            self.lists.indexes.give_back(spare);
         }
     }
 }
@@ -278,10 +279,11 @@ impl Use {
         if let Err(too_many) = self.account_limit.as_ref().map_or(Ok(()), |limit| limit.check(&user.id)) {
             return Ok(Outcome::TooMany(user.id, too_many));
         }
-        let numbered = before.number.is_some();
-        let rotated = sessions::rotate(db, &before.id, &self.rotation(&before), self.spare, numbered)?;
+        let indexed = before.status_index.is_some();
+        let spare = self.spare.map(i64::from);
+        let rotated = sessions::rotate(db, &before.id, &self.rotation(&before), spare, indexed)?;
         // Look again: at what somebody left who was faster, now or earlier; or, with the session in hand, at what rights
-        // the user has now. Whoever takes rights away from now on waits for us, and gives the session another number.
+        // the user has now. Whoever takes rights away from now on waits for us, and gives the session another index.
         let Some((session, user)) = self.living(db)? else { return Ok(Outcome::Refused) };
         if !rotated {
             match self.judge(&session) {
@@ -291,7 +293,7 @@ impl Use {
             }
         }
         let last_use = LastUse::of(if rotated { &before } else { &session }, self, rotated);
-        let Some((session, user)) = self.numbered(db, session, user)? else { return Ok(Outcome::Refused) };
+        let Some((session, user)) = self.indexed(db, session, user)? else { return Ok(Outcome::Refused) };
         let scope = self.scope_for(&user)?;
         let now = self.moment.now;
         let claims = self.policy.claims_for(&session, &user, audience.clone(), scope.clone(), now);
@@ -325,7 +327,7 @@ impl Use {
 
     fn end(&self, db: &mut Connection, session: Session, why: Reuse) -> Result<Outcome, RefreshError> {
         let ended = sessions::end(db, &session.id, self.moment.now)?;
-        status_lists::revoke(db, ended.map(|session| session.number), self.until)?;
+        status_lists::revoke(db, ended.map(|session| session.status_index), self.until)?;
         Ok(Outcome::Ended(session, why))
     }
 
@@ -364,16 +366,18 @@ impl Use {
         }
     }
 
-    /// The session with a number, if there are numbers at all, and the user as of when it had it: what takes rights away later
-    /// revokes that number. A use that took the session on has given it one; this is for repeats.
-    fn numbered(
+    /// The session with a status list index, if tokens carry any, and the user as of then: what takes rights away later
+    /// revokes that index. A use that took the session on has assigned one; this is for repeats.
+    fn indexed(
         &self,
         db: &mut Connection,
         session: Session,
         user: User,
     ) -> Result<Option<(Session, User)>, StoreError> {
-        let (None, Some(spare)) = (session.number, self.spare) else { return Ok(Some((session, user))) };
-        sessions::give_number(db, &session.id, spare)?;
+        let (None, Some(spare)) = (session.status_index, self.spare) else {
+            return Ok(Some((session, user)));
+        };
+        sessions::assign_status_index(db, &session.id, spare.into())?;
         // While it had none, there was nothing to revoke: what was taken away meanwhile shows only now.
         self.living(db)
     }

@@ -173,7 +173,7 @@ impl Issuer {
         let (now, until) = (self.now(), self.revoked_until());
         let end = move |db: &mut Connection| {
             let Some(session) = sessions::end(db, &id, now)? else { return Ok(None) };
-            status_lists::revoke(db, [session.number], until)?;
+            status_lists::revoke(db, [session.status_index], until)?;
             Ok::<_, StoreError>(Some(session))
         };
         let describe = move |ended: &Result<Option<Session>, StoreError>| {

@@ -14,7 +14,7 @@ use known::{Earlier, Known};
 
 use crate::domain::accounts::addresses::parse_email;
 use crate::domain::accounts::names::{KnownNames, Rest, Unavailable, Wanted};
-use crate::domain::accounts::operators::{drop_numbers, take_unproven_addresses};
+use crate::domain::accounts::operators::{drop_status_indexes, take_unproven_addresses};
 use crate::domain::accounts::register::parse_username;
 use crate::domain::accounts::roles;
 use crate::domain::accounts::roles::is_role_name;
@@ -171,13 +171,13 @@ impl Issuer {
             let mut displaced = leave_unproven_addresses(&mut new);
             displaced.extend(losers.iter().map(|loser| loser.id.clone()));
             new.iter().try_for_each(|user| users::insert_one_of_several(db, user))?;
-            let numbers = drop_numbers(db, &losers)?;
+            let indexes = drop_status_indexes(db, &losers)?;
             if new.iter().any(|user| of_other_kinds.contains(&user.id)) {
                 // Hashes of another kind have come: names without an account are to be like those with one.
                 stand_ins::forget_all(db)?;
             }
             take_names(db, &rest, &new, allow_resting)?;
-            status_lists::revoke(db, numbers, until)?;
+            status_lists::revoke(db, indexes, until)?;
             Ok::<_, StoreError>((outcomes, displaced))
         };
         let (outcomes, displaced) = self.write_recorded(change, describe).await?;
