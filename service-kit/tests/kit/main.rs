@@ -1,0 +1,6 @@
+//! What the kit does for a service, tested through its public door. Tests that need a process of their own, because they
+//! change its limits, its signals or its log, are binaries beside this one.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
+
+mod settings;
