@@ -7,8 +7,8 @@ use std::io;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
+use crate::http_settings::HttpSettings;
 use crate::peers::Shares;
-use crate::server::HttpSettings;
 
 /// What each thread that serves requests needs beside its connections: its event queue, its waker, its signals.
 const PER_WORKER: usize = 4;

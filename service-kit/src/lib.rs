@@ -5,6 +5,7 @@
 //! Nothing here knows a token, a user or a table. What only one service needs lives in that service.
 
 pub mod access;
+mod activity;
 pub mod capacity;
 mod connection;
 pub mod cors;
@@ -13,6 +14,7 @@ pub mod fields;
 pub mod folder;
 mod head;
 pub mod healthcheck;
+mod http_settings;
 mod incoming;
 mod listen;
 mod listener;
@@ -34,11 +36,12 @@ pub use capacity::{Capacity, CapacityError, Descriptors};
 pub use cors::Cors;
 pub use envelope::REQUEST_ID;
 pub use fields::{BodyLimits, Fields, FromFields, Strict};
+pub use http_settings::HttpSettings;
 pub use listen::Listen;
 pub use logging::LogSettings;
 pub use peer::Peer;
 pub use problem::{FieldError, Problem};
-pub use server::{App, Closing, Endpoint, Handle, HttpSettings};
+pub use server::{App, Closing, Endpoint, Handle};
 pub use storage::StorageSettings;
 pub use tls::{Tls, TlsSettings};
 pub use unix_socket::{Owner, SocketSettings};

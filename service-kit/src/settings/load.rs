@@ -81,7 +81,9 @@ fn resolve_files(prefix: &str, env: &Variables) -> Result<Variables, SettingsErr
             continue;
         };
         if env.get(target).is_some_and(|direct| !direct.is_empty()) {
-            return Err(SettingsError::text(format!("{target} and {name} are both set; one of them is enough")));
+            return Err(SettingsError::text(format!(
+                "{target} and {name} are both set; one of them is enough"
+            )));
         }
         let text = std::fs::read_to_string(Path::new(value))
             .map_err(|error| SettingsError::text(format!("{name}: cannot read {value}: {error}")))?;
@@ -93,7 +95,9 @@ fn resolve_files(prefix: &str, env: &Variables) -> Result<Variables, SettingsErr
         }
         // An empty variable counts as absent, but an empty file is an error: its secret never arrived.
         if text.trim().is_empty() {
-            return Err(SettingsError::text(format!("{name}: the file {value} is empty; it must hold the value")));
+            return Err(SettingsError::text(format!(
+                "{name}: the file {value} is empty; it must hold the value"
+            )));
         }
         resolved.insert(target.to_owned(), text.trim_end_matches(['\r', '\n']).to_owned());
     }

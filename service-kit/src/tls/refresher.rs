@@ -7,8 +7,8 @@ use rustls::crypto::CryptoProvider;
 use tokio::signal::unix::Signal;
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::current::{Current, Now};
 use super::files::{Content, Files, expiry};
-use super::{Current, Now};
 
 const DAY: i64 = 24 * 3600;
 

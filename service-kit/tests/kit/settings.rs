@@ -87,10 +87,16 @@ fn a_list_may_be_written_with_commas() {
 fn items_of_a_list_are_read_as_what_they_are_and_a_wrong_one_is_named() {
     let read = sample(&[("SAMPLE__PORTS", "80,443"), ("SAMPLE__PROXIES", "10.0.0.0/8,192.0.2.7")]).unwrap();
     assert_eq!(read.ports, [80, 443]);
-    assert_eq!(read.proxies.iter().map(ToString::to_string).collect::<Vec<_>>(), ["10.0.0.0/8", "192.0.2.7/32"]);
+    assert_eq!(
+        read.proxies.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["10.0.0.0/8", "192.0.2.7/32"]
+    );
     assert!(error_for(&[("SAMPLE__PORTS", "80,http")]).contains("`ports` (SAMPLE__PORTS)"));
     let error = error_for(&[("SAMPLE__PROXIES", "10.0.0.0/8,everyone")]);
-    assert!(error.contains("SAMPLE__PROXIES") && error.contains("\"everyone\" is neither a network"), "{error}");
+    assert!(
+        error.contains("SAMPLE__PROXIES") && error.contains("\"everyone\" is neither a network"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -124,10 +130,9 @@ fn an_empty_or_blank_file_is_an_error_that_names_variable_and_file() {
 
 #[test]
 fn a_file_that_cannot_be_read_is_an_error_that_names_variable_and_file() {
-    for (variable, path) in [
-        ("SAMPLE__LIMITS__SIZE_FILE", "/nowhere/secret"),
-        ("SAMPLE_CONFIG", "/nowhere/settings.toml"),
-    ] {
+    for (variable, path) in
+        [("SAMPLE__LIMITS__SIZE_FILE", "/nowhere/secret"), ("SAMPLE_CONFIG", "/nowhere/settings.toml")]
+    {
         let error = error_for(&[(variable, path)]);
         assert!(error.contains(variable) && error.contains(path), "{error}");
     }
@@ -184,7 +189,11 @@ fn the_old_name_of_a_setting_is_an_error_that_names_the_new_one_wherever_it_is_s
     }
     let both = error_for(&[("SAMPLE__LIMITS__LOOK", "5s"), ("SAMPLE__LIMITS__POLL_INTERVAL", "5s")]);
     assert_eq!(both, expected, "the new name beside it changes nothing");
-    assert_eq!(sample(&[("SAMPLE__LIMITS__LOOK", "")]).unwrap().limits.poll_interval, "1s", "an empty variable");
+    assert_eq!(
+        sample(&[("SAMPLE__LIMITS__LOOK", "")]).unwrap().limits.poll_interval,
+        "1s",
+        "an empty variable"
+    );
 }
 
 #[test]
