@@ -4,7 +4,8 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use resource_service::app::{self, StartError};
+use resource_service::app;
+use resource_service::error::StartError;
 use resource_service::settings::Settings;
 use service_kit::healthcheck;
 use service_kit::server::outlive_hangups;
