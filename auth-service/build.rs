@@ -5,7 +5,7 @@ use std::error::Error;
 use std::path::Path;
 
 /// Sorted by their bytes.
-const LIST: &str = "src/domain/passwords/common.txt";
+const LIST: &str = "src/domain/authn/passwords/common.txt";
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=../migrations/auth");

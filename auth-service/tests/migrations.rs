@@ -8,7 +8,8 @@ mod process;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use auth_service::store::{Store, StoreError, StoreLimits};
+use auth_service::store::engine::store::{Store, StoreLimits};
+use auth_service::store::error::StoreError;
 use database::Database;
 use diesel::connection::SimpleConnection as _;
 use diesel::{Connection as _, PgConnection, QueryableByName, RunQueryDsl as _, SqliteConnection};

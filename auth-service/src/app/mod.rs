@@ -23,19 +23,32 @@ use shared_claims::{
 use tokio::task::spawn_blocking;
 use url::Url;
 
+use crate::domain::accounts::address_check::settle_addresses;
 use crate::domain::audit::{Audit, Event, EventKind};
-use crate::domain::guessing::Guessing;
+use crate::domain::authn::passwords::Hasher;
+use crate::domain::authn::throttle::Guessing;
+use crate::domain::clock::DatabaseClock;
+use crate::domain::issuer::Issuer;
 use crate::domain::keyring::sealing::MasterKeyError;
 use crate::domain::keyring::{Judge, Keyring, KeyringError};
 use crate::domain::marks::{Marks, MarksError};
-use crate::domain::passwords::Hasher;
+use crate::domain::policy::Policy;
 use crate::domain::processes::{IssuerError, RevertError};
 use crate::domain::readiness::MissingTables;
-use crate::domain::revocation::{Places, StatusListPolicy, StatusLists};
-use crate::domain::{DatabaseClock, Issuer, Policy, recovery, settle_addresses};
-use crate::http::{self, CookieMode, Devices, ImportLimits, Listeners, Metadata};
+use crate::domain::recovery;
+use crate::domain::status_lists::{Places, StatusListPolicy, StatusLists};
+use crate::http::admin::import::ImportLimits;
+use crate::http::browser::cookies::CookieMode;
+use crate::http::oauth::metadata::Metadata;
+use crate::http::oauth::parameters;
+use crate::http::request::device::Devices;
+use crate::http::routes;
+use crate::http::status_lists::Listeners;
 use crate::settings::{PasswordAlgorithm, Settings};
-use crate::store::{self, ForeignWal, Store, StoreError};
+use crate::store::engine::store::Store;
+use crate::store::engine::wal;
+use crate::store::engine::wal::ForeignWal;
+use crate::store::error::StoreError;
 
 pub use crate::domain::keyring::Makes;
 pub use opening::{make_data_dir, new_master_key, revert};
@@ -135,7 +148,7 @@ pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError>
             .app_data(import.clone())
             .app_data(cookies.clone())
             .app_data(cors.clone());
-        http::routes(config, &issuer_path);
+        routes::routes(config, &issuer_path);
     };
     let endpoint = Endpoint {
         name: "auth-service",
@@ -145,7 +158,7 @@ pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError>
         capacity,
         tls,
         hsts: settings.tls.hsts(Some(&settings.issuer)),
-        refusal: http::refusal,
+        refusal: parameters::refusal,
     };
     rules::report_places(settings, limits);
     let app =
@@ -271,7 +284,7 @@ async fn assemble(settings: &Settings, clock: Clock, makes: Makes) -> Result<Iss
 /// # Errors
 /// [`StartError`].
 pub async fn recover(settings: &Settings, clock: Clock) -> Result<usize, StartError> {
-    store::refuse_foreign_wal(&settings.database_url())?;
+    wal::refuse_foreign(&settings.database_url())?;
     let store = opening::open(settings, false)?;
     let sealer = opening::sealer(settings, &store, false).await?;
     let marks = Arc::new(Marks::open(&settings.data_dir)?);

@@ -6,12 +6,16 @@ use std::path::PathBuf;
 use service_kit::folder::make_private;
 use shared_claims::verifier::Clock;
 
-use super::{StartError, rules};
+use crate::app::{StartError, rules};
 use crate::domain::keyring::Sealer;
-use crate::domain::keyring::sealing::{self, MasterKeyError};
-use crate::domain::processes::{self, IssuerError, IssuerSetting, Presence, RevertError};
+use crate::domain::keyring::sealing;
+use crate::domain::keyring::sealing::MasterKeyError;
+use crate::domain::processes;
+use crate::domain::processes::{IssuerError, IssuerSetting, Presence, RevertError};
 use crate::settings::Settings;
-use crate::store::{self, Store, keys};
+use crate::store::engine::store::Store;
+use crate::store::engine::{connection, wal};
+use crate::store::keys;
 
 /// Makes the folder for everything that the service keeps.
 ///
@@ -77,7 +81,7 @@ pub fn new_master_key(settings: &Settings) -> Result<PathBuf, StartError> {
     if settings.master_key.is_some() {
         return Err(MasterKeyError::Given.into());
     }
-    store::refuse_foreign_wal(&settings.database_url())?;
+    wal::refuse_foreign(&settings.database_url())?;
     drop(open(settings, false)?);
     let path = master_key_path(settings);
     match sealing::load_or_create(&path)? {
@@ -124,7 +128,7 @@ pub fn revert(
     }
     let local = i64::try_from(clock.now()).unwrap_or(i64::MAX);
     let reverted = Store::revert(&url, count, limits, |db, plan| {
-        let now = store::time(db)?.unwrap_or(local);
+        let now = connection::time(db)?.unwrap_or(local);
         processes::may_revert(db, plan, confirmed, &settings.data_dir, now)
     });
     reverted.map_err(|error: RevertError| error.into())

@@ -7,22 +7,24 @@ use service_kit::{Capacity, Descriptors};
 use shared_claims::{error::SetupError, http::CookieSource, verifier::Algorithm};
 use url::Url;
 
-use super::StartError;
-use crate::domain::Policy;
-use crate::domain::accounts::folded_username;
+use crate::app::StartError;
+use crate::domain::accounts::names::NameRules;
+use crate::domain::accounts::register::folded_username;
+use crate::domain::accounts::roles::Roles;
 use crate::domain::audit::{AuditRules, RefusalRules};
-use crate::domain::guessing::{GuessingRules, Rule};
+use crate::domain::authn::passwords::{Bounds, Hashing, HashingLimits, PasswordPolicy, Peppers, Scheme};
+use crate::domain::authn::throttle::{GuessingRules, Rule};
 use crate::domain::keyring::{Lifetimes, Plan};
-use crate::domain::names::NameRules;
-use crate::domain::passwords::{Bounds, Hashing, HashingLimits, PasswordPolicy, Peppers, Scheme};
+use crate::domain::maintenance::Upkeep;
+use crate::domain::policy::Policy;
 use crate::domain::rate::{GrantLimits, MANY_PLACES, Rate, RateLimit};
-use crate::domain::refresh::RefreshRows;
-use crate::domain::revocation::PlaceLimits;
-use crate::domain::rights::Roles;
-use crate::domain::upkeep::Upkeep;
-use crate::http::{CookieMode, Rates};
-use crate::settings::{self, PasswordAlgorithm, Settings, WrongPasswords};
-use crate::store::StoreLimits;
+use crate::domain::sessions::refresh::RefreshRows;
+use crate::domain::status_lists::PlaceLimits;
+use crate::http::browser::cookies::CookieMode;
+use crate::http::request::rate_limits::Rates;
+use crate::settings;
+use crate::settings::{PasswordAlgorithm, Settings, WrongPasswords};
+use crate::store::engine::store::StoreLimits;
 
 /// How much the store may do, by the settings.
 #[must_use]

@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
-use super::{StartError, rules};
+use crate::app::{StartError, rules};
 use crate::settings::Settings;
-use crate::store::{Store, StoreError};
+use crate::store::engine::store::Store;
+use crate::store::error::StoreError;
 
 /// Between two tries.
 const PAUSE: Duration = Duration::from_millis(250);

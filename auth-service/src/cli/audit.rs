@@ -6,11 +6,11 @@ use std::time::Duration;
 use clap::Subcommand;
 use humantime::{parse_duration, parse_rfc3339_weak};
 
-use super::user::{advise, introduction};
-use crate::domain::Issuer;
+use crate::cli::user::{advise, introduction};
 use crate::domain::audit::verify::{Anchor, verify};
 use crate::domain::audit::{EventKind, TrailQuery};
-use crate::http::AuditItem;
+use crate::domain::issuer::Issuer;
+use crate::http::admin::audit::Item;
 use crate::settings::Settings;
 use crate::store::audit_events::Filter;
 
@@ -70,7 +70,7 @@ fn event(name: &str) -> Result<String, String> {
 }
 
 pub(super) async fn run(settings: &Settings, command: AuditCommand) -> Result<(), String> {
-    super::as_operator(settings, async |issuer| match command {
+    crate::cli::as_operator(settings, async |issuer| match command {
         AuditCommand::Verify { anchors } => check(issuer, anchors).await,
         AuditCommand::List { since, subject, event } => list(issuer, since, subject, event).await,
     })
@@ -125,7 +125,7 @@ async fn list(
         let query = TrailQuery { filter: filter.clone(), limit: STEP };
         let page = issuer.list_audit(query).await.map_err(|error| error.to_string())?;
         for event in &page.events {
-            let line = serde_json::to_string(&AuditItem::from(event)).map_err(|error| error.to_string())?;
+            let line = serde_json::to_string(&Item::from(event)).map_err(|error| error.to_string())?;
             if writeln!(out, "{line}").is_err() {
                 return Ok(()); // whoever reads has seen enough
             }

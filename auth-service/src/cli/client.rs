@@ -3,8 +3,8 @@
 use clap::Subcommand;
 use secrecy::ExposeSecret as _;
 
-use crate::domain::Issuer;
 use crate::domain::clients::{NewClient, client_id, is_client_name, name_of};
+use crate::domain::issuer::Issuer;
 use crate::settings::Settings;
 
 /// What can be done about clients.
@@ -65,7 +65,7 @@ fn word(text: &str) -> Result<String, String> {
 }
 
 pub(super) async fn run(settings: &Settings, command: ClientCommand) -> Result<(), String> {
-    super::as_operator(settings, async |issuer| act(issuer, command).await).await
+    crate::cli::as_operator(settings, async |issuer| act(issuer, command).await).await
 }
 
 async fn act(issuer: &Issuer, command: ClientCommand) -> Result<(), String> {

@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 use clap::{Args, ValueEnum};
 use tokio::sync::mpsc;
 
-use super::user::{warn_about_refused_logins, warn_about_unknown_roles};
-use crate::domain::Issuer;
-use crate::domain::import::formats::{self, Format, ReadError};
-use crate::domain::import::{BATCH, Outcome, Read, Rehearsal, Report};
-use crate::domain::token_size::TokenTooLarge;
+use crate::cli::user::{warn_about_refused_logins, warn_about_unknown_roles};
+use crate::domain::accounts::import::formats;
+use crate::domain::accounts::import::formats::{Format, ReadError};
+use crate::domain::accounts::import::{BATCH, Outcome, Read, Rehearsal, Report};
+use crate::domain::issuer::Issuer;
+use crate::domain::tokens::size::TokenTooLarge;
 use crate::settings::Settings;
 
 /// Batches that are read ahead.
@@ -60,8 +61,10 @@ pub(super) async fn run(settings: &Settings, command: ImportCommand) -> Result<(
         Source::Supabase => Format::Supabase,
     };
     let reader = open(&file)?;
-    super::as_operator(settings, async |issuer| act(issuer, format, reader, (dry_run, allow_resting)).await)
-        .await
+    crate::cli::as_operator(settings, async |issuer| {
+        act(issuer, format, reader, (dry_run, allow_resting)).await
+    })
+    .await
 }
 
 async fn act(

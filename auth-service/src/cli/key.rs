@@ -3,7 +3,7 @@
 use clap::Subcommand;
 
 use crate::app::Makes;
-use crate::domain::Issuer;
+use crate::domain::issuer::Issuer;
 use crate::domain::keyring::Rotated;
 use crate::settings::Settings;
 
@@ -25,7 +25,7 @@ pub(super) async fn run(settings: &Settings, command: KeyCommand) -> Result<(), 
         KeyCommand::List => Makes::Proofs,
         KeyCommand::Rotate { .. } => Makes::Keys,
     };
-    super::as_operator_making(settings, makes, async |issuer| act(issuer, command).await).await
+    crate::cli::as_operator_making(settings, makes, async |issuer| act(issuer, command).await).await
 }
 
 async fn act(issuer: &Issuer, command: KeyCommand) -> Result<(), String> {

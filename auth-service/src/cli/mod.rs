@@ -20,11 +20,13 @@ use service_kit::server::outlive_hangups;
 use service_kit::settings::process_environment;
 use shared_claims::verifier::Clock;
 
-use crate::app::{self, Makes, StartError};
+use crate::app;
+use crate::app::{Makes, StartError};
+use crate::domain::accounts::address_check::{AddressReport, settle_addresses};
 use crate::domain::audit::Origin;
-use crate::domain::{AddressReport, Issuer, settle_addresses};
+use crate::domain::issuer::Issuer;
 use crate::settings::Settings;
-use crate::store::Store;
+use crate::store::engine::store::Store;
 
 /// Owns users and sessions, and signs the tokens that other services verify by themselves.
 ///

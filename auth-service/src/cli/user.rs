@@ -8,11 +8,11 @@ use clap::{Args, Subcommand};
 use humantime::format_rfc3339_seconds;
 use secrecy::SecretString;
 
-use crate::domain::Issuer;
-use crate::domain::accounts::{ByOperator, RegisterError, Registration};
-use crate::domain::operators::{AccountRef, ChangedHands, NamedAccount, OperatorError};
-use crate::domain::rights::is_role_name;
-use crate::domain::token_size::TokenTooLarge;
+use crate::domain::accounts::operators::{AccountRef, ChangedHands, NamedAccount, OperatorError};
+use crate::domain::accounts::register::{ByOperator, RegisterError, Registration};
+use crate::domain::accounts::roles::is_role_name;
+use crate::domain::issuer::Issuer;
+use crate::domain::tokens::size::TokenTooLarge;
 use crate::settings::Settings;
 use crate::store::users::User;
 
@@ -116,7 +116,7 @@ fn role(name: &str) -> Result<String, String> {
 }
 
 pub(super) async fn run(settings: &Settings, command: UserCommand) -> Result<(), String> {
-    super::as_operator(settings, async |issuer| act(issuer, command).await).await
+    crate::cli::as_operator(settings, async |issuer| act(issuer, command).await).await
 }
 
 async fn act(issuer: &Issuer, command: UserCommand) -> Result<(), String> {

@@ -7,15 +7,20 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::audit::{Event, EventKind, Origin, Reason};
-use super::keyring::KeyringError;
-use super::rate::TooMany;
-use super::refresh::narrowed;
-use super::sessions::Grant;
-use super::token_size::{TokenTooLarge, Transport};
-use super::{Issuer, random, revocation, seconds, token_size};
-use crate::store::clients::{self, Client};
-use crate::store::{Connection, StoreError};
+use crate::domain::audit::{Event, EventKind, Origin, Reason};
+use crate::domain::clock::seconds;
+use crate::domain::issuer::Issuer;
+use crate::domain::keyring::KeyringError;
+use crate::domain::rate::TooMany;
+use crate::domain::sessions::refresh::narrowed;
+use crate::domain::sessions::session::Grant;
+use crate::domain::tokens::size;
+use crate::domain::tokens::size::{TokenTooLarge, Transport};
+use crate::domain::{random, status_lists};
+use crate::store::clients;
+use crate::store::clients::Client;
+use crate::store::engine::connection::Connection;
+use crate::store::error::StoreError;
 
 /// What stands before a client's name in its `client_id`, so that it can never be a user's id (RFC 9700 section 4.15).
 const PREFIX: &str = "client:";
@@ -209,11 +214,11 @@ impl Issuer {
             Some(client) if !right(client) => Reason::WrongSecret,
             Some(client) if client.disabled => Reason::Disabled,
             Some(client) => {
-                Origin::proven(&self::client_id(&client.name));
+                Origin::proven(&crate::domain::clients::client_id(&client.name));
                 return Ok(found);
             }
         };
-        let known = found.map(|client| self::client_id(&client.name));
+        let known = found.map(|client| crate::domain::clients::client_id(&client.name));
         // What else was typed is not kept: it is anything, of any length, and may be a secret in the wrong field.
         log::warn!(
             "no proof to be the client {}: {}",
@@ -251,7 +256,7 @@ impl Issuer {
         let client = self.numbered_client(client).await?;
         let now = self.now();
         let claims = self.policy.client_claims(&client, audience, scope.clone(), now);
-        token_size::check(&claims, self.keyring.frame_bytes(), Transport::Body)?;
+        size::check(&claims, self.keyring.frame_bytes(), Transport::Body)?;
         let access_token = self.keyring.sign(&claims, now)?;
         self.record(Event::of(EventKind::ClientTokenGranted).to(client_id(&client.name))).await;
         Ok(Grant { access_token, expires_in: seconds(self.policy.access_ttl), refresh: None, scope })
@@ -287,7 +292,7 @@ fn to_client(changed: &Result<Option<Client>, StoreError>, kind: EventKind) -> O
 fn revoke_tokens(db: &mut Connection, client: &Client, until: i64) -> Result<bool, StoreError> {
     match client.number {
         Some(number) if clients::drop_number(db, &client.name, number)? => {
-            revocation::revoke(db, [Some(number)], until)?;
+            status_lists::revoke(db, [Some(number)], until)?;
             Ok(true)
         }
         _ => Ok(false),

@@ -12,8 +12,13 @@ use std::time::Duration;
 
 use url::{Host, Url};
 
-use super::{Issuer, random};
-use crate::store::{Connection, Planned, Store, StoreError, issuance, processes};
+use crate::domain::issuer::Issuer;
+use crate::domain::random;
+use crate::store::engine::connection::Connection;
+use crate::store::engine::migrations::Planned;
+use crate::store::engine::store::Store;
+use crate::store::error::StoreError;
+use crate::store::{issuance, processes};
 
 /// How often a server writes that it is alive.
 pub(super) const BEAT: Duration = Duration::from_secs(10);

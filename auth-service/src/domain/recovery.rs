@@ -4,13 +4,17 @@
 //! ended go on. So everything that was ever given is made worthless: refresh tokens by a new epoch, access tokens by new
 //! keys, and the numbers that were given since by not giving them again.
 
-use super::keyring::{self, KeyringError, Plan, Sealer, UnopenedAuditKeys};
-use super::random;
-use super::revocation::LIST_SIZE;
-use crate::store::issuance::{self, Beginning};
+use crate::domain::keyring;
+use crate::domain::keyring::{KeyringError, Plan, Sealer, UnopenedAuditKeys};
+use crate::domain::random;
+use crate::domain::status_lists::LIST_SIZE;
+use crate::store::engine::connection::Connection;
+use crate::store::engine::store::Store;
+use crate::store::error::StoreError;
+use crate::store::issuance;
+use crate::store::issuance::Beginning;
 use crate::store::{
-    Connection, Store, StoreError, audit_heads, clients, keys, master_keys, processes, resting_names,
-    revocations, sessions, status_lists,
+    audit_heads, clients, keys, master_keys, processes, resting_names, revocations, sessions, status_lists,
 };
 
 /// How far numbers and revisions skip: more than could have been given between a copy and its restoration.

@@ -5,21 +5,22 @@ use actix_web::http::header::{HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTI
 use service_kit::{FieldError, Problem};
 use shared_claims::error::Cause;
 
-use super::oauth::OAuthError;
-use super::rates::too_many_requests;
-use crate::domain::account_changes::ChangeError;
-use crate::domain::accounts::RegisterError;
-use crate::domain::admission::AdmissionError;
+use crate::domain::accounts::change::ChangeError;
+use crate::domain::accounts::register::RegisterError;
+use crate::domain::authn::passwords::HashingError;
+use crate::domain::authn::throttle::{Budget, GuessError};
 use crate::domain::clients::ClientGrantError;
-use crate::domain::guessing::{Budget, GuessError};
+use crate::domain::invalid::Invalid;
+use crate::domain::issuer::Issuer;
 use crate::domain::keyring::KeyringError;
-use crate::domain::login::LoginError;
-use crate::domain::passwords::HashingError;
-use crate::domain::refresh::RefreshError;
-use crate::domain::sessions::AuthenticateError;
-use crate::domain::token_size::{TokenTooLarge, Transport};
-use crate::domain::{Invalid, Issuer};
-use crate::store::{StoreError, Unique};
+use crate::domain::sessions::login::LoginError;
+use crate::domain::sessions::refresh::RefreshError;
+use crate::domain::sessions::session::AuthenticateError;
+use crate::domain::tokens::admission::AdmissionError;
+use crate::domain::tokens::size::{TokenTooLarge, Transport};
+use crate::http::oauth::parameters::OAuthError;
+use crate::http::request::rate_limits::too_many_requests;
+use crate::store::error::{StoreError, Unique};
 
 /// Seconds after which a client may ask again when the store was away.
 const STORE_RETRY: u32 = 1;

@@ -6,7 +6,7 @@ use actix_web::web::Data;
 use serde::Serialize;
 use service_kit::readiness::{Reason, not_ready};
 
-use crate::domain::Issuer;
+use crate::domain::issuer::Issuer;
 use crate::domain::readiness::Serves;
 
 /// Seconds after which a probe may ask again.

@@ -5,7 +5,7 @@ use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::Data;
 use serde::Serialize;
 
-use crate::domain::Issuer;
+use crate::domain::issuer::Issuer;
 
 /// Every route, field and error code; `tests/api_page.rs` compares it with the route table.
 const PAGE: &str = include_str!("../../../docs/api.md");

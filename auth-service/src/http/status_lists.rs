@@ -15,13 +15,13 @@ use futures_util::stream;
 use service_kit::{Closing, Problem};
 use tokio::sync::watch;
 
-use super::client::{Authorization, authenticate_basic};
-use super::device::DeviceOf;
-use super::discovery::{X_KEYS_REVISION, if_none_match};
-use super::error::IntoProblem;
-use crate::domain::Issuer;
-use crate::domain::revocation::{Listener, News, Place, Places};
-use crate::domain::source::Source;
+use crate::domain::authn::source::Source;
+use crate::domain::issuer::Issuer;
+use crate::domain::status_lists::{Listener, News, Place, Places};
+use crate::http::error::IntoProblem;
+use crate::http::oauth::client::{Authorization, authenticate_basic};
+use crate::http::oauth::metadata::{X_KEYS_REVISION, if_none_match};
+use crate::http::request::device::DeviceOf;
 
 /// Seconds after which a verifier may try again to listen.
 const LISTENERS_RETRY: u32 = 10;

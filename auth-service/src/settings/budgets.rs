@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use service_kit::settings::{SettingsError, check_ranges};
 
-use super::{Rate, Settings};
+use crate::settings::{Rate, Settings};
 
 impl Settings {
     pub(super) fn check_budgets(&self) -> Result<(), SettingsError> {

@@ -7,12 +7,12 @@ use service_kit::settings::SettingsError;
 use shared_claims::{http::CookieSource, verifier::Algorithm};
 use url::Url;
 
-use super::Settings;
-use crate::domain::accounts::folded_username;
+use crate::domain::accounts::register::folded_username;
+use crate::domain::accounts::roles::is_role_name;
+use crate::domain::authn::passwords::MIN_PEPPER_BYTES;
 use crate::domain::keyring::Sealer;
-use crate::domain::passwords::MIN_PEPPER_BYTES;
-use crate::domain::rights::is_role_name;
-use crate::store::check_postgres_url;
+use crate::settings::Settings;
+use crate::store::engine::postgres_url;
 
 /// An administrator who logged in yesterday is not asked again today: then the setting does nothing.
 const LONGEST_REAUTHENTICATION: Duration = Duration::from_secs(24 * 3600);
@@ -124,7 +124,7 @@ impl Settings {
         if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
             return Err(SettingsError::invalid("database_url", "must start with sqlite:// or postgres://"));
         }
-        check_postgres_url(url).map_err(|reason| SettingsError::invalid("database_url", reason))
+        postgres_url::check(url).map_err(|reason| SettingsError::invalid("database_url", reason))
     }
 
     /// Scopes are written with spaces between them (RFC 6749 section 3.3), and so are roles in the database.

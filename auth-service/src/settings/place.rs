@@ -2,7 +2,7 @@
 
 use secrecy::ExposeSecret as _;
 
-use super::Settings;
+use crate::settings::Settings;
 
 impl Settings {
     /// Which database it is, and which setting says so: for people.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use service_kit::settings::{SettingsError, check_ranges};
 
-use super::Settings;
+use crate::settings::Settings;
 
 /// Ten years: what is longer is a slip.
 const LONGEST: Duration = Duration::from_secs(3650 * 24 * 3600);

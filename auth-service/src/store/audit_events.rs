@@ -3,9 +3,9 @@
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable, Text};
 
-use super::connection::{Connection, MultiBackend};
-use super::error::StoreError;
-use super::schema::audit_events::dsl;
+use crate::store::engine::connection::{Connection, MultiBackend};
+use crate::store::error::StoreError;
+use crate::store::schema::audit_events::dsl;
 
 /// How many columns a row has.
 const COLUMNS: usize = 13;
@@ -14,7 +14,7 @@ const ROWS: usize = 16;
 
 /// An event as it is stored.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Queryable, Selectable)]
-#[diesel(table_name = super::schema::audit_events, check_for_backend(MultiBackend))]
+#[diesel(table_name = crate::store::schema::audit_events, check_for_backend(MultiBackend))]
 pub struct AuditEvent {
     /// Whose row it is: every process has a chain of its own.
     pub chain: String,

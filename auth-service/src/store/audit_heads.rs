@@ -2,13 +2,13 @@
 
 use diesel::prelude::*;
 
-use super::connection::{Connection, MultiBackend};
-use super::error::StoreError;
-use super::schema::audit_heads::dsl;
+use crate::store::engine::connection::{Connection, MultiBackend};
+use crate::store::error::StoreError;
+use crate::store::schema::audit_heads::dsl;
 
 /// Where a chain stands.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable, AsChangeset)]
-#[diesel(table_name = super::schema::audit_heads, check_for_backend(MultiBackend), treat_none_as_null = true)]
+#[diesel(table_name = crate::store::schema::audit_heads, check_for_backend(MultiBackend), treat_none_as_null = true)]
 pub struct AuditHead {
     /// The chain.
     pub chain: String,

@@ -3,8 +3,8 @@
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable, Text};
 
-use super::connection::Connection;
-use super::error::StoreError;
+use crate::store::engine::connection::Connection;
+use crate::store::error::StoreError;
 
 /// Which table is looked at.
 #[derive(Debug, Clone, Copy)]

@@ -5,13 +5,13 @@ use std::ops::Range;
 
 use diesel::prelude::*;
 
-use super::connection::{Connection, MultiBackend};
-use super::error::StoreError;
-use super::schema::clients::dsl;
+use crate::store::engine::connection::{Connection, MultiBackend};
+use crate::store::error::StoreError;
+use crate::store::schema::clients::dsl;
 
 /// A client as it is stored. `Debug` leaves out the digest.
 #[derive(Clone, Queryable, Selectable, Insertable)]
-#[diesel(table_name = super::schema::clients, check_for_backend(MultiBackend))]
+#[diesel(table_name = crate::store::schema::clients, check_for_backend(MultiBackend))]
 pub struct Client {
     /// What operators call it; its `client_id` is `client:` and this.
     pub name: String,

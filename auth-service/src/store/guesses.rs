@@ -3,13 +3,13 @@
 use diesel::prelude::*;
 use diesel::sql_types::Text;
 
-use super::connection::{Connection, MultiBackend};
-use super::error::StoreError;
-use super::schema::guesses::dsl;
+use crate::store::engine::connection::{Connection, MultiBackend};
+use crate::store::error::StoreError;
+use crate::store::schema::guesses::dsl;
 
 /// What is known about guesses of one kind. All times are unix seconds.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, AsChangeset)]
-#[diesel(table_name = super::schema::guesses, check_for_backend(MultiBackend), treat_none_as_null = true)]
+#[diesel(table_name = crate::store::schema::guesses, check_for_backend(MultiBackend), treat_none_as_null = true)]
 pub struct Tally {
     /// A digest of what is counted.
     pub bucket: String,

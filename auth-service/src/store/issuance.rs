@@ -2,16 +2,16 @@
 
 use diesel::prelude::*;
 
-use super::connection::{Connection, MultiBackend};
-use super::error::StoreError;
-use super::schema::issuance::dsl;
+use crate::store::engine::connection::{Connection, MultiBackend};
+use crate::store::error::StoreError;
+use crate::store::schema::issuance::dsl;
 
 /// The one row.
 const ID: i64 = 1;
 
 /// What all replicas agree on.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable)]
-#[diesel(table_name = super::schema::issuance, check_for_backend(MultiBackend))]
+#[diesel(table_name = crate::store::schema::issuance, check_for_backend(MultiBackend))]
 pub struct Issuance {
     /// Part of every refresh token's proof: tokens of an earlier epoch are worth nothing.
     pub epoch: i64,
@@ -104,7 +104,7 @@ pub fn remember_access_ttl(connection: &mut Connection, ttl: i64) -> Result<(), 
 
 /// What a recovery begins with.
 #[derive(Debug, Clone, PartialEq, Eq, AsChangeset)]
-#[diesel(table_name = super::schema::issuance)]
+#[diesel(table_name = crate::store::schema::issuance)]
 pub struct Beginning {
     /// Higher than any that was in force.
     pub epoch: i64,

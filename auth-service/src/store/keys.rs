@@ -2,13 +2,13 @@
 
 use diesel::prelude::*;
 
-use super::connection::{Connection, MultiBackend};
-use super::error::StoreError;
-use super::schema::keys::dsl;
+use crate::store::engine::connection::{Connection, MultiBackend};
+use crate::store::error::StoreError;
+use crate::store::schema::keys::dsl;
 
 /// A sealed key as it is stored.
 #[derive(Debug, Clone, Queryable, Selectable, Insertable)]
-#[diesel(table_name = super::schema::keys, check_for_backend(MultiBackend))]
+#[diesel(table_name = crate::store::schema::keys, check_for_backend(MultiBackend))]
 pub struct SealedKey {
     /// The key's id: the `kid` of tokens, or the key id inside refresh tokens.
     pub kid: String,

@@ -3,9 +3,9 @@
 use diesel::dsl::max;
 use diesel::prelude::*;
 
-use super::connection::Connection;
-use super::error::StoreError;
-use super::schema::master_keys::dsl;
+use crate::store::engine::connection::Connection;
+use crate::store::error::StoreError;
+use crate::store::schema::master_keys::dsl;
 
 /// Ids of all master keys, the oldest first.
 ///

@@ -2,10 +2,10 @@
 
 use diesel::prelude::*;
 
-use super::connection::Connection;
-use super::error::StoreError;
-use super::schema::processes::dsl;
-use super::tables;
+use crate::store::engine::connection::Connection;
+use crate::store::engine::tables;
+use crate::store::error::StoreError;
+use crate::store::schema::processes::dsl;
 
 /// Ids of all servers, and when each was seen last, in unix seconds. None where the table is not there yet.
 ///

@@ -2,10 +2,10 @@
 
 use diesel::prelude::*;
 
-use super::connection::{Connection, MultiBackend};
-use super::error::StoreError;
-use super::locks;
-use super::schema::resting_names::dsl;
+use crate::store::engine::connection::{Connection, MultiBackend};
+use crate::store::engine::locks;
+use crate::store::error::StoreError;
+use crate::store::schema::resting_names::dsl;
 
 /// What a digest is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +29,7 @@ impl Kind {
 
 /// A name that was given up.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
-#[diesel(table_name = super::schema::resting_names, check_for_backend(MultiBackend))]
+#[diesel(table_name = crate::store::schema::resting_names, check_for_backend(MultiBackend))]
 pub struct RestingName {
     /// Keyed, over the kind and the name.
     pub digest: String,

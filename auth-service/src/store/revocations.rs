@@ -4,10 +4,10 @@ use std::ops::Range;
 
 use diesel::prelude::*;
 
-use super::connection::Connection;
-use super::error::StoreError;
-use super::locks;
-use super::schema::revocations::dsl;
+use crate::store::engine::connection::Connection;
+use crate::store::engine::locks;
+use crate::store::error::StoreError;
+use crate::store::schema::revocations::dsl;
 
 /// Revokes a number until `until`, in unix seconds.
 ///

@@ -5,11 +5,13 @@ use std::ops::Range;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Nullable};
 
-use super::connection::{Connection, MultiBackend};
-use super::error::StoreError;
-use super::locks::{self, Which};
-use super::schema::{sessions::dsl, users};
-use super::users::User;
+use crate::store::engine::connection::{Connection, MultiBackend};
+use crate::store::engine::locks;
+use crate::store::engine::locks::Which;
+use crate::store::error::StoreError;
+use crate::store::schema::sessions::dsl;
+use crate::store::schema::users;
+use crate::store::users::User;
 
 diesel::define_sql_function! {
     /// The first of them that is not NULL.
@@ -18,7 +20,7 @@ diesel::define_sql_function! {
 
 /// A session as it is stored. All times are unix seconds.
 #[derive(Debug, Clone, Queryable, Selectable, Insertable)]
-#[diesel(table_name = super::schema::sessions, check_for_backend(MultiBackend))]
+#[diesel(table_name = crate::store::schema::sessions, check_for_backend(MultiBackend))]
 pub struct Session {
     /// `UUIDv7`; the `sid` of the session's tokens.
     pub id: String,
@@ -255,7 +257,7 @@ pub fn any_with(connection: &mut Connection, numbers: Range<i64>) -> Result<bool
 
 /// When a session ends, and when it was last refreshed.
 #[derive(Debug, Clone, Queryable, Selectable)]
-#[diesel(table_name = super::schema::sessions, check_for_backend(MultiBackend))]
+#[diesel(table_name = crate::store::schema::sessions, check_for_backend(MultiBackend))]
 pub struct End {
     /// The session.
     pub id: String,

@@ -3,10 +3,10 @@
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 
-use super::connection::Connection;
-use super::error::StoreError;
-use super::locks;
-use super::schema::{stand_ins, users};
+use crate::store::engine::connection::Connection;
+use crate::store::engine::locks;
+use crate::store::error::StoreError;
+use crate::store::schema::{stand_ins, users};
 
 /// Hash of the account at `slot`, as it is now; `None` when none was chosen since `since`, in unix seconds.
 ///

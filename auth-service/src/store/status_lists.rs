@@ -2,9 +2,9 @@
 
 use diesel::prelude::*;
 
-use super::connection::Connection;
-use super::error::StoreError;
-use super::schema::status_lists::dsl;
+use crate::store::engine::connection::Connection;
+use crate::store::error::StoreError;
+use crate::store::schema::status_lists::dsl;
 
 /// Every list that is published, with its revision, in the order of their ids.
 ///

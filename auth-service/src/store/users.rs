@@ -6,14 +6,14 @@ use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::{Bool, Text};
 
-use super::connection::{Connection, MultiBackend};
-use super::error::StoreError;
-use super::locks;
-use super::schema::users::dsl;
+use crate::store::engine::connection::{Connection, MultiBackend};
+use crate::store::engine::locks;
+use crate::store::error::StoreError;
+use crate::store::schema::users::dsl;
 
 /// An account as it is stored. `Debug` leaves out the hash and the address.
 #[derive(Clone, Queryable, Selectable, Insertable)]
-#[diesel(table_name = super::schema::users, check_for_backend(MultiBackend))]
+#[diesel(table_name = crate::store::schema::users, check_for_backend(MultiBackend))]
 pub struct User {
     /// `UUIDv7`; the `sub` of the account's tokens. Never given twice.
     pub id: String,
@@ -247,7 +247,7 @@ pub fn set_names(connection: &mut Connection, user: &User) -> Result<Option<User
 
 /// How an account came to its user name. Times are unix seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Queryable, Selectable)]
-#[diesel(table_name = super::schema::users, check_for_backend(MultiBackend))]
+#[diesel(table_name = crate::store::schema::users, check_for_backend(MultiBackend))]
 pub struct NameHistory {
     /// Since when the account has the name; `None`: since it was made.
     pub username_since: Option<i64>,

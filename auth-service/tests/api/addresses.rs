@@ -1,9 +1,9 @@
 //! E-mail addresses: one spelling for each mailbox; addresses that nobody has verified keep nobody from their own.
 
-use auth_service::domain::accounts::{ByOperator, RegisterError, Registration};
-use auth_service::domain::import::{Import, Outcome, Rehearsal};
-use auth_service::domain::{AddressReport, settle_addresses};
-use auth_service::store::Unique;
+use auth_service::domain::accounts::address_check::{AddressReport, settle_addresses};
+use auth_service::domain::accounts::import::{Import, Outcome, Rehearsal};
+use auth_service::domain::accounts::register::{ByOperator, RegisterError, Registration};
+use auth_service::store::error::Unique;
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};

@@ -1,6 +1,6 @@
 //! Accounts that an operator makes: with roles, which nobody registers with.
 
-use auth_service::domain::accounts::Registration;
+use auth_service::domain::accounts::register::Registration;
 use serde_json::json;
 
 use crate::api::support::{PASSWORD, Service, Tokens};

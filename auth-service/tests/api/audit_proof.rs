@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use auth_service::app;
 use auth_service::domain::audit::verify::{Anchor, Verdict, verify};
-use auth_service::domain::upkeep::Upkeep;
+use auth_service::domain::maintenance::Upkeep;
 use auth_service::settings::Settings;
 use auth_service::store::audit_events::AuditEvent;
 

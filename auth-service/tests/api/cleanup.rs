@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use auth_service::domain::upkeep::Upkeep;
+use auth_service::domain::maintenance::Upkeep;
 
 use crate::api::support::Service;
 

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use auth_service::app;
-use auth_service::domain::Issuer;
-use auth_service::domain::upkeep::Upkeep;
+use auth_service::domain::issuer::Issuer;
+use auth_service::domain::maintenance::Upkeep;
 use auth_service::settings::Settings;
 use reqwest::Method;
 use serde_json::json;

@@ -2,7 +2,7 @@
 //! replaced without that.
 
 use auth_service::app;
-use auth_service::domain::Issuer;
+use auth_service::domain::issuer::Issuer;
 use auth_service::settings::Settings;
 use reqwest::Method;
 use serde_json::json;

@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use auth_service::domain::Issuer;
-use auth_service::domain::import::{Import, Outcome};
-use auth_service::domain::upkeep::Upkeep;
+use auth_service::domain::accounts::import::{Import, Outcome};
+use auth_service::domain::issuer::Issuer;
+use auth_service::domain::maintenance::Upkeep;
 use diesel::connection::SimpleConnection as _;
 use diesel::{Connection as _, PgConnection};
 use futures_util::future::{join, join_all};

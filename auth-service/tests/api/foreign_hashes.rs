@@ -1,6 +1,7 @@
 //! Hashes that other systems made, with their own libraries: `scripts/make-foreign-hashes` writes the data.
 
-use auth_service::store::users::{self, Login, User};
+use auth_service::store::users;
+use auth_service::store::users::{Login, User};
 use serde::Deserialize;
 use serde_json::json;
 

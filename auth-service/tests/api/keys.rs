@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use auth_service::app;
 use auth_service::domain::keyring::{KeyringError, Rotated};
-use auth_service::domain::upkeep::Upkeep;
+use auth_service::domain::maintenance::Upkeep;
 use auth_service::settings::Settings;
 use serde_json::Value;
 use shared_claims::{

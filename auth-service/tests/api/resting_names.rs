@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use auth_service::domain::accounts::{ByOperator, RegisterError, Registration};
-use auth_service::domain::import::{Import, Outcome};
-use auth_service::domain::operators::{AccountRef, OperatorError};
-use auth_service::domain::upkeep::Upkeep;
-use auth_service::store::Unique;
+use auth_service::domain::accounts::import::{Import, Outcome};
+use auth_service::domain::accounts::operators::{AccountRef, OperatorError};
+use auth_service::domain::accounts::register::{ByOperator, RegisterError, Registration};
+use auth_service::domain::maintenance::Upkeep;
+use auth_service::store::error::Unique;
 use futures_util::future::{join, join_all};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -387,7 +387,7 @@ async fn an_operator_takes_a_name_at_rest_only_by_saying_so() {
     };
     let lines = || vec![import("alice", None), import("bob", Some("A@example.com")), import("carl", None)];
     let outcomes = async |allow| {
-        let mut rehearsal = Some(auth_service::domain::import::Rehearsal::default());
+        let mut rehearsal = Some(auth_service::domain::accounts::import::Rehearsal::default());
         let dry = operator.import_with(lines(), rehearsal.as_mut(), allow).await.unwrap();
         let stored = operator.import_with(lines(), None, allow).await.unwrap();
         assert_eq!(format!("{dry:?}"), format!("{stored:?}"));

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use auth_service::domain::upkeep::Upkeep;
+use auth_service::domain::maintenance::Upkeep;
 use reqwest::Method;
 use serde_json::json;
 use shared_claims::error::Refusal;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use auth_service::domain::Issuer;
+use auth_service::domain::issuer::Issuer;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 

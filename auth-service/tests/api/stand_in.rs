@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use auth_service::domain::import::Import;
+use auth_service::domain::accounts::import::Import;
 use auth_service::store::stand_ins;
 use reqwest::Method;
 use serde_json::json;
@@ -15,7 +15,7 @@ const HALF_A_YEAR: Duration = Duration::from_secs(183 * 24 * 3600);
 
 /// The hash that stands in at each slot, if one was chosen.
 async fn chosen(service: &Service) -> Vec<Option<String>> {
-    let all = |db: &mut auth_service::store::Connection| {
+    let all = |db: &mut auth_service::store::engine::connection::Connection| {
         (0..SLOTS).map(|slot| stand_ins::hash(db, slot, 0)).collect::<Result<Vec<_>, _>>()
     };
     service.operator().await.store.read(all).await.unwrap()

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use auth_service::store::sessions::{self, Rotation, Session};
-use auth_service::store::users::{self, Login, User};
-use auth_service::store::{Store, StoreError, StoreLimits, Unique};
+use auth_service::store::engine::store::{Store, StoreLimits};
+use auth_service::store::error::{StoreError, Unique};
+use auth_service::store::sessions;
+use auth_service::store::sessions::{Rotation, Session};
+use auth_service::store::users;
+use auth_service::store::users::{Login, User};
 use tempfile::TempDir;
 
 use crate::DATABASE;

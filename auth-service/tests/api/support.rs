@@ -299,14 +299,14 @@ impl Service {
     }
 
     /// What an operator does: on the use cases, beside the running service.
-    pub async fn operator(&self) -> auth_service::domain::Issuer {
+    pub async fn operator(&self) -> auth_service::domain::issuer::Issuer {
         let settings = Settings::load(&self.variables).unwrap();
         Box::pin(app::build_issuer(&settings, self.time.clone())).await.unwrap()
     }
 
     /// The same from elsewhere, where nothing is known of how far the database had come: works also on one that a test has
     /// set back.
-    pub async fn auditor(&self) -> auth_service::domain::Issuer {
+    pub async fn auditor(&self) -> auth_service::domain::issuer::Issuer {
         let folder = tempfile::tempdir().unwrap();
         let mut variables = self.variables.clone();
         variables.insert("AUTH__DATA_DIR".to_owned(), folder.path().to_str().unwrap().to_owned());

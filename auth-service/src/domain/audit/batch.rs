@@ -2,12 +2,16 @@
 
 use serde_json::{Map, Value};
 
-use super::chain::{head_is_genuine, row_mac, sign};
-use super::heads::{self, Stand};
+use crate::domain::audit::chain::{head_is_genuine, row_mac, sign};
+use crate::domain::audit::heads;
+use crate::domain::audit::heads::Stand;
 use crate::domain::keyring::AuditKeys;
-use crate::store::audit_events::{self, AuditEvent};
-use crate::store::audit_heads::{self, AuditHead};
-use crate::store::{Connection, StoreError};
+use crate::store::audit_events;
+use crate::store::audit_events::AuditEvent;
+use crate::store::audit_heads;
+use crate::store::audit_heads::AuditHead;
+use crate::store::engine::connection::Connection;
+use crate::store::error::StoreError;
 
 /// What became of a batch.
 pub(super) enum Appended {

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use super::Origin;
+use crate::domain::audit::Origin;
 
 macro_rules! names {
     ($(#[$about:meta])* $type:ident { $($(#[$doc:meta])* $variant:ident = $name:literal,)* }) => {
@@ -212,7 +212,7 @@ impl Reason {
     }
 }
 
-/// Something that happened. Who did it and from where is known from the [`Origin`](super::Origin).
+/// Something that happened. Who did it and from where is known from the [`Origin`](crate::domain::audit::Origin).
 #[derive(Debug, Clone)]
 pub struct Event {
     pub(super) kind: EventKind,

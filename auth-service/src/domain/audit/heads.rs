@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::chain::head_is_genuine;
-use super::{Event, EventKind};
+use crate::domain::audit::chain::head_is_genuine;
+use crate::domain::audit::{Event, EventKind};
 use crate::domain::keyring::AuditKeys;
 use crate::store::audit_events;
-use crate::store::audit_heads::{self, AuditHead};
-use crate::store::{Connection, StoreError};
+use crate::store::audit_heads;
+use crate::store::audit_heads::AuditHead;
+use crate::store::engine::connection::Connection;
+use crate::store::error::StoreError;
 
 /// How many heads are read at once.
 const STEP: i64 = 1000;

@@ -33,13 +33,16 @@ use tokio::runtime::Handle;
 use tokio::sync::{RwLock, mpsc, oneshot};
 use tokio::time::timeout;
 
-use self::origin::SERVICE;
-use self::refusals::Refusals;
-use self::writer::{Message, Writer};
-use super::keyring::{AuditKeys, KeyNews};
-use super::{DatabaseClock, Issuer};
+use crate::domain::audit::origin::SERVICE;
+use crate::domain::audit::refusals::Refusals;
+use crate::domain::audit::writer::{Message, Writer};
+use crate::domain::clock::DatabaseClock;
+use crate::domain::issuer::Issuer;
+use crate::domain::keyring::{AuditKeys, KeyNews};
 use crate::store::audit_events::AuditEvent;
-use crate::store::{Connection, Store, StoreError};
+use crate::store::engine::connection::Connection;
+use crate::store::engine::store::Store;
+use crate::store::error::StoreError;
 
 const SUCCESS: &str = "success";
 const FAILURE: &str = "failure";

@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::chain::{head_is_genuine, row_is_genuine, sign};
-use super::{Event, EventKind};
-use crate::domain::Issuer;
+use crate::domain::audit::chain::{head_is_genuine, row_is_genuine, sign};
+use crate::domain::audit::{Event, EventKind};
+use crate::domain::issuer::Issuer;
 use crate::domain::keyring::AuditKeys;
 use crate::store::audit_events;
-use crate::store::audit_heads::{self, AuditHead};
-use crate::store::{Connection, StoreError};
+use crate::store::audit_heads;
+use crate::store::audit_heads::AuditHead;
+use crate::store::engine::connection::Connection;
+use crate::store::error::StoreError;
 
 /// Between two steps requests get their turn.
 const PAUSE: Duration = Duration::from_millis(100);

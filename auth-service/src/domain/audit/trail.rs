@@ -1,10 +1,11 @@
 //! Reading the audit trail.
 
-use super::{Event, EventKind};
-use crate::domain::Issuer;
-use crate::domain::operators::{NamedAccount, OperatorError, find_named};
-use crate::store::StoreError;
-use crate::store::audit_events::{self, AuditEvent, Filter, Place};
+use crate::domain::accounts::operators::{NamedAccount, OperatorError, find_named};
+use crate::domain::audit::{Event, EventKind};
+use crate::domain::issuer::Issuer;
+use crate::store::audit_events;
+use crate::store::audit_events::{AuditEvent, Filter, Place};
+use crate::store::error::StoreError;
 
 /// A part of the list.
 #[derive(Debug, Clone, Default)]

@@ -9,13 +9,16 @@ use arc_swap::ArcSwapOption;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use super::batch::{Appended, Batch};
-use super::heads::{self, Stand, Told};
-use super::{AuditRules, Event, EventKind, Missed, row_of};
+use crate::domain::audit::batch::{Appended, Batch};
+use crate::domain::audit::heads;
+use crate::domain::audit::heads::{Stand, Told};
+use crate::domain::audit::{AuditRules, Event, EventKind, Missed, row_of};
+use crate::domain::clock::DatabaseClock;
 use crate::domain::keyring::AuditKeys;
-use crate::domain::{DatabaseClock, random};
+use crate::domain::random;
 use crate::store::audit_events::AuditEvent;
-use crate::store::{Store, StoreError};
+use crate::store::engine::store::Store;
+use crate::store::error::StoreError;
 
 /// Between two tries while the database is away.
 const RETRY: Duration = Duration::from_millis(250);

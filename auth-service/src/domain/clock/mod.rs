@@ -5,16 +5,17 @@
 
 mod monitor;
 
-pub use self::monitor::Moment;
-pub(super) use self::monitor::TOLERANCE;
+pub use crate::domain::clock::monitor::Moment;
+pub(super) use crate::domain::clock::monitor::TOLERANCE;
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
 use shared_claims::verifier::Clock;
 
-use self::monitor::{Change, Monitor};
+use crate::domain::clock::monitor::{Change, Monitor};
 
 /// A clock that is off by less than this many seconds is left as it is.
 const TOLERATED: i64 = 2;
@@ -142,4 +143,9 @@ impl DatabaseClock {
 
 fn unix_seconds(clock: &Clock) -> i64 {
     i64::try_from(clock.now()).unwrap_or(i64::MAX)
+}
+
+/// Returns whole seconds, as the database stores them.
+pub(in crate::domain) fn seconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)
 }

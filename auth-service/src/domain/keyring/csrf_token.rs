@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use uuid::Uuid;
 
-use super::refresh_key::{KEY_ID_BYTES, RefreshKey};
+use crate::domain::keyring::refresh_key::{KEY_ID_BYTES, RefreshKey};
 
 const PURPOSE: &[u8] = b"csrf";
 const SIGNED_BYTES: usize = KEY_ID_BYTES + 16;
@@ -46,8 +46,8 @@ fn proven(signed: &[u8], epoch: i64) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Times;
     use super::*;
+    use crate::domain::keyring::Times;
 
     const SESSION: &str = "0198a0c4-0000-7000-8000-000000000001";
     const EPOCH: i64 = 3;

@@ -13,9 +13,9 @@ use shared_claims::{
     verifier::{Clock, KeySet},
 };
 
-use super::KeyringError;
-use super::ring::Ring;
-use super::stored::{Opened, Purpose, Stored};
+use crate::domain::keyring::KeyringError;
+use crate::domain::keyring::ring::Ring;
+use crate::domain::keyring::stored::{Opened, Purpose, Stored};
 use crate::store::issuance::Issuance;
 
 /// How this service judges its own tokens.

@@ -33,8 +33,8 @@ use arc_swap::ArcSwap;
 use secrecy::SecretString;
 use shared_claims::{AccessToken, claims::Claims, error::Refusal, verifier::Algorithm};
 
-use crate::domain::seconds;
-use crate::store::StoreError;
+use crate::domain::clock::seconds;
+use crate::store::error::StoreError;
 use crate::store::issuance::Issuance;
 use crate::store::keys::SealedKey;
 use loaded::{Loaded, Seen};

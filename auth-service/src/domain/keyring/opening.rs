@@ -7,15 +7,20 @@ use arc_swap::ArcSwap;
 use secrecy::ExposeSecret as _;
 use shared_claims::verifier::Algorithm;
 
-use super::loaded::{Closed, Judge, Loaded, Seen};
-use super::ring::{Parts, Ring};
-use super::signing_key::SigningKey;
-use super::stored::{Opened, Purpose, Stored, new_row, reseal};
-use super::{AuditKeys, KeyNews, Keyring, KeyringError, News, Plan, Sealer, Times};
-use crate::domain::seconds;
-use crate::store::issuance::{self, Issuance};
-use crate::store::keys::{self, SealedKey};
-use crate::store::{Connection, Store, StoreError, master_keys};
+use crate::domain::clock::seconds;
+use crate::domain::keyring::loaded::{Closed, Judge, Loaded, Seen};
+use crate::domain::keyring::ring::{Parts, Ring};
+use crate::domain::keyring::signing_key::SigningKey;
+use crate::domain::keyring::stored::{Opened, Purpose, Stored, new_row, reseal};
+use crate::domain::keyring::{AuditKeys, KeyNews, Keyring, KeyringError, News, Plan, Sealer, Times};
+use crate::store::engine::connection::Connection;
+use crate::store::engine::store::Store;
+use crate::store::error::StoreError;
+use crate::store::issuance;
+use crate::store::issuance::Issuance;
+use crate::store::keys;
+use crate::store::keys::SealedKey;
+use crate::store::master_keys;
 
 /// A process that starts does not know yet whether its clock is right: it retires no key.
 const UNKNOWN: i64 = i64::MIN;

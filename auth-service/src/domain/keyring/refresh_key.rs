@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use uuid::Uuid;
 
-use super::Times;
+use crate::domain::keyring::Times;
 
 const PREFIX: &str = "rt_";
 const VERSION: u8 = 1;

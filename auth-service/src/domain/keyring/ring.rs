@@ -6,11 +6,11 @@ use std::sync::Arc;
 use jsonwebtoken::jwk::Jwk;
 use serde::Serialize;
 
-use super::refresh_key::RefreshKey;
-use super::signing_key::SigningKey;
-use super::stored::{Opened, Purpose, Stored};
-use super::{KeyringError, Lifetimes, PublishedKeys, Times};
-use crate::domain::entity_tag;
+use crate::domain::entity_tag::entity_tag;
+use crate::domain::keyring::refresh_key::RefreshKey;
+use crate::domain::keyring::signing_key::SigningKey;
+use crate::domain::keyring::stored::{Opened, Purpose, Stored};
+use crate::domain::keyring::{KeyringError, Lifetimes, PublishedKeys, Times};
 
 /// The leeway that verifiers may have at the most, in seconds.
 pub(super) const MOST_LEEWAY: i64 = 300;

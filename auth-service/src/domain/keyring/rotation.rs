@@ -2,11 +2,14 @@
 
 use shared_claims::verifier::Algorithm;
 
-use super::stored::{Purpose, Stored, new_row};
-use super::{KeyNews, Keyring, KeyringError, Times};
-use crate::domain::seconds;
+use crate::domain::clock::seconds;
+use crate::domain::keyring::stored::{Purpose, Stored, new_row};
+use crate::domain::keyring::{KeyNews, Keyring, KeyringError, Times};
+use crate::store::engine::connection::Connection;
+use crate::store::engine::store::Store;
+use crate::store::error::StoreError;
 use crate::store::keys::SealedKey;
-use crate::store::{Connection, Store, StoreError, issuance, keys, master_keys};
+use crate::store::{issuance, keys, master_keys};
 
 /// More signing keys than this are not published at once: verifiers take 100.
 const MOST_KEYS: usize = 50;

@@ -17,8 +17,8 @@ use jsonwebtoken::jwk::{
 use shared_claims::verifier::Algorithm;
 use zeroize::Zeroizing;
 
-use super::Times;
-use crate::domain::token_size::encoded_length;
+use crate::domain::keyring::Times;
+use crate::domain::tokens::size::encoded_length;
 
 /// The secret of HS256 has no public half; its tokens name it so.
 const SHARED_SECRET_KID: &str = "shared-secret";

@@ -6,15 +6,20 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use shared_claims::verifier::Algorithm;
 
-use super::audit_key::AuditKey;
-use super::name_key::NameKey;
-use super::refresh_key::RefreshKey;
-use super::signing_key::SigningKey;
-use super::{KeyringError, Sealer, Times};
+use crate::domain::keyring::audit_key::AuditKey;
+use crate::domain::keyring::name_key::NameKey;
+use crate::domain::keyring::refresh_key::RefreshKey;
+use crate::domain::keyring::signing_key::SigningKey;
+use crate::domain::keyring::{KeyringError, Sealer, Times};
 use crate::domain::random;
-use crate::store::issuance::{self, Issuance};
-use crate::store::keys::{self, SealedKey};
-use crate::store::{Connection, Store, StoreError, master_keys};
+use crate::store::engine::connection::Connection;
+use crate::store::engine::store::Store;
+use crate::store::error::StoreError;
+use crate::store::issuance;
+use crate::store::issuance::Issuance;
+use crate::store::keys;
+use crate::store::keys::SealedKey;
+use crate::store::master_keys;
 
 /// What a key is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use service_kit::folder;
 
-use super::book::Book;
+use crate::domain::marks::book::Book;
 
 const NAME: &str = "marks.json";
 const LOCK: &str = "marks.lock";

@@ -15,10 +15,13 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use self::book::{Book, Progress};
-use self::file::MarksFile;
-use super::random;
-use crate::store::{Connection, Store, StoreError, audit_heads, issuance, status_lists};
+use crate::domain::marks::book::{Book, Progress};
+use crate::domain::marks::file::MarksFile;
+use crate::domain::random;
+use crate::store::engine::connection::Connection;
+use crate::store::engine::store::Store;
+use crate::store::error::StoreError;
+use crate::store::{audit_heads, issuance, status_lists};
 use issuance::Issuance;
 
 /// What the database says about itself at one moment.

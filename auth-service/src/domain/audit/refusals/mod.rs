@@ -15,8 +15,8 @@ use std::time::Duration;
 use ipnet::IpNet;
 use serde_json::json;
 
-use super::event::Cost;
-use super::{Event, EventKind, Origin, Reason, SERVICE, row_of};
+use crate::domain::audit::event::Cost;
+use crate::domain::audit::{Event, EventKind, Origin, Reason, SERVICE, row_of};
 use crate::domain::rate::{Rate, RateLimit};
 use crate::store::audit_events::AuditEvent;
 
@@ -220,7 +220,7 @@ fn summary((kind, reason): What, group: &Group, tally: Tally, now: i64) -> Audit
     AuditEvent {
         occurred_at: now,
         event: EventKind::RefusalsOmitted.as_str().to_owned(),
-        outcome: super::SUCCESS.to_owned(),
+        outcome: crate::domain::audit::SUCCESS.to_owned(),
         actor: Some(SERVICE.to_owned()),
         subject,
         details: Some(details.to_string()),

@@ -8,13 +8,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
-use self::walk::Walk;
-use super::chain::head_is_genuine;
+use crate::domain::audit::chain::head_is_genuine;
+use crate::domain::audit::verify::walk::Walk;
 use crate::domain::keyring::AuditKeys;
 use crate::store::audit_events;
-use crate::store::audit_heads::{self, AuditHead};
-use crate::store::audit_types::{self, Table};
-use crate::store::{Connection, Store, StoreError};
+use crate::store::audit_heads;
+use crate::store::audit_heads::AuditHead;
+use crate::store::audit_types;
+use crate::store::audit_types::Table;
+use crate::store::engine::connection::Connection;
+use crate::store::engine::store::Store;
+use crate::store::error::StoreError;
 
 /// How many heads, and how many rows, are read at once.
 const STEP: i64 = 1000;

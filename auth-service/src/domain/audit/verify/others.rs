@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::super::EventKind;
-use super::super::chain::head_is_genuine;
-use super::{Anchor, Check};
-use crate::store::StoreError;
-use crate::store::audit_events::{self, AuditEvent};
+use crate::domain::audit::EventKind;
+use crate::domain::audit::chain::head_is_genuine;
+use crate::domain::audit::verify::{Anchor, Check};
+use crate::store::audit_events;
+use crate::store::audit_events::AuditEvent;
 use crate::store::audit_heads::AuditHead;
+use crate::store::error::StoreError;
 
 impl Check<'_> {
     /// A genuine row may say something about other chains. `number` is that of its own.

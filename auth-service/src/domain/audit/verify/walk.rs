@@ -1,7 +1,7 @@
 //! A walk along the rows of one chain.
 
-use super::super::chain::{row_is_genuine, row_mac};
-use super::Finding;
+use crate::domain::audit::chain::{row_is_genuine, row_mac};
+use crate::domain::audit::verify::Finding;
 use crate::domain::keyring::AuditKey;
 use crate::store::audit_events::AuditEvent;
 use crate::store::audit_heads::AuditHead;

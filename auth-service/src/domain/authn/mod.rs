@@ -1,0 +1,6 @@
+//! Authentication: who sends a request. Passwords, and the throttling of attempts.
+
+pub mod passwords;
+pub mod source;
+pub mod stand_in;
+pub mod throttle;

@@ -1,0 +1,277 @@
+//! What a process does by itself, beside answering requests.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::domain::clock::TOLERANCE;
+use crate::domain::clock::seconds;
+use crate::domain::issuer::Issuer;
+use crate::domain::keyring::{KeyringError, MOST_LEEWAY, Rotated, RotationError};
+use crate::domain::processes::BEAT;
+use crate::domain::status_lists::numbers_of;
+use crate::store::engine::connection::Connection;
+use crate::store::error::StoreError;
+use crate::store::{clients, guesses, revocations, sessions, status_lists};
+
+/// How often, and how much at once.
+#[derive(Debug, Clone, Copy)]
+pub struct Upkeep {
+    /// How often to look for what other processes have changed: keys, revocations.
+    pub look: Duration,
+    /// How often to look for sessions to delete.
+    pub clean_up: Duration,
+    /// How long after their end sessions are deleted.
+    pub keep_ended: Duration,
+    /// How many sessions are looked at, and at the most deleted, at once.
+    pub step: u32,
+    /// How long events of the audit trail are kept.
+    pub keep_audit: Duration,
+}
+
+/// Between two steps of a clean-up requests get their turn.
+const PAUSE: Duration = Duration::from_millis(100);
+/// The shortest time between two pieces of news to the same listener: a burst of revocations is told once.
+const NEWS_GAP: Duration = Duration::from_millis(200);
+/// How often to see whether a key is due.
+const ROTATION: Duration = Duration::from_secs(1);
+/// How often marks are written at the most.
+const MARKS: Duration = Duration::from_secs(1);
+/// How often to compare clocks with the database.
+const CLOCK: Duration = Duration::from_secs(10);
+/// A list is published for at least this many seconds after its last number was leased, for those that still have some.
+const LIST_KEPT: i64 = 24 * 3600;
+
+impl Issuer {
+    /// Keeps the service in order for as long as it is polled. Failures are logged; the next turn tries again.
+    pub async fn keep_up(&self, upkeep: Upkeep) -> Infallible {
+        let all = tokio::join!(
+            self.spread_news(upkeep.look),
+            self.rotate_keys(),
+            self.follow_the_clock(),
+            self.keep_marks(),
+            self.stay_present(),
+            self.tidy_up(upkeep)
+        );
+        all.0
+    }
+
+    /// Looks at what changed, and tells the listeners.
+    async fn spread_news(&self, interval: Duration) -> Infallible {
+        loop {
+            let begun = Instant::now();
+            match self.look().await {
+                Ok(_) => self.lists.tell(),
+                Err(error) => log::debug!("no look at what changed: {error}"),
+            }
+            sleep(NEWS_GAP.saturating_sub(begun.elapsed())).await;
+            let rest = interval.saturating_sub(begun.elapsed());
+            let _ = timeout(rest, self.lists.announced()).await; // either way it is time
+        }
+    }
+
+    async fn rotate_keys(&self) -> Infallible {
+        let mut complained = false;
+        loop {
+            // A database that was set back is left as it is.
+            if !self.marks.is_behind() {
+                let done = self.look_after_keys().await;
+                if let Err(error) = &done
+                    && !complained
+                    && !error.is_reported()
+                {
+                    log::warn!("what is due for keys could not be done; trying again: {error}");
+                }
+                complained = done.is_err();
+                self.record_key_news().await;
+            }
+            sleep(ROTATION).await;
+        }
+    }
+
+    async fn look_after_keys(&self) -> Result<(), KeyringError> {
+        let moment = self.moment();
+        self.keyring.settle(&self.store, moment.now, moment.in_doubt).await?;
+        // A key that is made by a wrong clock would be in force at a wrong time, and hold up those that are due before.
+        if !moment.in_doubt && self.keyring.rotate_if_due(&self.store, moment.now).await? {
+            self.reload_keys().await?;
+        }
+        Ok(())
+    }
+
+    async fn keep_marks(&self) -> Infallible {
+        loop {
+            self.save_marks().await;
+            sleep(MARKS).await;
+        }
+    }
+
+    async fn stay_present(&self) -> Infallible {
+        loop {
+            sleep(BEAT).await;
+            self.beat().await;
+        }
+    }
+
+    /// Writes down how far the database is.
+    pub async fn save_marks(&self) {
+        if let Err(error) = self.look().await {
+            log::debug!("no look at how far the database is: {error}");
+        }
+        let (marks, now) = (Arc::clone(&self.marks), self.now());
+        let _ = spawn_blocking(move || marks.save(now)).await; // an error means that the runtime ends
+    }
+
+    async fn follow_the_clock(&self) -> Infallible {
+        loop {
+            let asked = self.clock.elapsed();
+            match self.store.time().await {
+                Ok(Some(now)) => self.clock.observe(now, asked),
+                Ok(None) => {}
+                Err(error) => log::debug!("the database's clock could not be read: {error}"),
+            }
+            sleep(CLOCK).await;
+        }
+    }
+
+    async fn tidy_up(&self, upkeep: Upkeep) -> Infallible {
+        loop {
+            if !self.marks.is_behind()
+                && let Err(error) = self.clean_up(upkeep).await
+                && !error.is_reported()
+            {
+                log::warn!("what is over could not be deleted: {error}");
+            }
+            sleep(upkeep.clean_up).await;
+        }
+    }
+
+    /// Takes over the keys that other processes have made.
+    ///
+    /// # Errors
+    /// [`KeyringError`]: the keys stay as they were.
+    pub async fn reload_keys(&self) -> Result<(), KeyringError> {
+        self.keyring.reload(&self.store, self.moment().over()).await
+    }
+
+    /// Publishes a new signing key ahead of its use.
+    ///
+    /// # Errors
+    /// [`RotationError`].
+    pub async fn rotate_signing_key(&self) -> Result<Rotated, RotationError> {
+        let rotated = self.keyring.rotate(&self.store, self.now()).await?;
+        self.record_key_news().await;
+        self.take_over_own_keys().await;
+        Ok(rotated)
+    }
+
+    /// Withdraws every signing key at once, for one that may be in the wrong hands.
+    ///
+    /// # Errors
+    /// [`RotationError`].
+    pub async fn withdraw_signing_keys(&self) -> Result<(), RotationError> {
+        self.keyring.rotate_emergency(&self.store, self.now()).await?;
+        self.record_key_news().await;
+        self.take_over_own_keys().await;
+        Ok(())
+    }
+
+    /// What was changed is committed, whether it can be read back now or later.
+    async fn take_over_own_keys(&self) {
+        if let Err(error) = self.reload_keys().await {
+            log::warn!("the new keys are stored, and could not be read back; trying again: {error}");
+        }
+    }
+
+    /// Deletes what is over: sessions that ended long ago, revocations of tokens that have expired, lists without a living
+    /// number, retired keys, wrong passwords, names that rested. Says how many sessions were deleted.
+    ///
+    /// Everything is kept for another day after its time, and nothing is deleted before the clock has agreed for an hour with
+    /// the time that passed: a clock that is wrong for a while deletes nothing that it should not.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn clean_up(&self, upkeep: Upkeep) -> Result<usize, StoreError> {
+        // One reading that is settled is good for all of it, whatever becomes of the clock meanwhile.
+        let Some(due) = self.moment().deletable() else { return Ok(0) };
+        let walk = self.clean_up_sessions(upkeep, due).await?;
+        self.store.write(move |db| revocations::forget(db, due)).await?;
+        let most = i64::from(upkeep.step);
+        while self.store.write(move |db| guesses::forget(db, due, most)).await? == upkeep.step as usize {
+            sleep(PAUSE).await;
+        }
+        self.forget_names(due, upkeep.step).await?;
+        self.drop_lists(due).await?;
+        self.keyring.delete_retired(&self.store, due, walk.oldest_rotation).await?;
+        self.record_key_news().await;
+        self.prune_audit(due.saturating_sub(seconds(upkeep.keep_audit)), upkeep.step).await?;
+        Ok(walk.deleted)
+    }
+
+    /// Walks through all sessions in small steps, so that nobody waits for it: an index by their end would have to be
+    /// written at each refresh.
+    async fn clean_up_sessions(&self, upkeep: Upkeep, due: i64) -> Result<Walk, StoreError> {
+        // A session outlives every access token that it gave: so does the list that it has a number in.
+        let keep = seconds(upkeep.keep_ended).max(self.keyring.longest_access_ttl() + MOST_LEEWAY);
+        let before = due.saturating_sub(keep);
+        let mut walk = Walk { deleted: 0, oldest_rotation: due };
+        let mut last = String::new();
+        loop {
+            let (after, most) = (last.clone(), i64::from(upkeep.step));
+            let step = self.store.read(move |db| sessions::ends(db, &after, most)).await?;
+            let full = step.len() == upkeep.step as usize;
+            if let Some(session) = step.last() {
+                session.id.clone_into(&mut last);
+            }
+            let (over, alive): (Vec<_>, Vec<_>) =
+                step.into_iter().partition(|session| session.expires_at < before);
+            // What a clock that was ahead has stamped says nothing about which key made it: no key is deleted then.
+            let possible = self.now().saturating_add(TOLERANCE);
+            let made_at = |session: &sessions::End| {
+                if session.rotated_at > possible { i64::MIN } else { session.rotated_at }
+            };
+            let oldest = alive.iter().map(made_at).min();
+            walk.oldest_rotation = walk.oldest_rotation.min(oldest.unwrap_or(due));
+            let over: Vec<String> = over.into_iter().map(|session| session.id).collect();
+            if !over.is_empty() {
+                let delete = move |db: &mut Connection| sessions::delete_ended(db, &over, before);
+                walk.deleted += self.store.write(delete).await?;
+            }
+            if !full {
+                return Ok(walk);
+            }
+            sleep(PAUSE).await;
+        }
+    }
+
+    /// Publishes lists no longer in which no number is alive.
+    async fn drop_lists(&self, due: i64) -> Result<(), StoreError> {
+        let before = due.saturating_sub(LIST_KEPT);
+        let left = self.store.read(move |db| status_lists::left_before(db, before)).await?;
+        for list in left {
+            let drop = move |db: &mut Connection| {
+                let numbers = || numbers_of(list);
+                let alive = sessions::any_with(db, numbers())?
+                    || clients::any_with(db, numbers())?
+                    || revocations::any(db, numbers())?;
+                if !alive {
+                    status_lists::drop_list(db, list)?;
+                    log::info!("status list {list} is not published any more: nothing in it is alive");
+                }
+                Ok::<_, StoreError>(())
+            };
+            self.store.write(drop).await?;
+        }
+        Ok(())
+    }
+}
+
+/// What a walk through all sessions has done and seen.
+struct Walk {
+    deleted: usize,
+    /// When the oldest refresh token that may still be used was made, in unix seconds.
+    oldest_rotation: i64,
+}

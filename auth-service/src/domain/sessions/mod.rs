@@ -1,0 +1,7 @@
+//! Sessions: how one begins, goes on and ends.
+
+pub mod csrf;
+pub mod login;
+pub mod login_line;
+pub mod refresh;
+pub mod session;

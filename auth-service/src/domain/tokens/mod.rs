@@ -1,0 +1,6 @@
+//! Access tokens: their claims and size, which ones this service accepts, introspection and revocation.
+
+pub mod access_token;
+pub mod admission;
+pub mod introspect;
+pub mod size;

@@ -1,0 +1,151 @@
+//! `POST /admin/users/import`: accounts of another system with their password hashes, as JSON lines.
+
+use std::time::Duration;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_ENCODING};
+use actix_web::web::{self, Bytes, Data, Query};
+use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
+use serde::{Deserialize, Serialize};
+use service_kit::{BodyLimits, FieldError, Problem};
+
+use crate::domain::accounts::import::formats;
+use crate::domain::accounts::import::formats::Format;
+use crate::domain::accounts::import::{BATCH, Import, Outcome, Read, Rehearsal, Report};
+use crate::domain::issuer::Issuer;
+use crate::domain::tokens::size::TokenTooLarge;
+use crate::http::error::{IntoProblem, field_error, not_admitted};
+use crate::http::request::caller::Administrator;
+
+/// How much one request may bring.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ImportLimits {
+    pub(crate) max_body_bytes: usize,
+    pub(crate) max_lines: usize,
+}
+
+/// `?dry_run=true`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct ImportQuery {
+    #[serde(default)]
+    dry_run: bool,
+}
+
+#[derive(Serialize)]
+struct Answer {
+    dry_run: bool,
+    created: u64,
+    present: u64,
+    refused: u64,
+    kinds: std::collections::BTreeMap<&'static str, u64>,
+    items: Vec<Item>,
+}
+
+#[derive(Serialize)]
+struct Item {
+    line: u64,
+    outcome: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<FieldError>,
+    /// The account is there, and its logins are refused.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<FieldError>,
+}
+
+impl Item {
+    fn new(line: u64, outcome: Outcome, warning: Option<TokenTooLarge>) -> Self {
+        let (outcome, errors, warning) = match outcome {
+            Outcome::Created(_) => ("created", Vec::new(), warning),
+            Outcome::Present(_) => ("present", Vec::new(), None),
+            Outcome::Refused(mistakes) => ("refused", mistakes.into_iter().map(field_error).collect(), None),
+        };
+        let warnings = warning.into_iter().flat_map(|too_large| too_large.into_problem().errors).collect();
+        Self { line, outcome, errors, warnings }
+    }
+}
+
+pub(in crate::http) async fn import(
+    Administrator(caller): Administrator,
+    issuer: Data<Issuer>,
+    limits: Data<ImportLimits>,
+    req: HttpRequest,
+    query: Result<Query<ImportQuery>, actix_web::Error>,
+    payload: web::Payload,
+) -> Result<HttpResponse, actix_web::Error> {
+    let Query(ImportQuery { dry_run }) = query.map_err(|_| {
+        let detail = "The query takes dry_run, true or false.";
+        Problem::new(StatusCode::BAD_REQUEST, "malformed_query", detail)
+    })?;
+    require_json_lines(&req)?;
+    let body = body(&req, payload, &limits).await?;
+    let (mut places, mut accounts) = (Vec::new(), Vec::new());
+    let read = formats::read(Format::Lines, &mut &body[..], &mut |line, account| {
+        places.push(line);
+        accounts.push(account);
+        accounts.len() <= limits.max_lines
+    });
+    if read.is_err() {
+        let detail = format!("A request takes {} lines.", limits.max_lines);
+        return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_many_lines", detail).into());
+    }
+    if wants_recent_login(&accounts) {
+        let recent = issuer.demand_recent_login(&caller).await;
+        recent.map_err(|error| not_admitted(&issuer, error))?;
+    }
+    let (mut report, mut items) = (Report::default(), Vec::with_capacity(places.len()));
+    let mut rehearsal = dry_run.then(Rehearsal::default);
+    let mut places = places.into_iter();
+    let mut accounts = accounts.into_iter().peekable();
+    while accounts.peek().is_some() {
+        let batch: Vec<Read> = accounts.by_ref().take(BATCH).collect();
+        let warnings: Vec<_> = batch.iter().map(|account| issuer.import_warning(account)).collect();
+        let outcomes = issuer.import(batch, rehearsal.as_mut()).await.map_err(IntoProblem::into_problem)?;
+        for ((outcome, warning), line) in outcomes.into_iter().zip(warnings).zip(places.by_ref()) {
+            report.count(&outcome);
+            items.push(Item::new(line, outcome, warning));
+        }
+    }
+    log::info!("imported {} accounts by request, dry run: {dry_run}", report.created);
+    let Report { created, present, refused, kinds, .. } = report;
+    let answer = Answer { dry_run, created, present, refused, kinds, items };
+    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(answer))
+}
+
+/// Whether any account would come with a role, or with a verified address, which another account may lose by that and which
+/// tokens call verified. In a dry run too, which says what the import would be answered.
+fn wants_recent_login(accounts: &[Read]) -> bool {
+    let verified = |account: &Import| account.email_verified && account.email.is_some();
+    accounts.iter().flatten().any(|account| !account.roles.is_empty() || verified(account))
+}
+
+fn require_json_lines(req: &HttpRequest) -> Result<(), Problem> {
+    let plain = !req.headers().contains_key(CONTENT_ENCODING);
+    let media_type = req.mime_type().ok().flatten();
+    let lines = media_type.is_some_and(|mime| {
+        mime.essence_str() == "application/x-ndjson"
+            && mime.get_param("charset").is_none_or(|charset| charset == "utf-8")
+    });
+    if plain && lines {
+        return Ok(());
+    }
+    let detail = "The body must be application/x-ndjson, in UTF-8, not compressed.";
+    Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail))
+}
+
+async fn body(req: &HttpRequest, payload: web::Payload, limits: &ImportLimits) -> Result<Bytes, Problem> {
+    let timeout = req.app_data::<BodyLimits>().map_or(Duration::from_secs(10), |limits| limits.timeout);
+    let read = tokio::time::timeout(timeout, payload.to_bytes_limited(limits.max_body_bytes)).await;
+    match read {
+        Ok(Ok(Ok(bytes))) => Ok(bytes),
+        Ok(Ok(Err(_))) => Err(Problem::malformed("The body could not be read.")),
+        Ok(Err(_)) => {
+            Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large."))
+        }
+        Err(_) => Err(Problem::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "request_timeout",
+            "The body did not arrive in time.",
+        )),
+    }
+}

@@ -1,0 +1,100 @@
+//! `/admin/…`: for callers with role `admin` whose token has the issuer as its only audience.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::web::{Data, Query};
+use serde::{Deserialize, Serialize};
+use service_kit::{FieldError, Problem};
+
+use crate::domain::accounts::list::UserQuery;
+use crate::domain::issuer::Issuer;
+use crate::http::error::IntoProblem;
+use crate::http::request::caller::Administrator;
+use crate::store::users::User;
+
+const DEFAULT_LIMIT: u32 = 50;
+const MAX_LIMIT: u32 = 200;
+/// Longer than any name or address.
+const MAX_TEXT_BYTES: usize = 256;
+
+/// `?search=&cursor=&limit=`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct ListQuery {
+    #[serde(default)]
+    search: String,
+    #[serde(default)]
+    cursor: String,
+    limit: Option<u32>,
+}
+
+impl ListQuery {
+    fn check(self) -> Result<UserQuery, Problem> {
+        let limit = self.limit.unwrap_or(DEFAULT_LIMIT);
+        let mut errors = Vec::new();
+        if !(1..=MAX_LIMIT).contains(&limit) {
+            errors.push(FieldError::new("limit", "out_of_range", format!("A limit is 1 to {MAX_LIMIT}.")));
+        }
+        for (field, text) in [("search", &self.search), ("cursor", &self.cursor)] {
+            if text.len() > MAX_TEXT_BYTES || text.contains('\0') {
+                errors.push(FieldError::new(
+                    field,
+                    "not_allowed",
+                    "This cannot be part of a name or an address.",
+                ));
+            }
+        }
+        if errors.is_empty() {
+            Ok(UserQuery { search: self.search, cursor: self.cursor, limit })
+        } else {
+            Err(Problem::invalid(errors))
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct List<'a> {
+    items: Vec<Item<'a>>,
+    next: Option<&'a str>,
+}
+
+/// An account as administrators see it.
+#[derive(Serialize)]
+struct Item<'a> {
+    id: &'a str,
+    username: &'a str,
+    email: Option<&'a str>,
+    email_verified: bool,
+    roles: Vec<&'a str>,
+    disabled: bool,
+    created_at: i64,
+}
+
+impl<'a> From<&'a User> for Item<'a> {
+    fn from(user: &'a User) -> Self {
+        Self {
+            id: &user.id,
+            username: &user.username,
+            email: user.email.as_deref(),
+            email_verified: user.email_verified,
+            roles: user.roles().collect(),
+            disabled: user.disabled,
+            created_at: user.created_at,
+        }
+    }
+}
+
+pub(in crate::http) async fn users(
+    _: Administrator,
+    issuer: Data<Issuer>,
+    query: Result<Query<ListQuery>, actix_web::Error>,
+) -> Result<HttpResponse, Problem> {
+    let Query(query) = query.map_err(|_| {
+        let detail = "The query takes search, cursor and limit, each once.";
+        Problem::new(StatusCode::BAD_REQUEST, "malformed_query", detail)
+    })?;
+    let page = issuer.list_users(query.check()?).await.map_err(IntoProblem::into_problem)?;
+    let list = List { items: page.users.iter().map(Item::from).collect(), next: page.next.as_deref() };
+    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(list))
+}

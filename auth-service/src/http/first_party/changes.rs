@@ -1,0 +1,91 @@
+//! `PATCH /me`, `DELETE /me` and `PUT /me/password`: what the owner of an account changes, with the current password.
+
+use actix_web::HttpResponse;
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::web::Data;
+use secrecy::SecretString;
+use service_kit::{FieldError, Fields, FromFields, Problem, Strict};
+
+use crate::domain::accounts::change::NewNames;
+use crate::domain::issuer::Issuer;
+use crate::http::browser::cookies::CookieMode;
+use crate::http::browser::token_response::Delivery;
+use crate::http::error::IntoProblem;
+use crate::http::first_party::account::Account;
+use crate::http::request::caller::CallerOf;
+use crate::http::request::device::DeviceOf;
+
+/// `{email?, username?, current_password}`; an `email` of `null` takes the address away.
+pub(in crate::http) struct NamesBody {
+    names: NewNames,
+    current: SecretString,
+}
+
+impl FromFields for NamesBody {
+    fn from_fields(fields: &mut Fields) -> Self {
+        let names =
+            NewNames { username: fields.optional_string("username"), email: fields.nullable_string("email") };
+        let nothing = names.username.is_none() && names.email.is_none();
+        let body = Self { names, current: fields.secret("current_password") };
+        if nothing && fields.mistakes().is_empty() {
+            fields.refuse(FieldError::new("username", "required", "Either username or email is required."));
+        }
+        body
+    }
+}
+
+pub(in crate::http) async fn names(
+    issuer: Data<Issuer>,
+    CallerOf(caller): CallerOf,
+    DeviceOf(device): DeviceOf,
+    Strict(NamesBody { names, current }): Strict<NamesBody>,
+) -> Result<HttpResponse, Problem> {
+    let user =
+        issuer.change_names(&caller, current, names, &device).await.map_err(IntoProblem::into_problem)?;
+    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(Account::from(&user)))
+}
+
+/// `{current_password}`.
+pub(in crate::http) struct DeleteBody(SecretString);
+
+impl FromFields for DeleteBody {
+    fn from_fields(fields: &mut Fields) -> Self {
+        Self(fields.secret("current_password"))
+    }
+}
+
+pub(in crate::http) async fn delete(
+    issuer: Data<Issuer>,
+    CallerOf(caller): CallerOf,
+    DeviceOf(device): DeviceOf,
+    delivery: Delivery,
+    cookies: Data<CookieMode>,
+    Strict(DeleteBody(current)): Strict<DeleteBody>,
+) -> Result<HttpResponse, Problem> {
+    issuer.delete_account(&caller, current, &device).await.map_err(IntoProblem::into_problem)?;
+    Ok(delivery.take_back(HttpResponse::NoContent().finish(), &cookies))
+}
+
+/// `{current_password, new_password}`.
+pub(in crate::http) struct PasswordBody {
+    current: SecretString,
+    new: SecretString,
+}
+
+impl FromFields for PasswordBody {
+    fn from_fields(fields: &mut Fields) -> Self {
+        Self { current: fields.secret("current_password"), new: fields.secret("new_password") }
+    }
+}
+
+pub(in crate::http) async fn password(
+    issuer: Data<Issuer>,
+    CallerOf(caller): CallerOf,
+    DeviceOf(device): DeviceOf,
+    delivery: Delivery,
+    cookies: Data<CookieMode>,
+    Strict(PasswordBody { current, new }): Strict<PasswordBody>,
+) -> Result<HttpResponse, Problem> {
+    let changed = issuer.change_password(&caller, current, new, (device, delivery.transport())).await;
+    Ok(delivery.hand_over(&changed.map_err(IntoProblem::into_problem)?, &cookies))
+}

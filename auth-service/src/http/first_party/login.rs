@@ -1,0 +1,129 @@
+//! `POST /login` and `POST /logout`: the first-party way into a session and out of it.
+
+use actix_web::http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use actix_web::web::{self, Data};
+use actix_web::{FromRequest as _, HttpRequest, HttpResponse};
+use secrecy::SecretString;
+use service_kit::{FieldError, Fields, FromFields, Strict};
+use shared_claims::error::Cause;
+
+use crate::domain::issuer::Issuer;
+use crate::domain::sessions::csrf::Carried;
+use crate::domain::sessions::login::LoginRequest;
+use crate::domain::sessions::login_line::refused_for_its_page;
+use crate::domain::sessions::session::AuthenticateError;
+use crate::http::browser::cookies::{CookieMode, due_csrf_token, in_cookie};
+use crate::http::browser::token_response::Delivery;
+use crate::http::error::{IntoProblem, refusal};
+use crate::http::request::caller::access_token;
+use crate::http::request::device::DeviceOf;
+use crate::store::users::Login;
+
+/// `{username, password}` or `{email, password}`, `resource`, and `cookies`.
+pub(in crate::http) struct LoginBody {
+    request: LoginRequest,
+    delivery: Delivery,
+}
+
+impl FromFields for LoginBody {
+    fn from_fields(fields: &mut Fields) -> Self {
+        let login = match (fields.optional_string("username"), fields.optional_string("email")) {
+            (Some(username), None) => Login::Username(username),
+            (None, Some(email)) => Login::Email(email),
+            (username, _) => {
+                let code = if username.is_some() { "conflict" } else { "required" };
+                fields.refuse(FieldError::new("username", code, "Either username or email is required."));
+                Login::Username(String::new())
+            }
+        };
+        let delivery = Delivery::cookies_if(fields.flag("cookies"));
+        let (password, resource) = (fields.secret("password"), fields.strings("resource"));
+        let (carried, transport) = (Carried::default(), delivery.transport());
+        Self { request: LoginRequest { login, password, resource, carried, transport }, delivery }
+    }
+}
+
+pub(in crate::http) async fn login(
+    issuer: Data<Issuer>,
+    cookies: Data<CookieMode>,
+    req: HttpRequest,
+    DeviceOf(device): DeviceOf,
+    Strict(LoginBody { mut request, delivery }): Strict<LoginBody>,
+) -> Result<HttpResponse, actix_web::Error> {
+    let carried = delivery.carried(&cookies, &req).inspect_err(|_| refused_for_its_page(&device));
+    request.carried = carried.map_err(|cause| issuer.verifier.auth_error(cause))?;
+    let grant = issuer.login(request, device).await.map_err(IntoProblem::into_problem)?;
+    Ok(delivery.hand_over(&grant, &cookies))
+}
+
+/// `{refresh_token}`.
+pub(in crate::http) struct LogoutBody(SecretString);
+
+impl FromFields for LogoutBody {
+    fn from_fields(fields: &mut Fields) -> Self {
+        Self(fields.secret("refresh_token"))
+    }
+}
+
+/// Ends the session of the access token or, without one, of the refresh token in the body. A browser whose access token has
+/// expired has neither, and shows its CSRF token.
+pub(in crate::http) async fn logout(
+    issuer: Data<Issuer>,
+    cookies: Data<CookieMode>,
+    req: HttpRequest,
+    body: web::Payload,
+) -> Result<HttpResponse, actix_web::Error> {
+    match access_token(&issuer, &req) {
+        Ok(token) => {
+            let ended = issuer.logout(token, due_csrf_token(&req)).await;
+            Ok(farewell(&issuer, ended, Delivery::cookies_if(in_cookie(&req)), &cookies))
+        }
+        Err(Cause::MissingToken) => {
+            match Strict::<LogoutBody>::from_request(&req, &mut body.into_inner()).await {
+                Ok(Strict(LogoutBody(token))) => logout_by_refresh_token(&issuer, &token).await,
+                Err(_) if has_no_body(&req) => logout_by_csrf_token(&issuer, &cookies, &req).await,
+                Err(problem) => Err(problem.into()),
+            }
+        }
+        Err(cause) => Err(issuer.verifier.auth_error(cause).into()),
+    }
+}
+
+async fn logout_by_refresh_token(
+    issuer: &Issuer,
+    token: &SecretString,
+) -> Result<HttpResponse, actix_web::Error> {
+    issuer.logout_by_refresh_token(token).await.map_err(IntoProblem::into_problem)?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+async fn logout_by_csrf_token(
+    issuer: &Issuer,
+    cookies: &CookieMode,
+    req: &HttpRequest,
+) -> Result<HttpResponse, actix_web::Error> {
+    let token = cookies.csrf_token(req).map_err(|cause| issuer.verifier.auth_error(cause))?;
+    Ok(farewell(issuer, issuer.logout_by_csrf_token(token).await, Delivery::Cookies, cookies))
+}
+
+/// What a browser has is taken back, also when its session had ended before or its token was none of ours; not when it
+/// could not be told whether its own page asked, or the store was away.
+fn farewell(
+    issuer: &Issuer,
+    ended: Result<(), AuthenticateError>,
+    delivery: Delivery,
+    cookies: &CookieMode,
+) -> HttpResponse {
+    match ended {
+        Ok(()) => delivery.take_back(HttpResponse::NoContent().finish(), cookies),
+        Err(error @ AuthenticateError::Refused(_)) => {
+            delivery.take_back(refusal(issuer, error).error_response(), cookies)
+        }
+        Err(error) => refusal(issuer, error).error_response(),
+    }
+}
+
+fn has_no_body(req: &HttpRequest) -> bool {
+    let length = req.headers().get(CONTENT_LENGTH);
+    length.is_none_or(|length| length == "0") && !req.headers().contains_key(TRANSFER_ENCODING)
+}

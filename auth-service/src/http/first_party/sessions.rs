@@ -1,0 +1,118 @@
+//! `/me/sessions`: where an account is logged in, and how to end that (OWASP ASVS 5, 7.5.2).
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::web::{Data, Path, Query};
+use serde::{Deserialize, Serialize};
+use service_kit::{FieldError, Problem};
+
+use crate::domain::issuer::Issuer;
+use crate::http::browser::cookies::CookieMode;
+use crate::http::browser::token_response::Delivery;
+use crate::http::error::IntoProblem;
+use crate::http::request::caller::AccountHolder;
+use crate::store::sessions::Session;
+
+const DEFAULT_LIMIT: u32 = 50;
+const MAX_LIMIT: u32 = 200;
+/// The length of a session's id, which is the cursor.
+const ID_BYTES: usize = 36;
+
+/// `?cursor=&limit=`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct ListQuery {
+    #[serde(default)]
+    cursor: String,
+    limit: Option<u32>,
+}
+
+impl ListQuery {
+    fn check(self) -> Result<(String, u32), Problem> {
+        let limit = self.limit.unwrap_or(DEFAULT_LIMIT);
+        let mut errors = Vec::new();
+        if !(1..=MAX_LIMIT).contains(&limit) {
+            errors.push(FieldError::new("limit", "out_of_range", format!("A limit is 1 to {MAX_LIMIT}.")));
+        }
+        if !(self.cursor.is_empty() || is_id(&self.cursor)) {
+            errors.push(FieldError::new("cursor", "not_allowed", "This is not what `next` has said."));
+        }
+        if errors.is_empty() { Ok((self.cursor, limit)) } else { Err(Problem::invalid(errors)) }
+    }
+}
+
+fn is_id(text: &str) -> bool {
+    text.len() == ID_BYTES && text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
+}
+
+#[derive(Serialize)]
+struct List<'a> {
+    items: Vec<Item<'a>>,
+    next: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Item<'a> {
+    id: &'a str,
+    created_at: i64,
+    last_used_at: i64,
+    ip: Option<&'a str>,
+    user_agent: Option<&'a str>,
+    current: bool,
+}
+
+impl<'a> Item<'a> {
+    fn new(session: &'a Session, current: &str) -> Self {
+        Self {
+            id: &session.id,
+            created_at: session.created_at,
+            last_used_at: session.last_used_at,
+            ip: session.ip.as_deref(),
+            user_agent: session.user_agent.as_deref(),
+            current: session.id == current,
+        }
+    }
+}
+
+pub(in crate::http) async fn list(
+    issuer: Data<Issuer>,
+    AccountHolder(caller): AccountHolder,
+    query: Result<Query<ListQuery>, actix_web::Error>,
+) -> Result<HttpResponse, Problem> {
+    let Query(query) = query.map_err(|_| {
+        let detail = "The query takes cursor and limit, each once.";
+        Problem::new(StatusCode::BAD_REQUEST, "malformed_query", detail)
+    })?;
+    let (cursor, limit) = query.check()?;
+    let page = issuer.list_sessions(&caller, &cursor, limit).await.map_err(IntoProblem::into_problem)?;
+    let items = page.sessions.iter().map(|session| Item::new(session, &caller.session.id)).collect();
+    let list = List { items, next: page.next.as_deref() };
+    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(list))
+}
+
+pub(in crate::http) async fn end(
+    issuer: Data<Issuer>,
+    AccountHolder(caller): AccountHolder,
+    delivery: Delivery,
+    cookies: Data<CookieMode>,
+    id: Path<String>,
+) -> Result<HttpResponse, Problem> {
+    let id = id.into_inner();
+    let this_one = id == caller.session.id;
+    // What cannot be an id is not looked up: a NUL in it would be the database's error.
+    let ended = is_id(&id) && issuer.end_own_session(&caller, id).await.map_err(IntoProblem::into_problem)?;
+    if !ended {
+        return Err(Problem::not_found("There is no such session."));
+    }
+    let answer = HttpResponse::NoContent().finish();
+    Ok(if this_one { delivery.take_back(answer, &cookies) } else { answer })
+}
+
+pub(in crate::http) async fn end_others(
+    issuer: Data<Issuer>,
+    AccountHolder(caller): AccountHolder,
+) -> Result<HttpResponse, Problem> {
+    issuer.end_other_sessions(&caller).await.map_err(IntoProblem::into_problem)?;
+    Ok(HttpResponse::NoContent().finish())
+}

@@ -1,0 +1,143 @@
+//! How a client proves itself at the OAuth endpoints (RFC 6749 section 2.3.1): `client_secret_basic` or
+//! `client_secret_post`.
+
+use actix_web::HttpRequest;
+use actix_web::error::InternalError;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use secrecy::{ExposeSecret as _, SecretString};
+use service_kit::Problem;
+
+use crate::domain::clients::name_of;
+use crate::domain::issuer::Issuer;
+use crate::http::error::IntoProblem;
+use crate::http::oauth::parameters::{OAuthError, Parameters, refusal};
+use crate::store::clients::Client;
+
+/// How a client that failed to prove itself is told that it can (RFC 7617).
+pub(in crate::http) const CHALLENGE: &str = r#"Basic realm="auth-service""#;
+
+/// An id and a secret, as they were sent.
+struct Credentials {
+    id: String,
+    secret: SecretString,
+}
+
+/// The client that proves itself, or `None` when nobody tries to.
+///
+/// # Errors
+/// `invalid_client` when the proof fails, `invalid_request` when there are two.
+pub(in crate::http) async fn authenticate(
+    issuer: &Issuer,
+    authorization: &Authorization,
+    parameters: &mut Parameters,
+) -> Result<Option<Client>, OAuthError> {
+    let posted = parameters.secret("client_secret");
+    let id = parameters.text("client_id");
+    let credentials = match (authorization.basic(), posted) {
+        (None, None) => return Ok(None),
+        (Some(_), Some(_)) => {
+            let description = "A client proves itself in one way, not in two.";
+            return Err(OAuthError::bad_request("invalid_request", description));
+        }
+        (Some(encoded), None) => {
+            let credentials = parse_basic(encoded).ok_or_else(OAuthError::invalid_client)?;
+            if id.is_some_and(|id| name_of(&id) != name_of(&credentials.id)) {
+                return Err(OAuthError::bad_request("invalid_request", "client_id is another client's."));
+            }
+            credentials
+        }
+        (None, Some(secret)) => {
+            let missing =
+                || OAuthError::bad_request("invalid_request", "The parameter client_id is missing.");
+            Credentials { id: id.ok_or_else(missing)?, secret }
+        }
+    };
+    let known = issuer.authenticate_client(&credentials.id, &credentials.secret).await;
+    known.map_err(IntoProblem::into_problem)?.map(Some).ok_or_else(OAuthError::invalid_client)
+}
+
+/// The same, where a client must prove itself.
+///
+/// # Errors
+/// As [`authenticate`], and `invalid_client` when nobody tries to.
+pub(in crate::http) async fn require(
+    issuer: &Issuer,
+    authorization: &Authorization,
+    parameters: &mut Parameters,
+) -> Result<Client, OAuthError> {
+    authenticate(issuer, authorization, parameters).await?.ok_or_else(OAuthError::invalid_client)
+}
+
+/// The client that proves itself by `client_secret_basic`, for routes that have no parameters; `None` when nobody tries to.
+///
+/// # Errors
+/// `401` when the proof fails: the same for a client that is not known, one that is disabled, and a wrong secret.
+pub(in crate::http) async fn authenticate_basic(
+    issuer: &Issuer,
+    authorization: &Authorization,
+) -> Result<Option<Client>, Problem> {
+    let Some(encoded) = authorization.basic() else { return Ok(None) };
+    let refused = || {
+        let detail = "The client is not known here, or its secret is another one.";
+        Problem::new(StatusCode::UNAUTHORIZED, "invalid_client", detail)
+            .with_header(WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE))
+    };
+    let credentials = parse_basic(encoded).ok_or_else(refused)?;
+    let known = issuer.authenticate_client(&credentials.id, &credentials.secret).await;
+    known.map_err(IntoProblem::into_problem)?.map(Some).ok_or_else(refused)
+}
+
+/// The value of the `Authorization` header, if there is one.
+pub(in crate::http) struct Authorization(Option<SecretString>);
+
+impl Authorization {
+    /// What follows the scheme, if that is `Basic`. Other schemes are no try to prove a client: a browser that sends its old
+    /// access token along with a refresh means nothing by it.
+    fn basic(&self) -> Option<&str> {
+        let header = self.0.as_ref()?.expose_secret();
+        let (scheme, encoded) = header.split_once(' ').unwrap_or((header, ""));
+        scheme.eq_ignore_ascii_case("basic").then_some(encoded)
+    }
+}
+
+impl actix_web::FromRequest for Authorization {
+    type Error = actix_web::Error;
+    type Future = std::future::Ready<Result<Self, Self::Error>>;
+
+    fn from_request(req: &HttpRequest, _: &mut actix_web::dev::Payload) -> Self::Future {
+        let mut values = req.headers().get_all(AUTHORIZATION);
+        let (first, second) = (values.next(), values.next());
+        let text = first.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned().into());
+        std::future::ready(if second.is_some() {
+            // Not only the OAuth endpoints ask clients to prove themselves.
+            let detail = "There are two Authorization headers.";
+            let problem = Problem::new(StatusCode::BAD_REQUEST, "invalid_request", detail);
+            Err(InternalError::from_response(detail, refusal(req.path(), problem)).into())
+        } else {
+            Ok(Self(text))
+        })
+    }
+}
+
+/// RFC 7617, with id and secret encoded as in a form. Ids that were not encoded are understood as well: a `client:` in
+/// front is then taken for a user name of its own.
+fn parse_basic(encoded: &str) -> Option<Credentials> {
+    let decoded = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
+    let (mut id, mut secret) = decoded.split_once(':')?;
+    if id == "client" {
+        (id, secret) = secret.split_once(':')?;
+    }
+    Some(Credentials { id: form_decoded(id)?, secret: form_decoded(secret)?.into() })
+}
+
+fn form_decoded(text: &str) -> Option<String> {
+    let [(_, value)]: [(String, String); 1] =
+        serde_urlencoded::from_str::<Vec<(String, String)>>(&format!("value={text}"))
+            .ok()?
+            .try_into()
+            .ok()?;
+    Some(value)
+}

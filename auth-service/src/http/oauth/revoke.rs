@@ -1,0 +1,23 @@
+//! `POST /revoke` (RFC 7009): whoever holds a token can take it back, and what belongs to it.
+
+use actix_web::HttpResponse;
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::web::Data;
+
+use crate::domain::issuer::Issuer;
+use crate::http::error::IntoProblem;
+use crate::http::oauth::client::{Authorization, authenticate};
+use crate::http::oauth::parameters::{OAuthError, Parameters};
+
+/// `token_type_hint` is only a hint, and tokens of either kind are told apart without it.
+pub(in crate::http) async fn revoke(
+    issuer: Data<Issuer>,
+    authorization: Authorization,
+    mut parameters: Parameters,
+) -> Result<HttpResponse, OAuthError> {
+    let client = authenticate(&issuer, &authorization, &mut parameters).await?;
+    let token = parameters.secret("token").ok_or_else(|| OAuthError::missing("token"))?;
+    issuer.revoke_token(client, &token).await.map_err(IntoProblem::into_problem)?;
+    // Clients ignore the body (RFC 7009 section 2.2), but some fail without a JSON one.
+    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(serde_json::json!({})))
+}

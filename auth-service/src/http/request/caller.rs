@@ -1,0 +1,80 @@
+//! Who sends a request: a parameter that makes a handler protected.
+
+use actix_web::dev::Payload;
+use actix_web::http::header::{AUTHORIZATION, HeaderValue};
+use actix_web::web::Data;
+use actix_web::{Error, FromRequest, HttpRequest};
+use futures_util::future::LocalBoxFuture;
+use shared_claims::{error::Cause, http::token_in};
+
+use crate::domain::issuer::Issuer;
+use crate::domain::sessions::session::Caller;
+use crate::http::browser::cookies::{CookieMode, due_csrf_token, in_cookie};
+use crate::http::error::{not_admitted, refusal};
+
+/// The account and the session behind the access token, as the store knows them now.
+pub(in crate::http) struct CallerOf(pub(in crate::http) Caller);
+
+impl FromRequest for CallerOf {
+    type Error = Error;
+    type Future = LocalBoxFuture<'static, Result<Self, Error>>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let req = req.clone();
+        Box::pin(async move {
+            let issuer = Data::<Issuer>::extract(&req).await?;
+            let token = access_token(&issuer, &req).map_err(|cause| issuer.verifier.auth_error(cause))?;
+            let caller = issuer.authenticate(token, due_csrf_token(&req)).await;
+            caller.map(Self).map_err(|error| refusal(&issuer, error))
+        })
+    }
+}
+
+/// A caller who may see and change what belongs to the account itself: with a token that has the issuer among its audiences,
+/// or with the cookies of a login with cookies, which a browser sends to every service of the host anyway.
+pub(in crate::http) struct AccountHolder(pub(in crate::http) Caller);
+
+impl FromRequest for AccountHolder {
+    type Error = Error;
+    type Future = LocalBoxFuture<'static, Result<Self, Error>>;
+
+    fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (req, caller) = (req.clone(), CallerOf::from_request(req, payload));
+        Box::pin(async move {
+            let issuer = Data::<Issuer>::extract(&req).await?;
+            let CallerOf(caller) = caller.await?;
+            let cookies = Data::<CookieMode>::extract(&req).await?;
+            let csrf_cookie = in_cookie(&req).then(|| cookies.csrf_token(&req).ok()).flatten();
+            let admitted = issuer.admit_to_account(&caller, csrf_cookie);
+            admitted.map(|()| Self(caller)).map_err(|error| not_admitted(&issuer, error))
+        })
+    }
+}
+
+/// A caller with role `admin` and a token that has the issuer as its only audience.
+pub(in crate::http) struct Administrator(pub(in crate::http) Caller);
+
+impl FromRequest for Administrator {
+    type Error = Error;
+    type Future = LocalBoxFuture<'static, Result<Self, Error>>;
+
+    fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (req, caller) = (req.clone(), CallerOf::from_request(req, payload));
+        Box::pin(async move {
+            let issuer = Data::<Issuer>::extract(&req).await?;
+            let CallerOf(caller) = caller.await?;
+            let admitted = issuer.admit_to_administration(&caller).await;
+            admitted.map(|()| Self(caller)).map_err(|error| not_admitted(&issuer, error))
+        })
+    }
+}
+
+/// The access token in the `Authorization` header or in the cookie, there with what a page must show.
+pub(in crate::http) fn access_token<'r>(issuer: &Issuer, req: &'r HttpRequest) -> Result<&'r str, Cause> {
+    issuer.verifier.sources().token_in(req)
+}
+
+/// The token in the `Authorization` header (RFC 6750 section 2.1).
+pub(in crate::http) fn bearer_token(req: &HttpRequest) -> Result<&str, Cause> {
+    token_in(req.headers().get_all(AUTHORIZATION).map(HeaderValue::as_bytes))
+}

@@ -1,0 +1,33 @@
+//! Lets no request through to a service that cannot do it right: all routes but `/livez` and `/readyz`.
+
+use actix_web::Error;
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::error::InternalError;
+use actix_web::middleware::Next;
+use actix_web::web::Data;
+use service_kit::Problem;
+
+use crate::domain::issuer::Issuer;
+use crate::http::oauth::parameters::refusal;
+
+/// Routes that say what is wrong.
+const ALWAYS: [&str; 2] = ["/livez", "/readyz"];
+/// Seconds after which a client may ask again: an operator has something to do before.
+const RETRY: u32 = 10;
+
+/// Wraps every route.
+pub(in crate::http) async fn while_it_can<B: MessageBody>(
+    req: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<B>, Error> {
+    let issuer = req.app_data::<Data<Issuer>>();
+    let refused = issuer.and_then(|issuer| issuer.refuses(req.method().is_safe()));
+    match refused.filter(|_| !ALWAYS.contains(&req.path())) {
+        None => next.call(req).await,
+        Some(code) => {
+            let problem = Problem::unavailable(code, "The service cannot do its work right now.", RETRY);
+            Err(InternalError::from_response(code, refusal(req.path(), problem)).into())
+        }
+    }
+}

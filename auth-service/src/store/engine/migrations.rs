@@ -1,0 +1,144 @@
+//! Brings the tables up to date, and says when this program and the tables do not fit.
+//!
+//! Replicas are upgraded one by one, so an older program may meet a newer database. That is fine as long as every
+//! migration that it does not know is marked as additive (`NNNN-additive_…`, see `migrations/README.md`).
+
+use diesel::connection::SimpleConnection as _;
+use diesel::migration::{Migration as _, MigrationSource, MigrationVersion};
+use diesel::{QueryableByName, RunQueryDsl as _};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
+
+use crate::store::engine::connection::{Connection, MultiBackend, transaction};
+use crate::store::engine::tables;
+use crate::store::error::StoreError;
+
+const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../migrations/auth");
+
+/// The end of the version of a migration that older programs can live with.
+const ADDITIVE: &str = "additive";
+
+/// Where diesel keeps which migrations were applied.
+pub(in crate::store) const TABLE: &str = "__diesel_schema_migrations";
+
+/// Any number, as long as all programs use the same one: the lock that PostgreSQL keeps while somebody migrates.
+const LOCK: i64 = 0x6175_7468;
+
+/// Applies what is missing. Of several processes that start at once, one does it and the others wait.
+///
+/// # Errors
+/// [`StoreError::Schema`] when the database is newer than this program in a way that it cannot live with.
+pub(in crate::store) fn run(connection: &mut Connection) -> Result<Vec<String>, StoreError> {
+    alone(connection, |connection| {
+        refuse_newer(connection)?;
+        let applied = connection.run_pending_migrations(MIGRATIONS).map_err(failed)?;
+        Ok(applied.iter().map(ToString::to_string).collect())
+    })
+}
+
+/// A migration that is to be undone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Planned {
+    /// Its version.
+    pub version: String,
+    /// Whether programs that do not know it can live with it, and so with its absence.
+    pub additive: bool,
+}
+
+/// Undoes the newest `count` migrations, and what is stored in what they made, if `check` agrees. Nobody migrates between the
+/// check and the end.
+///
+/// # Errors
+/// What `check` says; [`StoreError::Schema`] when one of the migrations is not known here.
+pub(in crate::store) fn revert<E: From<StoreError>>(
+    connection: &mut Connection,
+    count: usize,
+    check: impl FnOnce(&mut Connection, &[Planned]) -> Result<(), E>,
+) -> Result<Vec<String>, E> {
+    alone(connection, |connection| {
+        let plan: Vec<Planned> = newest(connection)?.into_iter().take(count).collect();
+        check(connection, &plan)?;
+        let mut reverted = Vec::new();
+        for _ in &plan {
+            reverted.push(connection.revert_last_migration(MIGRATIONS).map_err(failed)?.to_string());
+        }
+        Ok(reverted)
+    })
+}
+
+/// Whether there is a database: one in which this program, or another version of it, has made tables.
+pub(in crate::store) fn were_applied(connection: &mut Connection) -> Result<bool, StoreError> {
+    Ok(tables::has(connection, TABLE)? && !applied(connection)?.is_empty())
+}
+
+/// The migrations of this program that the database does not have. The caller knows that [`TABLE`] is there.
+pub(in crate::store) fn pending(connection: &mut Connection) -> Result<Vec<String>, StoreError> {
+    let applied = applied(connection)?;
+    let known = MigrationSource::<MultiBackend>::migrations(&MIGRATIONS).map_err(failed)?;
+    let known = known.iter().map(|migration| migration.name().version().to_string());
+    Ok(known.filter(|version| !applied.contains(version)).collect())
+}
+
+/// The migrations that were applied, the newest first.
+fn newest(connection: &mut Connection) -> Result<Vec<Planned>, StoreError> {
+    let mut versions: Vec<String> =
+        connection.applied_migrations().map_err(failed)?.iter().map(ToString::to_string).collect();
+    versions.sort_unstable_by(|one, other| other.cmp(one));
+    let planned = |version: String| Planned { additive: version.ends_with(ADDITIVE), version };
+    Ok(versions.into_iter().map(planned).collect())
+}
+
+/// The versions of the migrations that were applied. Diesel's own question would make the table where it is missing.
+fn applied(connection: &mut Connection) -> Result<Vec<String>, StoreError> {
+    let query = diesel::sql_query(format!("SELECT version FROM {TABLE}"));
+    let versions: Vec<Version> = match connection {
+        Connection::Sqlite(sqlite) => query.load(sqlite)?,
+        Connection::Postgres(postgres) => query.load(postgres)?,
+    };
+    Ok(versions.into_iter().map(|row| row.version).collect())
+}
+
+#[derive(QueryableByName)]
+struct Version {
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    version: String,
+}
+
+/// One transaction around everything, alone: an unfinished migration leaves nothing.
+fn alone<T, E: From<StoreError>>(
+    connection: &mut Connection,
+    job: impl FnOnce(&mut Connection) -> Result<T, E>,
+) -> Result<T, E> {
+    // The limits of requests are not the limits of a migration.
+    match connection {
+        Connection::Sqlite(sqlite) => sqlite.batch_execute("PRAGMA busy_timeout = 600000"),
+        Connection::Postgres(postgres) => postgres.batch_execute("SET statement_timeout = 0"),
+    }
+    .map_err(StoreError::from)?;
+    transaction(connection, |connection| {
+        if let Connection::Postgres(postgres) = connection {
+            let lock = postgres.batch_execute(&format!("SELECT pg_advisory_xact_lock({LOCK})"));
+            lock.map_err(StoreError::from)?;
+        }
+        job(connection)
+    })
+}
+
+fn refuse_newer(connection: &mut Connection) -> Result<(), StoreError> {
+    let known = MigrationSource::<MultiBackend>::migrations(&MIGRATIONS).map_err(failed)?;
+    let known: Vec<MigrationVersion<'_>> = known.iter().map(|migration| migration.name().version()).collect();
+    let applied = connection.applied_migrations().map_err(failed)?;
+    let stranger =
+        applied.iter().find(|version| !known.contains(version) && !version.to_string().ends_with(ADDITIVE));
+    match stranger {
+        None => Ok(()),
+        Some(version) => Err(StoreError::Schema(format!(
+            "the database is newer than this program: it has the migration {version}, which auth-service {} does not \
+             know and which is not marked as additive",
+            env!("CARGO_PKG_VERSION")
+        ))),
+    }
+}
+
+fn failed(error: impl std::fmt::Display) -> StoreError {
+    StoreError::Schema(format!("the migrations failed: {error}"))
+}

@@ -1,0 +1,14 @@
+//! The two databases: connections, the pool, the writer of SQLite, transactions, migrations, and how well it all works.
+
+pub mod connection;
+mod connector;
+pub(in crate::store) mod locks;
+pub mod migrations;
+mod pool;
+pub mod postgres_url;
+pub mod probe;
+pub mod store;
+pub mod tables;
+pub mod wal;
+mod watch;
+mod writer;
