@@ -7,32 +7,43 @@ use serde::Deserialize;
 
 use crate::head::HeadLimits;
 use crate::listen::Listen;
-use crate::settings::{SettingsError, check_ranges, network_list};
+use crate::settings::{HOUR, Number, Seconds, SettingsError, WholeSeconds, network_list};
 use crate::tls::TlsSettings;
+
+/// The most bytes of target and headers together; the rest of actix-http's 128 KiB is for the request line and line breaks.
+const MAX_HEAD_BYTES: usize = 124 << 10;
 
 /// The `[http]` part of the settings; `config.default.toml` says what each one means.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "config.default.toml documents every key")]
+// actix takes a duration of 0 for no limit at all, and its deadlines come up to half a second early: hence at least 1s.
 pub struct HttpSettings {
+    #[serde(with = "Number::<0, 1024>")]
     pub workers: usize,
+    #[serde(with = "Number::<1, 1_000_000>")]
     pub max_connections: usize,
+    #[serde(with = "Number::<1, 1_000_000>")]
     pub max_connections_per_address: usize,
+    #[serde(with = "Number::<1024, { 16 << 20 }>")]
     pub max_body_bytes: usize,
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "Seconds::<1, HOUR>")]
     pub body_timeout: Duration,
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "Seconds::<1, HOUR>")]
     pub head_timeout: Duration,
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "Seconds::<1, HOUR>")]
     pub keep_alive: Duration,
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "Seconds::<1, HOUR>")]
     pub write_timeout: Duration,
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "Seconds::<1, HOUR>")]
     pub close_timeout: Duration,
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "WholeSeconds::<1, HOUR>")] // actix-server takes seconds
     pub shutdown_timeout: Duration,
+    #[serde(with = "Number::<1024, { 64 << 10 }>")]
     pub max_target_bytes: usize,
+    #[serde(with = "Number::<1024, { 120 << 10 }>")] // actix-http takes 128 KiB at the most
     pub max_header_bytes: usize,
+    #[serde(with = "Number::<16, 96>")]
     pub max_headers: usize,
     pub allow_plain_text: bool,
     #[serde(deserialize_with = "network_list")]
@@ -40,43 +51,19 @@ pub struct HttpSettings {
 }
 
 impl HttpSettings {
+    /// Checks the sum of the bounds of a request's head.
+    ///
     /// # Errors
-    /// The first key whose value cannot be meant.
+    /// It is more than actix-http takes.
     pub fn check(&self) -> Result<(), SettingsError> {
-        check_ranges(&[
-            ("http.workers", self.workers, 0, 1024),
-            ("http.max_connections", self.max_connections, 1, 1_000_000),
-            ("http.max_connections_per_address", self.max_connections_per_address, 1, 1_000_000),
-            ("http.max_body_bytes", self.max_body_bytes, 1024, 16 << 20),
-            ("http.max_target_bytes", self.max_target_bytes, 1024, 64 << 10),
-            ("http.max_header_bytes", self.max_header_bytes, 1024, 120 << 10), // actix-http's own end is 128 KiB
-            ("http.max_headers", self.max_headers, 16, 96),
-        ])?;
-        let durations = [
-            ("http.body_timeout", self.body_timeout),
-            ("http.head_timeout", self.head_timeout),
-            ("http.keep_alive", self.keep_alive),
-            ("http.write_timeout", self.write_timeout),
-            ("http.close_timeout", self.close_timeout),
-        ];
-        if self.max_target_bytes + self.max_header_bytes > 124 << 10 {
-            let reason = "must not be more than 124 KiB together with http.max_target_bytes";
-            return Err(SettingsError::invalid("http.max_header_bytes", reason));
+        if self.max_target_bytes + self.max_header_bytes <= MAX_HEAD_BYTES {
+            return Ok(());
         }
-        let whole_seconds = self.shutdown_timeout.subsec_nanos() == 0;
-        if !whole_seconds || !(1..=3600).contains(&self.shutdown_timeout.as_secs()) {
-            let reason = "must be between 1s and 1h, in whole seconds";
-            return Err(SettingsError::invalid("http.shutdown_timeout", reason));
-        }
-        // To actix, 0 stands for no limit at all, and its deadlines come up to half a second early.
-        let meant = Duration::from_secs(1)..=Duration::from_secs(3600);
-        match durations.iter().find(|(_, value)| !meant.contains(value)) {
-            None => Ok(()),
-            Some((key, _)) => Err(SettingsError::invalid(key, "must be between 1s and 1h")),
-        }
+        let reason = "must not be more than 124 KiB together with http.max_target_bytes";
+        Err(SettingsError::invalid("http.max_header_bytes", reason))
     }
 
-    /// Tokens and passwords cross no network in plain text unless the operator says so by name.
+    /// Checks that tokens and passwords cross no network in plain text, unless the operator allows that by name.
     ///
     /// # Errors
     /// `listen` is not a loopback address, there is no TLS, and plain text is not allowed.

@@ -25,8 +25,6 @@ impl Settings {
         self.check_algorithm()?;
         self.http.check()?;
         self.tls.check()?;
-        self.log.check()?;
-        self.storage.check()?;
         self.http.check_listen(&self.listen, &self.tls)?;
         self.check_counts()?;
         self.check_durations()?;

@@ -3,6 +3,7 @@
 //! A service describes its settings as a type with `#[serde(deny_unknown_fields)]`. A value that does not fit the type is
 //! an error that names the key.
 
+mod bounds;
 mod environment;
 mod error;
 mod hints;
@@ -12,6 +13,7 @@ mod ranges;
 mod renamed;
 mod variables;
 
+pub use bounds::{DAY, HOUR, MINUTE, Millis, Number, Seconds, WholeSeconds};
 pub use error::SettingsError;
 pub use lists::{comma_list, network_list, parsed_list};
 pub use load::{load, process_environment};
