@@ -2,6 +2,7 @@
 
 use std::io;
 
+use service_kit::program::Failure;
 use service_kit::settings::SettingsError;
 use service_kit::{CapacityError, Listen};
 use shared_claims::error::SetupError;
@@ -14,18 +15,25 @@ use crate::store::StoreError;
 pub enum StartError {
     #[error(transparent)]
     Setting(#[from] SettingsError),
-    #[error("cannot make the data folder {0}: {1}")]
-    DataDir(String, io::Error),
-    #[error("cannot read the books in {0}: {1}")]
-    Books(String, io::Error),
-    #[error("cannot open the database {0}: {1}")]
-    Store(String, StoreError),
-    #[error("cannot set up the verifier: {0}")]
-    Verifier(SetupError),
-    #[error("cannot listen on {0}: {1}")]
-    Listen(Listen, io::Error),
+    #[error("cannot make the data folder {0}")]
+    DataDir(String, #[source] io::Error),
+    #[error("cannot read the books in {0}")]
+    Books(String, #[source] io::Error),
+    #[error("cannot open the database {0}")]
+    Store(String, #[source] StoreError),
+    #[error("cannot set up the verifier")]
+    Verifier(#[source] SetupError),
+    #[error("cannot listen on {0}")]
+    Listen(Listen, #[source] io::Error),
     #[error(transparent)]
     Capacity(#[from] CapacityError),
-    #[error("cannot serve: {0}")]
-    Io(#[from] io::Error),
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::Setting(error) => Self::Settings(error),
+            error => Self::Other(error.into()),
+        }
+    }
 }

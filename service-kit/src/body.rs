@@ -5,7 +5,7 @@ use std::time::Duration;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use actix_web::web::{Bytes, Payload};
-use actix_web::{HttpMessage, HttpRequest};
+use actix_web::{FromRequest as _, HttpMessage, HttpRequest, dev};
 
 use crate::problem::Problem;
 
@@ -50,19 +50,21 @@ pub fn require_media_type(req: &HttpRequest, expected: &'static str) -> Result<(
 /// `413` when it is too large, `408` when it does not arrive in time, `400` when the connection breaks off.
 pub fn read_body(
     req: &HttpRequest,
-    payload: Payload,
+    payload: &mut dev::Payload,
     limits: BodyLimits,
 ) -> impl Future<Output = Result<Bytes, Problem>> + use<> {
     let announced = req.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    let too_large = || Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large.");
+    let too_large =
+        || Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large.");
+    let payload = Payload::from_request(req, payload);
     async move {
         if announced.is_some_and(|length: u64| length > limits.max_bytes as u64) {
             return Err(too_large());
         }
-        let body = payload.to_bytes_limited(limits.max_bytes);
+        let unreadable = |_| Problem::malformed("The body could not be read.");
+        let body = payload.await.map_err(unreadable)?.to_bytes_limited(limits.max_bytes);
         match tokio::time::timeout(limits.timeout, body).await {
-            Ok(Ok(Ok(bytes))) => Ok(bytes),
-            Ok(Ok(Err(_))) => Err(Problem::malformed("The body could not be read.")),
+            Ok(Ok(read)) => read.map_err(unreadable),
             Ok(Err(_)) => Err(too_large()),
             Err(_) => Err(Problem::new(
                 StatusCode::REQUEST_TIMEOUT,

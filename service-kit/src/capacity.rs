@@ -32,8 +32,8 @@ pub struct Descriptors {
 /// Why a service cannot serve.
 #[derive(Debug, thiserror::Error)]
 pub enum CapacityError {
-    /// The system does not say what the process may do.
-    #[error("cannot find out how much this process may do: {0}")]
+    /// The system did not answer.
+    #[error("cannot read the limit of open files or the number of processors")]
     Unknown(#[from] io::Error),
     /// Nothing would be left for connections.
     #[error(

@@ -6,7 +6,9 @@
 
 pub mod access;
 mod activity;
+pub mod body;
 pub mod capacity;
+mod causes;
 mod connection;
 pub mod cors;
 pub mod envelope;
@@ -19,9 +21,12 @@ mod incoming;
 mod listen;
 mod listener;
 pub mod logging;
+pub mod paging;
 mod peer;
 mod peers;
+pub mod private_file;
 pub mod problem;
+pub mod program;
 mod protection;
 pub mod readiness;
 pub mod routes;
@@ -32,10 +37,12 @@ pub mod tls;
 mod unix_socket;
 mod unread;
 
+pub use body::BodyLimits;
 pub use capacity::{Capacity, CapacityError, Descriptors};
+pub use causes::causes;
 pub use cors::Cors;
 pub use envelope::REQUEST_ID;
-pub use fields::{BodyLimits, Fields, FromFields, Strict};
+pub use fields::{Fields, FromFields, Strict};
 pub use http_settings::HttpSettings;
 pub use listen::Listen;
 pub use logging::LogSettings;

@@ -15,10 +15,10 @@ use futures_util::future::LocalBoxFuture;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use crate::body::BodyLimits;
 use crate::capacity::Capacity;
 use crate::cors;
 use crate::envelope::{Envelope, Refusal};
-use crate::fields::BodyLimits;
 use crate::http_settings::HttpSettings;
 use crate::listen::{Listen, Sockets};
 use crate::listener::Listener;
@@ -118,12 +118,12 @@ impl App {
             name,
             refusal: endpoint.refusal,
         };
-        let (body_bytes, body_limits) = (http.max_body_bytes, BodyLimits { timeout: http.body_timeout });
+        let body = BodyLimits { max_bytes: http.max_body_bytes, timeout: http.body_timeout };
         let app = move || {
             let envelope = envelope.clone();
             Actix::new()
-                .app_data(PayloadConfig::new(body_bytes))
-                .app_data(body_limits)
+                .app_data(PayloadConfig::new(body.max_bytes)) // for what reads a body by itself
+                .app_data(body)
                 .app_data(Closing(closed.clone()))
                 .configure(&routes)
                 .wrap(from_fn(move |req, next| envelope.clone().wrap(req, next)))

@@ -8,6 +8,7 @@ use diesel::r2d2::{ConnectionManager, CustomizeConnection, Pool};
 use diesel::result::Error;
 use diesel::{Connection as _, QueryResult, SqliteConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
+use service_kit::causes;
 use tokio::sync::Semaphore;
 
 use super::error::StoreError;
@@ -59,7 +60,7 @@ impl Store {
     pub(crate) async fn close(&self) {
         let emptied = self.write(|db| db.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)")).await;
         if let Err(error) = emptied {
-            log::warn!("the write-ahead log was not written into the database: {error}");
+            log::warn!("the write-ahead log was not written into the database: {}", causes(&error));
         }
         let pool = self.pool.write().unwrap_or_else(PoisonError::into_inner).take();
         let _ = tokio::task::spawn_blocking(move || drop(pool)).await; // an error means that the runtime ends

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use diesel::prelude::*;
+use service_kit::causes;
 use service_kit::storage::free_bytes;
 use tokio::sync::Mutex;
 use tokio::task::spawn_blocking;
@@ -93,7 +94,9 @@ impl Probe {
 /// Writes a line when something begins to fail, and one when it works again.
 fn report(what: &str, failed_before: bool, error: Option<StoreError>) {
     match error {
-        Some(error) if !failed_before => log::error!("the database is not ready, {what}: {error}"),
+        Some(error) if !failed_before => {
+            log::error!("the database is not ready, {what}: {}", causes(&error));
+        }
         None if failed_before => log::warn!("the database is back from what was wrong: {what}"),
         _ => {}
     }
