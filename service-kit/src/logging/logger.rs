@@ -21,7 +21,7 @@ const DEFAULT_FILTER: &str = "info,actix_server=warn";
 /// shows them.
 const UNLESS_NAMED: &str = "actix_http=off";
 
-static BUDGET: LazyLock<Budget> = LazyLock::new(|| Budget::new(DEFAULTS.at_once, DEFAULTS.per_minute));
+static BUDGET: LazyLock<Budget> = LazyLock::new(|| Budget::new(DEFAULTS.burst, DEFAULTS.per_minute));
 static MAX_LINE: AtomicUsize = AtomicUsize::new(DEFAULTS.max_line_bytes);
 /// Seconds.
 static REPORT_EVERY: AtomicU64 = AtomicU64::new(DEFAULTS.report_every.as_secs());
@@ -31,7 +31,7 @@ impl LogSettings {
     pub fn apply(&self) {
         MAX_LINE.store(self.max_line_bytes, Ordering::Relaxed);
         REPORT_EVERY.store(self.report_every.as_secs(), Ordering::Relaxed);
-        BUDGET.set(self.at_once, self.per_minute);
+        BUDGET.set(self.burst, self.per_minute);
     }
 }
 

@@ -5,6 +5,9 @@ use config::{Config, ConfigError, Value};
 use super::error::SettingsError;
 use super::variables::variable;
 
+/// Keys of the sections that both services have.
+const SHARED: [Renamed; 2] = [renamed("tls.look", "tls.poll_interval"), renamed("log.at_once", "log.burst")];
+
 /// A key that was renamed. Made by [`renamed`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Renamed {
@@ -29,7 +32,7 @@ pub(super) fn refuse_old_names(
     renamed: &[Renamed],
     config: &Config,
 ) -> Result<(), SettingsError> {
-    let used = renamed.iter().filter(|key| is_set(config, key.old));
+    let used = SHARED.iter().chain(renamed).filter(|key| is_set(config, key.old));
     let lines: Vec<_> = used.map(|key| key.explain(prefix)).collect();
     if lines.is_empty() { Ok(()) } else { Err(SettingsError::text(lines.join("; "))) }
 }

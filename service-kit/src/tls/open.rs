@@ -46,7 +46,7 @@ impl Tls {
             files: Arc::new(files),
             provider,
             seen: Ok(content),
-            look: settings.look,
+            poll_interval: settings.poll_interval,
             hangup: signal(SignalKind::hangup()).map_err(|error| impossible(&error))?,
             now,
             expiry_warning: settings.expiry_warning,

@@ -18,7 +18,7 @@ pub struct TlsSettings {
     #[serde(default, deserialize_with = "path_of_a_file")]
     pub key: Option<PathBuf>,
     #[serde(with = "Millis::<10, { 1000 * HOUR }>")]
-    pub look: Duration,
+    pub poll_interval: Duration,
     #[serde(with = "Millis::<10, { 1000 * MINUTE }>")]
     pub handshake_timeout: Duration,
     #[serde(with = "Seconds::<0, { 3650 * DAY }>")]

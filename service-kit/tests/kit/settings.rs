@@ -207,3 +207,12 @@ fn a_section_may_be_renamed_as_a_whole() {
     let error = error_for(&[("SAMPLE__BOUNDS__SIZE", "5")]);
     assert_eq!(error, "setting `bounds` (SAMPLE__BOUNDS) was renamed: use `limits` (SAMPLE__LIMITS)");
 }
+
+#[test]
+fn old_names_in_the_sections_of_both_services_are_refused_without_being_listed() {
+    for (variable, new) in [("X__TLS__LOOK", "tls.poll_interval"), ("X__LOG__AT_ONCE", "log.burst")] {
+        let env = Variables::from([(variable.to_owned(), "1".to_owned())]);
+        let error = load::<serde::de::IgnoredAny>("X", "", &[], &env).unwrap_err().to_string();
+        assert!(error.contains(variable) && error.contains(&format!("use `{new}`")), "{error}");
+    }
+}
