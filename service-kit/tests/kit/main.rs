@@ -2,5 +2,12 @@
 //! change its limits, its signals or its log, are binaries beside this one.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
+#![allow(unreachable_pub, reason = "a test program has no public items")]
 
+mod one_address;
+mod panics;
+mod protocols;
+mod server;
 mod settings;
+mod slow_clients;
+mod wire;
