@@ -142,7 +142,7 @@ mod tests {
             Refusal::Revoked,
             Refusal::Unavailable,
         ];
-        let readme = include_str!("../README.md");
+        let readme = include_str!("../../README.md");
         for refusal in all {
             let code = refusal.code();
             let answer = AuthError::new(refusal, &Arc::default()).answer();
