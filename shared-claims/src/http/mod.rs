@@ -5,18 +5,19 @@
 //! actix-web and axum are made of these, and so is one's own for another framework.
 
 pub(crate) mod bearer;
-mod cookie;
+pub(crate) mod cookie;
+pub(crate) mod head;
 mod origin;
 pub(crate) mod request;
 #[cfg(any(feature = "actix", feature = "axum"))]
 pub(crate) mod require;
 pub(crate) mod resource_metadata;
-mod sources;
+pub(crate) mod sources;
 
 pub use self::{
     bearer::{Answer, token_in},
     cookie::CookieSource,
-    request::{Field, Head},
+    head::{Field, Head},
     resource_metadata::ResourceMetadata,
     sources::{Sources, TokenSource},
 };

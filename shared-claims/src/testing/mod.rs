@@ -19,8 +19,8 @@ mod token;
 mod trial;
 
 pub use self::{
-    attacks::Attack,
-    forgery::{Expect, Forgery, Genuine, Headers},
+    attacks::{Attack, Expect},
+    forgery::{Forgery, Genuine, Headers},
     issuer::TestIssuer,
     key::TestKey,
     token::TestToken,

@@ -14,8 +14,8 @@ use std::{
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 
-use super::held::Held;
-use crate::{clock::Instant, error::Refusal};
+use super::held::{Held, Now};
+use crate::{clock::Instant, error::refusal::Refusal};
 
 /// All lists, by their URIs.
 pub(crate) struct Lists {
@@ -33,13 +33,19 @@ pub(crate) struct Place {
 }
 
 impl Lists {
-    pub(super) fn new(max_age: Duration) -> Self {
+    pub(in crate::remote) fn new(max_age: Duration) -> Self {
         Self { places: ArcSwap::default(), max_age }
     }
 
     /// What the list `uri` says about the token at place `idx` that expires at `exp`, in seconds since 1970. `None`: no
     /// such list is known.
-    pub(super) fn check(&self, uri: &str, idx: u64, exp: u64, now: Now) -> Option<Result<(), Refusal>> {
+    pub(in crate::remote) fn check(
+        &self,
+        uri: &str,
+        idx: u64,
+        exp: u64,
+        now: Now,
+    ) -> Option<Result<(), Refusal>> {
         let places = self.places.load();
         let place = places.get(uri)?;
         place.need(exp);
@@ -47,17 +53,17 @@ impl Lists {
     }
 
     /// Where the list `uri` is kept.
-    pub(super) fn place(&self, uri: &str) -> Option<Arc<Place>> {
+    pub(in crate::remote) fn place(&self, uri: &str) -> Option<Arc<Place>> {
         self.places.load().get(uri).cloned()
     }
 
     /// What is said about place `idx` of the list that is kept there.
-    pub(super) fn check_at(&self, place: &Place, idx: u64, now: Now) -> Result<(), Refusal> {
+    pub(in crate::remote) fn check_at(&self, place: &Place, idx: u64, now: Now) -> Result<(), Refusal> {
         place.check(idx, now, self.max_age)
     }
 
     /// Puts in a list, in place of the one that is held.
-    pub(super) fn put(&self, uri: &Arc<str>, held: Held) {
+    pub(in crate::remote) fn put(&self, uri: &Arc<str>, held: Held) {
         let held = Arc::new(held);
         if let Some(place) = self.places.load().get(uri) {
             place.current.store(Some(held));
@@ -71,7 +77,7 @@ impl Lists {
     }
 
     /// Forgets a list. Whoever still holds its place learns that it is gone.
-    pub(super) fn drop(&self, uri: &str) {
+    pub(in crate::remote) fn drop(&self, uri: &str) {
         if let Some(place) = self.places.load().get(uri) {
             place.current.store(None);
         }
@@ -90,48 +96,38 @@ impl Lists {
     }
 
     /// The list as it is held.
-    pub(super) fn held(&self, uri: &str) -> Option<Arc<Held>> {
+    pub(in crate::remote) fn held(&self, uri: &str) -> Option<Arc<Held>> {
         self.places.load().get(uri)?.current.load_full()
     }
 
     /// All of them, in no order.
-    pub(super) fn all(&self) -> Vec<(Arc<str>, Arc<Held>)> {
+    pub(in crate::remote) fn all(&self) -> Vec<(Arc<str>, Arc<Held>)> {
         let places = self.places.load();
         let held = places.iter().map(|(uri, place)| Some((Arc::clone(uri), place.current.load_full()?)));
         held.flatten().collect()
     }
 
     /// Until when a token names the list, in seconds since 1970; 0 when none did so far.
-    pub(super) fn needed_until(&self, uri: &str) -> u64 {
+    pub(in crate::remote) fn needed_until(&self, uri: &str) -> u64 {
         self.places.load().get(uri).map_or(0, |place| place.needed_until.load(Ordering::Relaxed))
     }
 
     /// Keeps the list until then, as a token would that expires then.
-    pub(super) fn need(&self, uri: &str, until: u64) {
+    pub(in crate::remote) fn need(&self, uri: &str, until: u64) {
         if let Some(place) = self.places.load().get(uri) {
             place.need(until);
         }
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::remote) fn len(&self) -> usize {
         self.places.load().len()
     }
 
     /// How many there are, and how long ago the one was confirmed that has waited longest.
-    pub(super) fn count_and_oldest(&self, now: Instant) -> (usize, Duration) {
+    pub(in crate::remote) fn count_and_oldest(&self, now: Instant) -> (usize, Duration) {
         let all = self.all();
         (all.len(), all.iter().map(|(_, held)| held.seen.freshness.age_at(now)).max().unwrap_or_default())
     }
-}
-
-/// What the clocks say.
-#[derive(Clone, Copy)]
-pub(crate) struct Now {
-    /// The wall clock, in seconds since 1970.
-    pub(crate) secs: u64,
-    /// How far that may be off, in seconds.
-    pub(crate) leeway: u64,
-    pub(crate) instant: Instant,
 }
 
 impl Place {

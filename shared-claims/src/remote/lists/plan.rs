@@ -13,15 +13,20 @@ use url::Url;
 
 use super::{
     directory::Directory,
+    fetched::{FetchedList, FetchedNames},
     held::{Held, Seen},
-    http::FetchError,
-    list_fetch::{self, Brought},
-    list_token::SignedList,
-    list_worker::Announced,
-    state::{Revocation, State},
+    signed_list::SignedList,
     tracked::{Got, Tracked},
 };
-use crate::{clock::Freshness, shown::Shown, verifier::Clock};
+use crate::{
+    clock::{Clock, Freshness},
+    remote::{
+        events::parser::ListChange,
+        http::FetchError,
+        state::{Revocation, State},
+    },
+    shown::Shown,
+};
 
 /// A list that the issuer no longer names is kept for so long after the last token that named it has expired, in seconds.
 const KEPT_LONGER: u64 = 60 * 60;
@@ -29,7 +34,7 @@ const KEPT_LONGER: u64 = 60 * 60;
 const MERGED_SHORTEST: Duration = Duration::from_secs(1);
 
 /// The lists that are kept current, and when each is due.
-pub(super) struct Plan {
+pub(in crate::remote) struct Plan {
     state: Arc<State>,
     clock: Clock,
     tracked: HashMap<Arc<str>, Tracked>,
@@ -43,15 +48,15 @@ pub(super) struct Plan {
 }
 
 /// A list to fetch now.
-pub(super) struct Due {
-    pub(super) uri: Arc<str>,
-    pub(super) etag: Option<HeaderValue>,
-    pub(super) outdated: bool,
+pub(in crate::remote) struct Due {
+    pub(in crate::remote) uri: Arc<str>,
+    pub(in crate::remote) etag: Option<HeaderValue>,
+    pub(in crate::remote) outdated: bool,
 }
 
 impl Plan {
     /// Begins with what is known from the snapshot. `None` when no status is looked up.
-    pub(super) fn new(state: Arc<State>, clock: Clock, now: Instant) -> Option<Self> {
+    pub(in crate::remote) fn new(state: Arc<State>, clock: Clock, now: Instant) -> Option<Self> {
         let known = state.lists.as_ref()?.lists.all();
         let tracked = known.into_iter().map(|(uri, _)| (uri, Tracked::new(false, now))).collect();
         let directory = Directory::new(now);
@@ -67,13 +72,13 @@ impl Plan {
     }
 
     /// When there is something to do.
-    pub(super) fn next(&self) -> Instant {
+    pub(in crate::remote) fn next(&self) -> Instant {
         let lists = self.tracked.values().map(Tracked::next);
         lists.fold(self.directory.next(), Instant::min)
     }
 
     /// The lists to fetch now.
-    pub(super) fn begin_lists(&mut self, room: usize, now: Instant) -> Vec<Due> {
+    pub(in crate::remote) fn begin_lists(&mut self, room: usize, now: Instant) -> Vec<Due> {
         let due = self.tracked.iter_mut().filter(|(_, tracked)| tracked.next() <= now).take(room);
         let begun = due.map(|(uri, tracked)| {
             let (etag, outdated) = tracked.begin(now);
@@ -84,7 +89,7 @@ impl Plan {
 
     /// Where the names of all lists are to be read now, and the `ETag` to send. Issuers that do not name them have theirs
     /// retired all the same; nothing is, while no issuer has spoken.
-    pub(super) fn begin_names(&mut self, now: Instant) -> Option<(Url, Option<HeaderValue>)> {
+    pub(in crate::remote) fn begin_names(&mut self, now: Instant) -> Option<(Url, Option<HeaderValue>)> {
         if self.directory.next() > now {
             return None;
         }
@@ -104,24 +109,24 @@ impl Plan {
     }
 
     /// There is a reason to read the names before it is time.
-    pub(super) fn read_names(&mut self, now: Instant) {
+    pub(in crate::remote) fn read_names(&mut self, now: Instant) {
         self.directory.hurry(now);
     }
 
     /// What was read at `url`.
-    pub(super) fn take_names(
+    pub(in crate::remote) fn take_names(
         &mut self,
         url: &Url,
-        read: Result<list_fetch::Directory, FetchError>,
+        read: Result<FetchedNames, FetchError>,
         now: Instant,
     ) {
         let good = read.is_ok();
         match read {
-            Ok(list_fetch::Directory::Unchanged) => {
+            Ok(FetchedNames::Unchanged) => {
                 self.retire();
                 self.watch_revisions(self.names_have_revisions, now);
             }
-            Ok(list_fetch::Directory::Read { names, revisions, etag }) => {
+            Ok(FetchedNames::Read { names, revisions, etag }) => {
                 self.directory.read(url, etag);
                 self.name(&names, now);
                 self.names_have_revisions = revisions.is_some();
@@ -166,7 +171,12 @@ impl Plan {
     }
 
     /// Puts in what was fetched, if it is good, and lets those go on who waited for it.
-    pub(super) fn take_list(&mut self, uri: &Arc<str>, brought: Result<Brought, FetchError>, now: Instant) {
+    pub(in crate::remote) fn take_list(
+        &mut self,
+        uri: &Arc<str>,
+        brought: Result<FetchedList, FetchError>,
+        now: Instant,
+    ) {
         let kept = brought.map_err(|error| error.to_string());
         let kept = kept.and_then(|brought| self.keep(uri, brought, now));
         let found = kept.is_ok();
@@ -174,12 +184,12 @@ impl Plan {
             self.failed(uri, &error, now);
         }
         if let Some(revocation) = self.revocation() {
-            revocation.asks.is_over(uri, found);
+            revocation.requests.is_over(uri, found);
         }
     }
 
     /// Puts in what was fetched, or says why it is no good.
-    fn keep(&mut self, uri: &Arc<str>, brought: Brought, now: Instant) -> Result<(), String> {
+    fn keep(&mut self, uri: &Arc<str>, brought: FetchedList, now: Instant) -> Result<(), String> {
         let state = Arc::clone(&self.state);
         let Some(revocation) = state.lists.as_ref() else { return Ok(()) };
         let terms = state.terms(&revocation.limits, &self.clock);
@@ -243,7 +253,7 @@ impl Plan {
     }
 
     /// A request has a token whose list is not known, or too old.
-    pub(super) fn asked_for(&mut self, uri: &str, now: Instant) {
+    pub(in crate::remote) fn asked_for(&mut self, uri: &str, now: Instant) {
         if let Some(tracked) = self.tracked.get_mut(uri) {
             if !tracked.is_under_way() {
                 tracked.hurry(now);
@@ -251,13 +261,13 @@ impl Plan {
         } else if !self.track(uri, false, now)
             && let Some(revocation) = self.revocation()
         {
-            revocation.asks.is_over(uri, false);
+            revocation.requests.is_over(uri, false);
         }
     }
 
     /// The event stream has something to say about a list. One that is not known is looked up where all are named: the
     /// stream alone causes no fetch of just any URI.
-    pub(super) fn heard_of(&mut self, event: &Announced, now: Instant) {
+    pub(in crate::remote) fn heard_of(&mut self, event: &ListChange, now: Instant) {
         let known = self.answered(&event.uri);
         match self.tracked.get_mut(event.uri.as_str()) {
             Some(tracked) => tracked.hear_of(event.revision, known, now),
@@ -267,7 +277,7 @@ impl Plan {
     }
 
     /// The key set has changed: a list that nobody can vouch for any more is fetched anew, and holds until then.
-    pub(super) fn replace_what_lost_its_key(&mut self, now: Instant) {
+    pub(in crate::remote) fn replace_what_lost_its_key(&mut self, now: Instant) {
         for (uri, held) in self.revocation().map(|revocation| revocation.lists.all()).unwrap_or_default() {
             if !self.still_has_its_key(&held.signed)
                 && let Some(tracked) = self.tracked.get_mut(&uri)
@@ -278,7 +288,7 @@ impl Plan {
     }
 
     /// The event stream has broken off: changes are asked for, in one question where there is one.
-    pub(super) fn without_stream(&mut self, now: Instant) {
+    pub(in crate::remote) fn without_stream(&mut self, now: Instant) {
         if self.names_have_revisions {
             self.directory.poll(now);
         } else {

@@ -6,34 +6,34 @@ use std::{sync::Arc, time::Duration};
 use serde::{Deserialize, Deserializer, de};
 
 use crate::{
-    Policy,
-    claims::{numeric_date, optional_date, present},
-    error::Refusal,
+    claims::standard::{numeric_date, optional_date, present},
+    error::refusal::Refusal,
     jws::{STATUS_LIST, Unverified},
+    keys::key_set::KeySet,
+    policy::Policy,
     status::{StatusList, Written},
     strict,
-    verifier::KeySet,
 };
 
 /// A list that the issuer has signed.
 pub(crate) struct SignedList {
     pub(crate) list: Arc<StatusList>,
     /// Whose signature it is.
-    pub(super) kid: String,
+    pub(in crate::remote) kid: String,
     /// From when on it must not be used, in seconds since 1970.
     pub(crate) exp: Option<u64>,
     /// After how long it is to be fetched again.
-    pub(super) ttl: Option<Duration>,
+    pub(in crate::remote) ttl: Option<Duration>,
     /// The text, for the snapshot.
-    pub(super) token: Box<str>,
+    pub(in crate::remote) token: Box<str>,
     iat: u64,
     /// A claim of auth-service's own: it rises with each change.
-    pub(super) revision: Option<u64>,
+    pub(in crate::remote) revision: Option<u64>,
 }
 
 /// What a list that was fetched is to the one that is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Age {
+pub(in crate::remote) enum Age {
     Newer,
     /// It says the same.
     Same,
@@ -41,13 +41,13 @@ pub(super) enum Age {
 }
 
 /// Which lists are good.
-pub(super) struct Expected<'a> {
-    pub(super) uri: &'a str,
-    pub(super) policy: &'a Policy,
+pub(in crate::remote) struct Expected<'a> {
+    pub(in crate::remote) uri: &'a str,
+    pub(in crate::remote) policy: &'a Policy,
     /// Seconds since 1970.
-    pub(super) now: u64,
+    pub(in crate::remote) now: u64,
     /// When inflated, in bytes.
-    pub(super) most_bytes: usize,
+    pub(in crate::remote) most_bytes: usize,
 }
 
 #[derive(Deserialize)]
@@ -69,7 +69,11 @@ struct Payload<'a> {
 
 impl SignedList {
     /// Verifies and reads a list.
-    pub(super) fn verify(token: &str, keys: &KeySet, expected: &Expected<'_>) -> Result<Self, Refusal> {
+    pub(in crate::remote) fn verify(
+        token: &str,
+        keys: &KeySet,
+        expected: &Expected<'_>,
+    ) -> Result<Self, Refusal> {
         let parts = Unverified::parse(token, &STATUS_LIST).map_err(|refusal| match refusal {
             Refusal::Type => Refusal::Malformed("not a status list"),
             other => other,
@@ -87,7 +91,7 @@ impl SignedList {
     }
 
     /// When a list was signed, by the issuer's clock in seconds since 1970, whatever ours says.
-    pub(super) fn issued_at(token: &str, keys: &KeySet, policy: &Policy) -> Option<u64> {
+    pub(in crate::remote) fn issued_at(token: &str, keys: &KeySet, policy: &Policy) -> Option<u64> {
         #[derive(Deserialize)]
         struct Issued {
             #[serde(deserialize_with = "numeric_date")]
@@ -99,22 +103,22 @@ impl SignedList {
     }
 
     /// When it was signed, in seconds since 1970.
-    pub(super) fn iat(&self) -> u64 {
+    pub(in crate::remote) fn iat(&self) -> u64 {
         self.iat
     }
 
     /// Whether most of its life is over, at `now` in seconds since 1970: the issuer may have signed the same anew.
-    pub(super) fn is_old(&self, now: u64) -> bool {
+    pub(in crate::remote) fn is_old(&self, now: u64) -> bool {
         self.exp.is_some_and(|exp| exp.saturating_sub(now) < exp.saturating_sub(self.iat) / 4)
     }
 
     /// Whether both count revisions, so that an older one of them can be told for certain.
-    pub(super) fn counts_like(&self, other: &Self) -> bool {
+    pub(in crate::remote) fn counts_like(&self, other: &Self) -> bool {
         self.revision.is_some() && other.revision.is_some()
     }
 
     /// Compares by revision where both have one, not by clock; else by `iat`.
-    pub(super) fn compared_with(&self, known: &Self) -> Age {
+    pub(in crate::remote) fn compared_with(&self, known: &Self) -> Age {
         let (this, other) = match (self.revision, known.revision) {
             (Some(this), Some(other)) if this != other => (this, other),
             (Some(_), Some(_)) if self.iat <= known.iat => return Age::Same,

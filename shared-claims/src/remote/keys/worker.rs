@@ -11,14 +11,15 @@ use tokio::{
 };
 use url::Url;
 
-use super::{
-    http::{FetchError, Known},
-    pauses::{back_off, scattered},
-    state::State,
-};
 use crate::{
+    clock::Clock,
+    keys::key_set::KeySet,
+    remote::{
+        backoff::{back_off, scattered},
+        http::{FetchError, Known},
+        state::State,
+    },
     shown::Shown,
-    verifier::{Clock, KeySet},
 };
 
 /// How long keys are kept before they are fetched again, in seconds, if the issuer does not say.
@@ -38,7 +39,7 @@ const MAX_TRIES: u32 = 10;
 const METADATA_AGE: Duration = Duration::from_secs(10 * 60);
 
 /// The part; [`run`](Self::run) is what it does.
-pub(super) struct Worker {
+pub(in crate::remote) struct KeyWorker {
     state: Arc<State>,
     clock: Clock,
     announced: watch::Receiver<Option<u64>>,
@@ -65,8 +66,8 @@ struct Last {
     revision: Option<u64>,
 }
 
-impl Worker {
-    pub(super) fn new(state: Arc<State>, clock: Clock) -> Self {
+impl KeyWorker {
+    pub(in crate::remote) fn new(state: Arc<State>, clock: Clock) -> Self {
         let announced = state.keys_announced.subscribe();
         Self {
             state,
@@ -82,16 +83,16 @@ impl Worker {
     }
 
     /// Runs for ever.
-    pub(super) async fn run(mut self) {
+    pub(in crate::remote) async fn run(mut self) {
         let mut due = self.refresh().await;
-        self.state.key_asks.first_fetch_is_over();
+        self.state.key_requests.first_fetch_is_over();
         loop {
             select! {
                 () = sleep_until(due) => due = self.refresh().await,
-                () = self.state.key_asks.asked() => {
+                () = self.state.key_requests.asked() => {
                     self.looking = true;
                     due = self.refresh().await;
-                    self.state.key_asks.asked_fetch_is_over();
+                    self.state.key_requests.asked_fetch_is_over();
                 }
                 Ok(()) = self.announced.changed() => {
                     self.tries = 0;

@@ -7,7 +7,7 @@ use reqwest::header::HeaderValue;
 use tokio::time::Instant;
 use url::Url;
 
-use super::pauses::{back_off, scattered};
+use crate::remote::backoff::{back_off, scattered};
 
 const INTERVAL: Duration = Duration::from_secs(5 * 60);
 /// How often the revisions are asked for without an event stream: each second, with what is added to it and the time that

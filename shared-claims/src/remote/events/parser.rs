@@ -9,34 +9,35 @@ const MAX_LINE: usize = 8 * 1024;
 
 /// What the issuer lets its listeners know.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Signal {
+pub(in crate::remote) enum Signal {
     /// The connection lives: a comment.
     Alive,
-    /// A list has this revision now.
-    List { uri: String, revision: u64 },
+    /// A status list has changed.
+    List(ListChange),
     /// The key set has this revision now.
     Keys { revision: u64 },
+}
+
+/// The revision that a status list has now.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+pub(in crate::remote) struct ListChange {
+    pub(in crate::remote) uri: String,
+    pub(in crate::remote) revision: u64,
 }
 
 /// A line without an end.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a line of more than {MAX_LINE} bytes")]
-pub(super) struct TooLong;
+pub(in crate::remote) struct TooLong;
 
 /// Reads a stream in pieces of any size.
 #[derive(Default)]
-pub(super) struct Events {
+pub(in crate::remote) struct Events {
     line: Vec<u8>,
     /// The last byte was a CR: a LF after it ends no second line.
     after_cr: bool,
     name: String,
     data: String,
-}
-
-#[derive(Deserialize)]
-struct ListData {
-    uri: String,
-    revision: u64,
 }
 
 #[derive(Deserialize)]
@@ -46,7 +47,7 @@ struct KeysData {
 
 impl Events {
     /// Reads the next piece and hands on what it says.
-    pub(super) fn feed(&mut self, piece: &[u8], signals: &mut Vec<Signal>) -> Result<(), TooLong> {
+    pub(in crate::remote) fn feed(&mut self, piece: &[u8], signals: &mut Vec<Signal>) -> Result<(), TooLong> {
         for &byte in piece {
             let ends = byte == b'\r' || (byte == b'\n' && !self.after_cr);
             if ends {
@@ -84,10 +85,7 @@ impl Events {
     fn end_of_event(&mut self) -> Option<Signal> {
         let (name, data) = (std::mem::take(&mut self.name), std::mem::take(&mut self.data));
         match name.as_str() {
-            "list" => {
-                let ListData { uri, revision } = serde_json::from_str(&data).ok()?;
-                Some(Signal::List { uri, revision })
-            }
+            "list" => serde_json::from_str(&data).ok().map(Signal::List),
             "keys" => {
                 let KeysData { revision } = serde_json::from_str(&data).ok()?;
                 Some(Signal::Keys { revision })
@@ -114,7 +112,7 @@ mod tests {
 
     #[test]
     fn events_and_heartbeats_are_read_however_they_are_cut() {
-        let list = |uri: &str, revision| Signal::List { uri: uri.to_owned(), revision };
+        let list = |uri: &str, revision| Signal::List(ListChange { uri: uri.to_owned(), revision });
         let expected = [
             Signal::Alive,
             Signal::Keys { revision: 3 },

@@ -12,52 +12,52 @@ use tokio::{
 use url::Url;
 
 use super::{
-    http::{FetchError, Known},
-    list_fetch::{Brought, Directory, fetch_directory, fetch_list},
-    list_plan::{Due, Plan},
-    state::State,
+    fetch::{fetch_directory, fetch_list},
+    fetched::{FetchedList, FetchedNames},
+    plan::{Due, Plan},
 };
-use crate::verifier::Clock;
+use crate::{
+    clock::Clock,
+    remote::{
+        events::parser::ListChange,
+        http::{FetchError, Known},
+        state::State,
+    },
+};
 
 /// Fetches side by side.
 const MAX_FETCHES: usize = 16;
 
-/// An event that tells of a list.
-pub(super) struct Announced {
-    pub(super) uri: String,
-    pub(super) revision: u64,
-}
-
 /// The part; [`run`](Self::run) is what it does.
-pub(super) struct ListWorker {
+pub(in crate::remote) struct ListWorker {
     state: Arc<State>,
     clock: Clock,
     asked: mpsc::Receiver<String>,
-    announced: mpsc::Receiver<Announced>,
+    announced: mpsc::Receiver<ListChange>,
     plan: Plan,
     fetches: JoinSet<Done>,
 }
 
 /// A fetch that is over.
 enum Done {
-    List(Arc<str>, Result<Brought, FetchError>),
-    Directory(Url, Result<Directory, FetchError>),
+    List(Arc<str>, Result<FetchedList, FetchError>),
+    Names(Url, Result<FetchedNames, FetchError>),
 }
 
 impl ListWorker {
     /// `None` when no status is looked up.
-    pub(super) fn new(
+    pub(in crate::remote) fn new(
         state: &Arc<State>,
         clock: Clock,
         asked: mpsc::Receiver<String>,
-        announced: mpsc::Receiver<Announced>,
+        announced: mpsc::Receiver<ListChange>,
     ) -> Option<Self> {
         let plan = Plan::new(Arc::clone(state), clock.clone(), Instant::now())?;
         Some(Self { state: Arc::clone(state), clock, asked, announced, plan, fetches: JoinSet::new() })
     }
 
     /// Runs for ever.
-    pub(super) async fn run(mut self) {
+    pub(in crate::remote) async fn run(mut self) {
         let mut endpoints = self.state.endpoints.subscribe();
         let mut generation = self.state.key_generation.subscribe();
         let mut streaming = self.state.streaming.subscribe();
@@ -87,7 +87,7 @@ impl ListWorker {
             let (state, clock) = (Arc::clone(&self.state), self.clock.clone());
             self.fetches.spawn(async move {
                 let read = fetch_directory(&state, &clock, &url, etag.as_ref()).await;
-                Done::Directory(url, read)
+                Done::Names(url, read)
             });
         }
         let room = MAX_FETCHES.saturating_sub(self.fetches.len());
@@ -104,7 +104,7 @@ impl ListWorker {
     fn take(&mut self, done: Done) {
         let now = Instant::now();
         match done {
-            Done::Directory(url, read) => self.plan.take_names(&url, read, now),
+            Done::Names(url, read) => self.plan.take_names(&url, read, now),
             Done::List(uri, brought) => self.plan.take_list(&uri, brought, now),
         }
     }

@@ -4,22 +4,18 @@
 
 use std::{sync::Arc, time::Duration};
 
+use reqwest::StatusCode;
 use tokio::{
     sync::mpsc,
     time::{Instant, sleep, timeout_at},
 };
 use url::Url;
 
-use reqwest::StatusCode;
-
-use super::{
-    events::{Events, Signal},
-    http::FetchError,
-    list_worker::Announced,
-    pauses::back_off,
-    state::State,
+use super::parser::{Events, ListChange, Signal, TooLong};
+use crate::{
+    remote::{backoff::back_off, http::FetchError, state::State},
+    shown::Shown,
 };
-use crate::shown::Shown;
 
 /// A stream without any sign of life for so long is dead; the issuer sends one every ten seconds.
 const SILENCE: Duration = Duration::from_secs(25);
@@ -33,9 +29,9 @@ const MAX_BACK_OFF: Duration = Duration::from_secs(60);
 const ANONYMOUS: Duration = Duration::from_secs(10 * 60);
 
 /// The part; [`run`](Self::run) is what it does.
-pub(super) struct Stream {
+pub(in crate::remote) struct Stream {
     state: Arc<State>,
-    lists: mpsc::Sender<Announced>,
+    lists: mpsc::Sender<ListChange>,
     /// When the credentials were refused last.
     refused: Option<Instant>,
 }
@@ -52,18 +48,18 @@ enum Over {
     #[error("no sign of life for {} s", SILENCE.as_secs())]
     Silent(#[from] tokio::time::error::Elapsed),
     #[error(transparent)]
-    TooLong(#[from] super::events::TooLong),
+    TooLong(#[from] TooLong),
     #[error("more than anybody has to say")]
     Flood,
 }
 
 impl Stream {
-    pub(super) fn new(state: Arc<State>, lists: mpsc::Sender<Announced>) -> Self {
+    pub(in crate::remote) fn new(state: Arc<State>, lists: mpsc::Sender<ListChange>) -> Self {
         Self { state, lists, refused: None }
     }
 
     /// Runs for ever.
-    pub(super) async fn run(mut self) {
+    pub(in crate::remote) async fn run(mut self) {
         let mut endpoints = self.state.endpoints.subscribe();
         let mut failures = 0_u32;
         loop {
@@ -141,7 +137,7 @@ impl Stream {
             Signal::Alive => {}
             Signal::Keys { revision } => _ = self.state.keys_announced.send_replace(Some(revision)),
             // Nobody takes it where no status is looked up.
-            Signal::List { uri, revision } => _ = self.lists.send(Announced { uri, revision }).await,
+            Signal::List(change) => _ = self.lists.send(change).await,
         }
     }
 }

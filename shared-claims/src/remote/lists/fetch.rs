@@ -1,38 +1,20 @@
 //! Single fetches of status lists, and of the names of all of them. Each may run beside others.
 
-use std::collections::HashMap;
-
 use reqwest::header::HeaderValue;
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::time::Instant;
 use url::Url;
 
-use super::{
-    http::{FetchError, Known},
-    list_token::SignedList,
-    state::{PATIENCE, State},
-};
-use crate::{error::Refusal, verifier::Clock};
-
-/// What a fetch has brought.
-pub(super) enum Brought {
-    /// What was known is current.
-    Unchanged(Option<HeaderValue>),
-    List(Box<SignedList>, Option<HeaderValue>),
-}
-
-/// What asking for the names of all lists has brought.
-pub(super) enum Directory {
-    /// What was read last is current.
-    Unchanged,
-    Read {
-        names: Vec<String>,
-        /// The revision of each; issuers that are not auth-service do not say.
-        revisions: Option<HashMap<String, u64>>,
-        etag: Option<HeaderValue>,
+use super::fetched::{FetchedList, FetchedNames};
+use crate::{
+    clock::Clock,
+    error::refusal::Refusal,
+    remote::{
+        http::{FetchError, Known},
+        state::{PATIENCE, State},
     },
-}
+};
 
 /// The answer of `status_list_aggregation_endpoint`.
 #[derive(Deserialize)]
@@ -49,7 +31,7 @@ pub(super) async fn fetch_list(
     clock: &Clock,
     uri: &str,
     known: Known<'_>,
-) -> Result<Brought, FetchError> {
+) -> Result<FetchedList, FetchError> {
     let mut result = Err(FetchError::Url(uri.to_owned(), "it is not the issuer's"));
     for url in state.list_urls(uri).unwrap_or_default() {
         result = fetch_from(state, clock, uri, &url, known).await;
@@ -67,12 +49,12 @@ async fn fetch_from(
     uri: &str,
     url: &Url,
     known: Known<'_>,
-) -> Result<Brought, FetchError> {
+) -> Result<FetchedList, FetchError> {
     let most = state.lists.as_ref().map_or(0, |lists| lists.limits.list_bytes);
     let answer = state.http.get_list(url, known).await?;
     state.saw_date(answer.date, clock);
     let Some(body) = answer.body else {
-        return Ok(Brought::Unchanged(answer.etag.or(known.etag.cloned())));
+        return Ok(FetchedList::Unchanged(answer.etag.or(known.etag.cloned())));
     };
     let text = str::from_utf8(&body).map_err(|_| FetchError::Content(url.clone(), "not text"))?.trim();
     let read = match state.read_list(text, uri, most, clock) {
@@ -83,7 +65,7 @@ async fn fetch_from(
         read => read,
     };
     let list = read.map_err(|refusal| FetchError::List(url.clone(), refusal))?;
-    Ok(Brought::List(Box::new(list), answer.etag))
+    Ok(FetchedList::List(Box::new(list), answer.etag))
 }
 
 /// Fetches the names of all lists, and their revisions where the issuer says them; passes on which revision the keys have. No cache may answer by itself: this takes
@@ -93,15 +75,15 @@ pub(super) async fn fetch_directory(
     clock: &Clock,
     url: &Url,
     etag: Option<&HeaderValue>,
-) -> Result<Directory, FetchError> {
+) -> Result<FetchedNames, FetchError> {
     let answer = state.http.get(url, Known { etag, outdated: true }).await?;
     state.saw_date(answer.date, clock);
     if let Some(revision) = answer.keys_revision {
         state.keys_have(revision);
     }
-    let Some(body) = answer.body else { return Ok(Directory::Unchanged) };
+    let Some(body) = answer.body else { return Ok(FetchedNames::Unchanged) };
     let read: Aggregation = serde_json::from_slice(&body)
         .map_err(|_| FetchError::Content(url.clone(), "not the names of status lists"))?;
     let revisions = serde_json::from_value(read.revisions).ok();
-    Ok(Directory::Read { names: read.status_lists, revisions, etag: answer.etag })
+    Ok(FetchedNames::Read { names: read.status_lists, revisions, etag: answer.etag })
 }

@@ -12,83 +12,95 @@ use std::{sync::Arc, time::Duration};
 use reqwest::header::HeaderValue;
 
 use super::{
-    list_fetch::Brought,
-    list_token::{Age, SignedList},
-    lists::Now,
+    fetched::FetchedList,
+    signed_list::{Age, SignedList},
 };
-use crate::{clock::Freshness, status::StatusList};
+use crate::{
+    clock::{Freshness, Instant},
+    status::StatusList,
+};
 
 /// A list with what is known about its age.
 #[derive(Clone)]
-pub(super) struct Held {
+pub(in crate::remote) struct Held {
     /// The list of the highest revision: how long anything here may be used depends on it alone.
-    pub(super) signed: Arc<SignedList>,
+    pub(in crate::remote) signed: Arc<SignedList>,
     /// When the issuer last said that it is current.
-    pub(super) seen: Seen,
+    pub(in crate::remote) seen: Seen,
     /// What tokens are judged by: `signed`, with all that was merged into it.
     judged: Arc<StatusList>,
-    pub(super) earlier: Option<Earlier>,
-    pub(super) remembered: Option<Remembered>,
+    pub(in crate::remote) earlier: Option<Earlier>,
+    pub(in crate::remote) remembered: Option<Remembered>,
 }
 
 /// When something was seen, by both clocks.
 #[derive(Clone, Copy)]
-pub(super) struct Seen {
+pub(in crate::remote) struct Seen {
     /// Seconds since 1970.
-    pub(super) at: u64,
-    pub(super) freshness: Freshness,
+    pub(in crate::remote) at: u64,
+    pub(in crate::remote) freshness: Freshness,
 }
 
 /// A list of an earlier revision, which the issuer answers with nevertheless.
 #[derive(Clone)]
-pub(super) struct Earlier {
-    pub(super) signed: Arc<SignedList>,
+pub(in crate::remote) struct Earlier {
+    pub(in crate::remote) signed: Arc<SignedList>,
     /// When the issuer last answered with it.
-    pub(super) seen: Seen,
+    pub(in crate::remote) seen: Seen,
     /// Since when the issuer answers with earlier revisions, and with no other.
-    pub(super) since: Seen,
+    pub(in crate::remote) since: Seen,
 }
 
 /// What lists said that are gone.
 #[derive(Clone)]
-pub(super) struct Remembered {
-    pub(super) list: Arc<StatusList>,
+pub(in crate::remote) struct Remembered {
+    pub(in crate::remote) list: Arc<StatusList>,
     /// When the latest of it was learnt.
-    pub(super) learnt: Seen,
+    pub(in crate::remote) learnt: Seen,
+}
+
+/// What the clocks say.
+#[derive(Clone, Copy)]
+pub(crate) struct Now {
+    /// The wall clock, in seconds since 1970.
+    pub(crate) secs: u64,
+    /// How far that may be off, in seconds.
+    pub(crate) leeway: u64,
+    pub(crate) instant: Instant,
 }
 
 /// What decides when a list is over.
 #[derive(Clone, Copy)]
-pub(super) struct Terms {
-    pub(super) now: Now,
+pub(in crate::remote) struct Terms {
+    pub(in crate::remote) now: Now,
     /// How long what is merged holds: no token outlives the revocation that it may have missed.
-    pub(super) hold: Duration,
+    pub(in crate::remote) hold: Duration,
     /// A list that could not be confirmed for so long is not used.
-    pub(super) max_age: Duration,
+    pub(in crate::remote) max_age: Duration,
 }
 
 /// Lists that are no longer kept by themselves, and when they were learnt.
 type Gone = Vec<(Arc<StatusList>, Seen)>;
 
 impl Held {
-    pub(super) fn new(signed: Arc<SignedList>, seen: Seen) -> Self {
+    pub(in crate::remote) fn new(signed: Arc<SignedList>, seen: Seen) -> Self {
         let judged = Arc::clone(&signed.list);
         Self { signed, seen, judged, earlier: None, remembered: None }
     }
 
     /// What is held from now on, by what is known and what a fetch has brought; and the `ETag` that stands for what the issuer
     /// answered with. `vouched`: the key of what is known is still the issuer's; otherwise any list takes its place.
-    pub(super) fn after(
+    pub(in crate::remote) fn after(
         known: Option<&Self>,
         vouched: bool,
-        brought: Brought,
+        brought: FetchedList,
         seen: Seen,
         terms: &Terms,
     ) -> Result<(Self, Option<HeaderValue>), &'static str> {
         let (list, etag): (Arc<SignedList>, _) = match (brought, known) {
-            (Brought::Unchanged(etag), Some(known)) => return Ok((known.confirmed(seen, terms), etag)),
-            (Brought::Unchanged(_), None) => return Err("nothing is known that could be unchanged"),
-            (Brought::List(list, etag), _) => (Arc::from(list), etag),
+            (FetchedList::Unchanged(etag), Some(known)) => return Ok((known.confirmed(seen, terms), etag)),
+            (FetchedList::Unchanged(_), None) => return Err("nothing is known that could be unchanged"),
+            (FetchedList::List(list, etag), _) => (Arc::from(list), etag),
         };
         let Some(known) = known.filter(|_| vouched) else { return Ok((Self::new(list, seen), etag)) };
         let held = known.with(&list, seen, terms)?;
@@ -98,7 +110,7 @@ impl Held {
     }
 
     /// The same with what a snapshot says was merged into it.
-    pub(super) fn merged(
+    pub(in crate::remote) fn merged(
         mut self,
         earlier: Option<Earlier>,
         remembered: Option<Remembered>,
@@ -111,29 +123,29 @@ impl Held {
     }
 
     /// The status at place `idx`, by everything that is known.
-    pub(super) fn get(&self, idx: u64) -> Option<u8> {
+    pub(in crate::remote) fn get(&self, idx: u64) -> Option<u8> {
         self.judged.get(idx)
     }
 
-    pub(super) fn is_usable(&self, now: Now, max_age: Duration) -> bool {
+    pub(in crate::remote) fn is_usable(&self, now: Now, max_age: Duration) -> bool {
         self.signed.exp.is_none_or(|exp| now.secs < exp.saturating_add(now.leeway))
             && self.seen.freshness.age_at(now.instant) <= max_age
     }
 
     /// The list that the issuer answered with last.
-    pub(super) fn latest(&self) -> &Arc<SignedList> {
+    pub(in crate::remote) fn latest(&self) -> &Arc<SignedList> {
         self.earlier.as_ref().map_or(&self.signed, |earlier| &earlier.signed)
     }
 
     /// Whether both say the same, however old they are.
-    pub(super) fn says_the_same_as(&self, other: &Self) -> bool {
+    pub(in crate::remote) fn says_the_same_as(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.signed, &other.signed)
             && Arc::ptr_eq(&self.judged, &other.judged)
             && Arc::ptr_eq(self.latest(), other.latest())
     }
 
     /// How long it is until something that was merged is over.
-    pub(super) fn merged_for(&self, terms: &Terms) -> Option<Duration> {
+    pub(in crate::remote) fn merged_for(&self, terms: &Terms) -> Option<Duration> {
         let since = self.earlier.iter().map(|earlier| earlier.since);
         let since = since.chain(self.remembered.iter().map(|remembered| remembered.learnt));
         since.map(|seen| terms.hold.saturating_sub(seen.age(terms))).min()

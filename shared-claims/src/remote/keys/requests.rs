@@ -10,14 +10,14 @@ use tokio::{
     time::Instant,
 };
 
-use super::state::lock;
+use crate::remote::lock::lock;
 
 /// How long after a fetch that requests asked for none is made for them. Regular refreshes do not count.
 const COOL_DOWN: Duration = Duration::from_secs(10);
 
 /// What requests and the background task agree by.
 #[derive(Debug)]
-pub(super) struct KeyAsks {
+pub(in crate::remote) struct KeyRequests {
     stage: Mutex<Stage>,
     asked: Notify,
     /// Changes after each fetch that requests may be waiting for.
@@ -37,14 +37,14 @@ enum Stage {
     CoolingUntil(Instant),
 }
 
-impl KeyAsks {
-    pub(super) fn new() -> Self {
+impl KeyRequests {
+    pub(in crate::remote) fn new() -> Self {
         let stage = Mutex::new(Stage::NotStarted);
         Self { stage, asked: Notify::new(), fetched: watch::Sender::new(()) }
     }
 
     /// Asks for a fetch, or joins the one under way; `None` when there will be none.
-    pub(super) fn ask(&self) -> Option<watch::Receiver<()>> {
+    pub(in crate::remote) fn request(&self) -> Option<watch::Receiver<()>> {
         let mut stage = lock(&self.stage);
         match *stage {
             Stage::NotStarted => return None,
@@ -57,23 +57,23 @@ impl KeyAsks {
     }
 
     /// Waits until a fetch is asked for.
-    pub(super) async fn asked(&self) {
+    pub(in crate::remote) async fn asked(&self) {
         self.asked.notified().await;
     }
 
     /// The very first fetch is about to begin.
-    pub(super) fn first_fetch_begins(&self) {
+    pub(in crate::remote) fn first_fetch_begins(&self) {
         *lock(&self.stage) = Stage::Fetching;
     }
 
     /// The very first fetch is over: whoever waited for it goes on, and a fetch may be asked for.
-    pub(super) fn first_fetch_is_over(&self) {
+    pub(in crate::remote) fn first_fetch_is_over(&self) {
         *lock(&self.stage) = Stage::Open;
         self.fetched.send_replace(());
     }
 
     /// A fetch that was asked for is over: whoever waited for it goes on, and the cool-down begins.
-    pub(super) fn asked_fetch_is_over(&self) {
+    pub(in crate::remote) fn asked_fetch_is_over(&self) {
         *lock(&self.stage) = Stage::CoolingUntil(Instant::now() + COOL_DOWN);
         self.fetched.send_replace(());
     }

@@ -5,10 +5,8 @@ use std::time::Duration;
 use reqwest::header::HeaderValue;
 use tokio::time::Instant;
 
-use super::{
-    list_token::SignedList,
-    pauses::{back_off, scattered},
-};
+use super::signed_list::SignedList;
+use crate::remote::backoff::{back_off, scattered};
 
 /// How often a list is fetched that says nothing about it, while no event stream tells of changes.
 const DEFAULT_TTL: Duration = Duration::from_secs(5);

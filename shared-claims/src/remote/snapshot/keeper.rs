@@ -15,7 +15,6 @@ use std::{
     time::Duration,
 };
 
-use serde::{Deserialize, Serialize};
 use tokio::{
     select,
     task::spawn_blocking,
@@ -23,19 +22,21 @@ use tokio::{
 };
 
 use super::{
-    held::{Earlier, Held, Remembered, Seen},
+    format::{Saved, SavedKeys, SavedList, VERSION},
     private_file::{self, NotPrivate},
-    state::{Revocation, State, lock},
 };
 use crate::{
-    clock::Freshness,
+    clock::{Clock, Freshness},
+    keys::key_set::KeySet,
+    remote::{
+        lists::held::{Earlier, Held, Remembered, Seen},
+        lock::lock,
+        state::{Revocation, State},
+    },
     shown::Shown,
     status::{StatusList, Written},
-    verifier::{Clock, KeySet},
 };
 
-/// Of the form below.
-const VERSION: u32 = 1;
 /// It is not written more often.
 const SHORTEST: Duration = Duration::from_secs(1);
 /// After a failure it is tried again.
@@ -46,66 +47,20 @@ const CONFIRMED: Duration = Duration::from_secs(60);
 const AHEAD: u64 = 60;
 
 /// Reads and writes the file.
-pub(super) struct Snapshot {
+pub(in crate::remote) struct Snapshot {
     path: PathBuf,
     state: Arc<State>,
     /// The log has said that the file cannot be kept, or was not believed.
     warned: AtomicBool,
 }
 
-#[derive(Serialize, Deserialize, Hash)]
-struct Saved {
-    version: u32,
-    issuer: String,
-    keys: SavedKeys,
-    lists: Vec<SavedList>,
-}
-
-#[derive(Serialize, Deserialize, Hash)]
-struct SavedKeys {
-    /// The key set's JSON.
-    document: String,
-    /// Seconds since 1970.
-    confirmed_at: u64,
-}
-
-#[derive(Serialize, Deserialize, Hash)]
-struct SavedList {
-    uri: String,
-    /// The signed list.
-    token: String,
-    /// Seconds since 1970.
-    confirmed_at: u64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    earlier: Option<SavedEarlier>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    remembered: Option<SavedRemembered>,
-}
-
-/// A list of an earlier revision, with which the issuer answers; the times are in seconds since 1970.
-#[derive(Serialize, Deserialize, Hash)]
-struct SavedEarlier {
-    token: String,
-    confirmed_at: u64,
-    since: u64,
-}
-
-/// What lists said that are gone, in the form of the claim `status_list`.
-#[derive(Serialize, Deserialize, Hash)]
-struct SavedRemembered {
-    bits: u8,
-    lst: String,
-    /// Seconds since 1970.
-    learnt: u64,
-}
-
 impl Snapshot {
-    pub(super) fn new(path: PathBuf, state: Arc<State>) -> Self {
+    pub(in crate::remote) fn new(path: PathBuf, state: Arc<State>) -> Self {
         Self { path, state, warned: AtomicBool::new(false) }
     }
 
     /// Puts what the file holds in force, unless somebody has set keys already.
-    pub(super) fn restore(&self, clock: &Clock) {
+    pub(in crate::remote) fn restore(&self, clock: &Clock) {
         if self.state.keys.latest().is_some() {
             return;
         }
@@ -201,7 +156,7 @@ impl Snapshot {
     }
 
     /// Writes the file whenever there is something new, for ever.
-    pub(super) async fn keep(self) {
+    pub(in crate::remote) async fn keep(self) {
         let mut written = None;
         let mut confirmed = interval(CONFIRMED);
         confirmed.tick().await; // the first one is at once
@@ -246,22 +201,6 @@ impl Snapshot {
             keys: SavedKeys { document: document.to_string(), confirmed_at },
             lists: lists.collect(),
         })
-    }
-}
-
-impl SavedList {
-    fn of(uri: &str, held: &Held) -> Self {
-        let earlier = held.earlier.as_ref().map(|earlier| SavedEarlier {
-            token: earlier.signed.token.to_string(),
-            confirmed_at: earlier.seen.at,
-            since: earlier.since.at,
-        });
-        let remembered = held.remembered.as_ref().map(|remembered| {
-            let (bits, lst) = remembered.list.to_written();
-            SavedRemembered { bits, lst, learnt: remembered.learnt.at }
-        });
-        let (token, confirmed_at) = (held.signed.token.to_string(), held.seen.at);
-        Self { uri: uri.to_owned(), token, confirmed_at, earlier, remembered }
     }
 }
 
