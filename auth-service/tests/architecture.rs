@@ -168,7 +168,7 @@ fn no_room_names_what_it_must_not_know() {
 }
 
 /// The crates whose files import one another in one direction only.
-const WITHOUT_CYCLES: &[&str] = &["shared-claims"];
+const WITHOUT_CYCLES: &[&str] = &["auth-service", "shared-claims"];
 
 /// A name that is imported by way of a re-export counts as the re-exporting file's, so import it where it is defined.
 #[test]
