@@ -26,7 +26,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::domain::clock::seconds;
 use crate::domain::issuer::Issuer;
-use crate::domain::keyring::{KeyringError, MOST_LEEWAY};
+use crate::domain::keyring::KeyringError;
 use crate::domain::marks;
 use crate::domain::marks::Standing;
 use crate::domain::policy::Policy;
@@ -127,21 +127,18 @@ impl StatusLists {
     }
 }
 
-/// Revokes numbers until `until`, in the transaction that ended what they stood for.
-///
-/// This comes last in a transaction and once, numbers are written and lists are raised in their order: so no two wait for
-/// each other.
-pub(super) fn revoke(
+/// Revokes indexes until `until`, in unix seconds. They are written and their lists are raised in order, so that no two
+/// transactions wait for each other.
+pub(in crate::domain) fn revoke(
     db: &mut Connection,
-    numbers: impl IntoIterator<Item = Option<i64>>,
+    indexes: &mut [i64],
     until: i64,
 ) -> Result<(), StoreError> {
-    let mut numbers: Vec<i64> = numbers.into_iter().flatten().collect();
-    numbers.sort_unstable();
+    indexes.sort_unstable();
     let mut lists = BTreeSet::new();
-    for number in numbers {
-        revocations::insert(db, number, until)?;
-        lists.insert(number / LIST_SIZE);
+    for index in indexes {
+        revocations::insert(db, *index, until)?;
+        lists.insert(*index / LIST_SIZE);
     }
     lists.into_iter().try_for_each(|list| status_lists::raise(db, list))
 }
@@ -168,12 +165,6 @@ impl Policy {
 }
 
 impl Issuer {
-    /// Until when a revocation of now must be remembered: the end of the longest-lived token that could have been given, also
-    /// before the clock was put back.
-    pub(super) fn revoked_until(&self) -> i64 {
-        self.moment().latest.saturating_add(self.keyring.longest_access_ttl()).saturating_add(MOST_LEEWAY)
-    }
-
     /// Publishes the lists of the numbers that will be given first, so that verifiers know them by then.
     ///
     /// # Errors
@@ -187,14 +178,6 @@ impl Issuer {
         self.look().await?;
         self.lists.tell();
         Ok(())
-    }
-
-    /// A number for a new session or client; `None` when tokens carry no status.
-    pub(super) async fn take_number(&self) -> Result<Option<i64>, StoreError> {
-        if !self.policy.statuses {
-            return Ok(None);
-        }
-        self.lists.numbers.take(&self.store, self.moment()).await.map(Some)
     }
 
     /// The address of a list, which is also its `sub`.
