@@ -56,7 +56,7 @@ mod tests {
             ),
             ("AUTH__AUDIT__REFUSALS_INTERVAL", "2h", "audit.refusals_interval"),
             ("AUTH__AUDIT__REFRESHES", "some", "refreshes"),
-            ("AUTH__LOG__AT_ONCE", "0", "log.at_once"),
+            ("AUTH__LOG__BURST", "0", "log.burst"),
         ];
         for (name, value, key) in rows {
             let variables = Variables::from([(name.to_owned(), value.to_owned())]);

@@ -25,8 +25,6 @@ impl Settings {
         self.check_algorithm()?;
         self.http.check()?;
         self.tls.check()?;
-        self.log.check()?;
-        self.storage.check()?;
         self.http.check_listen(&self.listen, &self.tls)?;
         self.check_counts()?;
         self.check_durations()?;
@@ -272,7 +270,7 @@ mod tests {
             ("AUTH__LISTEN", "192.0.2.1:8080", "`listen`"),
             ("AUTH__TLS__CERTIFICATE", "certificate.pem", "`tls.key`"),
             ("AUTH__TLS__KEY", "key.pem", "`tls.certificate`"),
-            ("AUTH__TLS__LOOK", "0s", "`tls.look`"),
+            ("AUTH__TLS__POLL_INTERVAL", "0s", "`tls.poll_interval`"),
             ("AUTH__HTTP__HEAD_TIMEOUT", "0s", "`http.head_timeout`"),
             ("AUTH__HTTP__KEEP_ALIVE", "0s", "`http.keep_alive`"),
             ("AUTH__HTTP__MAX_HEADERS", "1000", "`http.max_headers`"),

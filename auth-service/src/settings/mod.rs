@@ -351,7 +351,7 @@ impl Settings {
     /// # Errors
     /// The first key that is unknown, has the wrong type, or cannot be meant.
     pub fn load(env: &Variables) -> Result<Self, SettingsError> {
-        let settings: Self = load("AUTH", DEFAULTS, env)?;
+        let settings: Self = load("AUTH", DEFAULTS, &[], env)?;
         settings.check()?;
         Ok(settings)
     }

@@ -7,8 +7,8 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use futures_util::future::LocalBoxFuture;
 use secrecy::SecretString;
 use serde_json::Value;
-use service_kit::fields::{Fields, read_body, require_json};
-use service_kit::{FieldError, Problem};
+use service_kit::body::{BodyLimits, read_body, require_media_type};
+use service_kit::{FieldError, Fields, Problem};
 
 use crate::http::oauth::error::OAuthError;
 
@@ -111,9 +111,10 @@ impl FromRequest for Parameters {
             .ok()
             .flatten()
             .is_some_and(|mime| mime.essence_str() == "application/x-www-form-urlencoded");
-        let media_type = if form { Ok(()) } else { require_json(req).map_err(naming_the_form) };
+        let media_type =
+            if form { Ok(()) } else { require_media_type(req, "application/json").map_err(naming_the_form) };
         let query = !req.query_string().is_empty();
-        let body = read_body(req, payload);
+        let body = read_body(req, payload, BodyLimits::of(req));
         Box::pin(async move {
             media_type?;
             if query {

@@ -1,10 +1,6 @@
 //! Many connections of one address or one network, at a service with two routes: they close their own, and take nobody
 //! else's.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
-
-mod server;
-
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 

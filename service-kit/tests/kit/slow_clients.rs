@@ -1,9 +1,5 @@
 //! Clients that are slow on purpose, at a service with two routes and short bounds: they are cut, and nobody waits for them.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
-
-mod server;
-
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,9 +1,5 @@
 //! Peers that offer a newer protocol than HTTP/1.1, or speak an older one.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
-
-mod server;
-
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Mutex;
 use std::time::Duration;

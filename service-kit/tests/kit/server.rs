@@ -1,7 +1,5 @@
 //! A server with short patience around a few routes, on a port of its own.
 
-#![allow(unreachable_pub, reason = "a test program has no public items")]
-
 use std::time::Duration;
 
 use actix_web::ResponseError as _;

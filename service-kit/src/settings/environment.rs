@@ -3,7 +3,8 @@
 
 use std::ffi::{OsStr, OsString};
 
-use crate::settings::{SettingsError, Variables};
+use super::error::SettingsError;
+use super::variables::Variables;
 
 /// Read by the logger, which takes the default when it cannot decode the value.
 const RUST_LOG: &str = "RUST_LOG";
@@ -23,7 +24,7 @@ pub(crate) fn select(
                 selected.insert(name.to_owned(), value);
             }
             _ if belongs(prefix, &name) => {
-                return Err(SettingsError::of_variable(&name.to_string_lossy(), "is not UTF-8"));
+                return Err(SettingsError::text(format!("the variable {} is not UTF-8", name.display())));
             }
             _ => {}
         }

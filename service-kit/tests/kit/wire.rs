@@ -1,10 +1,6 @@
 //! Bytes that no well-behaved client sends: whatever they are, there is one answer at most, it is a client's mistake, and
 //! nothing that was smuggled behind it is served.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
-
-mod server;
-
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;

@@ -8,12 +8,7 @@ use std::collections::BTreeMap;
 use config::{Config, File, FileFormat};
 use serde_json::Value;
 
-use crate::settings::Variables;
-
-/// Names the variable that sets a key.
-pub(crate) fn variable(prefix: &str, key: &str) -> String {
-    format!("{prefix}__{}", key.to_uppercase().replace('.', "__"))
-}
+use super::variables::{Variables, variable};
 
 /// Finds variables that set nothing and differ from one that does only in underscores or case, such as `AUTH_LISTEN`; each with
 /// the right name. Others with the prefix are ignored: where a service is named `auth`, Kubernetes sets `AUTH_PORT` for every container.
