@@ -119,7 +119,7 @@ fn wide(command: &mut Command) -> &mut Command {
         ("AUTH__HTTP__MAX_BODY_BYTES", "65536"),
         ("AUTH__HTTP__TRUSTED_PROXIES", "127.0.0.1/32"),
         ("AUTH__LIMITS__ENABLED", "false"),
-        ("AUTH__LOG__AT_ONCE", "1000000"),
+        ("AUTH__LOG__BURST", "1000000"),
         ("AUTH__STATUS_LISTS__MAX_LISTENERS_PER_ADDRESS", "1000"),
     ])
 }
@@ -158,8 +158,7 @@ async fn no_request_of_a_stranger_writes_more_than_a_few_short_lines_into_the_lo
 #[actix_web::test]
 async fn lines_that_come_too_often_are_left_out_and_counted_in_one_line() {
     let data = tempfile::tempdir().unwrap();
-    let few =
-        [("AUTH__LOG__AT_ONCE", "5"), ("AUTH__LOG__PER_MINUTE", "1"), ("AUTH__LOG__REPORT_EVERY", "1s")];
+    let few = [("AUTH__LOG__BURST", "5"), ("AUTH__LOG__PER_MINUTE", "1"), ("AUTH__LOG__REPORT_EVERY", "1s")];
     let service = Running::start(program(data.path()).envs(few));
     let guess = json!({ "grant_type": "client_credentials", "client_id": "nobody", "client_secret": "x" });
     for _ in 0..50 {

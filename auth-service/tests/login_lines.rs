@@ -75,8 +75,7 @@ async fn a_client_that_hangs_up_before_the_answer_is_in_the_log_as_well() {
 #[actix_web::test]
 async fn a_flood_of_refused_logins_is_bounded_and_hides_no_accepted_one() {
     let data = tempfile::tempdir().unwrap();
-    let few =
-        [("AUTH__LOG__AT_ONCE", "5"), ("AUTH__LOG__PER_MINUTE", "1"), ("AUTH__LIMITS__ENABLED", "false")];
+    let few = [("AUTH__LOG__BURST", "5"), ("AUTH__LOG__PER_MINUTE", "1"), ("AUTH__LIMITS__ENABLED", "false")];
     let service = Running::start(program(data.path()).envs(few));
     assert_eq!(service.register("alice").await, Some(201));
     let impossible = json!({ "username": "bob", "password": "x".repeat(2000) });

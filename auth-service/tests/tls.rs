@@ -165,7 +165,7 @@ async fn tls_1_2_and_1_3_carry_http_1_1() {
 #[actix_web::test]
 async fn a_new_certificate_serves_new_handshakes_and_open_connections_go_on() {
     let files = Files::new();
-    let mut service = files.start(&[("AUTH__TLS__LOOK", "50ms"), ("AUTH__HTTP__KEEP_ALIVE", "1h")]);
+    let mut service = files.start(&[("AUTH__TLS__POLL_INTERVAL", "50ms"), ("AUTH__HTTP__KEEP_ALIVE", "1h")]);
     let old = service.certificate("/livez").await;
     let new = files.renew(365);
     service.until_it_says("took over the certificate");
@@ -177,7 +177,7 @@ async fn a_new_certificate_serves_new_handshakes_and_open_connections_go_on() {
 #[actix_web::test]
 async fn sighup_looks_at_once() {
     let files = Files::new();
-    let service = files.start(&[("AUTH__TLS__LOOK", "1h")]);
+    let service = files.start(&[("AUTH__TLS__POLL_INTERVAL", "1h")]);
     let new = files.renew(365);
     service.signal("-HUP");
     service.until_it_says("took over the certificate");
@@ -187,7 +187,7 @@ async fn sighup_looks_at_once() {
 #[actix_web::test]
 async fn a_pair_that_cannot_be_used_never_replaces_one_that_can() {
     let files = Files::new();
-    let mut service = files.start(&[("AUTH__TLS__LOOK", "50ms")]);
+    let mut service = files.start(&[("AUTH__TLS__POLL_INTERVAL", "50ms")]);
     let good = service.certificate("/livez").await;
     let certificate = fs::read_to_string(files.certificate()).unwrap();
     let key = fs::read_to_string(files.key()).unwrap();
@@ -270,7 +270,7 @@ fn the_log_warns_of_a_certificate_that_expires_and_of_a_key_that_others_may_read
 /// All that the service says from its start until it has looked at the files once more.
 fn log_of_a_start(files: &Files) -> String {
     let mut command = files.program();
-    command.env("AUTH__TLS__LOOK", "1h").stderr(std::process::Stdio::piped());
+    command.env("AUTH__TLS__POLL_INTERVAL", "1h").stderr(std::process::Stdio::piped());
     let mut child = command.spawn().unwrap();
     let mut log = std::io::BufReader::new(child.stderr.take().unwrap());
     let mut said = String::new();

@@ -8,7 +8,7 @@ use shared_claims::{
     http::{CookieSource, Sources, TokenSource},
 };
 
-use crate::app::StartError;
+use crate::error::StartError;
 use crate::metadata;
 use crate::settings::{Settings, Source};
 use crate::tally::Tally;

@@ -27,6 +27,7 @@ use crate::domain::accounts::address_check::settle_addresses;
 use crate::domain::audit::{Audit, Event, EventKind};
 use crate::domain::authn::passwords::Hasher;
 use crate::domain::authn::throttle::Guessing;
+use crate::domain::change::Changes;
 use crate::domain::clock::DatabaseClock;
 use crate::domain::issuer::Issuer;
 use crate::domain::keyring::sealing::MasterKeyError;
@@ -39,8 +40,8 @@ use crate::domain::recovery;
 use crate::domain::status_lists::{Places, StatusListPolicy, StatusLists};
 use crate::http::admin::import::ImportLimits;
 use crate::http::browser::cookies::CookieMode;
+use crate::http::oauth::error::refusal;
 use crate::http::oauth::metadata::Metadata;
-use crate::http::oauth::parameters;
 use crate::http::request::device::Devices;
 use crate::http::routes;
 use crate::http::status_lists::Listeners;
@@ -158,7 +159,7 @@ pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError>
         capacity,
         tls,
         hsts: settings.tls.hsts(Some(&settings.issuer)),
-        refusal: parameters::refusal,
+        refusal,
     };
     rules::report_places(settings, limits);
     let app =
@@ -254,10 +255,19 @@ async fn assemble(settings: &Settings, clock: Clock, makes: Makes) -> Result<Iss
         .with_sources(CookieMode::access_sources(rules::pages(settings)?));
     let hasher = Hasher::start(rules::hashing(settings, scheme), rules::hashing_limits(settings))
         .map_err(|error| StartError::Threads(error.to_string()))?;
-    let lists = StatusLists::new(StatusListPolicy {
+    let lists = Arc::new(StatusLists::new(StatusListPolicy {
         lifetime: settings.status_lists.lifetime,
         ttl: settings.status_lists.ttl,
-    });
+    }));
+    let keyring = Arc::new(keyring);
+    let changes = Changes::new(
+        store.clone(),
+        audit.clone(),
+        Arc::clone(&lists),
+        Arc::clone(&keyring),
+        clock.clone(),
+        Arc::clone(&policy),
+    );
     let guessing = settings.limits.enabled.then(|| Guessing::new(rules::guessing_rules(settings)));
     let grant_limits = rules::grant_limits(settings);
     let issuer = Issuer {
@@ -269,6 +279,7 @@ async fn assemble(settings: &Settings, clock: Clock, makes: Makes) -> Result<Iss
         grant_limits,
         audit,
         lists,
+        changes,
         marks,
         presence,
         tables: MissingTables::default(),

@@ -25,8 +25,6 @@ impl Settings {
         self.check_algorithm()?;
         self.http.check()?;
         self.tls.check()?;
-        self.log.check()?;
-        self.storage.check()?;
         self.http.check_listen(&self.listen, &self.tls)?;
         self.check_counts()?;
         self.check_durations()?;
@@ -94,12 +92,12 @@ impl Settings {
 
     /// What replicas tell each other by the database must be known before it counts.
     fn check_keys(&self) -> Result<(), SettingsError> {
-        let look = self.status_lists.look;
-        if !(Duration::from_millis(10)..=Duration::from_secs(60)).contains(&look) {
-            return Err(SettingsError::invalid("status_lists.look", "must be between 10ms and 60s"));
+        let poll_interval = self.status_lists.poll_interval;
+        if !(Duration::from_millis(10)..=Duration::from_secs(60)).contains(&poll_interval) {
+            return Err(SettingsError::invalid("status_lists.poll_interval", "must be between 10ms and 60s"));
         }
-        if self.keys.publish_ahead < 4 * look {
-            let reason = "must be at least four times status_lists.look";
+        if self.keys.publish_ahead < 4 * poll_interval {
+            let reason = "must be at least four times status_lists.poll_interval";
             return Err(SettingsError::invalid("keys.publish_ahead", reason));
         }
         if self.keys.rotate_every <= self.keys.publish_ahead {
@@ -251,7 +249,7 @@ mod tests {
             ("AUTH__TOKENS__ACCESS_TTL", "99999999d", "tokens.access_ttl"),
             ("AUTH__KEYS__PUBLISH_AHEAD", "30d", "keys.rotate_every"),
             ("AUTH__KEYS__PUBLISH_AHEAD", "0s", "keys.publish_ahead"),
-            ("AUTH__STATUS_LISTS__LOOK", "0s", "status_lists.look"),
+            ("AUTH__STATUS_LISTS__POLL_INTERVAL", "0s", "status_lists.poll_interval"),
             ("AUTH__STATUS_LISTS__TTL", "2d", "status_lists.ttl"),
             ("AUTH__STATUS_LISTS__MAX_LISTENERS", "1000001", "`status_lists.max_listeners`"),
             ("AUTH__STATUS_LISTS__MAX_LISTENERS_PER_ADDRESS", "-1", "status_lists.max_listeners_per_address"),
@@ -272,7 +270,7 @@ mod tests {
             ("AUTH__LISTEN", "192.0.2.1:8080", "`listen`"),
             ("AUTH__TLS__CERTIFICATE", "certificate.pem", "`tls.key`"),
             ("AUTH__TLS__KEY", "key.pem", "`tls.certificate`"),
-            ("AUTH__TLS__LOOK", "0s", "`tls.look`"),
+            ("AUTH__TLS__POLL_INTERVAL", "0s", "`tls.poll_interval`"),
             ("AUTH__HTTP__HEAD_TIMEOUT", "0s", "`http.head_timeout`"),
             ("AUTH__HTTP__KEEP_ALIVE", "0s", "`http.keep_alive`"),
             ("AUTH__HTTP__MAX_HEADERS", "1000", "`http.max_headers`"),
@@ -283,7 +281,7 @@ mod tests {
             ("AUTH__STORAGE__MIN_FREE", "2000000000000", "storage.min_free"),
             ("AUTH__AUDIT__KEEP", "0s", "audit.keep"),
             ("AUTH__AUDIT__BATCH", "1001", "audit.batch"),
-            ("AUTH__AUDIT__LINGER", "6s", "audit.linger"),
+            ("AUTH__AUDIT__FLUSH_INTERVAL", "6s", "audit.flush_interval"),
             ("AUTH__ACCOUNTS__REST", "4000d", "accounts.rest"),
             ("AUTH__ACCOUNTS__MAX_RESTING", "0", "accounts.max_resting"),
             ("AUTH__ACCOUNTS__RESERVED", "admin,al", "accounts.reserved"),

@@ -24,7 +24,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::domain::clock::seconds;
 use crate::domain::issuer::Issuer;
-use crate::domain::keyring::{KeyringError, MOST_LEEWAY};
+use crate::domain::keyring::KeyringError;
 use crate::domain::marks;
 use crate::domain::marks::Standing;
 use crate::domain::status_lists::status_index::{StatusIndex, aggregation_uri, indexes_of, list_uri};
@@ -118,32 +118,23 @@ impl StatusLists {
     }
 }
 
-/// Revokes status list indexes until `until`, in the transaction that ended what they belong to.
-///
-/// A transaction does this once and last. Indexes are written and lists are raised in ascending order, so that no two
-/// transactions wait for each other.
-pub(super) fn revoke(
+/// Revokes status list indexes until `until`, in unix seconds, at the end of the transaction that ended what they belong to.
+/// Indexes are written and lists are raised in ascending order, so that no two transactions wait for each other.
+pub(in crate::domain) fn revoke(
     db: &mut Connection,
-    indexes: impl IntoIterator<Item = Option<i64>>,
+    indexes: &mut [StatusIndex],
     until: i64,
 ) -> Result<(), StoreError> {
-    let mut indexes: Vec<i64> = indexes.into_iter().flatten().collect();
     indexes.sort_unstable();
     let mut lists = BTreeSet::new();
     for index in indexes {
-        revocations::insert(db, index, until)?;
-        lists.insert(StatusIndex::from(index).list());
+        revocations::insert(db, (*index).into(), until)?;
+        lists.insert(index.list());
     }
     lists.into_iter().try_for_each(|list| status_lists::raise(db, list))
 }
 
 impl Issuer {
-    /// Until when a revocation of now must be remembered: the end of the longest-lived token that could have been given, also
-    /// before the clock was put back.
-    pub(super) fn revoked_until(&self) -> i64 {
-        self.moment().latest.saturating_add(self.keyring.longest_access_ttl()).saturating_add(MOST_LEEWAY)
-    }
-
     /// Publishes the lists of the indexes that will be assigned first, so that verifiers know them by then.
     ///
     /// # Errors
@@ -157,14 +148,6 @@ impl Issuer {
         self.look().await?;
         self.lists.tell();
         Ok(())
-    }
-
-    /// Takes a status list index for a new session or client; `None` when tokens carry no status.
-    pub(super) async fn take_status_index(&self) -> Result<Option<StatusIndex>, StoreError> {
-        if !self.policy.statuses {
-            return Ok(None);
-        }
-        self.lists.indexes.take(&self.store, self.moment()).await.map(Some)
     }
 
     /// The URI of a list, which is also its `sub`.
