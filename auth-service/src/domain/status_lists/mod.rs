@@ -118,24 +118,24 @@ impl StatusLists {
     }
 }
 
-/// Revokes status list indexes until `until`, in unix seconds, at the end of the transaction that ended what they belong to.
-/// Indexes are written and lists are raised in ascending order, so that no two transactions wait for each other.
+/// Revokes indexes until `until`, in unix seconds. They are written and their lists are raised in order, so that no two
+/// transactions wait for each other.
 pub(in crate::domain) fn revoke(
     db: &mut Connection,
-    indexes: &mut [StatusIndex],
+    indexes: &mut [i64],
     until: i64,
 ) -> Result<(), StoreError> {
     indexes.sort_unstable();
     let mut lists = BTreeSet::new();
     for index in indexes {
-        revocations::insert(db, (*index).into(), until)?;
-        lists.insert(index.list());
+        revocations::insert(db, *index, until)?;
+        lists.insert(StatusIndex::from(*index).list());
     }
     lists.into_iter().try_for_each(|list| status_lists::raise(db, list))
 }
 
 impl Issuer {
-    /// Publishes the lists of the indexes that will be assigned first, so that verifiers know them by then.
+    /// Publishes the lists of the numbers that will be given first, so that verifiers know them by then.
     ///
     /// # Errors
     /// The store's.
@@ -150,7 +150,7 @@ impl Issuer {
         Ok(())
     }
 
-    /// The URI of a list, which is also its `sub`.
+    /// The address of a list, which is also its `sub`.
     #[must_use]
     pub fn list_uri(&self, list: i64) -> String {
         list_uri(&self.policy.issuer, list)
