@@ -115,7 +115,7 @@ pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError>
     let issuer = Data::new(Box::pin(assemble(settings, clock, Makes::Everything)).await?);
     let behind = issuer.marks.is_behind();
     if !behind {
-        issuer.publish_lists().await?;
+        issuer.lists.publish_first().await?;
         if let Err(error) = settle_addresses(&issuer.store).await {
             log::warn!("the addresses of accounts were not looked at: {error}");
         }
@@ -174,7 +174,7 @@ pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError>
     }
     Ok(app
         .beside(async move { background.keep_up(upkeep).await })
-        .beside(async move { listening.follow_withdrawals(&places, look_at_clients).await })
+        .beside(async move { places.follow_withdrawals(&listening.store, look_at_clients).await })
         .afterwards(async move {
             ending.audit.close().await;
             ending.save_marks().await;
@@ -255,19 +255,18 @@ async fn assemble(settings: &Settings, clock: Clock, makes: Makes) -> Result<Iss
         .with_sources(CookieMode::access_sources(rules::pages(settings)?));
     let hasher = Hasher::start(rules::hashing(settings, scheme), rules::hashing_limits(settings))
         .map_err(|error| StartError::Threads(error.to_string()))?;
-    let lists = Arc::new(StatusLists::new(StatusListPolicy {
-        lifetime: settings.status_lists.lifetime,
-        ttl: settings.status_lists.ttl,
-    }));
     let keyring = Arc::new(keyring);
-    let changes = Changes::new(
+    let lists = Arc::new(StatusLists::new(
         store.clone(),
-        audit.clone(),
-        Arc::clone(&lists),
         Arc::clone(&keyring),
+        Arc::clone(&marks),
+        audit.clone(),
         clock.clone(),
         Arc::clone(&policy),
-    );
+        StatusListPolicy { lifetime: settings.status_lists.lifetime, ttl: settings.status_lists.ttl },
+    ));
+    let changes =
+        Changes::new(store.clone(), audit.clone(), Arc::clone(&lists), Arc::clone(&keyring), clock.clone());
     let guessing = settings.limits.enabled.then(|| Guessing::new(rules::guessing_rules(settings)));
     let grant_limits = rules::grant_limits(settings);
     let issuer = Issuer {
