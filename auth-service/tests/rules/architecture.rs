@@ -1,7 +1,5 @@
 //! The invariants of `ARCHITECTURE.md`, looked up in the source: who may name whom.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
-
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -1,0 +1,7 @@
+//! What the source and its pages promise about themselves. Reads files, and links none of the code.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
+
+mod api_page;
+mod architecture;
+mod threat_model;
