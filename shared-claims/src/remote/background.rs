@@ -21,7 +21,7 @@ const EVENTS: usize = 64;
 pub(super) struct Background {
     pub(super) state: Arc<State>,
     /// Lists that requests ask for.
-    pub(super) asked: mpsc::Receiver<String>,
+    pub(super) requested: mpsc::Receiver<String>,
     /// The other end is dropped with the last verifier.
     pub(super) end: oneshot::Receiver<()>,
     pub(super) snapshot: Option<Snapshot>,
@@ -30,12 +30,12 @@ pub(super) struct Background {
 impl Background {
     /// Runs until the last verifier is dropped.
     pub(super) async fn run(self, clock: Clock) {
-        let Self { state, asked, end, snapshot } = self;
-        let (announce, announced) = mpsc::channel(EVENTS);
+        let Self { state, requested, end, snapshot } = self;
+        let (change_sender, changes) = mpsc::channel(EVENTS);
         let keys = KeyWorker::new(Arc::clone(&state), clock.clone()).run();
-        let stream = Stream::new(Arc::clone(&state), announce).run();
+        let stream = Stream::new(Arc::clone(&state), change_sender).run();
         let lists = async {
-            match ListWorker::new(&state, clock, asked, announced) {
+            match ListWorker::new(&state, clock, requested, changes) {
                 Some(worker) => worker.run().await,
                 None => pending().await,
             }

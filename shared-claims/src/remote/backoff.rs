@@ -8,7 +8,7 @@ use std::{
 };
 
 /// `pause`, give or take a tenth.
-pub(super) fn scattered(pause: Duration) -> Duration {
+pub(super) fn jittered(pause: Duration) -> Duration {
     pause.mul_f64(0.9 + 0.2 * random())
 }
 
@@ -38,9 +38,9 @@ mod tests {
             assert!(pauses.iter().all(|pause| (whole / 2..=whole).contains(pause)), "{failures}");
             assert!(pauses.iter().any(|pause| *pause != pauses[0]), "{failures}");
         }
-        let scattered: Vec<_> = (0..50).map(|_| scattered(most)).collect();
+        let jittered: Vec<_> = (0..50).map(|_| jittered(most)).collect();
         assert!(
-            scattered.iter().all(|pause| (Duration::from_secs(54)..=Duration::from_secs(66)).contains(pause))
+            jittered.iter().all(|pause| (Duration::from_secs(54)..=Duration::from_secs(66)).contains(pause))
         );
     }
 }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use url::{Origin, Url};
 
-use super::http::{FetchError, Http, Known};
+use super::http::{Conditions, FetchError, Http};
 use crate::error::setup::SetupError;
 
 /// The issuer, and how it is reached.
@@ -89,7 +89,7 @@ impl Location {
         Ok(Self { issuer: issuer.to_owned(), keys, own, internal })
     }
 
-    /// What will be asked, first of all what is asked first.
+    /// What will be requested, first of all what is requested first.
     pub(super) fn first_urls(&self) -> impl Iterator<Item = &Url> {
         let first = match &self.keys {
             KeysAt::Outright(url) => url,
@@ -99,12 +99,12 @@ impl Location {
     }
 
     /// Where things are.
-    pub(super) async fn find(&self, http: &Http, outdated: bool) -> Result<Endpoints, FetchError> {
+    pub(super) async fn find(&self, http: &Http, bypass_caches: bool) -> Result<Endpoints, FetchError> {
         match &self.keys {
             KeysAt::Outright(url) => Ok(Endpoints::of_keys(url.clone())),
-            KeysAt::Discovered([first, second]) => match self.read(http, first, outdated).await {
+            KeysAt::Discovered([first, second]) => match self.read(http, first, bypass_caches).await {
                 Err(error) if means_elsewhere(&error) => self
-                    .read(http, second, outdated)
+                    .read(http, second, bypass_caches)
                     .await
                     .map_err(|other| if is_absent(&error) { other } else { error }),
                 found => found,
@@ -112,13 +112,14 @@ impl Location {
         }
     }
 
-    async fn read(&self, http: &Http, document: &Url, outdated: bool) -> Result<Endpoints, FetchError> {
-        let body = http.get(document, Known { etag: None, outdated }).await?.body.unwrap_or_default();
+    async fn read(&self, http: &Http, document: &Url, bypass_caches: bool) -> Result<Endpoints, FetchError> {
+        let body =
+            http.get(document, Conditions { etag: None, bypass_caches }).await?.body.unwrap_or_default();
         self.endpoints_in(&body).map_err(|why| match why {
             Unusable::Content(why) => FetchError::Content(document.clone(), why),
             Unusable::Issuer(named) => {
-                let wanted = &self.issuer;
-                let why = format!("it names {named:?}, and {wanted:?} is wanted");
+                let kind = &self.issuer;
+                let why = format!("it names {named:?}, and {kind:?} is kind");
                 FetchError::Issuer(document.clone(), why)
             }
         })

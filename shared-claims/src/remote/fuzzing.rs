@@ -9,11 +9,11 @@ use super::{
 use crate::{keys::key_set::KeySet, policy::Policy};
 
 /// A signed status list, as it is fetched.
-pub fn status_list(token: &str, keys: &KeySet, policy: &Policy, uri: &str, now: u64, most_bytes: usize) {
-    let expected = Expected { uri, policy, now, most_bytes };
+pub fn status_list(token: &str, keys: &KeySet, policy: &Policy, uri: &str, now: u64, max_bytes: usize) {
+    let expected = Expected { uri, policy, now, max_bytes };
     let Ok(signed) = SignedList::verify(token, keys, &expected) else { return };
     let places = (0..).take_while(|idx| signed.list.get(*idx).is_some()).count();
-    assert!((1..=most_bytes * 8).contains(&places), "{places} places in {most_bytes} bytes");
+    assert!((1..=max_bytes * 8).contains(&places), "{places} places in {max_bytes} bytes");
     assert!(signed.exp.is_none_or(|exp| now < exp + policy.leeway_secs()), "an expired list");
     assert!([places as u64, u64::MAX].iter().all(|idx| signed.list.get(*idx).is_none()));
     let _ = (signed.is_old(now), signed.compared_with(&signed));

@@ -36,24 +36,25 @@ const X_KEYS_REVISION: HeaderName = HeaderName::from_static("x-keys-revision");
 
 /// What an answer has to be better than.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Known<'a> {
+pub(super) struct Conditions<'a> {
     pub(super) etag: Option<&'a HeaderValue>,
     /// The issuer has said, or a token shows, that there is something newer: no cache on the way may answer by itself
     /// (RFC 9111 section 5.2.1.4).
-    pub(super) outdated: bool,
+    pub(super) bypass_caches: bool,
 }
 
 /// What is fetched, and how much of it.
-struct Wanted {
+struct DocumentKind {
     /// `None`: JSON, whatever the server calls it.
     media_type: Option<&'static str>,
     /// A longer body is cut off and refused, in bytes; both as it is sent and as it is meant.
-    most: usize,
+    max_bytes: usize,
 }
 
-const DOCUMENT: Wanted = Wanted { media_type: None, most: 512 * 1024 };
+const DOCUMENT: DocumentKind = DocumentKind { media_type: None, max_bytes: 512 * 1024 };
 /// Draft-ietf-oauth-status-list sections 8.1 and 8.2: with its media type, and compressed at will.
-const STATUS_LIST: Wanted = Wanted { media_type: Some("application/statuslist+jwt"), most: 2 * 1024 * 1024 };
+const STATUS_LIST: DocumentKind =
+    DocumentKind { media_type: Some("application/statuslist+jwt"), max_bytes: 2 * 1024 * 1024 };
 
 /// Why nothing usable was fetched. The text is for logs and for readiness.
 #[derive(Debug, thiserror::Error)]
@@ -141,7 +142,7 @@ impl Http {
         self.credentials.is_some()
     }
 
-    /// Whether this URL may be asked at all.
+    /// Whether this URL may be requested at all.
     pub(super) fn check(&self, url: &Url) -> Result<(), &'static str> {
         let local = match url.host() {
             Some(Host::Domain(name)) => name == "localhost",
@@ -161,24 +162,29 @@ impl Http {
     }
 
     /// Fetches `url`, or learns that it has not changed since the known `ETag`.
-    pub(super) async fn get(&self, url: &Url, known: Known<'_>) -> Result<Fetched, FetchError> {
+    pub(super) async fn get(&self, url: &Url, known: Conditions<'_>) -> Result<Fetched, FetchError> {
         self.fetch(url, &DOCUMENT, known).await
     }
 
     /// The same for a status list, which may come compressed.
-    pub(super) async fn get_list(&self, url: &Url, known: Known<'_>) -> Result<Fetched, FetchError> {
+    pub(super) async fn get_list(&self, url: &Url, known: Conditions<'_>) -> Result<Fetched, FetchError> {
         self.fetch(url, &STATUS_LIST, known).await
     }
 
-    async fn fetch(&self, url: &Url, wanted: &Wanted, known: Known<'_>) -> Result<Fetched, FetchError> {
+    async fn fetch(
+        &self,
+        url: &Url,
+        kind: &DocumentKind,
+        known: Conditions<'_>,
+    ) -> Result<Fetched, FetchError> {
         let mut request = self.client.get(url.clone()).timeout(TOTAL_TIMEOUT);
-        if let Some(media_type) = wanted.media_type {
+        if let Some(media_type) = kind.media_type {
             request = request.header(ACCEPT, media_type).header(ACCEPT_ENCODING, "gzip");
         }
         if let Some(etag) = known.etag {
             request = request.header(IF_NONE_MATCH, etag);
         }
-        if known.outdated {
+        if known.bypass_caches {
             request = request.header(CACHE_CONTROL, "no-cache");
         }
         let response = self.send(url, request).await?;
@@ -186,7 +192,7 @@ impl Http {
         let date = date(&response);
         let keys_revision = header(&response, &X_KEYS_REVISION).parse().ok();
         let body = match response.status() {
-            StatusCode::OK => Some(read(url, response, wanted).await?),
+            StatusCode::OK => Some(read(url, response, kind).await?),
             StatusCode::NOT_MODIFIED if known.etag.is_some() => None,
             _ => return Err(bad_status(url, &response)),
         };
@@ -220,7 +226,7 @@ impl Http {
 fn builder() -> ClientBuilder {
     Client::builder()
         .tls_backend_rustls() // not the one of `native-tls`
-        .no_proxy() // a proxy for the world would be asked for the loopback too
+        .no_proxy() // a proxy for the world would be requested for the loopback too
         .no_hickory_dns()
         .no_gzip() // what is compressed is inflated by `inflate`
         .no_brotli()
@@ -228,28 +234,28 @@ fn builder() -> ClientBuilder {
         .no_zstd()
 }
 
-/// The body as it is meant: of the wanted type, and no longer compressed.
-async fn read(url: &Url, response: Response, wanted: &Wanted) -> Result<Vec<u8>, FetchError> {
-    if wanted.media_type.is_some_and(|media_type| !is_of_type(&response, media_type)) {
-        return Err(FetchError::Content(url.clone(), "another media type than was asked for"));
+/// The body as it is meant: of the kind type, and no longer compressed.
+async fn read(url: &Url, response: Response, kind: &DocumentKind) -> Result<Vec<u8>, FetchError> {
+    if kind.media_type.is_some_and(|media_type| !is_of_type(&response, media_type)) {
+        return Err(FetchError::Content(url.clone(), "another media type than was requested for"));
     }
     let encoding = header(&response, &CONTENT_ENCODING).to_ascii_lowercase();
-    let body = read_at_most(url, response, wanted.most).await?;
+    let body = read_limited(url, response, kind.max_bytes).await?;
     match encoding.as_str() {
         "" | "identity" => Ok(body),
-        "gzip" | "x-gzip" => inflate::gzip(&body, wanted.most).map_err(|error| match error {
+        "gzip" | "x-gzip" => inflate::gzip(&body, kind.max_bytes).map_err(|error| match error {
             inflate::InflateError::TooLarge => FetchError::TooLarge(url.clone()),
             inflate::InflateError::Broken => FetchError::Content(url.clone(), "broken gzip"),
         }),
-        _ => Err(FetchError::Content(url.clone(), "a content coding that was not asked for")),
+        _ => Err(FetchError::Content(url.clone(), "a content coding that was not requested for")),
     }
 }
 
 /// The body, unless it is longer than allowed: no more of it is read then.
-async fn read_at_most(url: &Url, mut response: Response, most: usize) -> Result<Vec<u8>, FetchError> {
+async fn read_limited(url: &Url, mut response: Response, max_bytes: usize) -> Result<Vec<u8>, FetchError> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| transport(url, error))? {
-        if body.len() + chunk.len() > most {
+        if body.len() + chunk.len() > max_bytes {
             return Err(FetchError::TooLarge(url.clone()));
         }
         body.extend_from_slice(&chunk);

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// The way to one verifier. It ends with the verifier.
-pub(crate) struct Line {
+pub(crate) struct Link {
     state: Weak<State>,
     /// While it is there, the verifier takes its issuer for connected.
     _end: oneshot::Receiver<()>,
@@ -40,7 +40,7 @@ impl Remote {
         self,
         policy: &Policy,
         keys: Arc<KeyStore>,
-    ) -> Result<(Refresher, Line), SetupError> {
+    ) -> Result<(Refresher, Link), SetupError> {
         let location = Location::new(policy.issuer(), None, None)?;
         let own = location.first_urls().filter_map(|url| url.host_str().map(str::to_owned));
         let http = Http::without_network(self.http_hosts.into_iter().chain(own).collect())?;
@@ -48,12 +48,12 @@ impl Remote {
         let endpoints = state.location.first_urls().next().map(|url| Endpoints::of_keys(url.clone()));
         state.endpoints.send_replace(endpoints);
         let (refresher, end) = Refresher::without_task(state);
-        let line = Line { state: Arc::downgrade(refresher.state()), _end: end };
+        let line = Link { state: Arc::downgrade(refresher.state()), _end: end };
         Ok((refresher, line))
     }
 }
 
-impl Line {
+impl Link {
     /// Whether the verifier is still there.
     pub(crate) fn is_open(&self) -> bool {
         self.state.strong_count() > 0

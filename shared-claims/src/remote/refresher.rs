@@ -13,10 +13,10 @@ use tokio::{
 
 use super::{
     background::Background,
-    lists::store::Place,
+    lists::store::ListSlot,
     lock::lock,
     snapshot::keeper::Snapshot,
-    state::{PATIENCE, State},
+    state::{MAX_WAIT, State},
 };
 use crate::{
     claims::standard::StatusReference,
@@ -37,20 +37,20 @@ pub(crate) struct Refresher {
 
 /// Until when a request waits, for all that it waits for together.
 #[derive(Clone, Copy)]
-pub(crate) struct Patience(Instant);
+pub(crate) struct Deadline(Instant);
 
-impl Patience {
+impl Deadline {
     pub(crate) fn begin() -> Self {
-        Self(Instant::now() + PATIENCE)
+        Self(Instant::now() + MAX_WAIT)
     }
 }
 
 impl Refresher {
-    pub(super) fn new(state: State, asked: mpsc::Receiver<String>, snapshot: Option<PathBuf>) -> Self {
+    pub(super) fn new(state: State, requested: mpsc::Receiver<String>, snapshot: Option<PathBuf>) -> Self {
         let (alive, end) = oneshot::channel();
         let state = Arc::new(state);
         let snapshot = snapshot.map(|path| Snapshot::new(path, Arc::clone(&state)));
-        let background = Background { state: Arc::clone(&state), asked, end, snapshot };
+        let background = Background { state: Arc::clone(&state), requested, end, snapshot };
         Self { state, background: Mutex::new(Some(background)), alive }
     }
 
@@ -80,12 +80,12 @@ impl Refresher {
 
     /// Waits until a fetch of the keys is over, a second at most, and not at all when there will be none; `false` when it is
     /// not over by then.
-    pub(crate) async fn wait_for_keys(&self, patience: Patience) -> bool {
-        self.alive.is_closed() || self.state.wait_for_keys(patience.0).await
+    pub(crate) async fn wait_for_keys(&self, deadline: Deadline) -> bool {
+        self.alive.is_closed() || self.state.wait_for_keys(deadline.0).await
     }
 
     /// The same for the status list that a token names.
-    pub(crate) async fn wait_for_list(&self, status: &StatusReference, patience: Patience) {
+    pub(crate) async fn wait_for_list(&self, status: &StatusReference, deadline: Deadline) {
         let started = self.is_started();
         if let Some(revocation) = &self.state.lists
             && started
@@ -93,7 +93,7 @@ impl Refresher {
             && self.state.list_urls(&status.uri).is_ok()
             && let Some(mut over) = revocation.requests.request(&status.uri)
         {
-            let _ = timeout_at(patience.0, over.changed()).await; // what came of it is among the lists
+            let _ = timeout_at(deadline.0, over.changed()).await; // what came of it is among the lists
         }
     }
 
@@ -114,26 +114,26 @@ impl Refresher {
         checked.unwrap_or_else(|| self.state.list_urls(&status.uri).and(Err(Refusal::Unavailable)))
     }
 
-    /// Where the status list of a token is kept, for [`check_place`](Self::check_place). `None` when no status is looked up,
+    /// Where the status list of a token is kept, for [`check_entry`](Self::check_entry). `None` when no status is looked up,
     /// or the list is not known.
-    pub(crate) fn place(&self, status: &StatusReference) -> Option<Arc<Place>> {
-        self.state.lists.as_ref()?.lists.place(&status.uri)
+    pub(crate) fn slot(&self, status: &StatusReference) -> Option<Arc<ListSlot>> {
+        self.state.lists.as_ref()?.lists.slot(&status.uri)
     }
 
     /// As [`check_status`](Self::check_status), without looking the list up.
-    pub(crate) fn check_place(
+    pub(crate) fn check_entry(
         &self,
-        place: &Place,
+        place: &ListSlot,
         idx: u64,
         now: u64,
         clock: &Clock,
     ) -> Result<(), Refusal> {
         let Some(revocation) = &self.state.lists else { return Ok(()) };
-        revocation.lists.check_at(place, idx, self.state.now(now, clock))
+        revocation.lists.check_slot(place, idx, self.state.now(now, clock))
     }
 
     /// Whether status is looked up at all.
-    pub(crate) fn looks_status_up(&self) -> bool {
+    pub(crate) fn checks_status(&self) -> bool {
         self.state.lists.is_some()
     }
 

@@ -24,8 +24,8 @@ const DEFAULT_LIMITS: Limits =
 /// refused as [`Revoked`](crate::error::Refusal::Revoked) when its place there holds anything but 0. Lists are fetched from the
 /// issuer's own origin, or from that of the `status_list_aggregation_endpoint` in its metadata; a token that names another
 /// place is refused. Where metadata has a `status_list_events_endpoint`, as auth-service's has, changes are known at once.
-/// While there is no stream, the aggregation endpoint is asked each second which lists have changed, if it says so in
-/// `revisions`, as auth-service's does; else each list is asked for as often as its `ttl` says.
+/// While there is no stream, the aggregation endpoint is requested each second which lists have changed, if it says so in
+/// `revisions`, as auth-service's does; else each list is requested for as often as its `ttl` says.
 ///
 /// URLs must be `https`, except for hosts on the loopback (`127.0.0.0/8`, `::1`, `localhost`) and those that
 /// [`allow_http_hosts`](Self::allow_http_hosts) names. Redirects are not followed and no proxy is used.
@@ -65,8 +65,8 @@ impl Remote {
         }
     }
 
-    /// Says outright where the key set is, so that no metadata is asked for. Status lists are then fetched when a token
-    /// names one on the issuer's own origin, and asked for again as often as they say: at their path on the key set's
+    /// Says outright where the key set is, so that no metadata is requested for. Status lists are then fetched when a token
+    /// names one on the issuer's own origin, and requested for again as often as they say: at their path on the key set's
     /// origin, or else where they say they are; with an [`internal_url`](Self::internal_url), there.
     #[must_use]
     pub fn jwks_uri(mut self, url: impl Into<String>) -> Self {
@@ -90,7 +90,7 @@ impl Remote {
         self
     }
 
-    /// Host names, without ports, that may be asked over plain HTTP.
+    /// Host names, without ports, that may be requested over plain HTTP.
     #[must_use]
     pub fn allow_http_hosts<I>(mut self, hosts: I) -> Self
     where
@@ -130,10 +130,10 @@ impl Remote {
 
     /// Shows a client's id and secret at the issuer's event stream, as HTTP Basic credentials (RFC 6749 section 2.3.1):
     /// auth-service keeps places there for clients that do. They are sent nowhere else, and only by TLS, to the loopback,
-    /// and to [hosts that may be asked over plain HTTP](Self::allow_http_hosts). The secret is wiped when the verifier is
+    /// and to [hosts that may be requested over plain HTTP](Self::allow_http_hosts). The secret is wiped when the verifier is
     /// dropped.
     ///
-    /// When the issuer refuses them, the log warns, and the stream is asked for anonymously; they are shown again ten
+    /// When the issuer refuses them, the log warns, and the stream is requested for anonymously; they are shown again ten
     /// minutes later, when there is no stream then.
     #[must_use]
     pub fn credentials(mut self, client_id: impl Into<String>, secret: impl Into<String>) -> Self {
@@ -177,8 +177,8 @@ impl Remote {
         for url in location.first_urls() {
             http.check(url).map_err(|error| SetupError::Url(url.to_string(), error))?;
         }
-        let (state, asked) =
+        let (state, requested) =
             State::new(policy.clone(), http, location, keys, self.max_staleness, self.limits);
-        Ok(Refresher::new(state, asked, self.snapshot))
+        Ok(Refresher::new(state, requested, self.snapshot))
     }
 }

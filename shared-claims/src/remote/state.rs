@@ -29,8 +29,8 @@ use crate::{
     policy::Policy, shown::Shown,
 };
 
-/// How long anything waits for a fetch that others may have asked for.
-pub(super) const PATIENCE: Duration = Duration::from_secs(1);
+/// How long anything waits for a fetch that others may have requested for.
+pub(super) const MAX_WAIT: Duration = Duration::from_secs(1);
 
 /// Shared by everything that has to do with one issuer.
 pub(super) struct State {
@@ -46,7 +46,7 @@ pub(super) struct State {
     /// The store's generation, for those who wait for another one.
     pub(super) key_generation: watch::Sender<u64>,
     /// The revision of the key set that the issuer told of last, by an event or in answer to a poll.
-    pub(super) keys_announced: watch::Sender<Option<u64>>,
+    pub(super) published_keys_revision: watch::Sender<Option<u64>>,
     /// Older knowledge is not used.
     pub(super) max_age: Duration,
     /// `None`: no status is looked up.
@@ -99,7 +99,7 @@ impl State {
             key_requests: KeyRequests::new(),
             key_document: Mutex::new(None),
             key_generation: watch::Sender::new(0),
-            keys_announced: watch::Sender::new(None),
+            published_keys_revision: watch::Sender::new(None),
             max_age,
             lists: limits.map(|limits| Revocation { lists: Lists::new(max_age), requests, limits }),
             streaming: watch::Sender::new(false),
@@ -126,9 +126,9 @@ impl State {
 
     /// The answer to a poll says which revision the keys have. While the event stream is connected that one tells it, and is
     /// the newer of the two. What was said before is no news, or the worker would never give up.
-    pub(super) fn keys_have(&self, revision: u64) {
+    pub(super) fn key_revision_polled(&self, revision: u64) {
         if !*self.streaming.borrow() {
-            self.keys_announced.send_if_modified(|told| told.replace(revision) != Some(revision));
+            self.published_keys_revision.send_if_modified(|told| told.replace(revision) != Some(revision));
         }
     }
 
@@ -146,10 +146,10 @@ impl State {
         &self,
         text: &str,
         uri: &str,
-        most_bytes: usize,
+        max_bytes: usize,
         clock: &Clock,
     ) -> Result<SignedList, Refusal> {
-        let expected = Expected { uri, policy: &self.policy, now: clock.now(), most_bytes };
+        let expected = Expected { uri, policy: &self.policy, now: clock.now(), max_bytes };
         let keys = self.keys.usable(clock)?.0;
         let read = SignedList::verify(text, &keys, &expected);
         let issued = match &read {

@@ -43,14 +43,14 @@ const SECRET: &[u8] = b"the secret that a test issuer and its verifiers share";
 /// let issuer = TestIssuer::new();
 /// let orders = issuer.verifier("orders");
 /// let token = issuer.token("alice").scope("orders:read").expires_in(Duration::from_secs(60)).sign();
-/// assert_eq!(orders.verify_known(&token)?.sub, "alice");
+/// assert_eq!(orders.verify_now(&token)?.sub, "alice");
 ///
 /// issuer.advance(Duration::from_secs(60 + 30)); // the leeway is 30 seconds
-/// assert_eq!(orders.verify_known(&token).unwrap_err(), Refusal::Expired);
+/// assert_eq!(orders.verify_now(&token).unwrap_err(), Refusal::Expired);
 ///
 /// let another = issuer.token("alice").sign();
 /// issuer.revoke(&another);
-/// assert_eq!(orders.verify_known(&another).unwrap_err(), Refusal::Revoked);
+/// assert_eq!(orders.verify_now(&another).unwrap_err(), Refusal::Revoked);
 /// # Ok::<(), Refusal>(())
 /// ```
 #[derive(Clone)]
@@ -108,9 +108,9 @@ impl TestIssuer {
     /// As [`Verifier::remote`].
     pub fn verifier_with(&self, policy: Policy, remote: Remote) -> Result<Verifier, SetupError> {
         let audiences = policy.audiences().to_vec();
-        let (verifier, line) = Verifier::in_process(policy, remote, self.clock())?;
+        let (verifier, link) = Verifier::in_process(policy, remote, self.clock())?;
         let mut state = self.state();
-        state.connect(line, &self.0.place());
+        state.connect(link, &self.0.place());
         state.know(audiences);
         Ok(verifier)
     }
@@ -164,16 +164,16 @@ impl TestIssuer {
     }
 
     /// Cannot be reached from now on: its verifiers learn nothing new and go on by what they know, until that is too old.
-    pub fn go_away(&self) {
-        self.state().go_away();
+    pub fn go_offline(&self) {
+        self.state().go_offline();
     }
 
     /// Can be reached again.
-    pub fn come_back(&self) {
+    pub fn go_online(&self) {
         self.change(|state| state.away = false);
     }
 
-    /// Lets time pass. Its verifiers are as fresh as before, unless the issuer is [away](Self::go_away).
+    /// Lets time pass. Its verifiers are as fresh as before, unless the issuer is [away](Self::go_offline).
     /// (How old keys and lists are, the time that the test takes itself adds to; what tokens say is judged by this clock alone.)
     pub fn advance(&self, by: Duration) {
         self.0.time.advance(by);

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     algorithm::Algorithm,
     clock::Clock,
-    remote::in_process::{Line, Published},
+    remote::in_process::{Link, Published},
 };
 
 const AWAY: &str = "the test issuer has gone away";
@@ -30,7 +30,7 @@ pub(super) struct State {
     pub(super) audiences: Vec<String>,
     pub(super) tokens: u64,
     pub(super) away: bool,
-    lines: Vec<Line>,
+    links: Vec<Link>,
 }
 
 /// Who publishes, and when.
@@ -51,7 +51,7 @@ impl State {
             audiences: Vec::new(),
             tokens: 0,
             away: false,
-            lines: Vec::new(),
+            links: Vec::new(),
         }
     }
 
@@ -76,27 +76,27 @@ impl State {
     }
 
     /// There is one more verifier.
-    pub(super) fn connect(&mut self, line: Line, place: &Place<'_>) {
+    pub(super) fn connect(&mut self, link: Link, place: &Place<'_>) {
         if self.away {
-            line.cut(AWAY);
+            link.cut(AWAY);
         } else {
-            line.deliver(&self.published(place), &place.clock);
+            link.deliver(&self.published(place), &place.clock);
         }
-        self.lines.push(line);
+        self.links.push(link);
     }
 
     /// Tells all verifiers, unless the issuer is away.
     pub(super) fn publish(&mut self, place: &Place<'_>) {
-        self.lines.retain(Line::is_open);
-        if !self.away && !self.lines.is_empty() {
+        self.links.retain(Link::is_open);
+        if !self.away && !self.links.is_empty() {
             let published = self.published(place);
-            self.lines.iter().for_each(|line| line.deliver(&published, &place.clock));
+            self.links.iter().for_each(|link| link.deliver(&published, &place.clock));
         }
     }
 
-    pub(super) fn go_away(&mut self) {
+    pub(super) fn go_offline(&mut self) {
         self.away = true;
-        self.lines.iter().for_each(|line| line.cut(AWAY));
+        self.links.iter().for_each(|link| link.cut(AWAY));
     }
 
     /// Tokens are meant for these too, unless they say otherwise.

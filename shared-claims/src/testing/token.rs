@@ -19,7 +19,7 @@ const LIFE: u64 = 600;
 /// # use {serde_json::json, shared_claims::{testing::{TestIssuer, TestKey}, verifier::Algorithm}};
 /// let issuer = TestIssuer::new();
 /// let orders = issuer.verifier("orders");
-/// let code = |token: &str| orders.verify_known(token).map_err(|refusal| refusal.code());
+/// let code = |token: &str| orders.verify_now(token).map_err(|refusal| refusal.code());
 ///
 /// let alice = || issuer.token("alice");
 /// let good = alice().scope("orders:read").role("admin").claim("tenant", "blue").algorithm(Algorithm::EdDSA).sign();

@@ -32,7 +32,7 @@ impl TestToken<'_> {
     /// let orders = issuer.verifier("orders");
     /// for forgery in issuer.token("alice").forgeries() {
     ///     let Some(token) = forgery.token() else { continue }; // others are about headers
-    ///     assert!(orders.verify_known(token).is_err(), "{forgery}");
+    ///     assert!(orders.verify_now(token).is_err(), "{forgery}");
     /// }
     /// ```
     pub fn forgeries(&self) -> impl Iterator<Item = Forgery> + use<> {

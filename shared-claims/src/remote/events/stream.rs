@@ -25,7 +25,7 @@ const FLOOD_TIME: Duration = Duration::from_secs(10);
 /// The first pause before the next attempt, and the longest one.
 const BACK_OFF: Duration = Duration::from_secs(1);
 const MAX_BACK_OFF: Duration = Duration::from_secs(60);
-/// After credentials were refused, the stream is asked for without any for so long.
+/// After credentials were refused, the stream is requested for without any for so long.
 const ANONYMOUS: Duration = Duration::from_secs(10 * 60);
 
 /// The part; [`run`](Self::run) is what it does.
@@ -97,7 +97,7 @@ impl Stream {
         let issuer = self.state.policy.issuer();
         log::log!(
             level,
-            "{issuer} refuses the client's credentials at its event stream: the stream is asked for anonymously, where there \
+            "{issuer} refuses the client's credentials at its event stream: the stream is requested for anonymously, where there \
              may be no place. Check the client's id and secret, and that it is enabled"
         );
         self.refused = Some(Instant::now());
@@ -135,7 +135,7 @@ impl Stream {
         }
         match signal {
             Signal::Alive => {}
-            Signal::Keys { revision } => _ = self.state.keys_announced.send_replace(Some(revision)),
+            Signal::Keys { revision } => _ = self.state.published_keys_revision.send_replace(Some(revision)),
             // Nobody takes it where no status is looked up.
             Signal::List(change) => _ = self.lists.send(change).await,
         }

@@ -12,14 +12,14 @@ use tokio::{
 
 use crate::remote::lock::lock;
 
-/// How long after a fetch that requests asked for none is made for them. Regular refreshes do not count.
+/// How long after a fetch that requests requested for none is made for them. Regular refreshes do not count.
 const COOL_DOWN: Duration = Duration::from_secs(10);
 
 /// What requests and the background task agree by.
 #[derive(Debug)]
 pub(in crate::remote) struct KeyRequests {
     stage: Mutex<Stage>,
-    asked: Notify,
+    requested: Notify,
     /// Changes after each fetch that requests may be waiting for.
     fetched: watch::Sender<()>,
 }
@@ -29,7 +29,7 @@ pub(in crate::remote) struct KeyRequests {
 enum Stage {
     /// No: nobody has called `start`.
     NotStarted,
-    /// One is under way: the first of all, or one that was asked for. All wait for it.
+    /// One is under way: the first of all, or one that was requested for. All wait for it.
     Fetching,
     /// Yes.
     Open,
@@ -40,7 +40,7 @@ enum Stage {
 impl KeyRequests {
     pub(in crate::remote) fn new() -> Self {
         let stage = Mutex::new(Stage::NotStarted);
-        Self { stage, asked: Notify::new(), fetched: watch::Sender::new(()) }
+        Self { stage, requested: Notify::new(), fetched: watch::Sender::new(()) }
     }
 
     /// Asks for a fetch, or joins the one under way; `None` when there will be none.
@@ -50,15 +50,15 @@ impl KeyRequests {
             Stage::NotStarted => return None,
             Stage::CoolingUntil(end) if Instant::now() < end => return None,
             Stage::Fetching => {}
-            Stage::Open | Stage::CoolingUntil(_) => self.asked.notify_one(),
+            Stage::Open | Stage::CoolingUntil(_) => self.requested.notify_one(),
         }
         *stage = Stage::Fetching;
         Some(self.fetched.subscribe())
     }
 
-    /// Waits until a fetch is asked for.
-    pub(in crate::remote) async fn asked(&self) {
-        self.asked.notified().await;
+    /// Waits until a fetch is requested for.
+    pub(in crate::remote) async fn requested(&self) {
+        self.requested.notified().await;
     }
 
     /// The very first fetch is about to begin.
@@ -66,14 +66,14 @@ impl KeyRequests {
         *lock(&self.stage) = Stage::Fetching;
     }
 
-    /// The very first fetch is over: whoever waited for it goes on, and a fetch may be asked for.
-    pub(in crate::remote) fn first_fetch_is_over(&self) {
+    /// The very first fetch is over: whoever waited for it goes on, and a fetch may be requested for.
+    pub(in crate::remote) fn first_fetch_finished(&self) {
         *lock(&self.stage) = Stage::Open;
         self.fetched.send_replace(());
     }
 
-    /// A fetch that was asked for is over: whoever waited for it goes on, and the cool-down begins.
-    pub(in crate::remote) fn asked_fetch_is_over(&self) {
+    /// A fetch that was requested for is over: whoever waited for it goes on, and the cool-down begins.
+    pub(in crate::remote) fn requested_fetch_finished(&self) {
         *lock(&self.stage) = Stage::CoolingUntil(Instant::now() + COOL_DOWN);
         self.fetched.send_replace(());
     }

@@ -1,4 +1,4 @@
-//! The part of the background task that fetches the key set: at intervals, when asked, when the issuer says that it has
+//! The part of the background task that fetches the key set: at intervals, when requested, when the issuer says that it has
 //! changed. It stores what is good.
 
 use std::{sync::Arc, time::Duration};
@@ -15,8 +15,8 @@ use crate::{
     clock::Clock,
     keys::key_set::KeySet,
     remote::{
-        backoff::{back_off, scattered},
-        http::{FetchError, Known},
+        backoff::{back_off, jittered},
+        http::{Conditions, FetchError},
         state::State,
     },
     shown::Shown,
@@ -33,8 +33,8 @@ const MAX_BACK_OFF: Duration = Duration::from_secs(60);
 const MAX_BACK_OFF_WITHOUT_KEYS: Duration = Duration::from_secs(5);
 /// Events cause no fetch sooner than so long after the one before. Also the first pause when one comes too early.
 const AFTER_EVENT: Duration = Duration::from_millis(250);
-/// How often a revision that was announced is looked for before it is given up.
-const MAX_TRIES: u32 = 10;
+/// How often a revision that was published is looked for before it is given up.
+const MAX_ATTEMPTS: u32 = 10;
 /// How old metadata may be. An issuer's upgrade shows in it.
 const METADATA_AGE: Duration = Duration::from_secs(10 * 60);
 
@@ -42,7 +42,7 @@ const METADATA_AGE: Duration = Duration::from_secs(10 * 60);
 pub(in crate::remote) struct KeyWorker {
     state: Arc<State>,
     clock: Clock,
-    announced: watch::Receiver<Option<u64>>,
+    published: watch::Receiver<Option<u64>>,
     /// The key set as it was last seen; forgotten after a failure, so that metadata is read again.
     last: Option<Last>,
     /// The highest revision that was fetched, as the answer said in `X-Keys-Revision`, or else the key set in `revision`.
@@ -50,10 +50,10 @@ pub(in crate::remote) struct KeyWorker {
     /// its verifiers follow.
     fetched: Option<u64>,
     /// A token or a list is signed by a key that is not known, and nothing was fetched since.
-    looking: bool,
+    requested: bool,
     failures: u32,
-    /// Answers in a row that were older than what was announced.
-    tries: u32,
+    /// Answers in a row that were older than what was published.
+    attempts: u32,
     began: Instant,
 }
 
@@ -68,16 +68,16 @@ struct Last {
 
 impl KeyWorker {
     pub(in crate::remote) fn new(state: Arc<State>, clock: Clock) -> Self {
-        let announced = state.keys_announced.subscribe();
+        let published = state.published_keys_revision.subscribe();
         Self {
             state,
             clock,
-            announced,
+            published,
             last: None,
             fetched: None,
-            looking: false,
+            requested: false,
             failures: 0,
-            tries: 0,
+            attempts: 0,
             began: Instant::now(),
         }
     }
@@ -85,17 +85,17 @@ impl KeyWorker {
     /// Runs for ever.
     pub(in crate::remote) async fn run(mut self) {
         let mut due = self.refresh().await;
-        self.state.key_requests.first_fetch_is_over();
+        self.state.key_requests.first_fetch_finished();
         loop {
             select! {
                 () = sleep_until(due) => due = self.refresh().await,
-                () = self.state.key_requests.asked() => {
-                    self.looking = true;
+                () = self.state.key_requests.requested() => {
+                    self.requested = true;
                     due = self.refresh().await;
-                    self.state.key_requests.asked_fetch_is_over();
+                    self.state.key_requests.requested_fetch_finished();
                 }
-                Ok(()) = self.announced.changed() => {
-                    self.tries = 0;
+                Ok(()) = self.published.changed() => {
+                    self.attempts = 0;
                     if self.is_behind() {
                         due = due.min(self.began + AFTER_EVENT);
                     }
@@ -111,7 +111,7 @@ impl KeyWorker {
             Ok(max_age) => {
                 self.succeeded();
                 let interval = max_age.unwrap_or(DEFAULT_INTERVAL).clamp(MIN_INTERVAL, MAX_INTERVAL);
-                self.pause_while_behind().unwrap_or(scattered(Duration::from_secs(interval)))
+                self.pause_while_behind().unwrap_or(jittered(Duration::from_secs(interval)))
             }
             Err(error) => {
                 self.failed(&error.to_string());
@@ -125,14 +125,14 @@ impl KeyWorker {
 
     async fn fetch(&mut self) -> Result<Option<u64>, FetchError> {
         let last = self.last.take();
-        // What is known to be outdated is not asked about, and the issuer itself is to answer: a cache in between might
+        // What is known to be bypass_caches is not requested about, and the issuer itself is to answer: a cache in between might
         // think otherwise.
         let is_behind = self.is_behind();
-        let outdated = is_behind || self.looking;
-        let (url, found) = self.place(last.as_ref(), outdated).await?;
+        let bypass_caches = is_behind || self.requested;
+        let (url, found) = self.locate(last.as_ref(), bypass_caches).await?;
         let comparable = last.as_ref().filter(|last| last.url == url && !is_behind);
         let etag = comparable.and_then(|last| last.etag.as_ref());
-        let known = Known { etag, outdated };
+        let known = Conditions { etag, bypass_caches };
         let answer = self.state.http.get(&url, known).await?;
         self.state.saw_date(answer.date, &self.clock);
         let (etag, max_age, revision) = (answer.etag, answer.max_age, answer.keys_revision);
@@ -154,19 +154,19 @@ impl KeyWorker {
         self.state.put_keys(&last.keys, &last.document, &self.clock);
         self.fetched = last.revision.or(self.fetched);
         self.last = Some(last);
-        self.looking = false;
+        self.requested = false;
         Ok(max_age)
     }
 
-    /// Where the keys are, and since when that is known. `outdated`: no cache may say it.
-    async fn place(&self, last: Option<&Last>, outdated: bool) -> Result<(Url, Instant), FetchError> {
+    /// Where the keys are, and since when that is known. `bypass_caches`: no cache may say it.
+    async fn locate(&self, last: Option<&Last>, bypass_caches: bool) -> Result<(Url, Instant), FetchError> {
         let known = last.map(|last| (last.url.clone(), last.found));
         if let Some((url, found)) = &known
             && found.elapsed() < METADATA_AGE
         {
             return Ok((url.clone(), *found));
         }
-        match (self.state.location.find(&self.state.http, outdated).await, known) {
+        match (self.state.location.find(&self.state.http, bypass_caches).await, known) {
             (Ok(endpoints), _) => {
                 let url = endpoints.keys.clone();
                 self.state.endpoints.send_if_modified(|known| {
@@ -176,7 +176,7 @@ impl KeyWorker {
                 });
                 Ok((url, Instant::now()))
             }
-            (Err(_), Some(known)) => Ok(known), // good enough, and asked for again soon
+            (Err(_), Some(known)) => Ok(known), // good enough, and requested for again soon
             (Err(error), None) => Err(error),
         }
     }
@@ -196,19 +196,19 @@ impl KeyWorker {
 
     /// Whether the issuer has told of a revision that is not here.
     fn is_behind(&self) -> bool {
-        match (*self.announced.borrow(), self.known_revision()) {
-            (Some(announced), Some(known)) => known < announced,
-            (Some(_), None) => self.tries == 0, // nothing tells whether what comes is it
+        match (*self.published.borrow(), self.known_revision()) {
+            (Some(published), Some(known)) => known < published,
+            (Some(_), None) => self.attempts == 0, // nothing tells whether what comes is it
             (None, _) => false,
         }
     }
 
     fn pause_while_behind(&mut self) -> Option<Duration> {
-        if !self.is_behind() || self.tries == MAX_TRIES {
+        if !self.is_behind() || self.attempts == MAX_ATTEMPTS {
             return None;
         }
-        self.tries += 1;
-        self.is_behind().then(|| back_off(self.tries, AFTER_EVENT, MAX_BACK_OFF))
+        self.attempts += 1;
+        self.is_behind().then(|| back_off(self.attempts, AFTER_EVENT, MAX_BACK_OFF))
     }
 
     fn succeeded(&mut self) {

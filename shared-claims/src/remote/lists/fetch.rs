@@ -6,19 +6,19 @@ use serde_json::Value;
 use tokio::time::Instant;
 use url::Url;
 
-use super::fetched::{FetchedList, FetchedNames};
+use super::fetched::{FetchedAggregation, FetchedList};
 use crate::{
     clock::Clock,
     error::refusal::Refusal,
     remote::{
-        http::{FetchError, Known},
-        state::{PATIENCE, State},
+        http::{Conditions, FetchError},
+        state::{MAX_WAIT, State},
     },
 };
 
 /// The answer of `status_list_aggregation_endpoint`.
 #[derive(Deserialize)]
-struct Aggregation {
+struct AggregationResponse {
     status_lists: Vec<String>,
     /// Other issuers may mean anything by it.
     #[serde(default)]
@@ -30,7 +30,7 @@ pub(super) async fn fetch_list(
     state: &State,
     clock: &Clock,
     uri: &str,
-    known: Known<'_>,
+    known: Conditions<'_>,
 ) -> Result<FetchedList, FetchError> {
     let mut result = Err(FetchError::Url(uri.to_owned(), "it is not the issuer's"));
     for url in state.list_urls(uri).unwrap_or_default() {
@@ -48,7 +48,7 @@ async fn fetch_from(
     clock: &Clock,
     uri: &str,
     url: &Url,
-    known: Known<'_>,
+    known: Conditions<'_>,
 ) -> Result<FetchedList, FetchError> {
     let most = state.lists.as_ref().map_or(0, |lists| lists.limits.list_bytes);
     let answer = state.http.get_list(url, known).await?;
@@ -59,7 +59,7 @@ async fn fetch_from(
     let text = str::from_utf8(&body).map_err(|_| FetchError::Content(url.clone(), "not text"))?.trim();
     let read = match state.read_list(text, uri, most, clock) {
         Err(Refusal::UnknownKey | Refusal::Unavailable) => {
-            state.wait_for_keys(Instant::now() + PATIENCE).await;
+            state.wait_for_keys(Instant::now() + MAX_WAIT).await;
             state.read_list(text, uri, most, clock)
         }
         read => read,
@@ -70,20 +70,20 @@ async fn fetch_from(
 
 /// Fetches the names of all lists, and their revisions where the issuer says them; passes on which revision the keys have. No cache may answer by itself: this takes
 /// the place of an event.
-pub(super) async fn fetch_directory(
+pub(super) async fn fetch_aggregation(
     state: &State,
     clock: &Clock,
     url: &Url,
     etag: Option<&HeaderValue>,
-) -> Result<FetchedNames, FetchError> {
-    let answer = state.http.get(url, Known { etag, outdated: true }).await?;
+) -> Result<FetchedAggregation, FetchError> {
+    let answer = state.http.get(url, Conditions { etag, bypass_caches: true }).await?;
     state.saw_date(answer.date, clock);
     if let Some(revision) = answer.keys_revision {
-        state.keys_have(revision);
+        state.key_revision_polled(revision);
     }
-    let Some(body) = answer.body else { return Ok(FetchedNames::Unchanged) };
-    let read: Aggregation = serde_json::from_slice(&body)
+    let Some(body) = answer.body else { return Ok(FetchedAggregation::Unchanged) };
+    let read: AggregationResponse = serde_json::from_slice(&body)
         .map_err(|_| FetchError::Content(url.clone(), "not the names of status lists"))?;
     let revisions = serde_json::from_value(read.revisions).ok();
-    Ok(FetchedNames::Read { names: read.status_lists, revisions, etag: answer.etag })
+    Ok(FetchedAggregation::Read { names: read.status_lists, revisions, etag: answer.etag })
 }

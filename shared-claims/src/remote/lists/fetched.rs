@@ -14,7 +14,7 @@ pub(in crate::remote) enum FetchedList {
 }
 
 /// What asking for the names of all lists has brought.
-pub(in crate::remote) enum FetchedNames {
+pub(in crate::remote) enum FetchedAggregation {
     /// What was read last is current.
     Unchanged,
     Read {

@@ -3,7 +3,7 @@
 //!
 //! Revisions only rise, unless the issuer was restored from a backup. A list of an earlier revision is then the issuer's
 //! newest one, and revocations that are made from now on are in it alone; those that the backup does not know are in the
-//! list that was held before. So tokens are judged by both, until the tokens that the earlier list may have forgotten have
+//! list that was held before. So tokens are effective by both, until the tokens that the earlier list may have forgotten have
 //! expired. Only then does the list of the earlier revision take the place of the other, or when that one can no longer be
 //! used: until then nothing makes it fresher.
 
@@ -27,8 +27,8 @@ pub(in crate::remote) struct Held {
     pub(in crate::remote) signed: Arc<SignedList>,
     /// When the issuer last said that it is current.
     pub(in crate::remote) seen: Seen,
-    /// What tokens are judged by: `signed`, with all that was merged into it.
-    judged: Arc<StatusList>,
+    /// What tokens are effective by: `signed`, with all that was merged into it.
+    effective: Arc<StatusList>,
     pub(in crate::remote) earlier: Option<Earlier>,
     pub(in crate::remote) remembered: Option<Remembered>,
 }
@@ -51,7 +51,7 @@ pub(in crate::remote) struct Earlier {
     pub(in crate::remote) since: Seen,
 }
 
-/// What lists said that are gone.
+/// What lists said that are superseded.
 #[derive(Clone)]
 pub(in crate::remote) struct Remembered {
     pub(in crate::remote) list: Arc<StatusList>,
@@ -80,12 +80,12 @@ pub(in crate::remote) struct Terms {
 }
 
 /// Lists that are no longer kept by themselves, and when they were learnt.
-type Gone = Vec<(Arc<StatusList>, Seen)>;
+type Superseded = Vec<(Arc<StatusList>, Seen)>;
 
 impl Held {
     pub(in crate::remote) fn new(signed: Arc<SignedList>, seen: Seen) -> Self {
-        let judged = Arc::clone(&signed.list);
-        Self { signed, seen, judged, earlier: None, remembered: None }
+        let effective = Arc::clone(&signed.list);
+        Self { signed, seen, effective, earlier: None, remembered: None }
     }
 
     /// What is held from now on, by what is known and what a fetch has brought; and the `ETag` that stands for what the issuer
@@ -103,28 +103,28 @@ impl Held {
             (FetchedList::List(list, etag), _) => (Arc::from(list), etag),
         };
         let Some(known) = known.filter(|_| vouched) else { return Ok((Self::new(list, seen), etag)) };
-        let held = known.with(&list, seen, terms)?;
+        let held = known.updated_with(&list, seen, terms)?;
         // An answer that nothing has changed is about the list of this `ETag`.
         let is_latest = list.compared_with(held.latest()) != Age::Older;
         Ok((held, etag.filter(|_| is_latest)))
     }
 
     /// The same with what a snapshot says was merged into it.
-    pub(in crate::remote) fn merged(
+    pub(in crate::remote) fn with_merged(
         mut self,
         earlier: Option<Earlier>,
         remembered: Option<Remembered>,
         terms: &Terms,
     ) -> Self {
         (self.earlier, self.remembered) = (earlier, remembered);
-        let gone = self.settle(terms);
-        self.judge(gone, terms);
+        let superseded = self.drop_expired(terms);
+        self.rebuild(superseded, terms);
         self
     }
 
     /// The status at place `idx`, by everything that is known.
     pub(in crate::remote) fn get(&self, idx: u64) -> Option<u8> {
-        self.judged.get(idx)
+        self.effective.get(idx)
     }
 
     pub(in crate::remote) fn is_usable(&self, now: Now, max_age: Duration) -> bool {
@@ -138,9 +138,9 @@ impl Held {
     }
 
     /// Whether both say the same, however old they are.
-    pub(in crate::remote) fn says_the_same_as(&self, other: &Self) -> bool {
+    pub(in crate::remote) fn is_same_as(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.signed, &other.signed)
-            && Arc::ptr_eq(&self.judged, &other.judged)
+            && Arc::ptr_eq(&self.effective, &other.effective)
             && Arc::ptr_eq(self.latest(), other.latest())
     }
 
@@ -158,8 +158,8 @@ impl Held {
             Some(earlier) => earlier.seen = seen,
             None => next.seen = seen,
         }
-        let gone = next.settle(terms);
-        next.judge(gone, terms);
+        let superseded = next.drop_expired(terms);
+        next.rebuild(superseded, terms);
         next
     }
 
@@ -167,27 +167,32 @@ impl Held {
     ///
     /// # Errors
     /// The list is older than the one that is held, by dates and not by revisions: it says nothing.
-    fn with(&self, fetched: &Arc<SignedList>, seen: Seen, terms: &Terms) -> Result<Self, &'static str> {
+    fn updated_with(
+        &self,
+        fetched: &Arc<SignedList>,
+        seen: Seen,
+        terms: &Terms,
+    ) -> Result<Self, &'static str> {
         let mut next = self.clone();
-        let mut gone = next.settle(terms);
+        let mut superseded = next.drop_expired(terms);
         match fetched.compared_with(&next.signed) {
-            Age::Newer => gone.extend(next.go_on_with(fetched, seen)),
-            Age::Same => gone.extend(next.confirm(fetched, seen)),
+            Age::Newer => superseded.extend(next.replace_with(fetched, seen)),
+            Age::Same => superseded.extend(next.confirm(fetched, seen)),
             Age::Older if !fetched.counts_like(&next.signed) => {
                 return Err("a list older than the one that is known");
             }
             Age::Older if !next.is_usable(terms.now, terms.max_age) => {
-                gone.push((Arc::clone(&next.signed.list), next.seen));
+                superseded.push((Arc::clone(&next.signed.list), next.seen));
                 (next.signed, next.seen) = (Arc::clone(fetched), seen);
             }
-            Age::Older => gone.extend(next.follow(fetched, seen)),
+            Age::Older => superseded.extend(next.follow(fetched, seen)),
         }
-        next.judge(gone, terms);
+        next.rebuild(superseded, terms);
         Ok(next)
     }
 
     /// A newer list takes the place of the one that is held.
-    fn go_on_with(&mut self, fetched: &Arc<SignedList>, seen: Seen) -> Gone {
+    fn replace_with(&mut self, fetched: &Arc<SignedList>, seen: Seen) -> Superseded {
         let before = std::mem::replace(&mut self.signed, Arc::clone(fetched));
         self.seen = seen;
         match self.earlier.take() {
@@ -205,7 +210,7 @@ impl Held {
     }
 
     /// What is held is current: earlier lists were some cache's, or those of a replica that lags behind.
-    fn confirm(&mut self, fetched: &Arc<SignedList>, seen: Seen) -> Gone {
+    fn confirm(&mut self, fetched: &Arc<SignedList>, seen: Seen) -> Superseded {
         self.seen = seen;
         let other = (fetched.token != self.signed.token).then(|| (Arc::clone(&fetched.list), seen));
         let earlier = self.earlier.take().map(|earlier| (Arc::clone(&earlier.signed.list), seen));
@@ -213,7 +218,7 @@ impl Held {
     }
 
     /// The issuer answers with an earlier revision.
-    fn follow(&mut self, fetched: &Arc<SignedList>, seen: Seen) -> Gone {
+    fn follow(&mut self, fetched: &Arc<SignedList>, seen: Seen) -> Superseded {
         let Some(earlier) = &mut self.earlier else {
             self.earlier = Some(Earlier { signed: Arc::clone(fetched), seen, since: seen });
             return Vec::new();
@@ -233,26 +238,26 @@ impl Held {
     }
 
     /// Ends what is over.
-    fn settle(&mut self, terms: &Terms) -> Gone {
-        let is_over = |seen: &Seen| seen.age(terms) >= terms.hold;
-        self.remembered.take_if(|remembered| is_over(&remembered.learnt));
+    fn drop_expired(&mut self, terms: &Terms) -> Superseded {
+        let finished = |seen: &Seen| seen.age(terms) >= terms.hold;
+        self.remembered.take_if(|remembered| finished(&remembered.learnt));
         let usable = self.is_usable(terms.now, terms.max_age);
-        let Some(earlier) = self.earlier.take_if(|earlier| is_over(&earlier.since) || !usable) else {
+        let Some(earlier) = self.earlier.take_if(|earlier| finished(&earlier.since) || !usable) else {
             return Vec::new();
         };
         let before = std::mem::replace(&mut self.signed, earlier.signed);
         self.seen = earlier.seen;
-        if is_over(&earlier.since) { Vec::new() } else { vec![(before.list.clone(), earlier.since)] }
+        if finished(&earlier.since) { Vec::new() } else { vec![(before.list.clone(), earlier.since)] }
     }
 
-    /// Puts together what tokens are judged by. What is `gone` is remembered, if it says anything that the others do not.
-    fn judge(&mut self, gone: Gone, terms: &Terms) {
+    /// Puts together what tokens are effective by. What is `superseded` is remembered, if it says anything that the others do not.
+    fn rebuild(&mut self, superseded: Superseded, terms: &Terms) {
         let current = match &self.earlier {
             Some(earlier) => union(&self.signed.list, &earlier.signed.list),
             None => Arc::clone(&self.signed.list),
         };
         self.remembered.take_if(|remembered| current.covers(&remembered.list));
-        for (list, learnt) in gone {
+        for (list, learnt) in superseded {
             if !current.covers(&list) {
                 self.remembered = Some(match self.remembered.take() {
                     Some(more) => Remembered {
@@ -263,12 +268,12 @@ impl Held {
                 });
             }
         }
-        let judged = match &self.remembered {
+        let effective = match &self.remembered {
             Some(remembered) => union(&current, &remembered.list),
             None => current,
         };
-        if self.is_unmerged() || !(judged.covers(&self.judged) && self.judged.covers(&judged)) {
-            self.judged = judged;
+        if self.is_unmerged() || !(effective.covers(&self.effective) && self.effective.covers(&effective)) {
+            self.effective = effective;
         }
     }
 

@@ -16,7 +16,7 @@ use tokio::{
 
 use crate::remote::lock::lock;
 
-/// How many lists may be asked for, or cool down, at a time.
+/// How many lists may be requested for, or cool down, at a time.
 const MAX_REQUESTED: usize = 100;
 /// How long after a fetch that brought nothing requests do not cause another one of the same list.
 const COOL_DOWN: Duration = Duration::from_secs(10);
@@ -62,10 +62,10 @@ impl ListRequests {
     }
 
     /// A fetch of `uri` is over: whoever waited for it goes on.
-    pub(in crate::remote) fn is_over(&self, uri: &str, found: bool) {
+    pub(in crate::remote) fn finished(&self, uri: &str, found: bool) {
         let mut table = self.table();
         if !matches!(table.get(uri), Some(Stage::Fetching(_))) {
-            return; // nobody asked
+            return; // nobody requested
         }
         if let Some(Stage::Fetching(over)) = table.remove(uri) {
             over.send_replace(());

@@ -11,7 +11,7 @@ use crate::{
     jws::{STATUS_LIST, Unverified},
     keys::key_set::KeySet,
     policy::Policy,
-    status::{StatusList, Written},
+    status::{EncodedList, StatusList},
     strict,
 };
 
@@ -47,7 +47,7 @@ pub(in crate::remote) struct Expected<'a> {
     /// Seconds since 1970.
     pub(in crate::remote) now: u64,
     /// When inflated, in bytes.
-    pub(in crate::remote) most_bytes: usize,
+    pub(in crate::remote) max_bytes: usize,
 }
 
 #[derive(Deserialize)]
@@ -64,7 +64,7 @@ struct Payload<'a> {
     #[serde(default, deserialize_with = "present")]
     revision: Option<u64>,
     #[serde(borrow)]
-    status_list: Written<'a>,
+    status_list: EncodedList<'a>,
 }
 
 impl SignedList {
@@ -85,7 +85,7 @@ impl SignedList {
             .read()
             .map_err(|_| Refusal::Malformed("a claim is missing or has the wrong type"))?;
         payload.check(expected)?;
-        let list = StatusList::read(&payload.status_list, expected.most_bytes).map_err(Refusal::Malformed)?;
+        let list = StatusList::read(&payload.status_list, expected.max_bytes).map_err(Refusal::Malformed)?;
         let Payload { iat, exp, ttl, revision, .. } = payload;
         Ok(Self { list: Arc::new(list), kid: kid.0.to_owned(), exp, ttl, token: token.into(), iat, revision })
     }

@@ -12,15 +12,15 @@ use tokio::{
 use url::Url;
 
 use super::{
-    fetch::{fetch_directory, fetch_list},
-    fetched::{FetchedList, FetchedNames},
+    fetch::{fetch_aggregation, fetch_list},
+    fetched::{FetchedAggregation, FetchedList},
     plan::{Due, Plan},
 };
 use crate::{
     clock::Clock,
     remote::{
         events::parser::ListChange,
-        http::{FetchError, Known},
+        http::{Conditions, FetchError},
         state::State,
     },
 };
@@ -32,8 +32,8 @@ const MAX_FETCHES: usize = 16;
 pub(in crate::remote) struct ListWorker {
     state: Arc<State>,
     clock: Clock,
-    asked: mpsc::Receiver<String>,
-    announced: mpsc::Receiver<ListChange>,
+    requested: mpsc::Receiver<String>,
+    changes: mpsc::Receiver<ListChange>,
     plan: Plan,
     fetches: JoinSet<Done>,
 }
@@ -41,7 +41,7 @@ pub(in crate::remote) struct ListWorker {
 /// A fetch that is over.
 enum Done {
     List(Arc<str>, Result<FetchedList, FetchError>),
-    Names(Url, Result<FetchedNames, FetchError>),
+    Names(Url, Result<FetchedAggregation, FetchError>),
 }
 
 impl ListWorker {
@@ -49,11 +49,11 @@ impl ListWorker {
     pub(in crate::remote) fn new(
         state: &Arc<State>,
         clock: Clock,
-        asked: mpsc::Receiver<String>,
-        announced: mpsc::Receiver<ListChange>,
+        requested: mpsc::Receiver<String>,
+        changes: mpsc::Receiver<ListChange>,
     ) -> Option<Self> {
         let plan = Plan::new(Arc::clone(state), clock.clone(), Instant::now())?;
-        Some(Self { state: Arc::clone(state), clock, asked, announced, plan, fetches: JoinSet::new() })
+        Some(Self { state: Arc::clone(state), clock, requested, changes, plan, fetches: JoinSet::new() })
     }
 
     /// Runs for ever.
@@ -62,18 +62,18 @@ impl ListWorker {
         let mut generation = self.state.key_generation.subscribe();
         let mut streaming = self.state.streaming.subscribe();
         loop {
-            self.begin_what_is_due();
+            self.begin_due();
             let full = self.fetches.len() >= MAX_FETCHES;
             let next = self.plan.next();
             select! {
                 Some(Ok(done)) = self.fetches.join_next(), if !self.fetches.is_empty() => self.take(done),
-                Some(uri) = self.asked.recv() => self.plan.asked_for(&uri, Instant::now()),
-                Some(event) = self.announced.recv() => self.plan.heard_of(&event, Instant::now()),
-                Ok(()) = endpoints.changed() => self.plan.read_names(Instant::now()),
-                Ok(()) = generation.changed() => self.plan.replace_what_lost_its_key(Instant::now()),
+                Some(uri) = self.requested.recv() => self.plan.list_requested(&uri, Instant::now()),
+                Some(event) = self.changes.recv() => self.plan.list_changed(&event, Instant::now()),
+                Ok(()) = endpoints.changed() => self.plan.read_aggregation_soon(Instant::now()),
+                Ok(()) = generation.changed() => self.plan.refetch_unvouched(Instant::now()),
                 Ok(()) = streaming.changed() => {
                     if !*streaming.borrow_and_update() {
-                        self.plan.without_stream(Instant::now());
+                        self.plan.stream_lost(Instant::now());
                     }
                 }
                 () = sleep_until(next), if !full => {}
@@ -81,20 +81,20 @@ impl ListWorker {
         }
     }
 
-    fn begin_what_is_due(&mut self) {
+    fn begin_due(&mut self) {
         let now = Instant::now();
-        if let Some((url, etag)) = self.plan.begin_names(now) {
+        if let Some((url, etag)) = self.plan.begin_aggregation(now) {
             let (state, clock) = (Arc::clone(&self.state), self.clock.clone());
             self.fetches.spawn(async move {
-                let read = fetch_directory(&state, &clock, &url, etag.as_ref()).await;
+                let read = fetch_aggregation(&state, &clock, &url, etag.as_ref()).await;
                 Done::Names(url, read)
             });
         }
         let room = MAX_FETCHES.saturating_sub(self.fetches.len());
-        for Due { uri, etag, outdated } in self.plan.begin_lists(room, now) {
+        for Due { uri, etag, bypass_caches } in self.plan.begin_lists(room, now) {
             let (state, clock) = (Arc::clone(&self.state), self.clock.clone());
             self.fetches.spawn(async move {
-                let known = Known { etag: etag.as_ref(), outdated };
+                let known = Conditions { etag: etag.as_ref(), bypass_caches };
                 let brought = fetch_list(&state, &clock, &uri, known).await;
                 Done::List(uri, brought)
             });
@@ -104,7 +104,7 @@ impl ListWorker {
     fn take(&mut self, done: Done) {
         let now = Instant::now();
         match done {
-            Done::Names(url, read) => self.plan.take_names(&url, read, now),
+            Done::Names(url, read) => self.plan.take_aggregation(&url, read, now),
             Done::List(uri, brought) => self.plan.take_list(&uri, brought, now),
         }
     }

@@ -61,7 +61,7 @@ impl SavedList {
             since: earlier.since.at,
         });
         let remembered = held.remembered.as_ref().map(|remembered| {
-            let (bits, lst) = remembered.list.to_written();
+            let (bits, lst) = remembered.list.encode();
             SavedRemembered { bits, lst, learnt: remembered.learnt.at }
         });
         let (token, confirmed_at) = (held.signed.token.to_string(), held.seen.at);

@@ -34,7 +34,7 @@ use crate::{
         state::{Revocation, State},
     },
     shown::Shown,
-    status::{StatusList, Written},
+    status::{EncodedList, StatusList},
 };
 
 /// It is not written more often.
@@ -143,10 +143,10 @@ impl Snapshot {
             Some(Earlier { signed: verified(&earlier.token)?, seen, since })
         });
         let remembered = saved.remembered.as_ref().and_then(|remembered| {
-            let list = StatusList::read(&Written::new(remembered.bits, &remembered.lst), most).ok()?;
+            let list = StatusList::read(&EncodedList::new(remembered.bits, &remembered.lst), most).ok()?;
             Some(Remembered { list: Arc::new(list), learnt: seen(remembered.learnt) })
         });
-        Some(held.merged(earlier, remembered, &self.state.terms(&revocation.limits, clock)))
+        Some(held.with_merged(earlier, remembered, &self.state.terms(&revocation.limits, clock)))
     }
 
     /// How old that is; `None`: too old, or of a time to come.

@@ -21,7 +21,7 @@ const ABANDONED: Duration = Duration::from_secs(600);
 
 /// Why a file is not read, or not written.
 #[derive(Debug, thiserror::Error)]
-#[cfg_attr(not(unix), expect(dead_code, reason = "who may write to a file is asked on Unix alone"))]
+#[cfg_attr(not(unix), expect(dead_code, reason = "who may write to a file is requested on Unix alone"))]
 pub(super) enum NotPrivate {
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -110,7 +110,7 @@ fn check(path: &Path, metadata: &Metadata) -> Result<(), NotPrivate> {
 }
 
 #[cfg(not(unix))]
-#[expect(clippy::unnecessary_wraps, reason = "who may write to a file is asked on Unix alone")]
+#[expect(clippy::unnecessary_wraps, reason = "who may write to a file is requested on Unix alone")]
 fn check(_: &Path, _: &Metadata) -> Result<(), NotPrivate> {
     Ok(())
 }
