@@ -1,4 +1,4 @@
-//! Single fetches of status lists, and of the names of all of them. Each may run beside others.
+//! Fetches status lists and their aggregation. Fetches may run concurrently.
 
 use reqwest::header::HeaderValue;
 use serde::Deserialize;
@@ -16,16 +16,16 @@ use crate::{
     },
 };
 
-/// The answer of `status_list_aggregation_endpoint`.
+/// The response of the `status_list_aggregation_endpoint`.
 #[derive(Deserialize)]
 struct AggregationResponse {
     status_lists: Vec<String>,
-    /// Other issuers may mean anything by it.
+    /// Any JSON: other issuers may use the name for something else.
     #[serde(default)]
     revisions: Value,
 }
 
-/// Fetches a list, from the first place that has it, and verifies it.
+/// Fetches a list from the first URL that has it, and verifies it.
 pub(super) async fn fetch_list(
     state: &State,
     clock: &Clock,
@@ -42,7 +42,7 @@ pub(super) async fn fetch_list(
     result
 }
 
-/// A list that is signed by a key that is not known waits for a fetch of the keys first.
+/// Fetches a list from `url`. If its key is unknown, waits for a fetch of the keys.
 async fn fetch_from(
     state: &State,
     clock: &Clock,
@@ -68,8 +68,8 @@ async fn fetch_from(
     Ok(FetchedList::List(Box::new(list), answer.etag))
 }
 
-/// Fetches the names of all lists, and their revisions where the issuer says them; passes on which revision the keys have. No cache may answer by itself: this takes
-/// the place of an event.
+/// Fetches the names of all lists, with their revisions if the issuer has them, and notes the revision of the keys. It
+/// takes the place of an event, so caches are bypassed.
 pub(super) async fn fetch_aggregation(
     state: &State,
     clock: &Clock,

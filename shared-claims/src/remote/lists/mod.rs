@@ -1,4 +1,4 @@
-//! The issuer's status lists: which ones are kept, when they are fetched, and what tokens are judged by.
+//! The issuer's status lists: which ones are kept, when they are fetched, and how tokens are checked against them.
 
 mod aggregation;
 mod fetch;

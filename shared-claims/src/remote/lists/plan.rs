@@ -1,5 +1,5 @@
-//! Which status lists are kept, and what replaces what: those that the issuer names, and those that tokens name. Decides,
-//! and leaves fetching to others.
+//! Decides which status lists are kept, and what replaces them: those in the aggregation, and those that tokens name. The
+//! worker does the fetching.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -14,7 +14,7 @@ use url::Url;
 use super::{
     aggregation::Aggregation,
     fetched::{FetchedAggregation, FetchedList},
-    held::{Held, Seen},
+    held::{Held, Seen, Unusable},
     signed_list::SignedList,
     tracked::{Got, Tracked},
 };
@@ -28,10 +28,19 @@ use crate::{
     shown::Shown,
 };
 
-/// A list that the issuer no longer names is kept for so long after the last token that listed it has expired, in seconds.
+/// How long a list that is no longer in the aggregation is kept after the last token that named it has expired, in seconds.
 const KEPT_LONGER: u64 = 60 * 60;
-/// However soon something merged is over, no list is fetched sooner for that.
+/// No list is fetched sooner than this because something merged expires.
 const MERGED_SHORTEST: Duration = Duration::from_secs(1);
+
+/// The reason why a list was not stored.
+#[derive(Debug, thiserror::Error)]
+enum NotKept {
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    #[error(transparent)]
+    Unusable(#[from] Unusable),
+}
 
 /// The lists that are kept current, and when each is due.
 pub(in crate::remote) struct Plan {
@@ -39,11 +48,11 @@ pub(in crate::remote) struct Plan {
     clock: Clock,
     tracked: HashMap<Arc<str>, Tracked>,
     aggregation: Aggregation,
-    /// How many lists had no room when the names were read last.
+    /// How many lists of the latest aggregation did not fit.
     left_out: usize,
     /// Lists that were found to be of an earlier revision than before: the log says so once.
     rolled_back: HashSet<Arc<str>>,
-    /// Whether the names were last read with their revisions.
+    /// Whether the latest aggregation had revisions.
     has_revisions: bool,
 }
 
@@ -55,7 +64,7 @@ pub(in crate::remote) struct Due {
 }
 
 impl Plan {
-    /// Begins with what is known from the snapshot. `None` when no status is looked up.
+    /// Creates a plan with the lists of the snapshot; `None` if status lists are turned off.
     pub(in crate::remote) fn new(state: Arc<State>, clock: Clock, now: Instant) -> Option<Self> {
         let known = state.lists.as_ref()?.lists.all();
         let tracked = known.into_iter().map(|(uri, _)| (uri, Tracked::new(false, now))).collect();
@@ -71,13 +80,13 @@ impl Plan {
         })
     }
 
-    /// When there is something to do.
+    /// Returns when there is something to do.
     pub(in crate::remote) fn next(&self) -> Instant {
         let lists = self.tracked.values().map(Tracked::next);
         lists.fold(self.aggregation.next(), Instant::min)
     }
 
-    /// The lists to fetch now.
+    /// Returns the lists to fetch now.
     pub(in crate::remote) fn begin_lists(&mut self, room: usize, now: Instant) -> Vec<Due> {
         let due = self.tracked.iter_mut().filter(|(_, tracked)| tracked.next() <= now).take(room);
         let begun = due.map(|(uri, tracked)| {
@@ -87,8 +96,8 @@ impl Plan {
         begun.collect()
     }
 
-    /// Where the names of all lists are to be read now, and the `ETag` to send. Issuers that do not name them have theirs
-    /// retired all the same; nothing is, while no issuer has spoken.
+    /// Returns the URL of the aggregation if it is due, and the `ETag` to send. Without an aggregation, unused lists are
+    /// dropped nevertheless, once the metadata is known.
     pub(in crate::remote) fn begin_aggregation(
         &mut self,
         now: Instant,
@@ -111,12 +120,12 @@ impl Plan {
         None
     }
 
-    /// There is a reason to read the names before it is time.
+    /// Reads the aggregation before the interval has passed.
     pub(in crate::remote) fn read_aggregation_soon(&mut self, now: Instant) {
         self.aggregation.read_soon(now);
     }
 
-    /// What was read at `url`.
+    /// Processes the aggregation that was read at `url`.
     pub(in crate::remote) fn take_aggregation(
         &mut self,
         url: &Url,
@@ -147,7 +156,7 @@ impl Plan {
                 let issuer = self.state.policy.issuer();
                 log::log!(
                     level,
-                    "the names of the status lists of {issuer} cannot be fetched: {}",
+                    "the status list aggregation of {issuer} cannot be fetched: {}",
                     Shown(error)
                 );
             }
@@ -156,15 +165,15 @@ impl Plan {
         self.aggregation.ended(good, polling, now);
     }
 
-    /// Whether the issuer has just said which lists have changed. When it does no longer, each list is requested for by itself.
+    /// Notes whether the aggregation has revisions. If it no longer does, each list is polled by itself.
     fn watch_revisions(&mut self, known: bool, now: Instant) {
         let before = self.state.revisions_known.swap(known, Ordering::Relaxed);
         if before && !known && !self.is_streaming() {
-            self.poll(now);
+            self.poll_lists(now);
         }
     }
 
-    /// Whether every change is known within a second or so without asking for the lists.
+    /// Returns whether changes are found within about a second without polling the lists themselves.
     fn is_watched(&self) -> bool {
         self.is_streaming() || self.state.revisions_known.load(Ordering::Relaxed)
     }
@@ -173,15 +182,14 @@ impl Plan {
         *self.state.streaming.borrow()
     }
 
-    /// Puts in what was fetched, if it is good, and lets those go on who waited for it.
+    /// Stores a fetched list, if it is valid. Waiting requests continue.
     pub(in crate::remote) fn take_list(
         &mut self,
         uri: &Arc<str>,
-        brought: Result<FetchedList, FetchError>,
+        fetched: Result<FetchedList, FetchError>,
         now: Instant,
     ) {
-        let kept = brought.map_err(|error| error.to_string());
-        let kept = kept.and_then(|brought| self.keep(uri, brought, now));
+        let kept = fetched.map_err(NotKept::from).and_then(|fetched| self.keep(uri, fetched, now));
         let found = kept.is_ok();
         if let Err(error) = kept {
             self.failed(uri, &error, now);
@@ -191,15 +199,15 @@ impl Plan {
         }
     }
 
-    /// Puts in what was fetched, or says why it is no good.
-    fn keep(&mut self, uri: &Arc<str>, brought: FetchedList, now: Instant) -> Result<(), String> {
+    /// Stores a fetched list. The error is the reason why it is not used.
+    fn keep(&mut self, uri: &Arc<str>, fetched: FetchedList, now: Instant) -> Result<(), NotKept> {
         let state = Arc::clone(&self.state);
         let Some(revocation) = state.lists.as_ref() else { return Ok(()) };
         let terms = state.terms(&revocation.limits, &self.clock);
         let known = revocation.lists.held(uri);
         let seen = Seen { at: terms.now.secs, freshness: Freshness::at(terms.now.instant) };
         let vouched = known.as_ref().is_some_and(|known| self.key_is_known(&known.signed));
-        let (held, etag) = Held::after(known.as_deref(), vouched, brought, seen, &terms)?;
+        let (held, etag) = Held::after(known.as_deref(), vouched, fetched, seen, &terms)?;
         if known.as_ref().is_none_or(|known| !known.is_same_as(&held)) {
             log::debug!("the status list {} has revision {:?}", Shown(uri), held.latest().revision);
             self.state.unsaved.notify_one();
@@ -223,23 +231,23 @@ impl Plan {
         Ok(())
     }
 
-    /// The issuer answers with an earlier revision than before.
+    /// Warns that the issuer responds with an earlier revision.
     fn warn_of_rollback(&mut self, uri: &Arc<str>, is: Option<u64>, was: Option<u64>) {
         let again = !self.rolled_back.insert(Arc::clone(uri));
         let (is, was) = (is.unwrap_or_default(), was.unwrap_or_default());
         log::log!(
             if again { log::Level::Debug } else { log::Level::Warn },
             "the status list {uri:?} has gone back from revision {was} to {is}: the issuer was restored from a backup \
-             without `auth-service recover`, or a cache answers for it. What both say counts meanwhile"
+             without `auth-service recover`, or a cache responds for it. Until then, tokens that either revision revokes are refused"
         );
     }
 
-    /// A list that nobody can vouch for any more gives way to any that somebody can.
+    /// Returns whether the key that signed the list is still the issuer's. If not, any list replaces it.
     fn key_is_known(&self, list: &SignedList) -> bool {
         self.state.keys.latest().is_some_and(|keys| keys.has(&list.kid))
     }
 
-    fn failed(&mut self, uri: &Arc<str>, error: &str, now: Instant) {
+    fn failed(&mut self, uri: &Arc<str>, error: &NotKept, now: Instant) {
         let known = self.held(uri).is_some();
         let Some(tracked) = self.tracked.get_mut(uri) else { return };
         let level = if tracked.is_healthy() { log::Level::Warn } else { log::Level::Debug };
@@ -251,11 +259,11 @@ impl Plan {
         );
         tracked.failed(now);
         if !known && !tracked.listed {
-            self.tracked.remove(uri); // some token's word alone is no reason to go on
+            self.tracked.remove(uri); // only a token named it
         }
     }
 
-    /// A request has a token whose list is not known, or too old.
+    /// Fetches a list that a request needs, because it is unknown or too old.
     pub(in crate::remote) fn list_requested(&mut self, uri: &str, now: Instant) {
         if let Some(tracked) = self.tracked.get_mut(uri) {
             if !tracked.is_in_flight() {
@@ -268,8 +276,8 @@ impl Plan {
         }
     }
 
-    /// The event stream has something to say about a list. One that is not known is looked up where all are listed: the
-    /// stream alone causes no fetch of just any URI.
+    /// Fetches a list that has changed according to an event. An unknown one is looked up in the aggregation: an event
+    /// alone does not cause a fetch of an arbitrary URI.
     pub(in crate::remote) fn list_changed(&mut self, event: &ListChange, now: Instant) {
         let known = self.answered(&event.uri);
         match self.tracked.get_mut(event.uri.as_str()) {
@@ -279,7 +287,7 @@ impl Plan {
         }
     }
 
-    /// The key set has changed: a list that nobody can vouch for any more is fetched anew, and holds until then.
+    /// Fetches lists again whose key is no longer in the key set. They are used until then.
     pub(in crate::remote) fn refetch_unvouched(&mut self, now: Instant) {
         for (uri, held) in self.revocation().map(|revocation| revocation.lists.all()).unwrap_or_default() {
             if !self.key_is_known(&held.signed)
@@ -290,17 +298,17 @@ impl Plan {
         }
     }
 
-    /// The event stream has broken off: changes are requested for, in one question where there is one.
+    /// Polls for changes, because the event stream is lost: through the aggregation if it has revisions.
     pub(in crate::remote) fn stream_lost(&mut self, now: Instant) {
         if self.has_revisions {
             self.aggregation.read_now(now);
         } else {
-            self.poll(now);
+            self.poll_lists(now);
         }
     }
 
-    /// Each list is requested for as often as it says.
-    fn poll(&mut self, now: Instant) {
+    /// Fetches each list as often as its `ttl` says.
+    fn poll_lists(&mut self, now: Instant) {
         let Some(revocation) = self.state.lists.as_ref() else { return };
         for (uri, tracked) in &mut self.tracked {
             let held = revocation.lists.held(uri);
@@ -308,7 +316,7 @@ impl Plan {
         }
     }
 
-    /// These are all the lists of the issuer.
+    /// Notes that these are all lists of the issuer.
     fn name(&mut self, uris: &[String], now: Instant) {
         for tracked in self.tracked.values_mut() {
             tracked.listed = false;
@@ -321,12 +329,15 @@ impl Plan {
             }
         }
         if self.left_out > 0 && self.left_out != before {
-            log::warn!("{} status lists are left out: they are too many, or not the issuer's", self.left_out);
+            log::warn!(
+                "{} status lists are not kept: there are too many, or they are not the issuer's",
+                self.left_out
+            );
         }
         self.retire();
     }
 
-    /// Takes a list up, if it is the issuer's and there is room.
+    /// Adds a list, if it is the issuer's and there is room. Returns whether it was added.
     fn track(&mut self, uri: &str, listed: bool, now: Instant) -> bool {
         let most = self.revocation().map_or(0, |revocation| revocation.limits.lists);
         let taken = self.tracked.len() < most && self.state.list_urls(uri).is_ok();
@@ -336,7 +347,7 @@ impl Plan {
         taken
     }
 
-    /// Forgets the lists that the issuer does not name, and no token does that may still come.
+    /// Drops lists that are neither in the aggregation nor needed for a token.
     fn retire(&mut self) {
         let Some(revocation) = self.state.lists.as_ref() else { return };
         let now = self.clock.now();
@@ -363,7 +374,7 @@ impl Plan {
         self.revocation()?.lists.held(uri)
     }
 
-    /// The revision of the list that the issuer answered with last.
+    /// Returns the revision of the list that the issuer responded with last.
     fn answered(&self, uri: &str) -> Option<u64> {
         self.held(uri)?.latest().revision
     }

@@ -1,7 +1,7 @@
-//! The status lists in memory: what requests read, and what the background task writes. No I/O.
+//! The status lists in memory, which requests read and the background task writes.
 //!
-//! Readers take no lock. A list has one [`ListSlot`] for as long as it is kept, whatever is put into it: whoever holds the
-//! slot and an index can check a bit again without looking anything up.
+//! Readers take no lock. Each list has one [`ListSlot`] for as long as it is kept, whatever is stored in it. With a slot
+//! and an index, a status can be checked again without a lookup.
 
 use std::{
     collections::HashMap,
@@ -20,11 +20,11 @@ use crate::{clock::Instant, error::refusal::Refusal};
 /// All lists, by their URIs.
 pub(crate) struct Lists {
     slots: ArcSwap<HashMap<Arc<str>, Arc<ListSlot>>>,
-    /// A list that could not be confirmed for so long is not used.
+    /// A list that was not confirmed for this long is not used.
     max_age: Duration,
 }
 
-/// Where a list is kept.
+/// The slot of a list.
 #[derive(Default)]
 pub(crate) struct ListSlot {
     current: ArcSwapOption<Held>,
@@ -37,8 +37,8 @@ impl Lists {
         Self { slots: ArcSwap::default(), max_age }
     }
 
-    /// What the list `uri` says about the token at slot `idx` that expires at `exp`, in seconds since 1970. `None`: no
-    /// such list is known.
+    /// Checks the status at the index `idx` of the list `uri`, for a token that expires at `exp`, in seconds since 1970. `None`
+    /// if the list is unknown.
     pub(in crate::remote) fn check(
         &self,
         uri: &str,
@@ -52,17 +52,17 @@ impl Lists {
         Some(slot.check(idx, now, self.max_age))
     }
 
-    /// Where the list `uri` is kept.
+    /// Returns the slot of the list `uri`.
     pub(in crate::remote) fn slot(&self, uri: &str) -> Option<Arc<ListSlot>> {
         self.slots.load().get(uri).cloned()
     }
 
-    /// What is said about slot `idx` of the list that is kept there.
+    /// Checks the status at the index `idx` of the list in this slot.
     pub(in crate::remote) fn check_slot(&self, slot: &ListSlot, idx: u64, now: Now) -> Result<(), Refusal> {
         slot.check(idx, now, self.max_age)
     }
 
-    /// Puts in a list, in slot of the one that is held.
+    /// Stores a list, replacing the one in its slot.
     pub(in crate::remote) fn put(&self, uri: &Arc<str>, held: Held) {
         let held = Arc::new(held);
         if let Some(slot) = self.slots.load().get(uri) {
@@ -76,7 +76,7 @@ impl Lists {
         });
     }
 
-    /// Forgets a list. Whoever still holds its slot learns that it is gone.
+    /// Drops a list. For those that still have its slot, the list is unavailable.
     pub(in crate::remote) fn drop(&self, uri: &str) {
         if let Some(slot) = self.slots.load().get(uri) {
             slot.current.store(None);
@@ -86,7 +86,7 @@ impl Lists {
         });
     }
 
-    /// A new map for every change: they are rare, and readers never wait.
+    /// Replaces the map. Changes are rare, and readers never wait.
     fn change(&self, apply: impl Fn(&mut HashMap<Arc<str>, Arc<ListSlot>>)) {
         self.slots.rcu(|slots| {
             let mut changed = HashMap::clone(slots);
@@ -95,24 +95,24 @@ impl Lists {
         });
     }
 
-    /// The list as it is held.
+    /// Returns a list.
     pub(in crate::remote) fn held(&self, uri: &str) -> Option<Arc<Held>> {
         self.slots.load().get(uri)?.current.load_full()
     }
 
-    /// All of them, in no order.
+    /// Returns all lists, in no particular order.
     pub(in crate::remote) fn all(&self) -> Vec<(Arc<str>, Arc<Held>)> {
         let slots = self.slots.load();
         let held = slots.iter().map(|(uri, slot)| Some((Arc::clone(uri), slot.current.load_full()?)));
         held.flatten().collect()
     }
 
-    /// Until when a token names the list, in seconds since 1970; 0 when none did so far.
+    /// Returns until when tokens name the list, in seconds since 1970; 0 if none has.
     pub(in crate::remote) fn needed_until(&self, uri: &str) -> u64 {
         self.slots.load().get(uri).map_or(0, |slot| slot.needed_until.load(Ordering::Relaxed))
     }
 
-    /// Keeps the list until then, as a token would that expires then.
+    /// Keeps the list as if a token that expires at `until` had named it.
     pub(in crate::remote) fn need(&self, uri: &str, until: u64) {
         if let Some(slot) = self.slots.load().get(uri) {
             slot.need(until);
@@ -123,7 +123,7 @@ impl Lists {
         self.slots.load().len()
     }
 
-    /// How many there are, and how long ago the one was confirmed that has waited longest.
+    /// Returns how many lists there are, and how long ago the oldest was confirmed.
     pub(in crate::remote) fn count_and_oldest(&self, now: Instant) -> (usize, Duration) {
         let all = self.all();
         (all.len(), all.iter().map(|(_, held)| held.seen.freshness.age_at(now)).max().unwrap_or_default())
@@ -131,7 +131,7 @@ impl Lists {
 }
 
 impl ListSlot {
-    /// What is said about slot `idx`: nothing without a list that is fresh enough.
+    /// Checks the status at the index `idx`. The list must be fresh enough.
     pub(crate) fn check(&self, idx: u64, now: Now, max_age: Duration) -> Result<(), Refusal> {
         let current = self.current.load();
         let held =
@@ -139,11 +139,11 @@ impl ListSlot {
         match held.get(idx) {
             Some(0) => Ok(()),
             Some(_) => Err(Refusal::Revoked),
-            None => Err(Refusal::Malformed("no such slot in the status list")),
+            None => Err(Refusal::Malformed("no such index in the status list")),
         }
     }
 
-    /// Read first, because all threads share this word, and tokens that expire later are rare.
+    /// Reads first, because all threads share this word and tokens that expire later are rare.
     fn need(&self, exp: u64) {
         if self.needed_until.load(Ordering::Relaxed) < exp {
             self.needed_until.fetch_max(exp, Ordering::Relaxed);

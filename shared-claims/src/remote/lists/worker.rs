@@ -1,4 +1,4 @@
-//! The part of the background task that keeps status lists current. It fetches side by side, and hands what comes to the
+//! The part of the background task that keeps status lists current. It fetches concurrently and passes the results to the
 //! plan.
 
 use std::sync::Arc;
@@ -25,10 +25,10 @@ use crate::{
     },
 };
 
-/// Fetches side by side.
+/// The most concurrent fetches.
 const MAX_FETCHES: usize = 16;
 
-/// The part; [`run`](Self::run) is what it does.
+/// The worker; [`run`](Self::run) is its task.
 pub(in crate::remote) struct ListWorker {
     state: Arc<State>,
     clock: Clock,
@@ -38,14 +38,14 @@ pub(in crate::remote) struct ListWorker {
     fetches: JoinSet<Done>,
 }
 
-/// A fetch that is over.
+/// A finished fetch.
 enum Done {
     List(Arc<str>, Result<FetchedList, FetchError>),
     Names(Url, Result<FetchedAggregation, FetchError>),
 }
 
 impl ListWorker {
-    /// `None` when no status is looked up.
+    /// Creates the worker; `None` if status lists are turned off.
     pub(in crate::remote) fn new(
         state: &Arc<State>,
         clock: Clock,
@@ -56,7 +56,7 @@ impl ListWorker {
         Some(Self { state: Arc::clone(state), clock, requested, changes, plan, fetches: JoinSet::new() })
     }
 
-    /// Runs for ever.
+    /// Runs forever.
     pub(in crate::remote) async fn run(mut self) {
         let mut endpoints = self.state.endpoints.subscribe();
         let mut generation = self.state.key_generation.subscribe();
@@ -95,8 +95,8 @@ impl ListWorker {
             let (state, clock) = (Arc::clone(&self.state), self.clock.clone());
             self.fetches.spawn(async move {
                 let known = Conditions { etag: etag.as_ref(), bypass_caches };
-                let brought = fetch_list(&state, &clock, &uri, known).await;
-                Done::List(uri, brought)
+                let fetched = fetch_list(&state, &clock, &uri, known).await;
+                Done::List(uri, fetched)
             });
         }
     }
@@ -105,7 +105,7 @@ impl ListWorker {
         let now = Instant::now();
         match done {
             Done::Names(url, read) => self.plan.take_aggregation(&url, read, now),
-            Done::List(uri, brought) => self.plan.take_list(&uri, brought, now),
+            Done::List(uri, fetched) => self.plan.take_list(&uri, fetched, now),
         }
     }
 }
