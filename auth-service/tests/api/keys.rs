@@ -130,7 +130,7 @@ async fn verifiers_refuse_a_withdrawn_key_as_soon_as_they_are_told() {
     for verifier in &verifiers {
         service
             .wait_until("the key is gone", async || {
-                verifier.verify_known(&old.access).is_err_and(|why| why == Refusal::UnknownKey)
+                verifier.verify_now(&old.access).is_err_and(|why| why == Refusal::UnknownKey)
             })
             .await;
         verifier.verify(&service.refresh(&old.refresh).await.access).await.unwrap();
