@@ -97,7 +97,7 @@ fn names(source: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn the_page_names_what_is_wrong_with_a_service_a_token_or_a_field() {
+fn the_page_names_every_code_of_readyz_of_a_refusal_and_of_a_field() {
     let page = read("docs/api.md");
     let bearer = read("shared-claims/src/http/bearer.rs");
     let (_, table) = bearer.split_once("THE TABLE").unwrap();

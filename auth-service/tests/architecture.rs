@@ -186,7 +186,7 @@ fn what_signs_in_shared_claims_is_built_for_tests_alone() {
 }
 
 #[test]
-fn whoever_adopts_shared_claims_meets_a_dozen_names() {
+fn the_root_of_shared_claims_has_about_a_dozen_names() {
     let code = product_code(&top().join("shared-claims/src/lib.rs"))
         .replace("#[cfg(fuzzing)]\npub use remote::fuzzing;", "");
     let modules = code.lines().filter(|line| line.starts_with("pub mod ")).count();
@@ -196,7 +196,7 @@ fn whoever_adopts_shared_claims_meets_a_dozen_names() {
 }
 
 #[test]
-fn every_room_says_at_its_door_what_it_is() {
+fn every_folder_has_a_doc_comment_that_says_what_it_is() {
     let crates = ["auth-service", "resource-service", "service-kit", "shared-claims"];
     let files = crates.iter().flat_map(|name| rust_files(&top().join(name).join("src")));
     let silent: Vec<_> = files
@@ -210,7 +210,7 @@ fn every_room_says_at_its_door_what_it_is() {
 }
 
 #[test]
-fn there_is_no_drawer_for_everything_else() {
+fn there_is_no_module_for_everything_else() {
     let crates = ["auth-service", "resource-service", "service-kit", "shared-claims"];
     let files = crates.iter().flat_map(|name| rust_files(&top().join(name).join("src")));
     let drawers: Vec<_> = files

@@ -91,7 +91,7 @@ async fn sigterm_loses_no_event_and_ends_the_chain() {
 }
 
 #[actix_web::test]
-async fn kill_9_leaves_chains_that_can_be_checked() {
+async fn kill_9_leaves_chains_that_verify() {
     for database in BOTH {
         let place = Place::on(database);
         for round in 0..3 {
@@ -109,7 +109,7 @@ async fn kill_9_leaves_chains_that_can_be_checked() {
 }
 
 #[actix_web::test]
-async fn what_operators_do_carries_their_name_beside_a_running_server() {
+async fn events_of_operators_have_their_name_beside_a_running_server() {
     for database in BOTH {
         let place = Place::on(database);
         let service = place.serve();
@@ -157,7 +157,7 @@ fn anchor(log: &str) -> String {
 }
 
 #[actix_web::test]
-async fn a_database_that_was_set_back_as_a_whole_is_found_by_what_the_log_said() {
+async fn a_database_that_was_set_back_as_a_whole_is_detected_by_a_checkpoint_from_the_log() {
     let place = Place::on(Database::Sqlite);
     let file = place.url.strip_prefix("sqlite://").unwrap().to_owned();
     let serve_and_stop = async |name: &str| {
@@ -220,7 +220,7 @@ fn the_audit_key_survives_another_master_key() {
 }
 
 #[actix_web::test]
-async fn events_wait_for_a_database_that_is_away_and_those_that_find_no_place_are_counted() {
+async fn events_wait_while_the_database_is_away_and_those_that_do_not_fit_are_counted() {
     let server = Server::start(5432, "", |_| ());
     let place = Place { folder: tempfile::tempdir().unwrap(), url: server.fresh_database() };
     let mut command = place.command();
@@ -264,7 +264,7 @@ fn count(url: &str, what: &str) -> i64 {
 }
 
 #[actix_web::test]
-async fn what_is_committed_while_the_service_is_forced_to_stop_is_in_the_trail() {
+async fn a_change_that_commits_during_a_forced_stop_is_in_the_trail() {
     let place = Place::on(Database::Postgresql);
     let service = place.serve();
     let mut holder = PgConnection::establish(&place.url).unwrap();

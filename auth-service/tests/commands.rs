@@ -95,7 +95,7 @@ async fn readiness(service: &Running) -> Value {
 }
 
 #[test]
-fn a_command_where_there_is_no_database_makes_nothing_and_says_where_it_looked() {
+fn a_command_without_a_database_creates_nothing_and_says_where_it_looked() {
     let commands: [&[&str]; 13] = [
         &["user", "create", "--username", "alice", "--password-stdin"],
         &["user", "roles", "alice"],
@@ -130,7 +130,7 @@ fn a_command_where_there_is_no_database_makes_nothing_and_says_where_it_looked()
 }
 
 #[test]
-fn a_database_that_was_only_migrated_has_no_keys_until_it_is_served_or_a_key_is_asked_for() {
+fn a_database_that_was_only_migrated_has_no_keys_until_it_is_served_or_a_key_is_requested() {
     for database in BOTH {
         let place = Place::on(database);
         assert_said(place.run(&["migrate"]), 0, &["up to date"]);
@@ -152,7 +152,7 @@ fn a_database_that_was_only_migrated_has_no_keys_until_it_is_served_or_a_key_is_
 }
 
 #[test]
-fn a_lost_master_key_is_not_replaced_by_a_new_one_unless_that_is_asked_for() {
+fn a_lost_master_key_is_replaced_by_a_new_one_only_with_an_explicit_option() {
     for database in BOTH {
         let place = Place::on(database);
         place.serve_once();
@@ -217,7 +217,7 @@ fn a_command_makes_no_signing_key_for_a_server_with_a_shared_secret() {
 }
 
 #[actix_web::test]
-async fn migrations_are_not_reverted_below_additive_ones_beside_a_server_and_not_unconfirmed() {
+async fn migrations_that_are_not_additive_are_reverted_neither_beside_a_server_nor_without_confirmation() {
     for database in BOTH {
         let place = Place::on(database);
         let service = place.serve();
@@ -246,7 +246,7 @@ async fn migrations_are_not_reverted_below_additive_ones_beside_a_server_and_not
 }
 
 #[actix_web::test]
-async fn a_running_service_notices_that_tables_are_gone_and_that_they_are_back() {
+async fn a_running_service_notices_missing_tables_and_their_return() {
     for database in BOTH {
         let place = Place::on(database);
         let service = place.serve();
@@ -261,7 +261,7 @@ async fn a_running_service_notices_that_tables_are_gone_and_that_they_are_back()
 }
 
 #[actix_web::test]
-async fn a_server_is_among_the_live_ones_until_it_stops() {
+async fn a_server_is_live_until_it_stops() {
     for database in BOTH {
         let place = Place::on(database);
         let (one, other) = (place.serve(), place.serve());
@@ -312,7 +312,7 @@ fn a_server_with_another_issuer_does_not_start_unless_the_old_one_is_named() {
 }
 
 #[test]
-fn a_loopback_issuer_takes_the_place_of_another_while_no_server_is_live() {
+fn a_loopback_issuer_replaces_another_while_no_server_is_live() {
     for database in BOTH {
         let place = Place::on(database);
         let with = |issuer: &str| {

@@ -128,7 +128,7 @@ async fn a_graceful_stop_leaves_no_write_ahead_log_and_neither_does_a_command() 
 }
 
 #[actix_web::test]
-async fn recover_refuses_the_write_ahead_log_of_another_file_and_takes_that_of_its_own() {
+async fn recover_refuses_the_write_ahead_log_of_another_file_and_accepts_its_own() {
     let folder = tempfile::tempdir().unwrap();
     let (data, copy) = (folder.path().join("data"), folder.path().join("copy.db"));
     let (file, wal) = (data.join("auth.db"), data.join("auth.db-wal"));
@@ -167,7 +167,7 @@ async fn recover_refuses_the_write_ahead_log_of_another_file_and_takes_that_of_i
 }
 
 #[actix_web::test]
-async fn with_less_room_than_min_free_it_is_not_ready_and_serves_all_the_same() {
+async fn with_less_space_than_min_free_the_service_is_not_ready_and_still_serves() {
     let data = tempfile::tempdir().unwrap();
     let service = Running::start(program(data.path()).env("AUTH__STORAGE__MIN_FREE", "1099511627776"));
     assert_eq!(reasons(&service).await, ["disk_full"]);
@@ -175,7 +175,7 @@ async fn with_less_room_than_min_free_it_is_not_ready_and_serves_all_the_same() 
 }
 
 #[actix_web::test]
-async fn while_writes_fail_it_is_not_ready() {
+async fn while_writes_fail_the_service_is_not_ready() {
     let data = tempfile::tempdir().unwrap();
     let service = Running::start(program(data.path()).env("AUTH__DATABASE__TIMEOUT", "1s"));
     assert_eq!(reasons(&service).await, [""; 0]);
@@ -190,7 +190,7 @@ async fn while_writes_fail_it_is_not_ready() {
 }
 
 #[actix_web::test]
-async fn with_a_damaged_file_it_is_not_ready() {
+async fn with_a_damaged_database_file_the_service_is_not_ready() {
     for begin in [0, 4096] {
         let data = tempfile::tempdir().unwrap();
         let file = data.path().join("auth.db");
@@ -207,7 +207,7 @@ async fn with_a_damaged_file_it_is_not_ready() {
 }
 
 #[actix_web::test]
-async fn an_outage_of_postgresql_is_one_line_and_its_end_another() {
+async fn an_outage_of_postgresql_is_one_log_line_and_its_end_another() {
     let server = Server::start(5432, "", |_| ());
     let data = tempfile::tempdir().unwrap();
     let variables =
@@ -248,7 +248,7 @@ async fn a_hanging_database_does_not_make_readyz_hang() {
 }
 
 #[actix_web::test]
-async fn a_pooled_connection_that_died_costs_no_request() {
+async fn a_dead_pooled_connection_fails_no_request() {
     let server = Server::start(5432, "", |_| ());
     let data = tempfile::tempdir().unwrap();
     let url = server.fresh_database();
@@ -274,7 +274,7 @@ async fn a_pooled_connection_that_died_costs_no_request() {
 }
 
 #[test]
-fn it_waits_for_its_database_at_the_start() {
+fn the_service_waits_for_its_database_at_the_start() {
     let server = Server::start(5432, "", |_| ());
     let data = tempfile::tempdir().unwrap();
     let url = server.fresh_database();

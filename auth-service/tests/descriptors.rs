@@ -75,7 +75,7 @@ fn address(network: u8) -> IpAddr {
 }
 
 #[actix_web::test]
-async fn the_soft_limit_is_raised_to_the_hard_one_and_the_log_says_what_that_is_good_for() {
+async fn the_soft_limit_is_raised_to_the_hard_one_and_the_log_says_what_it_allows() {
     let data = folder();
     let mut command = limited(data.path(), 64, 1500);
     let service = Running::start(command.env("AUTH__HTTP__MAX_CONNECTIONS", "300"));
@@ -115,7 +115,7 @@ fn settings_that_are_above_the_limit_of_open_files_are_lowered_and_warned_of() {
 }
 
 #[test]
-fn a_limit_of_open_files_that_is_too_low_to_serve_is_a_sentence() {
+fn a_limit_of_open_files_that_is_too_low_to_serve_is_one_error_message() {
     let data = folder();
     for hard in [24, 64, 90] {
         let output = limited(data.path(), hard, hard).env("RUST_LOG", "off").output().unwrap();
@@ -127,7 +127,7 @@ fn a_limit_of_open_files_that_is_too_low_to_serve_is_a_sentence() {
 }
 
 #[actix_web::test]
-async fn logins_work_under_a_low_limit_while_strangers_take_all_that_they_can_get() {
+async fn logins_work_under_a_low_limit_while_attackers_take_every_connection_they_can_get() {
     let data = folder();
     // Commands want a database that was served before.
     let first = Running::start(&mut program(data.path()));

@@ -30,7 +30,7 @@ fn on(data: &Path, url: &str) -> Running {
 }
 
 #[actix_web::test]
-async fn without_its_database_the_service_says_so_and_recovers_by_itself() {
+async fn without_its_database_the_service_reports_that_and_recovers_by_itself() {
     let server = Server::start(5432, "", |_| ());
     let folder = tempfile::tempdir().unwrap();
     let service = on(folder.path(), &server.fresh_database());
@@ -133,7 +133,7 @@ struct Answered {
 }
 
 #[actix_web::test]
-async fn what_was_answered_survives_kill_9_in_a_storm_on_sqlite() {
+async fn answered_writes_survive_kill_9_under_load_on_sqlite() {
     let folder = tempfile::tempdir().unwrap();
     let url = Database::Sqlite.fresh_url(folder.path());
     for round in 0..3 {
@@ -145,7 +145,7 @@ async fn what_was_answered_survives_kill_9_in_a_storm_on_sqlite() {
 }
 
 #[actix_web::test]
-async fn what_was_answered_survives_kill_9_in_a_storm_on_postgresql() {
+async fn answered_writes_survive_kill_9_under_load_on_postgresql() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(5432, "", |_| ());
     let url = server.fresh_database();
@@ -284,7 +284,7 @@ async fn a_full_disk_is_answered_with_503_and_loses_nothing() {
 }
 
 #[actix_web::test]
-async fn requests_in_flight_are_answered_when_the_service_is_told_to_stop() {
+async fn requests_in_flight_are_answered_before_the_service_stops() {
     let data = tempfile::tempdir().unwrap();
     let variables = [
         ("AUTH__PASSWORDS__BCRYPT_COST", "10"),

@@ -61,7 +61,7 @@ fn watch(folder: &Path) -> impl FnOnce() -> BTreeMap<(String, u32), usize> {
 }
 
 #[actix_web::test]
-async fn every_file_is_private_from_its_first_moment_on_in_a_folder_that_was_there_before() {
+async fn every_file_is_private_from_its_creation_also_in_an_existing_folder() {
     let data = folder();
     let seen = watch(data.path());
     let service = Running::start(&mut under_umask_022(data.path(), &["serve"]));
@@ -77,7 +77,7 @@ async fn every_file_is_private_from_its_first_moment_on_in_a_folder_that_was_the
 }
 
 #[test]
-fn a_command_makes_private_files_as_well() {
+fn a_command_creates_private_files_as_well() {
     let data = folder();
     let output = under_umask_022(data.path(), &["migrate"]).output().unwrap();
     assert!(output.status.success(), "{output:?}");
@@ -99,7 +99,7 @@ fn log_of_a_start(command: &mut Command) -> String {
 }
 
 #[test]
-fn what_others_may_read_or_write_is_named_with_the_command_that_ends_it_and_stays_as_it_is() {
+fn files_that_others_may_read_or_write_are_named_with_a_remedy_and_left_as_they_are() {
     let data = folder();
     log_of_a_start(&mut program(data.path()));
     let secret = data.path().join("pepper");

@@ -44,7 +44,7 @@ async fn logs_in(service: &Running, login: &str) -> bool {
 }
 
 #[actix_web::test]
-async fn the_exports_of_other_systems_are_taken_and_their_users_log_in() {
+async fn exports_of_other_systems_are_imported_and_their_users_log_in() {
     let data = tempfile::tempdir().unwrap();
     let service = Running::start(&mut program(data.path()));
     let rows = [
@@ -88,7 +88,7 @@ async fn the_exports_of_other_systems_are_taken_and_their_users_log_in() {
 }
 
 #[test]
-fn roles_of_keycloak_are_given_only_when_that_is_asked_for() {
+fn roles_of_keycloak_are_imported_only_on_request() {
     for (with_roles, shown) in [(false, "roles: none"), (true, "roles: subscriber")] {
         let data = tempfile::tempdir().unwrap();
         let _service = Running::start(&mut program(data.path()));
@@ -109,7 +109,7 @@ fn roles_of_keycloak_are_given_only_when_that_is_asked_for() {
 }
 
 #[test]
-fn an_import_says_what_it_did_and_goes_on_when_it_is_started_again() {
+fn an_import_reports_what_it_did_and_continues_when_it_is_repeated() {
     let data = tempfile::tempdir().unwrap();
     let _service = Running::start(&mut program(data.path()));
     let line =
@@ -139,7 +139,7 @@ fn an_import_says_what_it_did_and_goes_on_when_it_is_started_again() {
 }
 
 #[test]
-fn standard_input_is_read_as_well() {
+fn an_import_can_read_standard_input() {
     let data = tempfile::tempdir().unwrap();
     let _service = Running::start(&mut program(data.path()));
     let mut command = program(data.path());
@@ -152,7 +152,7 @@ fn standard_input_is_read_as_well() {
 }
 
 #[test]
-fn a_file_that_cannot_be_meant_is_a_sentence() {
+fn a_file_that_is_no_export_is_one_error_message() {
     let data = tempfile::tempdir().unwrap();
     let _service = Running::start(&mut program(data.path()));
     let text = file(data.path(), "one,two\n1,2\n");

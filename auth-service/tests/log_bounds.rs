@@ -125,7 +125,7 @@ fn wide(command: &mut Command) -> &mut Command {
 }
 
 #[actix_web::test]
-async fn no_request_of_a_stranger_writes_more_than_a_few_short_lines_into_the_log() {
+async fn no_request_writes_more_than_a_few_short_lines_into_the_log() {
     let data = tempfile::tempdir().unwrap();
     let service = Running::start(wide(&mut program(data.path())));
     let create = ["client", "create", "--name", "billing"];
@@ -156,7 +156,7 @@ async fn no_request_of_a_stranger_writes_more_than_a_few_short_lines_into_the_lo
 }
 
 #[actix_web::test]
-async fn lines_that_come_too_often_are_left_out_and_counted_in_one_line() {
+async fn lines_that_come_too_often_are_omitted_and_counted_in_one_line() {
     let data = tempfile::tempdir().unwrap();
     let few =
         [("AUTH__LOG__AT_ONCE", "5"), ("AUTH__LOG__PER_MINUTE", "1"), ("AUTH__LOG__REPORT_EVERY", "1s")];
@@ -205,7 +205,7 @@ fn refused_pages(log: &str) -> Vec<&str> {
 }
 
 #[actix_web::test]
-async fn an_origin_that_is_not_listed_is_named_once_and_not_without_bound() {
+async fn an_unlisted_origin_is_named_once_and_only_so_many_are_named() {
     let data = tempfile::tempdir().unwrap();
     let listed = ("AUTH__CORS__ALLOWED_ORIGINS", "https://app.example.com");
     let service = Running::start(program(data.path()).envs([listed]));
@@ -240,7 +240,7 @@ async fn an_origin_that_is_not_listed_is_named_once_and_not_without_bound() {
 }
 
 #[actix_web::test]
-async fn pages_to_which_no_cookie_comes_are_warned_of_at_start() {
+async fn origins_whose_pages_get_no_cookies_are_warned_of_at_start() {
     let data = tempfile::tempdir().unwrap();
     let warned = |issuer: &str, origin: &str| {
         let settings = [("AUTH__ISSUER", issuer), ("AUTH__CORS__ALLOWED_ORIGINS", origin)];

@@ -63,7 +63,7 @@ fn revert(url: &str, count: usize) -> Vec<String> {
 }
 
 #[test]
-fn each_migration_goes_up_and_down_and_up_again() {
+fn each_migration_can_be_applied_reverted_and_applied_again() {
     for database in BOTH {
         let (url, _folder) = fresh(database);
         Store::open(&url.clone().into(), LIMITS).unwrap();
@@ -85,7 +85,7 @@ fn each_migration_goes_up_and_down_and_up_again() {
 }
 
 #[test]
-fn programs_that_start_at_once_on_an_empty_database_do_not_trip_over_each_other() {
+fn programs_that_start_concurrently_on_an_empty_database_all_succeed() {
     for database in BOTH {
         let (url, folder) = fresh(database);
         let start = || program(folder.path()).env("AUTH__DATABASE_URL", &url).arg("migrate").spawn().unwrap();
@@ -97,7 +97,7 @@ fn programs_that_start_at_once_on_an_empty_database_do_not_trip_over_each_other(
 }
 
 #[actix_web::test]
-async fn services_that_start_at_once_agree_on_their_keys() {
+async fn services_that_start_concurrently_agree_on_their_keys() {
     for database in BOTH {
         let (url, folder) = fresh(database);
         let start = || {
@@ -182,7 +182,7 @@ async fn replicas_are_upgraded_and_rolled_back_one_by_one() {
 }
 
 #[actix_web::test]
-async fn addresses_from_before_are_put_right_or_reported_and_none_is_lost() {
+async fn addresses_from_older_versions_are_rewritten_or_reported_and_none_is_lost() {
     for database in BOTH {
         let (url, folder) = fresh(database);
         let open = || Store::open(&url.clone().into(), LIMITS);

@@ -125,7 +125,7 @@ async fn a_name_that_changed_hands_is_not_enough_to_change_an_account() {
 }
 
 #[actix_web::test]
-async fn an_address_is_freed_and_given_to_whom_it_belongs() {
+async fn an_address_is_freed_and_given_to_its_owner() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path();
     let service = Running::start(&mut program(data));

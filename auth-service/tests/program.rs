@@ -44,7 +44,7 @@ async fn no_command_and_serve_are_the_same_and_sigterm_ends_either_with_0() {
 }
 
 #[test]
-fn a_wrong_setting_is_a_sentence_that_names_the_key_and_exit_code_2() {
+fn a_wrong_setting_is_one_error_message_that_names_the_key_and_exit_code_2() {
     let data = folder();
     let rows = [
         ("AUTH__TOKENS__ACCESS_TTL", "soon", "tokens.access_ttl"),
@@ -99,7 +99,7 @@ fn every_variable_of_the_contract_is_accepted() {
 }
 
 #[test]
-fn what_prevents_the_start_is_one_sentence_and_exit_code_1() {
+fn everything_that_prevents_the_start_is_one_error_message_and_exit_code_1() {
     let data = folder();
     let file = data.path().join("file");
     std::fs::write(&file, "").unwrap();
@@ -130,7 +130,7 @@ fn what_prevents_the_start_is_one_sentence_and_exit_code_1() {
 }
 
 #[test]
-fn a_taken_port_is_a_sentence() {
+fn a_taken_port_is_one_error_message() {
     let data = folder();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = listener.local_addr().unwrap().to_string();
@@ -141,7 +141,7 @@ fn a_taken_port_is_a_sentence() {
 }
 
 #[test]
-fn a_lost_master_key_is_a_sentence_at_start() {
+fn a_lost_master_key_is_one_error_message_at_start() {
     let data = folder();
     drop(Running::start(&mut program(data.path())));
     let original = std::fs::read_to_string(data.path().join("master.key")).unwrap();
@@ -154,7 +154,7 @@ fn a_lost_master_key_is_a_sentence_at_start() {
 }
 
 #[actix_web::test]
-async fn an_account_that_was_answered_survives_kill_9() {
+async fn a_registration_that_was_answered_survives_kill_9() {
     let data = folder();
     for round in 0..3 {
         let service = Running::start(&mut program(data.path()));

@@ -50,7 +50,7 @@ async fn assert_not_served(data: &Path) {
 }
 
 #[actix_web::test]
-async fn a_copy_from_before_a_command_is_not_served_and_recover_puts_it_into_service() {
+async fn a_copy_from_before_a_command_is_not_served_until_recover() {
     let folder = tempfile::tempdir().unwrap();
     let (data, kept) = (folder.path().join("data"), folder.path().join("kept"));
     let service = Running::start(&mut program(&data));

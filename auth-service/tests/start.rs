@@ -29,7 +29,7 @@ fn outcome(command: &mut Command) -> (Option<i32>, String) {
 }
 
 #[actix_web::test]
-async fn it_starts_among_variables_and_in_a_folder_that_are_not_utf_8() {
+async fn the_service_starts_with_variables_and_a_folder_that_are_not_utf_8() {
     let data = folder();
     let odd = data.path().join(OsStr::from_bytes(b"caf\xe9"));
     fs::create_dir(&odd).unwrap();
@@ -209,7 +209,7 @@ fn on_a_unix_socket_the_mode_counts_and_a_stale_one_is_replaced() {
 }
 
 #[test]
-fn a_peer_on_a_unix_socket_is_a_proxy_if_it_says_for_whom_it_asks_and_else_the_loopback() {
+fn a_peer_on_a_unix_socket_is_a_proxy_if_it_sends_a_forwarding_header_and_otherwise_the_loopback() {
     let data = folder();
     let socket = data.path().join("http.sock");
     let mut command = program(data.path());

@@ -111,7 +111,7 @@ fn every_row_names_a_test_or_says_why_there_is_none() {
 }
 
 #[test]
-fn every_test_that_is_named_is_there() {
+fn every_test_that_a_row_names_exists() {
     let page = page();
     let mut missing = Vec::new();
     let named: BTreeSet<_> = tests(&page).into_iter().collect();
@@ -126,7 +126,7 @@ fn every_test_that_is_named_is_there() {
 }
 
 #[test]
-fn a_name_without_a_test_is_noticed() {
+fn a_name_without_a_test_is_detected() {
     let source =
         "#[test]\nfn a_test() {}\n\nfn no_test() {}\n\n#[tokio::test]\n// why\nasync fn another() {}\n";
     let found = ["a_test", "no_test", "another", "a_tes", "test"].map(|name| has_test(source, name));

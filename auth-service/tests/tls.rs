@@ -98,7 +98,7 @@ fn until_its_end(mut connection: TcpStream) -> Vec<u8> {
 }
 
 #[actix_web::test]
-async fn a_service_with_a_certificate_speaks_https_and_nothing_else() {
+async fn a_service_with_a_certificate_serves_https_and_nothing_else() {
     let service = Files::new().start(&[]);
     assert!(service.address.starts_with("https://"), "{}", service.address);
     assert_eq!(service.register("alice").await, Some(201));
@@ -163,7 +163,7 @@ async fn tls_1_2_and_1_3_carry_http_1_1() {
 }
 
 #[actix_web::test]
-async fn a_new_certificate_serves_new_handshakes_and_open_connections_go_on() {
+async fn a_new_certificate_is_used_for_new_handshakes_and_open_connections_continue() {
     let files = Files::new();
     let mut service = files.start(&[("AUTH__TLS__LOOK", "50ms"), ("AUTH__HTTP__KEEP_ALIVE", "1h")]);
     let old = service.certificate("/livez").await;
@@ -175,7 +175,7 @@ async fn a_new_certificate_serves_new_handshakes_and_open_connections_go_on() {
 }
 
 #[actix_web::test]
-async fn sighup_looks_at_once() {
+async fn sighup_reads_the_certificate_immediately() {
     let files = Files::new();
     let service = files.start(&[("AUTH__TLS__LOOK", "1h")]);
     let new = files.renew(365);
@@ -185,7 +185,7 @@ async fn sighup_looks_at_once() {
 }
 
 #[actix_web::test]
-async fn a_pair_that_cannot_be_used_never_replaces_one_that_can() {
+async fn an_unusable_certificate_or_key_never_replaces_a_usable_one() {
     let files = Files::new();
     let mut service = files.start(&[("AUTH__TLS__LOOK", "50ms")]);
     let good = service.certificate("/livez").await;
@@ -214,7 +214,7 @@ async fn a_pair_that_cannot_be_used_never_replaces_one_that_can() {
 }
 
 #[actix_web::test]
-async fn a_handshake_that_stalls_is_cut_and_keeps_nobody_waiting() {
+async fn a_stalled_handshake_is_closed_and_delays_no_other_client() {
     let service = Files::new().start(&[("AUTH__TLS__HANDSHAKE_TIMEOUT", "1s"), ("AUTH__HTTP__WORKERS", "1")]);
     let hello = &old_hello(3)[..20];
     let stalled: Vec<_> = (0..300).map(|_| socket(&service)).collect();
@@ -228,7 +228,7 @@ async fn a_handshake_that_stalls_is_cut_and_keeps_nobody_waiting() {
 }
 
 #[test]
-fn a_certificate_that_cannot_be_used_is_one_sentence_and_exit_code_2() {
+fn an_unusable_certificate_is_one_error_message_and_exit_code_2() {
     let files = Files::new();
     let other = files.folder.path().join("other.pem");
     fs::write(&other, KeyPair::generate().unwrap().serialize_pem()).unwrap();
@@ -255,7 +255,7 @@ fn a_certificate_that_cannot_be_used_is_one_sentence_and_exit_code_2() {
 }
 
 #[test]
-fn the_log_warns_of_a_certificate_that_expires_and_of_a_key_that_others_may_read() {
+fn the_log_warns_of_a_certificate_that_expires_soon_and_of_a_key_that_others_may_read() {
     let files = Files::new();
     files.renew(5);
     fs::set_permissions(files.key(), fs::Permissions::from_mode(0o644)).unwrap();
@@ -287,7 +287,7 @@ fn log_of_a_start(files: &Files) -> String {
 }
 
 #[actix_web::test]
-async fn a_handshake_that_stalls_makes_room_for_another_connection_of_its_address() {
+async fn a_stalled_handshake_makes_room_for_another_connection_of_its_address() {
     let files = Files::new();
     let bounds = [
         ("AUTH__HTTP__MAX_CONNECTIONS_PER_ADDRESS", "1"),

@@ -72,7 +72,7 @@ async fn a_new_password_ends_every_earlier_session_and_begins_one() {
 }
 
 #[actix_web::test]
-async fn the_current_password_changes_nothing_when_it_is_wrong() {
+async fn a_wrong_current_password_changes_nothing() {
     let service = Service::with(&[("AUTH__LIMITS__ACCOUNT_FROM_SOURCE__FREE", "100")]).await;
     let tokens = service.register_and_login("alice").await;
     let wrong = ["wrong password", "", &PASSWORD.to_uppercase(), &format!("{PASSWORD} "), "with a \0 inside"];
@@ -97,7 +97,7 @@ async fn the_current_password_changes_nothing_when_it_is_wrong() {
 }
 
 #[actix_web::test]
-async fn changes_that_break_a_rule_are_refused_by_name() {
+async fn a_change_that_breaks_a_rule_is_refused_with_its_field_and_code() {
     let service = Service::start().await;
     register_with_email(&service, "alice.liddell", "rabbit.hole@example.com").await;
     let tokens = service.login("alice.liddell").await;
@@ -187,7 +187,7 @@ async fn changes_that_break_a_rule_are_refused_by_name() {
 }
 
 #[actix_web::test]
-async fn of_changes_of_the_password_at_once_one_wins() {
+async fn of_concurrent_password_changes_one_succeeds() {
     let one = Service::start().await;
     let other = one.replica().await;
     let mut current = PASSWORD.to_owned();
@@ -258,7 +258,7 @@ impl Change {
 }
 
 #[actix_web::test]
-async fn a_login_that_is_being_hashed_while_the_account_changes_gets_no_session() {
+async fn a_login_gets_no_session_when_the_account_changes_while_its_password_is_hashed() {
     let service = Service::start().await;
     let variables = [("AUTH__PASSWORDS__BCRYPT_COST", "11"), ("AUTH__HASHING__THREADS", "1")];
     let slow = service.replica_with(&variables).await;
@@ -301,7 +301,7 @@ async fn a_login_that_is_being_hashed_while_the_account_changes_gets_no_session(
 }
 
 #[actix_web::test]
-async fn an_owner_changes_the_names_and_the_sessions_go_on_with_them() {
+async fn a_user_changes_name_and_address_and_the_sessions_continue_with_them() {
     let variables = [("AUTH__TOKENS__UNVERIFIED_EMAIL", "true"), ("AUTH__ACCOUNTS__MAX_RESTING", "9")];
     let service = Service::with(&variables).await;
     let asking = service.create_client("asking", &[], &[]).await;
@@ -353,7 +353,7 @@ async fn an_owner_changes_the_names_and_the_sessions_go_on_with_them() {
 }
 
 #[actix_web::test]
-async fn what_is_as_it_was_changes_nothing() {
+async fn a_change_to_the_present_values_changes_nothing() {
     let service = Service::start().await;
     let asking = service.create_client("asking", &[], &[]).await;
     register_with_email(&service, "alice", "alice@example.com").await;
@@ -364,7 +364,7 @@ async fn what_is_as_it_was_changes_nothing() {
 }
 
 #[actix_web::test]
-async fn a_name_or_an_address_that_somebody_else_has_is_a_conflict() {
+async fn a_name_or_an_address_of_another_account_is_a_conflict() {
     let service = Service::start().await;
     let asking = service.create_client("asking", &[], &[]).await;
     register_with_email(&service, "bob", "bob@example.com").await;
@@ -395,7 +395,7 @@ async fn a_name_or_an_address_that_somebody_else_has_is_a_conflict() {
 }
 
 #[actix_web::test]
-async fn a_deleted_account_is_gone_and_its_name_is_free_for_another_one_in_time() {
+async fn a_deleted_account_is_gone_and_its_name_is_free_again_after_its_rest() {
     let service = Service::start().await;
     let asking = service.create_client("asking", &[], &[]).await;
     register_with_email(&service, "alice", "alice@example.com").await;
@@ -431,7 +431,7 @@ async fn a_deleted_account_is_gone_and_its_name_is_free_for_another_one_in_time(
 }
 
 #[actix_web::test]
-async fn a_name_is_not_changed_into_the_password() {
+async fn a_name_cannot_be_changed_to_the_password() {
     let service = Service::start().await;
     let password = "horse.battery-staple";
     service.post("/register", &json!({ "username": "alice", "password": password })).await;

@@ -82,7 +82,7 @@ async fn every_spelling_of_an_address_is_the_same_at_registration_login_import_a
 }
 
 #[actix_web::test]
-async fn a_mailbox_that_is_written_in_characters_that_stand_for_others_is_refused_with_that_reason() {
+async fn an_address_that_is_not_normalized_is_refused_with_that_reason() {
     let service = Service::start().await;
     service.register("alice").await;
     let operator = service.operator().await;
@@ -107,7 +107,7 @@ async fn a_mailbox_that_is_written_in_characters_that_stand_for_others_is_refuse
 }
 
 #[actix_web::test]
-async fn of_many_who_register_spellings_of_one_address_one_gets_it() {
+async fn of_concurrent_registrations_with_spellings_of_one_address_one_succeeds() {
     let service = Service::start().await;
     let spellings = ["a@bücher.example", "A@BÜCHER.example", "a@xn--bcher-kva.example", "a@ｂücher.example"];
     let names: Vec<String> = (0..12).map(|index| format!("user-{index}")).collect();
@@ -139,7 +139,7 @@ async fn tokens_carry_an_address_only_when_it_is_verified_unless_the_settings_sa
 }
 
 #[actix_web::test]
-async fn an_address_that_nobody_verified_is_lost_to_the_account_for_which_it_is() {
+async fn an_unverified_address_goes_to_the_account_for_which_it_is_verified() {
     let service = Service::with(&[("AUTH__TOKENS__UNVERIFIED_EMAIL", "true")]).await;
     let victims = "victim@example.com";
     assert_eq!(try_register(&service, "mallory", victims).await.status, 201);
@@ -243,7 +243,7 @@ async fn register_as_before(service: &Service, username: &str, email: &str) {
 }
 
 #[actix_web::test]
-async fn addresses_from_before_are_rewritten_when_that_is_safe_and_reported_otherwise() {
+async fn addresses_from_older_versions_are_rewritten_when_that_is_safe_and_reported_otherwise() {
     let service = Service::start().await;
     register_as_before(&service, "plain", "plain@example.com").await;
     register_as_before(&service, "alone", "alone@bücher.example").await;
@@ -299,7 +299,7 @@ async fn addresses_from_before_are_rewritten_when_that_is_safe_and_reported_othe
 }
 
 #[actix_web::test]
-async fn a_service_puts_addresses_right_that_an_older_one_stored_beside_it() {
+async fn a_service_rewrites_addresses_that_an_older_replica_stored() {
     let service = Service::start().await;
     register_as_before(&service, "alone", "alone@bücher.example").await;
     let service = service.restart(&[]).await;

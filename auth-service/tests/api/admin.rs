@@ -17,7 +17,7 @@ fn names(list: &Value) -> Vec<&str> {
 }
 
 #[actix_web::test]
-async fn an_administrator_walks_through_all_users_by_cursor() {
+async fn an_administrator_pages_through_all_users_by_cursor() {
     let service = Service::start().await;
     let admin = token_of(&service, "root", "admin", ISSUER).await;
     // In the order of bytes, on whatever database.
@@ -54,7 +54,7 @@ async fn an_administrator_walks_through_all_users_by_cursor() {
 }
 
 #[actix_web::test]
-async fn users_are_found_by_the_beginning_of_their_name_or_address() {
+async fn users_are_found_by_a_prefix_of_their_name_or_address() {
     let service = Service::start().await;
     let admin = token_of(&service, "root", "admin", ISSUER).await;
     for (name, email) in
@@ -105,7 +105,7 @@ async fn only_administrators_with_a_token_for_this_service_get_the_list() {
 }
 
 #[actix_web::test]
-async fn a_query_that_makes_no_sense_is_a_client_mistake() {
+async fn an_invalid_query_is_a_client_error() {
     let service = Service::start().await;
     let admin = token_of(&service, "root", "admin", ISSUER).await;
     for query in ["limit=0", "limit=201", "search=%00", &format!("cursor={}", "x".repeat(300))] {

@@ -45,7 +45,7 @@ fn holds(dump: &[u8], part: impl AsRef<[u8]>) -> bool {
 }
 
 #[actix_web::test]
-async fn a_copy_of_the_database_holds_nothing_that_opens_anything() {
+async fn a_copy_of_the_database_contains_no_usable_credential() {
     let service = Service::start().await;
     let first = service.register_and_login("alice").await;
     let second = service.refresh(&first.refresh).await;
@@ -69,7 +69,7 @@ async fn a_copy_of_the_database_holds_nothing_that_opens_anything() {
 }
 
 #[actix_web::test]
-async fn nobody_has_an_account_before_somebody_makes_one() {
+async fn a_new_database_has_no_accounts() {
     let service = Service::start().await;
     assert_eq!((service.count("users"), service.count("clients")), (0, 0));
     for name in ["admin", "root", "administrator", "test"] {

@@ -34,7 +34,7 @@ fn left(answer: &Answer) -> &str {
 }
 
 #[actix_web::test]
-async fn two_requests_do_not_tell_whether_a_name_and_an_address_are_one_accounts() {
+async fn two_requests_do_not_show_whether_a_name_and_an_address_belong_to_one_account() {
     for open in ["true", "false"] {
         let service = with_alice_and_bob(&[("AUTH__REGISTRATION__OPEN", open)]).await;
         let pairs = [
@@ -56,7 +56,7 @@ async fn two_requests_do_not_tell_whether_a_name_and_an_address_are_one_accounts
 }
 
 #[actix_web::test]
-async fn each_identifier_has_a_count_of_its_own_that_a_right_password_resets() {
+async fn each_identifier_has_its_own_counter_that_a_right_password_resets() {
     let service = with_alice_and_bob(&[]).await;
     for expected in ["r=9", "r=8", "r=7"] {
         assert_eq!(left(&try_one(&service, &by_name("ALICE")).await), expected);
@@ -70,7 +70,7 @@ async fn each_identifier_has_a_count_of_its_own_that_a_right_password_resets() {
 }
 
 #[actix_web::test]
-async fn what_is_told_changes_nothing_about_the_limit_of_the_account() {
+async fn the_header_does_not_change_the_limit_of_the_account() {
     let service = with_alice_and_bob(&[]).await;
     for _ in 0..5 {
         try_one(&service, &by_name("alice")).await;

@@ -33,7 +33,7 @@ async fn events(service: &Service, admin: &Tokens, event: &str, count: usize) ->
 }
 
 #[actix_web::test]
-async fn a_token_that_another_service_was_sent_shows_and_ends_no_sessions() {
+async fn a_token_that_was_sent_to_another_service_neither_lists_nor_ends_sessions() {
     let service = Service::start().await;
     let sent = service.register_and_login("alice").await;
     let other = service.login("alice").await;
@@ -56,7 +56,7 @@ async fn a_token_that_another_service_was_sent_shows_and_ends_no_sessions() {
 }
 
 #[actix_web::test]
-async fn a_refresh_gives_one_token_for_this_service_and_the_session_stays_as_it_is() {
+async fn a_refresh_can_give_a_token_for_this_service_and_leaves_the_session_unchanged() {
     let service = Service::with(&[LISTED, ("AUTH__RESOURCES", "reports")]).await;
     service.register("alice").await;
     for resource in [json!([]), json!("reports"), json!([OTHER, "reports"])] {
@@ -93,7 +93,7 @@ async fn a_refresh_gives_one_token_for_this_service_and_the_session_stays_as_it_
 }
 
 #[actix_web::test]
-async fn pages_see_their_sessions_by_the_cookies_of_a_login_whatever_their_audience() {
+async fn with_the_cookies_of_a_login_a_page_lists_its_sessions_whatever_the_audience() {
     let service = Service::with(&[LISTED]).await;
     service.register("alice").await;
     let mut browser = Browser::logged_in(&service, "alice").await;
@@ -127,7 +127,7 @@ async fn pages_see_their_sessions_by_the_cookies_of_a_login_whatever_their_audie
 }
 
 #[actix_web::test]
-async fn administration_takes_a_token_for_this_service_alone() {
+async fn administration_accepts_only_a_token_for_this_service_alone() {
     let service = Service::start().await;
     service.register("alice").await;
     let both = service.login_for("alice", &json!([ISSUER, OTHER])).await;
@@ -146,7 +146,7 @@ async fn administration_takes_a_token_for_this_service_alone() {
 }
 
 #[actix_web::test]
-async fn an_administrator_gets_no_token_for_this_service_and_for_another() {
+async fn an_administrator_gets_no_token_for_this_service_and_another_one() {
     let service = Service::start().await;
     administrators::create(&service, "root", "admin").await;
     service.register("alice").await;
@@ -173,7 +173,7 @@ async fn an_administrator_gets_no_token_for_this_service_and_for_another() {
 }
 
 #[actix_web::test]
-async fn roles_are_imported_only_soon_after_a_login_however_often_the_session_was_refreshed() {
+async fn roles_are_imported_only_after_a_recent_login_however_often_the_session_was_refreshed() {
     let service = Service::start().await;
     let admin = administrators::log_in(&service).await;
     service.clock.advance(Duration::from_secs(300));
@@ -202,7 +202,7 @@ async fn roles_are_imported_only_soon_after_a_login_however_often_the_session_wa
 }
 
 #[actix_web::test]
-async fn verified_addresses_are_imported_only_soon_after_a_login() {
+async fn verified_addresses_are_imported_only_after_a_recent_login() {
     let service = Service::start().await;
     let with = |username: &str, email: &str, verified: bool| json!({ "username": username, "password_hash": HASH, "email": email, "email_verified": verified });
     let alice = json!({ "username": "alice", "password": PASSWORD, "email": "alice@example.com" });
@@ -225,7 +225,7 @@ async fn verified_addresses_are_imported_only_soon_after_a_login() {
 }
 
 #[actix_web::test]
-async fn how_recent_a_login_must_be_is_a_setting_and_a_new_password_is_a_login() {
+async fn how_recent_a_login_must_be_is_a_setting_and_a_password_change_counts_as_one() {
     let service = Service::with(&[("AUTH__ADMIN__REAUTHENTICATE_WITHIN", "30s")]).await;
     let admin = administrators::log_in(&service).await;
     service.clock.advance(Duration::from_secs(31));
@@ -272,7 +272,7 @@ async fn the_trail_names_each_account_that_was_imported_with_a_role() {
 }
 
 #[actix_web::test]
-async fn the_trail_names_each_account_that_an_operator_gave_a_role_or_took_one_from() {
+async fn the_trail_names_each_account_whose_roles_an_operator_changed() {
     let service = Service::start().await;
     let admin = administrators::log_in(&service).await;
     administrators::create(&service, "anna", "subscriber").await;

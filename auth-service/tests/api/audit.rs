@@ -39,7 +39,7 @@ fn reasons<'a>(trail: &'a [AuditEvent], event: &str) -> Vec<&'a str> {
 }
 
 #[actix_web::test]
-async fn a_login_says_who_from_where_and_in_which_request() {
+async fn a_login_event_has_the_user_the_address_and_the_request_id() {
     let service = Service::start().await;
     let account = service.register("alice").await;
     let body = json!({ "username": "Alice", "password": PASSWORD });
@@ -71,7 +71,7 @@ async fn a_login_says_who_from_where_and_in_which_request() {
 }
 
 #[actix_web::test]
-async fn a_refused_login_says_why_and_never_which_unknown_name_was_typed() {
+async fn a_refused_login_event_has_the_reason_and_never_an_unknown_name() {
     let service = Service::start().await;
     let account = service.register("alice").await;
     service.register("bob").await;
@@ -184,7 +184,7 @@ async fn tour(service: &Service) -> Vec<String> {
 const HASH: &str = "$2b$04$abcdefghijklmnopqrstuuqN4AfgTYAjLkDpiEMLDX7/n5r1q7m5W";
 
 #[actix_web::test]
-async fn a_login_that_takes_the_place_of_a_browsers_session_says_that_it_ended() {
+async fn a_login_that_replaces_a_browsers_session_records_its_end() {
     let service = Service::with(&[LISTED]).await;
     let account = service.register("alice").await;
     let mut browser = Browser::new(&service);
@@ -198,7 +198,7 @@ async fn a_login_that_takes_the_place_of_a_browsers_session_says_that_it_ended()
 }
 
 #[actix_web::test]
-async fn everything_that_happens_is_in_the_trail_and_nothing_secret_is() {
+async fn every_kind_of_event_is_in_the_trail_and_no_secret_is() {
     let service = Service::with(&[("AUTH__AUDIT__REFRESHES", "all")]).await;
     let secrets = tour(&service).await;
     service.stop().await;

@@ -10,7 +10,7 @@ use crate::api::support::Service;
 use crate::database::Database;
 
 #[actix_web::test]
-async fn the_newest_chain_is_missed_by_the_others() {
+async fn a_deleted_newest_chain_is_detected_from_the_other_chains() {
     let service = Service::start().await;
     let replica = service.replica().await;
     replica.register("alice").await;
@@ -46,7 +46,7 @@ fn forge(service: &Service, number: i64) {
 }
 
 #[actix_web::test]
-async fn a_forged_number_keeps_no_process_from_beginning_its_chain() {
+async fn a_forged_chain_number_does_not_keep_a_process_from_beginning_its_chain() {
     let (service, rows) = finished().await;
     let forged = [2, 1_000_000_000_000_000, i64::MAX];
     for number in forged {
@@ -68,7 +68,7 @@ async fn a_forged_number_keeps_no_process_from_beginning_its_chain() {
 }
 
 #[actix_web::test]
-async fn chains_that_are_missing_side_by_side_are_one_finding() {
+async fn adjacent_missing_chains_are_one_finding() {
     let service = Service::start().await;
     for _ in 0..4 {
         service.replica().await.stop().await;
@@ -85,7 +85,7 @@ async fn chains_that_are_missing_side_by_side_are_one_finding() {
 }
 
 #[actix_web::test]
-async fn nothing_is_put_before_everything_else_without_being_found() {
+async fn rows_inserted_before_the_beginning_are_detected() {
     let (service, rows) = finished().await;
     let chain = &rows[0].chain;
     forge(&service, i64::MIN);
@@ -106,7 +106,7 @@ async fn nothing_is_put_before_everything_else_without_being_found() {
 }
 
 #[actix_web::test]
-async fn the_tail_of_a_chain_that_has_ended_is_missed_by_those_that_run() {
+async fn a_cut_off_tail_of_an_ended_chain_is_detected_from_running_chains() {
     let service = Service::start().await;
     service.register("alice").await;
     let running = service.replica_with(&[("AUTH__AUDIT__ANCHOR", "1s")]).await;
@@ -130,7 +130,7 @@ async fn the_tail_of_a_chain_that_has_ended_is_missed_by_those_that_run() {
 }
 
 #[actix_web::test]
-async fn a_process_that_begins_tells_of_every_chain_that_runs_or_ended_since_the_last_one_began() {
+async fn a_starting_process_records_the_head_of_every_chain_that_runs_or_ended_since_the_last_start() {
     let service = Service::start().await;
     let replica = service.replica().await;
     service.register_and_login("alice").await;
@@ -157,7 +157,7 @@ async fn a_process_that_begins_tells_of_every_chain_that_runs_or_ended_since_the
 }
 
 #[actix_web::test]
-async fn a_key_of_the_trail_that_somebody_changed_does_not_pass_for_one_that_was_lost() {
+async fn a_changed_audit_key_is_not_taken_for_a_lost_one() {
     let (service, rows) = finished().await;
     service.run_sql("UPDATE keys SET created_at = created_at + 1 WHERE purpose = 'audit'");
     let settings = Settings::load(&service.variables).unwrap();
@@ -177,7 +177,7 @@ async fn a_key_of_the_trail_that_somebody_changed_does_not_pass_for_one_that_was
 }
 
 #[actix_web::test]
-async fn a_value_of_another_type_is_found_where_the_database_takes_it() {
+async fn a_value_of_the_wrong_type_is_detected_where_the_database_accepts_it() {
     if DATABASE != Database::Sqlite {
         return; // a column holds what it says
     }

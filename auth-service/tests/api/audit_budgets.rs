@@ -107,7 +107,7 @@ async fn a_flood_of_free_refusals_hides_no_probing_of_admin_and_of_client_secret
 }
 
 #[actix_web::test]
-async fn what_is_left_out_leaves_a_count_and_a_sample_for_each_source_and_whom_it_was_about() {
+async fn omitted_refusals_leave_a_count_and_a_sample_for_each_source_and_subject() {
     let service = Service::with(&[
         PROXIED,
         ("AUTH__AUDIT__REFUSALS_FROM_SOURCE__AT_ONCE", "2"),
@@ -177,7 +177,7 @@ async fn refusals_of_one_user_at_admin_are_all_counted_and_hide_no_other_user() 
 }
 
 #[actix_web::test]
-async fn eight_users_who_flood_admin_hide_no_first_refusal_of_a_ninth_in_their_network() {
+async fn eight_users_who_flood_admin_do_not_hide_the_first_refusal_of_a_ninth_in_their_network() {
     let service = Service::with(&[
         PROXIED,
         ("AUTH__AUDIT__REFUSALS_OF_HOLDER__AT_ONCE", "5"),
@@ -208,7 +208,7 @@ async fn eight_users_who_flood_admin_hide_no_first_refusal_of_a_ninth_in_their_n
 }
 
 #[actix_web::test]
-async fn the_right_secret_of_a_disabled_client_is_refused_in_its_holders_budget_and_not_in_its_sources() {
+async fn the_right_secret_of_a_disabled_client_counts_in_the_budget_of_its_holder_and_not_of_its_source() {
     let service = Service::with(&[
         ("AUTH__AUDIT__REFUSALS_FROM_SOURCE__AT_ONCE", "1"),
         ("AUTH__AUDIT__REFUSALS_FROM_SOURCE__PER_MINUTE", "1"),

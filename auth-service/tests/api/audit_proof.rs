@@ -43,7 +43,7 @@ fn anchor(rows: &[AuditEvent]) -> String {
 }
 
 #[actix_web::test]
-async fn a_change_of_any_column_is_found_where_it_is() {
+async fn a_change_of_any_column_is_detected_at_its_position() {
     let (service, rows) = finished().await;
     let chain = &rows[0].chain;
     let texts =
@@ -89,7 +89,7 @@ async fn a_change_of_any_column_is_found_where_it_is() {
 }
 
 #[actix_web::test]
-async fn rows_that_are_missing_or_changed_places_are_found_wherever_they_stood() {
+async fn missing_and_moved_rows_are_detected_at_every_position() {
     let rows: [(&str, &[&str]); 6] = [
         ("DELETE FROM audit_events WHERE position = 1", &["position 1: missing"]),
         ("DELETE FROM audit_events WHERE position = 3 OR position = 4", &["positions 3 to 4: missing"]),
@@ -113,7 +113,7 @@ async fn rows_that_are_missing_or_changed_places_are_found_wherever_they_stood()
 }
 
 #[actix_web::test]
-async fn a_chain_that_is_set_back_or_deleted_is_found() {
+async fn a_chain_that_is_set_back_or_deleted_is_detected() {
     let service = Service::start().await;
     service.register("alice").await;
     trail(&service, &["account_registered"]).await;
@@ -163,7 +163,7 @@ async fn a_chain_that_is_set_back_or_deleted_is_found() {
 }
 
 #[actix_web::test]
-async fn a_chain_that_is_made_again_with_another_key_is_found() {
+async fn a_chain_that_is_rebuilt_with_another_key_is_detected() {
     let (service, _) = finished().await;
     let (stranger, rows) = finished().await;
     // Rows and heads of another service, whose key is sealed with another master key.
@@ -205,7 +205,7 @@ async fn a_chain_that_is_made_again_with_another_key_is_found() {
 }
 
 #[actix_web::test]
-async fn replicas_write_at_the_same_time_and_are_checked_meanwhile() {
+async fn the_trail_verifies_while_replicas_write_to_it() {
     let one = Service::with(&[("AUTH__LIMITS__WAITING_PER_ACCOUNT", "60")]).await;
     let other = one.replica().await;
     one.register("alice").await;
@@ -227,7 +227,7 @@ async fn replicas_write_at_the_same_time_and_are_checked_meanwhile() {
 }
 
 #[actix_web::test]
-async fn a_running_process_notices_that_somebody_writes_to_its_chain() {
+async fn a_running_process_notices_changes_to_its_chain() {
     let service = Service::start().await;
     service.register("alice").await;
     trail(&service, &["account_registered"]).await;
@@ -248,7 +248,7 @@ async fn a_running_process_notices_that_somebody_writes_to_its_chain() {
 }
 
 #[actix_web::test]
-async fn a_row_that_was_put_where_the_next_one_belongs_does_not_keep_that_from_being_written() {
+async fn a_row_inserted_at_the_next_position_does_not_block_the_next_event() {
     let service = Service::start().await;
     service.register("alice").await;
     let rows = trail(&service, &["account_registered"]).await;
@@ -268,7 +268,7 @@ async fn a_row_that_was_put_where_the_next_one_belongs_does_not_keep_that_from_b
 }
 
 #[actix_web::test]
-async fn what_is_old_is_deleted_and_the_rest_can_still_be_proven() {
+async fn old_rows_are_deleted_and_the_rest_still_verifies() {
     let service = Service::with(&[("AUTH__CLEANUP__INTERVAL", "24h")]).await;
     service.register("alice").await;
     service.stop().await;
@@ -313,7 +313,7 @@ async fn what_is_old_is_deleted_and_the_rest_can_still_be_proven() {
 }
 
 #[actix_web::test]
-async fn making_a_row_look_old_does_not_get_it_deleted() {
+async fn a_row_that_was_made_to_look_old_is_not_deleted() {
     let (service, rows) = finished().await;
     service.run_sql("UPDATE audit_events SET occurred_at = 1 WHERE position < 5");
     let operator = service.operator().await;

@@ -12,7 +12,7 @@ fn post(service: &Service, path: &str, media_type: &str, body: impl Into<Vec<u8>
 }
 
 #[actix_web::test]
-async fn a_body_that_is_not_what_it_should_be_is_a_client_mistake() {
+async fn a_malformed_or_invalid_body_is_a_client_error() {
     let service = Service::start().await;
     let good = json!({ "username": "alice", "password": PASSWORD }).to_string();
     let deep = "[".repeat(10_000);
@@ -78,14 +78,14 @@ async fn a_body_that_is_not_what_it_should_be_is_a_client_mistake() {
 }
 
 #[actix_web::test]
-async fn a_compressed_body_is_not_unpacked() {
+async fn a_compressed_body_is_not_decompressed() {
     let service = Service::start().await;
     let request = post(&service, "/login", JSON, vec![0x1f, 0x8b]).header("content-encoding", "gzip");
     send(request).await.assert_problem(415, "unsupported_media_type");
 }
 
 #[actix_web::test]
-async fn nobody_registers_with_a_right() {
+async fn a_registration_cannot_set_rights() {
     let service = Service::start().await;
     for field in
         ["role", "roles", "scope", "scopes", "id", "is_admin", "disabled", "email_verified", "auth_version"]
@@ -101,7 +101,7 @@ async fn nobody_registers_with_a_right() {
 }
 
 #[actix_web::test]
-async fn the_token_endpoint_answers_bad_bodies_in_its_own_form() {
+async fn the_token_endpoint_answers_bad_bodies_with_oauth_errors() {
     let service = Service::start().await;
     let rows: Vec<(&str, Vec<u8>, u16)> = vec![
         (JSON, b"{".to_vec(), 400),
@@ -123,7 +123,7 @@ async fn the_token_endpoint_answers_bad_bodies_in_its_own_form() {
 }
 
 #[actix_web::test]
-async fn other_paths_and_methods_are_told_apart() {
+async fn unknown_paths_are_404_and_wrong_methods_are_405() {
     let service = Service::start().await;
     for (path, allow) in [
         ("/register", "POST"),

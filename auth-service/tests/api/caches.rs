@@ -89,7 +89,7 @@ async fn told_revision(service: &Service) -> String {
 }
 
 #[actix_web::test]
-async fn behind_a_shared_cache_a_withdrawn_key_is_gone_at_once() {
+async fn behind_a_shared_cache_a_withdrawn_key_is_gone_immediately() {
     let service = Service::start().await;
     let (mut shared, mut own) = (Cache::new(&service, true), Cache::new(&service, false));
     let (_, before) = shared.get(KEYS).await;
@@ -121,7 +121,7 @@ async fn told_until_news(service: &Service, set: &str) -> String {
 }
 
 #[actix_web::test]
-async fn a_shared_cache_asks_each_time_and_is_answered_in_few_bytes() {
+async fn a_shared_cache_revalidates_each_time_in_few_bytes() {
     let service = Service::start().await;
     for path in [KEYS, METADATA, LISTS] {
         let mut shared = Cache::new(&service, true);
@@ -138,7 +138,7 @@ async fn a_shared_cache_asks_each_time_and_is_answered_in_few_bytes() {
 }
 
 #[actix_web::test]
-async fn the_key_set_says_which_revision_it_is_also_when_it_has_not_changed() {
+async fn the_key_set_names_its_revision_also_when_it_has_not_changed() {
     let service = Service::start().await;
     let told = told_revision(&service).await;
     let full = service.get(KEYS).await;
@@ -154,7 +154,7 @@ async fn the_key_set_says_which_revision_it_is_also_when_it_has_not_changed() {
 }
 
 #[actix_web::test]
-async fn one_small_question_says_which_lists_have_changed_on_any_replica() {
+async fn one_small_request_shows_which_lists_changed_on_any_replica() {
     let one = Service::start().await;
     let other = one.replica().await;
     let tokens = one.register_and_login("alice").await;
@@ -186,7 +186,7 @@ async fn one_small_question_says_which_lists_have_changed_on_any_replica() {
 }
 
 #[actix_web::test]
-async fn the_index_says_which_revision_the_keys_have_also_when_no_list_has_changed() {
+async fn the_aggregation_names_the_revision_of_the_keys_also_when_no_list_has_changed() {
     let one = Service::start().await;
     let other = one.replica().await;
     let before = one.get(LISTS).await;
@@ -209,7 +209,7 @@ async fn the_index_says_which_revision_the_keys_have_also_when_no_list_has_chang
 }
 
 #[actix_web::test]
-async fn without_lists_the_index_is_empty_and_can_be_asked_for_as_well() {
+async fn without_lists_the_aggregation_is_empty_and_still_served() {
     let secret = ("AUTH__TOKENS__SHARED_SECRET", "a shared secret of forty-two bytes, no less");
     let service = Service::with(&[("AUTH__TOKENS__ALGORITHM", "HS256"), secret]).await;
     let index = service.get(LISTS).await;

@@ -7,7 +7,7 @@ use auth_service::domain::maintenance::Upkeep;
 use crate::api::support::Service;
 
 #[actix_web::test]
-async fn ended_sessions_are_deleted_after_a_while_and_living_ones_are_not() {
+async fn ended_sessions_are_deleted_after_a_while_and_live_ones_are_not() {
     let service = Service::with(&[("AUTH__SESSIONS__IDLE_TTL", "30h")]).await;
     let living = service.register_and_login("alice").await;
     for _ in 0..5 {

@@ -72,7 +72,7 @@ async fn a_client_gets_a_token_of_its_own() {
 }
 
 #[actix_web::test]
-async fn a_client_proves_itself_in_its_header_or_in_the_body() {
+async fn a_client_authenticates_in_the_header_or_in_the_body() {
     let service = Service::start().await;
     let Credentials { id, secret } = service.create_client("billing", &[], &[]).await;
     let encoded = secret.replace('c', "%63").replace('_', "%5f").replace('A', "%41");
@@ -102,7 +102,7 @@ async fn a_client_proves_itself_in_its_header_or_in_the_body() {
 }
 
 #[actix_web::test]
-async fn a_client_that_does_not_prove_itself_is_told_so() {
+async fn a_client_that_fails_to_authenticate_gets_invalid_client() {
     let service = Service::start().await;
     let Credentials { id, secret } = service.create_client("billing", &[], &[]).await;
     let disabled = service.create_client("disabled", &[], &[]).await;
@@ -175,7 +175,7 @@ async fn a_client_that_does_not_prove_itself_is_told_so() {
 }
 
 #[actix_web::test]
-async fn a_client_may_ask_for_less_but_never_for_more() {
+async fn a_client_may_request_less_but_never_more() {
     let service = Service::with(&[("AUTH__AUDIENCE", "orders,billing"), ("AUTH__RESOURCES", "stock")]).await;
     let client = service.create_client("shop", &["a:read", "b:read", "b:write"], &["orders", "stock"]).await;
     let modest = service.create_client("modest", &[], &[]).await;
@@ -219,7 +219,7 @@ async fn a_client_may_ask_for_less_but_never_for_more() {
 }
 
 #[actix_web::test]
-async fn a_clients_token_is_nobodys_account() {
+async fn a_clients_token_gives_access_to_no_account() {
     let service = Service::with(&[("AUTH__AUDIENCE", "resource-service")]).await;
     let issuer = "http://127.0.0.1:8080";
     let client = service.create_client("admin", &["admin"], &["resource-service", issuer]).await;
@@ -243,7 +243,7 @@ async fn a_clients_token_is_nobodys_account() {
 }
 
 #[actix_web::test]
-async fn a_new_secret_and_the_end_of_a_client_make_its_tokens_worthless() {
+async fn renewing_the_secret_of_a_client_or_disabling_it_revokes_its_tokens() {
     let service = Service::start().await;
     let asking = service.create_client("asking", &[], &[]).await;
     let mut client = service.create_client("billing", &[], &[]).await;
@@ -278,7 +278,7 @@ async fn a_new_secret_and_the_end_of_a_client_make_its_tokens_worthless() {
 
 /// On PostgreSQL all of these read, and then write, at the same time.
 #[actix_web::test]
-async fn tokens_that_a_client_gets_at_once_share_a_place_and_die_together() {
+async fn concurrent_tokens_of_a_client_share_a_status_list_index_and_are_revoked_together() {
     let service = Service::start().await;
     let replica = service.replica().await;
     let asking = service.create_client("asking", &[], &[]).await;
@@ -301,7 +301,7 @@ async fn tokens_that_a_client_gets_at_once_share_a_place_and_die_together() {
 }
 
 #[actix_web::test]
-async fn sessions_are_refreshed_by_first_parties_alone() {
+async fn only_first_party_clients_refresh_sessions() {
     let service = Service::start().await;
     let client = service.create_client("billing", &[], &[]).await;
     let tokens = service.register_and_login("alice").await;
@@ -329,7 +329,7 @@ async fn sessions_are_refreshed_by_first_parties_alone() {
 }
 
 #[actix_web::test]
-async fn an_operator_cannot_make_a_client_twice_or_for_nobody() {
+async fn an_operator_cannot_create_a_client_twice_or_for_an_unknown_audience() {
     let service = Service::with(&[("AUTH__RESOURCES", "stock")]).await;
     let operator = service.operator().await;
     let new = |name: &str, scopes: &[&str], audience: &[&str]| {

@@ -7,7 +7,7 @@ use crate::api::support::{START, Service};
 const HOUR: u64 = 3600;
 
 #[actix_web::test]
-async fn after_the_clock_was_put_back_sessions_go_on_and_tokens_of_the_future_are_refused() {
+async fn after_the_clock_was_set_back_sessions_continue_and_tokens_of_the_future_are_refused() {
     let service = Service::start().await;
     let first = service.register_and_login("alice").await;
     service.clock.set(START - HOUR);
@@ -26,7 +26,7 @@ async fn after_the_clock_was_put_back_sessions_go_on_and_tokens_of_the_future_ar
 }
 
 #[actix_web::test]
-async fn after_the_clock_was_put_back_waits_for_passwords_last_no_longer_and_are_not_over() {
+async fn after_the_clock_was_set_back_waits_after_wrong_passwords_neither_grow_nor_end() {
     let service = Service::start().await;
     service.register("alice").await;
     for _ in 0..10 {

@@ -81,7 +81,7 @@ async fn key_ids(service: &Service) -> Vec<String> {
 }
 
 #[actix_web::test]
-async fn after_a_jump_of_twenty_minutes_with_a_clean_up_in_between_logged_out_tokens_are_refused_as_before() {
+async fn after_a_jump_of_twenty_minutes_and_a_cleanup_logged_out_tokens_are_still_refused() {
     let (service, operator) = trusted(&[]).await;
     let verifier = service.verifier();
     let (alice, bob) = (service.register_and_login("alice").await, service.register_and_login("bob").await);
@@ -104,7 +104,7 @@ async fn after_a_jump_of_twenty_minutes_with_a_clean_up_in_between_logged_out_to
 }
 
 #[actix_web::test]
-async fn what_is_revoked_while_the_clock_is_behind_stays_revoked_when_it_returns() {
+async fn tokens_revoked_while_the_clock_is_behind_stay_revoked_when_it_returns() {
     let (service, operator) = trusted(&[("AUTH__TOKENS__ACCESS_TTL", "3h")]).await;
     let (alice, bob) = (service.register_and_login("alice").await, service.register_and_login("bob").await);
     jump(&service, -3 * HOUR).await;
@@ -119,7 +119,7 @@ async fn what_is_revoked_while_the_clock_is_behind_stays_revoked_when_it_returns
 }
 
 #[actix_web::test]
-async fn a_clock_that_is_ahead_deletes_nothing_however_far() {
+async fn a_clock_that_is_ahead_deletes_nothing_by_however_much() {
     let (service, operator) = trusted(&[]).await;
     let alice = service.register_and_login("alice").await;
     let bob = service.register_and_login("bob").await;
@@ -155,7 +155,7 @@ async fn a_clock_that_is_ahead_deletes_nothing_however_far() {
 }
 
 #[actix_web::test]
-async fn a_signing_key_leaves_the_set_in_its_time_and_its_row_a_day_later() {
+async fn a_retired_signing_key_leaves_the_key_set_and_its_row_is_deleted_a_day_later() {
     let (service, operator) = trusted(&[]).await;
     let first = key_ids(&service).await;
     operator.rotate_signing_key().await.unwrap();
@@ -248,7 +248,7 @@ async fn theft_revocation_and_forgery_are_400_while_the_clock_is_in_doubt() {
 }
 
 #[actix_web::test]
-async fn a_repeat_that_time_alone_makes_theft_ends_no_session_while_the_clock_is_in_doubt() {
+async fn a_repeat_that_is_theft_only_by_its_time_ends_no_session_while_the_clock_is_in_doubt() {
     let proxied = ("AUTH__HTTP__TRUSTED_PROXIES", "127.0.0.0/8");
     let (service, _) = trusted(&[proxied]).await;
     let first = service.register_and_login("alice").await;
@@ -269,7 +269,7 @@ async fn a_repeat_that_time_alone_makes_theft_ends_no_session_while_the_clock_is
 }
 
 #[actix_web::test]
-async fn a_clock_that_was_put_back_does_not_lengthen_the_grace_period() {
+async fn a_clock_that_was_set_back_does_not_lengthen_the_grace_period() {
     let (service, _) = trusted(&[]).await;
     let first = service.register_and_login("alice").await;
     let second = service.refresh(&first.refresh).await;
@@ -294,7 +294,7 @@ async fn a_session_that_is_used_while_the_clock_is_behind_ends_no_sooner() {
 }
 
 #[actix_web::test]
-async fn a_session_that_began_while_the_clock_was_ahead_has_an_end_all_the_same() {
+async fn a_session_that_began_while_the_clock_was_ahead_still_ends() {
     let variables = [("AUTH__SESSIONS__IDLE_TTL", "2h"), ("AUTH__SESSIONS__ABSOLUTE_TTL", "3h")];
     let (service, _) = trusted(&variables).await;
     service.register("alice").await;
@@ -311,7 +311,7 @@ async fn a_session_that_began_while_the_clock_was_ahead_has_an_end_all_the_same(
 }
 
 #[actix_web::test]
-async fn while_the_clock_is_in_doubt_a_user_can_end_a_session_that_seems_to_be_over() {
+async fn while_the_clock_is_in_doubt_a_user_can_end_a_session_that_seems_expired() {
     let (service, _) = trusted(&[("AUTH__SESSIONS__IDLE_TTL", "1h")]).await;
     let lost = service.register_and_login("alice").await;
     jump(&service, 2 * HOUR).await;
@@ -326,7 +326,7 @@ async fn while_the_clock_is_in_doubt_a_user_can_end_a_session_that_seems_to_be_o
 }
 
 #[actix_web::test]
-async fn a_login_counts_as_recent_only_when_it_is_so_by_every_reading_of_the_clock() {
+async fn a_login_counts_as_recent_only_if_it_is_recent_by_every_possible_time() {
     let (service, _) = trusted(&[]).await;
     let admin = administrators::log_in(&service).await;
     let import = async |tokens: &Tokens, username: &str| {
@@ -354,7 +354,7 @@ async fn a_login_counts_as_recent_only_when_it_is_so_by_every_reading_of_the_clo
 }
 
 #[actix_web::test]
-async fn a_jump_gives_away_one_try_of_a_password_and_forgives_none() {
+async fn a_clock_jump_allows_one_further_attempt_and_resets_no_counter() {
     for away in [2 * DAY, -2 * DAY] {
         let (service, operator) = trusted(&[]).await;
         service.register("alice").await;
@@ -379,7 +379,7 @@ async fn a_jump_gives_away_one_try_of_a_password_and_forgives_none() {
 }
 
 #[actix_web::test]
-async fn a_key_that_a_wrong_clock_made_holds_up_no_rotation() {
+async fn a_key_made_by_a_wrong_clock_delays_no_rotation() {
     let service = Service::start().await;
     service.stop().await;
     set_forward(&service, 400 * DAY);
@@ -447,7 +447,7 @@ fn take_the_databases_clock(service: &Service) {
 }
 
 #[actix_web::test]
-async fn a_jump_of_the_databases_clock_is_doubted_in_the_same_way() {
+async fn a_jump_of_the_databases_clock_puts_the_clock_in_doubt_as_well() {
     if DATABASE == Database::Sqlite {
         return; // it has no clock of its own
     }
@@ -486,7 +486,7 @@ async fn assert_rests(service: &Service, username: &str) {
 }
 
 #[actix_web::test]
-async fn a_clock_that_is_ahead_for_a_moment_frees_no_name_at_rest() {
+async fn a_clock_that_is_ahead_for_a_moment_frees_no_resting_name() {
     let (service, operator) = trusted(&[]).await;
     let alice = service.register_and_login("alice").await;
     rename(&service, &alice, "alicia").await;
@@ -503,7 +503,7 @@ async fn a_clock_that_is_ahead_for_a_moment_frees_no_name_at_rest() {
 }
 
 #[actix_web::test]
-async fn a_name_that_is_given_up_while_the_clock_is_behind_rests_for_as_long() {
+async fn a_name_that_is_given_up_while_the_clock_is_behind_rests_for_its_full_time() {
     let (service, _) = trusted(&[]).await;
     service.register("alice").await;
     jump(&service, -91 * DAY).await;
@@ -520,7 +520,7 @@ async fn a_name_that_is_given_up_while_the_clock_is_behind_rests_for_as_long() {
 }
 
 #[actix_web::test]
-async fn while_the_clock_is_in_doubt_a_name_that_changed_hands_is_not_enough_for_operators() {
+async fn while_the_clock_is_in_doubt_operators_need_the_id_of_an_account_whose_name_changed_hands() {
     let (service, operator) = trusted(&[]).await;
     let alice = service.register_and_login("alice").await;
     rename(&service, &alice, "alicia").await;

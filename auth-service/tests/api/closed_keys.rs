@@ -53,7 +53,7 @@ fn kid(tokens: &Tokens) -> String {
 }
 
 #[actix_web::test]
-async fn a_replica_that_cannot_open_new_keys_withdraws_what_is_gone_and_signs_nothing() {
+async fn a_replica_that_cannot_open_new_keys_withdraws_deleted_ones_and_signs_nothing() {
     let one = Service::start().await;
     let old = one.register_and_login("alice").await;
     let first = one.master_key();
@@ -82,7 +82,7 @@ async fn a_replica_that_cannot_open_new_keys_withdraws_what_is_gone_and_signs_no
 }
 
 #[actix_web::test]
-async fn a_row_that_does_not_open_stops_signing_until_it_is_gone() {
+async fn a_key_that_does_not_open_stops_signing_until_it_is_deleted() {
     let service = Service::start().await;
     let tokens = service.register_and_login("alice").await;
     let published = kids(&service).await;
@@ -122,7 +122,7 @@ async fn a_row_that_does_not_open_stops_signing_until_it_is_gone() {
 }
 
 #[actix_web::test]
-async fn while_new_keys_cannot_even_be_read_nothing_is_signed_and_no_token_is_called_good() {
+async fn while_keys_cannot_be_read_nothing_is_signed_and_no_token_is_accepted() {
     let service = Service::start().await;
     let tokens = service.register_and_login("alice").await;
     // A column: of a table that is missing the service would say so, and serve nothing.
@@ -142,7 +142,7 @@ async fn while_new_keys_cannot_even_be_read_nothing_is_signed_and_no_token_is_ca
 }
 
 #[actix_web::test]
-async fn an_emergency_replaces_the_only_signing_key_also_when_it_does_not_open() {
+async fn an_emergency_rotation_replaces_the_only_signing_key_also_when_it_does_not_open() {
     let service = Service::start().await;
     let tokens = service.register_and_login("alice").await;
     service.run_sql("UPDATE keys SET sealed = 'AAAA' WHERE purpose = 'access'");
@@ -179,7 +179,7 @@ async fn a_recovery_keeps_the_newest_master_key_also_where_the_settings_call_it_
 }
 
 #[actix_web::test]
-async fn keys_that_are_gone_are_withdrawn_one_by_one_while_the_rest_cannot_be_loaded() {
+async fn deleted_keys_are_withdrawn_one_by_one_while_the_rest_cannot_be_loaded() {
     let service = Service::start().await;
     let first = service.register_and_login("alice").await;
     service.operator().await.rotate_signing_key().await.unwrap();
@@ -199,7 +199,7 @@ async fn keys_that_are_gone_are_withdrawn_one_by_one_while_the_rest_cannot_be_lo
 }
 
 #[actix_web::test]
-async fn a_row_that_nobody_asked_for_changes_nothing_for_a_running_process_and_stops_one_that_starts() {
+async fn a_forged_key_row_changes_nothing_for_a_running_process_and_stops_one_that_starts() {
     let service = Service::start().await;
     let tokens = service.register_and_login("alice").await;
     let published = kids(&service).await;
@@ -220,7 +220,7 @@ async fn a_row_that_nobody_asked_for_changes_nothing_for_a_running_process_and_s
 }
 
 #[actix_web::test]
-async fn a_master_key_is_replaced_while_every_replica_can_open_everything_at_any_time() {
+async fn the_master_key_is_replaced_while_every_replica_can_open_every_key() {
     let one = Service::start().await;
     let tokens = one.register_and_login("alice").await;
     let first = one.master_key();

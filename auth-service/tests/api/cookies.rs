@@ -59,7 +59,7 @@ fn assert_handed_over(answer: &Answer) {
 }
 
 #[actix_web::test]
-async fn the_cookies_are_set_to_the_letter_and_the_body_holds_no_token() {
+async fn the_cookies_have_exactly_the_required_attributes_and_the_body_has_no_token() {
     let service = Service::with(&[LISTED]).await;
     service.register("alice").await;
     let plain = service.try_login("alice", PASSWORD).await;
@@ -76,7 +76,7 @@ async fn the_cookies_are_set_to_the_letter_and_the_body_holds_no_token() {
 }
 
 #[actix_web::test]
-async fn a_login_with_cookies_needs_an_own_or_listed_page_and_json() {
+async fn a_login_with_cookies_needs_an_allowed_origin_and_json() {
     let service = Service::with(&[LISTED, ("AUTH__ISSUER", "https://auth.example.com")]).await;
     service.register("alice").await;
     let body = json!({ "username": "alice", "password": PASSWORD, "cookies": true });
@@ -126,7 +126,7 @@ pub const FOREIGN: &[&str] = &[
 ];
 
 #[actix_web::test]
-async fn a_login_never_goes_on_with_a_session_that_was_there_before() {
+async fn a_login_never_continues_an_existing_session() {
     let service = Service::with(&[LISTED]).await;
     for name in ["alice", "mallory"] {
         service.register(name).await;
@@ -173,7 +173,7 @@ async fn a_login_replaces_the_session_of_the_browser_and_no_other() {
 }
 
 #[actix_web::test]
-async fn a_browser_whose_access_token_is_gone_still_logs_out() {
+async fn a_browser_without_its_access_cookie_still_logs_out() {
     let service = Service::with(&[LISTED]).await;
     service.register("alice").await;
     let before = Browser::logged_in(&service, "alice").await;
@@ -205,7 +205,7 @@ async fn an_expired_access_token_in_a_cookie_logs_out() {
 }
 
 #[actix_web::test]
-async fn a_refresh_that_fails_for_good_takes_the_cookies_back_and_one_that_is_forged_does_not() {
+async fn a_refresh_that_fails_for_good_clears_the_cookies_and_a_forged_one_does_not() {
     let service = Service::with(&[LISTED]).await;
     service.register("alice").await;
     let mut browser = Browser::logged_in(&service, "alice").await;
@@ -232,7 +232,7 @@ async fn a_refresh_that_fails_for_good_takes_the_cookies_back_and_one_that_is_fo
 }
 
 #[actix_web::test]
-async fn two_tabs_that_refresh_at_once_go_on_together() {
+async fn two_tabs_that_refresh_concurrently_stay_logged_in() {
     let service = Service::with(&[LISTED]).await;
     service.register("alice").await;
     let mut first = Browser::logged_in(&service, "alice").await;
@@ -245,7 +245,7 @@ async fn two_tabs_that_refresh_at_once_go_on_together() {
 }
 
 #[actix_web::test]
-async fn the_refresh_cookie_counts_at_the_token_endpoint_in_json_alone() {
+async fn the_refresh_cookie_is_used_only_by_json_requests_to_the_token_endpoint() {
     let service = Service::with(&[LISTED]).await;
     service.register("alice").await;
     let mut browser = Browser::logged_in(&service, "alice").await;
@@ -275,7 +275,7 @@ async fn the_refresh_cookie_counts_at_the_token_endpoint_in_json_alone() {
 }
 
 #[actix_web::test]
-async fn two_cookies_that_no_other_host_can_set_or_a_cookie_and_a_header_are_refused() {
+async fn a_repeated_host_cookie_or_a_cookie_beside_a_header_is_refused() {
     let service = Service::with(&[LISTED]).await;
     service.register("alice").await;
     let browser = Browser::logged_in(&service, "alice").await;
@@ -318,7 +318,7 @@ async fn a_browser_that_ends_its_own_session_or_account_has_no_cookies_left() {
 }
 
 #[actix_web::test]
-async fn whether_there_are_to_be_cookies_counts_for_logins_alone() {
+async fn the_member_cookies_is_read_in_logins_alone() {
     let service = Service::with(&[LISTED]).await;
     service.register("alice").await;
     let login = json!({ "username": "alice", "password": PASSWORD, "cookies": "yes" });

@@ -39,7 +39,7 @@ fn preflight(service: &Service, path: &str, origin: &str, method: &str) -> Reque
 }
 
 #[actix_web::test]
-async fn a_listed_page_reads_every_answer() {
+async fn a_page_of_a_listed_origin_can_read_every_answer() {
     let variables = [LISTED, ("AUTH__LIMITS__REGISTER__AT_ONCE", "1")];
     let service = Service::with(&variables).await;
     let post = |path: &str, body| service.request(Method::POST, path).header("origin", APP).json(&body);
@@ -74,7 +74,7 @@ async fn a_listed_page_reads_every_answer() {
 }
 
 #[actix_web::test]
-async fn no_other_page_reads_anything_but_what_is_public() {
+async fn pages_of_other_origins_can_read_only_what_is_public() {
     let service = Service::with(&[LISTED]).await;
     let tokens = service.register_and_login("alice").await;
     for origin in FOREIGN {
@@ -100,7 +100,7 @@ async fn no_other_page_reads_anything_but_what_is_public() {
 }
 
 #[actix_web::test]
-async fn a_preflight_is_promised_what_the_route_takes() {
+async fn a_preflight_is_answered_with_what_the_route_accepts() {
     let service = Service::with(&[LISTED]).await;
     for (path, methods) in [
         ("/me", "GET, HEAD, PATCH, DELETE"),
@@ -128,7 +128,7 @@ async fn a_preflight_is_promised_what_the_route_takes() {
 }
 
 #[actix_web::test]
-async fn options_that_is_no_preflight_is_answered_as_ever() {
+async fn an_options_request_that_is_no_preflight_gets_the_usual_answer() {
     let service = Service::with(&[LISTED]).await;
     let options = || service.request(Method::OPTIONS, "/me");
     let method = ("access-control-request-method", "GET");
@@ -140,7 +140,7 @@ async fn options_that_is_no_preflight_is_answered_as_ever() {
 }
 
 #[actix_web::test]
-async fn what_is_public_is_read_by_any_page_without_cookies() {
+async fn public_answers_can_be_read_by_any_page_without_cookies() {
     for service in [Service::start().await, Service::with(&[LISTED]).await] {
         for path in [
             "/.well-known/jwks.json",

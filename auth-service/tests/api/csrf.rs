@@ -96,7 +96,7 @@ async fn browser_of<'s>(service: &'s Service, username: &str) -> Browser<'s> {
 }
 
 #[actix_web::test]
-async fn no_route_is_changed_by_a_request_that_another_page_could_have_sent() {
+async fn a_request_that_another_page_could_have_sent_changes_nothing_on_any_route() {
     let service = Service::with(&[LISTED]).await;
     administrators::create(&service, "alice", "admin").await;
     service.register("mallory").await;
@@ -140,7 +140,7 @@ async fn no_route_is_changed_by_a_request_that_another_page_could_have_sent() {
 }
 
 #[actix_web::test]
-async fn every_route_lets_an_own_page_through() {
+async fn every_route_accepts_requests_of_an_allowed_page() {
     // The other half of the table: what was refused above was refused for the origin and the CSRF token alone.
     let service = Service::with(&[LISTED]).await;
     administrators::create(&service, "alice", "admin").await;
@@ -168,7 +168,7 @@ async fn every_route_lets_an_own_page_through() {
 }
 
 #[test]
-fn every_route_of_the_table_that_changes_something_is_tried() {
+fn every_unsafe_route_of_the_table_is_tested() {
     let source = include_str!("../../src/http/routes.rs");
     let mut found = BTreeSet::new();
     for service in source.split(".service(path(").skip(1) {
@@ -185,7 +185,7 @@ fn every_route_of_the_table_that_changes_something_is_tried() {
 }
 
 #[actix_web::test]
-async fn what_takes_no_cookie_is_not_moved_by_one() {
+async fn routes_that_take_no_cookie_ignore_cookies() {
     let service = Service::with(&[LISTED]).await;
     service.register("alice").await;
     let browser = Browser::logged_in(&service, "alice").await;
@@ -220,7 +220,7 @@ async fn a_form_of_another_site_is_refused_whatever_its_media_type() {
 }
 
 #[actix_web::test]
-async fn reading_needs_no_csrf_token_but_no_foreign_page_either() {
+async fn safe_requests_need_no_csrf_token_and_are_refused_from_foreign_origins() {
     let service = Service::with(&[LISTED]).await;
     service.register("alice").await;
     let browser = Browser::logged_in(&service, "alice").await;

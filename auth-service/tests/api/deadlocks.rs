@@ -61,7 +61,7 @@ fn role() -> Vec<String> {
 }
 
 #[actix_web::test]
-async fn a_refresh_does_not_wait_for_whoever_renames_the_account() {
+async fn a_refresh_does_not_wait_for_a_rename_of_the_account() {
     let service = Service::start().await;
     let operator = service.operator().await;
     service.register("alice").await;
@@ -114,7 +114,7 @@ async fn take(service: &Service, operator: &Issuer, how: &str, by: &Tokens) {
 }
 
 #[actix_web::test]
-async fn whoever_takes_several_sessions_takes_them_in_the_order_of_their_ids() {
+async fn transactions_lock_several_sessions_in_the_order_of_their_ids() {
     for how in TAKERS {
         let service = Service::start().await;
         service.register("alice").await;
@@ -204,7 +204,7 @@ async fn keep_renaming(service: &Service, operator: &Issuer, access: &str, times
 }
 
 #[actix_web::test]
-async fn a_storm_of_renames_refreshes_role_changes_and_logouts_meets_no_deadlock() {
+async fn concurrent_renames_refreshes_role_changes_and_logouts_cause_no_deadlock() {
     let service = Service::with(&[("AUTH__LIMITS__ENABLED", "false")]).await;
     let replica = service.replica().await;
     let operator = replica.operator().await;
@@ -233,7 +233,7 @@ fn judge(answers: &[Answer]) {
 }
 
 #[actix_web::test]
-async fn names_that_are_taken_from_several_sides_at_once_meet_no_deadlock() {
+async fn concurrent_claims_of_the_same_names_cause_no_deadlock() {
     let service = Service::with(&[("AUTH__LIMITS__ENABLED", "false")]).await;
     let replica = service.replica().await;
     let admin = administrators::log_in(&service).await;
@@ -294,7 +294,7 @@ const HELD: [(&str, &[&str]); 2] = [
 const RAISE: &str = "UPDATE status_lists SET revision = revision";
 
 #[actix_web::test]
-async fn an_import_that_takes_two_addresses_holds_no_list_while_it_waits_for_an_account() {
+async fn an_import_that_frees_two_addresses_locks_no_list_while_it_waits_for_an_account() {
     for (held, free) in HELD {
         let service = Service::start().await;
         let mut losers = Vec::new();

@@ -24,7 +24,7 @@ async fn the_key_set_can_be_cached_and_revalidated() {
 }
 
 #[actix_web::test]
-async fn the_metadata_names_the_issuer_and_where_everything_is() {
+async fn the_metadata_names_the_issuer_and_every_endpoint() {
     let service = Service::with(&[("AUTH__ISSUER", "https://id.example/tenant")]).await;
     for path in ["/.well-known/oauth-authorization-server/tenant", "/.well-known/openid-configuration"] {
         let request = service
@@ -65,7 +65,7 @@ async fn a_running_service_is_alive_and_ready() {
 }
 
 #[actix_web::test]
-async fn only_a_trusted_proxy_names_a_request() {
+async fn only_a_trusted_proxy_sets_the_request_id() {
     let strangers = Service::start().await;
     let answer =
         send(strangers.request(Method::GET, "/livez").header("x-request-id", "from-a-stranger")).await;

@@ -109,7 +109,7 @@ async fn no_network_keeps_another_from_logging_in_by_any_number_of_sources_or_by
 }
 
 #[actix_web::test]
-async fn a_user_who_is_known_at_an_address_goes_before_strangers_from_everywhere() {
+async fn a_known_pair_is_served_before_unknown_ones_of_all_networks() {
     let service = with_victim(&[]).await;
     assert_eq!(login_from(&service, VICTIM, "victim").await.status, 200);
     service.clock.advance(Duration::from_secs(24 * 3600));
@@ -138,7 +138,7 @@ async fn a_user_who_is_known_at_an_address_goes_before_strangers_from_everywhere
 }
 
 #[actix_web::test]
-async fn a_pair_is_known_by_its_first_right_password_and_wrong_ones_do_not_count() {
+async fn a_pair_becomes_known_by_its_first_right_password_and_wrong_ones_do_not_count() {
     let service = Service::start().await;
     service.register("alice").await;
     service.try_login("alice", "not the right one").await.assert_problem(401, "invalid_credentials");

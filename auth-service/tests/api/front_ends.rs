@@ -29,7 +29,7 @@ fn assert_paths(answer: &Answer, max_age: u32) {
 }
 
 #[actix_web::test]
-async fn below_the_path_of_an_issuer_a_browser_logs_in_refreshes_and_logs_out() {
+async fn under_an_issuer_with_a_path_a_browser_logs_in_refreshes_and_logs_out() {
     let service = Service::with(&[LISTED, ISSUER]).await;
     service.register("alice").await;
     let mut browser = Browser::new(&service);
@@ -62,7 +62,7 @@ async fn below_the_path_of_an_issuer_a_browser_logs_in_refreshes_and_logs_out() 
 }
 
 #[actix_web::test]
-async fn a_browser_whose_cookie_did_not_come_is_told_so() {
+async fn the_answer_to_a_browser_names_the_missing_cookie() {
     let service = Service::with(&[LISTED]).await;
     service.register("alice").await;
     let mut browser = Browser::logged_in(&service, "alice").await;

@@ -33,7 +33,7 @@ fn wait(service: &Service, seconds: u64) {
 }
 
 #[actix_web::test]
-async fn ten_wrong_passwords_are_free_then_each_waits_longer_and_the_right_one_works_after_the_wait() {
+async fn after_ten_wrong_passwords_waits_grow_and_the_right_one_works_after_the_wait() {
     let service = Service::start().await;
     service.register("alice").await;
     for left in (0..10).rev() {
@@ -60,7 +60,7 @@ async fn ten_wrong_passwords_are_free_then_each_waits_longer_and_the_right_one_w
 }
 
 #[actix_web::test]
-async fn every_name_of_an_account_and_every_route_that_takes_its_password_share_one_count() {
+async fn every_name_of_an_account_and_every_route_that_takes_its_password_share_one_counter() {
     let service = Service::start().await;
     let email = json!({ "username": "alice", "password": PASSWORD, "email": "alice@example.com" });
     assert_eq!(service.post("/register", &email).await.status, 201);
@@ -95,7 +95,7 @@ async fn every_name_of_an_account_and_every_route_that_takes_its_password_share_
 }
 
 #[actix_web::test]
-async fn a_name_that_nobody_has_is_counted_and_answered_like_one_that_somebody_has() {
+async fn an_unknown_name_is_counted_and_answered_like_a_known_one() {
     let service = Service::start().await;
     service.register("alice").await;
     service.register("carol").await;
@@ -116,7 +116,7 @@ async fn a_name_that_nobody_has_is_counted_and_answered_like_one_that_somebody_h
 }
 
 #[actix_web::test]
-async fn a_thousand_tries_at_once_over_two_replicas_get_no_more_answers_than_the_limit() {
+async fn a_thousand_concurrent_attempts_over_two_replicas_get_no_more_answers_than_the_limit() {
     let service = Service::start().await;
     let replica = service.replica().await;
     service.register("alice").await;
@@ -137,7 +137,7 @@ async fn a_thousand_tries_at_once_over_two_replicas_get_no_more_answers_than_the
 }
 
 #[actix_web::test]
-async fn right_passwords_at_once_all_log_in_as_far_as_there_are_places_for_them() {
+async fn concurrent_right_passwords_all_log_in_while_the_queue_has_room() {
     let service = Service::with(&[("AUTH__LIMITS__WAITING_PER_ACCOUNT", "60")]).await;
     let replica = service.replica().await;
     service.register("alice").await;
@@ -149,7 +149,7 @@ async fn right_passwords_at_once_all_log_in_as_far_as_there_are_places_for_them(
 }
 
 #[actix_web::test]
-async fn tries_that_wait_for_each_other_keep_nobody_else_waiting() {
+async fn attempts_that_wait_for_each_other_delay_no_other_user() {
     let service =
         Service::with(&[("AUTH__PASSWORDS__BCRYPT_COST", "11"), ("AUTH__HASHING__THREADS", "1")]).await;
     service.register("alice").await;
@@ -163,7 +163,7 @@ async fn tries_that_wait_for_each_other_keep_nobody_else_waiting() {
 }
 
 #[actix_web::test]
-async fn nobody_can_lock_another_out() {
+async fn an_attacker_cannot_lock_a_user_out() {
     let service = Service::with(&[
         PROXIED,
         ("AUTH__LIMITS__ACCOUNT__FREE", "30"),
@@ -204,7 +204,7 @@ async fn an_address_that_tries_many_accounts_is_slowed_down_and_others_are_not()
 }
 
 #[actix_web::test]
-async fn an_ipv6_network_is_one_source_and_a_mapped_address_is_the_one_it_maps() {
+async fn an_ipv6_network_is_one_source_and_a_mapped_address_counts_as_ipv4() {
     let service = Service::with(&[PROXIED]).await;
     service.register("alice").await;
     let guess = by_name("alice", WRONG);
@@ -222,7 +222,7 @@ async fn an_ipv6_network_is_one_source_and_a_mapped_address_is_the_one_it_maps()
 }
 
 #[actix_web::test]
-async fn what_a_stranger_claims_about_its_address_counts_for_nothing() {
+async fn forwarding_headers_of_untrusted_peers_are_ignored() {
     for variables in [&[][..], &[("AUTH__HTTP__TRUSTED_PROXIES", "10.0.0.0/8")]] {
         let service = Service::with(variables).await;
         service.register("alice").await;
@@ -248,7 +248,7 @@ async fn what_a_stranger_claims_about_its_address_counts_for_nothing() {
 }
 
 #[actix_web::test]
-async fn a_sessions_address_is_the_clients_in_either_header() {
+async fn a_sessions_address_is_that_of_the_client_in_either_forwarding_header() {
     let forwarded = [PROXIED, ("AUTH__LIMITS__FORWARDED_HEADER", "forwarded")];
     let cases: [(&[_], _, _, _); 6] = [
         (&[PROXIED], "x-forwarded-for", "192.0.2.1", "192.0.2.1"),
@@ -275,7 +275,7 @@ async fn a_sessions_address_is_the_clients_in_either_header() {
 }
 
 #[actix_web::test]
-async fn a_try_whose_client_goes_away_counts() {
+async fn an_attempt_whose_client_disconnects_is_counted() {
     let service = Service::with(&[("AUTH__PASSWORDS__BCRYPT_COST", "12")]).await;
     service.register("alice").await;
     let begun = async || service.count("guesses WHERE undecided > 0") > 0;

@@ -81,7 +81,7 @@ async fn hashes_of_real_libraries_are_imported_and_log_in() {
 }
 
 #[actix_web::test]
-async fn an_import_that_is_sent_again_changes_nothing() {
+async fn a_repeated_import_changes_nothing() {
     let service = Service::start().await;
     let token = administrators::log_in(&service).await.access;
     let lines = [
@@ -107,7 +107,7 @@ async fn an_import_that_is_sent_again_changes_nothing() {
 }
 
 #[actix_web::test]
-async fn a_dry_run_says_what_the_import_would_do_however_far_apart_a_name_stands_twice() {
+async fn a_dry_run_reports_what_the_import_would_do_also_for_repeated_names_far_apart() {
     let service = Service::with(&[("AUTH__IMPORT__MAX_BODY_BYTES", "2000000")]).await;
     let token = administrators::log_in(&service).await.access;
     let other = HASH.replace("$04", "$05");
@@ -130,7 +130,7 @@ async fn a_dry_run_says_what_the_import_would_do_however_far_apart_a_name_stands
 }
 
 #[actix_web::test]
-async fn each_line_that_breaks_a_rule_is_refused_and_the_others_are_taken() {
+async fn each_line_that_breaks_a_rule_is_refused_and_the_others_are_imported() {
     let service = Service::start().await;
     let token = administrators::log_in(&service).await.access;
     service.register("taken").await;
@@ -180,7 +180,7 @@ async fn each_line_that_breaks_a_rule_is_refused_and_the_others_are_taken() {
 }
 
 #[actix_web::test]
-async fn a_request_that_brings_too_much_or_something_else_is_refused_as_a_whole() {
+async fn an_import_that_is_too_large_or_of_another_type_is_refused_as_a_whole() {
     let variables = [("AUTH__IMPORT__MAX_BODY_BYTES", "4096"), ("AUTH__IMPORT__MAX_LINES", "3")];
     let service = Service::with(&variables).await;
     let token = administrators::log_in(&service).await.access;
@@ -198,7 +198,7 @@ async fn a_request_that_brings_too_much_or_something_else_is_refused_as_a_whole(
 }
 
 #[actix_web::test]
-async fn only_administrators_import() {
+async fn only_administrators_can_import() {
     let service = Service::start().await;
     let line = json!({ "username": "anna", "password_hash": HASH });
     service.register("user").await;
@@ -213,7 +213,7 @@ async fn only_administrators_import() {
 }
 
 #[actix_web::test]
-async fn imports_and_registrations_at_the_same_moment_do_not_disturb_each_other() {
+async fn concurrent_imports_and_registrations_do_not_disturb_each_other() {
     let service = Service::start().await;
     let token = administrators::log_in(&service).await.access;
     let lines: Vec<Value> =

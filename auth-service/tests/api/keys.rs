@@ -33,7 +33,7 @@ async fn until_published(service: &Service, count: usize) {
 }
 
 #[actix_web::test]
-async fn a_key_is_published_ahead_of_its_time_signs_and_is_kept_for_what_it_signed() {
+async fn a_key_is_published_ahead_then_signs_and_stays_published_for_what_it_signed() {
     let service = Service::with(&[("AUTH__KEYS__ROTATE_EVERY", "10d")]).await;
     let first = service.register_and_login("alice").await;
     assert_eq!(keys(&service).await.header("cache-control"), "public, max-age=300, s-maxage=0");
@@ -64,7 +64,7 @@ async fn a_key_is_published_ahead_of_its_time_signs_and_is_kept_for_what_it_sign
 }
 
 #[actix_web::test]
-async fn two_replicas_whose_key_is_due_make_one() {
+async fn two_replicas_with_a_due_rotation_make_one_key() {
     let one = Service::with(&[("AUTH__KEYS__ROTATE_EVERY", "10d")]).await;
     let other = one.replica().await;
     one.clock.advance(10 * DAY);
@@ -80,7 +80,7 @@ async fn two_replicas_whose_key_is_due_make_one() {
 }
 
 #[actix_web::test]
-async fn an_operator_rotates_beside_the_running_service_and_nobody_notices() {
+async fn an_operator_rotates_keys_beside_the_running_service_without_a_failed_request() {
     let service = Service::start().await;
     let old = service.register_and_login("alice").await;
     let operator = service.operator().await;
@@ -95,7 +95,7 @@ async fn an_operator_rotates_beside_the_running_service_and_nobody_notices() {
 }
 
 #[actix_web::test]
-async fn in_an_emergency_what_the_old_keys_signed_is_refused_at_once_and_sessions_go_on() {
+async fn after_an_emergency_rotation_tokens_of_the_old_keys_are_refused_and_sessions_continue() {
     let service = Service::start().await;
     let other = service.replica().await;
     let old = service.register_and_login("alice").await;
@@ -117,7 +117,7 @@ async fn in_an_emergency_what_the_old_keys_signed_is_refused_at_once_and_session
 }
 
 #[actix_web::test]
-async fn verifiers_refuse_a_withdrawn_key_as_soon_as_they_are_told() {
+async fn verifiers_refuse_a_withdrawn_key_as_soon_as_they_get_the_event() {
     let service = Service::start().await;
     let other = service.replica().await;
     let old = service.register_and_login("alice").await;
@@ -144,7 +144,7 @@ fn hears(verifier: &Verifier) -> bool {
 }
 
 #[actix_web::test]
-async fn a_row_that_somebody_wrote_into_the_key_table_is_neither_published_nor_used() {
+async fn a_forged_row_in_the_key_table_is_neither_published_nor_used() {
     let service = Service::start().await;
     let tokens = service.register_and_login("alice").await;
     let published = kids(&service).await;
@@ -181,7 +181,7 @@ async fn a_row_that_somebody_wrote_into_the_key_table_is_neither_published_nor_u
 }
 
 #[actix_web::test]
-async fn the_master_key_is_replaced_without_anybody_noticing() {
+async fn the_master_key_is_replaced_without_a_failed_request() {
     let service = Service::start().await;
     let tokens = service.register_and_login("alice").await;
     let old = service.master_key();
@@ -202,7 +202,7 @@ async fn the_master_key_is_replaced_without_anybody_noticing() {
 }
 
 #[actix_web::test]
-async fn refresh_keys_rotate_and_every_token_that_may_still_be_used_is_known() {
+async fn refresh_keys_rotate_and_every_token_that_is_still_usable_is_accepted() {
     let variables = [("AUTH__KEYS__ROTATE_EVERY", "1d"), ("AUTH__SESSIONS__IDLE_TTL", "3d")];
     let service = Service::with(&variables).await;
     let key_id = |token: &str| token[3..12].to_owned();
@@ -251,7 +251,7 @@ async fn refresh_keys_rotate_and_every_token_that_may_still_be_used_is_known() {
 /// Two replicas on the wall clock whose keys rotate every three seconds, somebody who logs in and calls without pause, and
 /// verifiers that judge each token at once.
 #[actix_web::test]
-async fn while_keys_rotate_every_few_seconds_not_one_request_fails() {
+async fn no_request_fails_while_keys_rotate_every_few_seconds() {
     let variables = [
         ("AUTH__KEYS__ROTATE_EVERY", "3s"),
         ("AUTH__KEYS__PUBLISH_AHEAD", "2s"),

@@ -69,7 +69,7 @@ fn assert_too_many(answer: &Answer) {
 }
 
 #[actix_web::test]
-async fn an_address_holds_so_many_anonymous_streams_and_others_listen_beside_it() {
+async fn anonymous_streams_are_limited_by_address_and_other_addresses_can_still_listen() {
     let service = Service::start().await;
     let mut crowd = Vec::new();
     for _ in 0..8 {
@@ -80,7 +80,7 @@ async fn an_address_holds_so_many_anonymous_streams_and_others_listen_beside_it(
 }
 
 #[actix_web::test]
-async fn when_all_anonymous_places_are_taken_a_newcomer_gets_the_newest_of_the_address_with_the_most() {
+async fn when_all_anonymous_streams_are_taken_a_new_listener_replaces_the_newest_of_the_largest_holder() {
     let variables = [("AUTH__STATUS_LISTS__MAX_LISTENERS", "8"), ("AUTH__STATUS_LISTS__HEARTBEAT", "1s")];
     let service = Service::with(&variables).await;
     let mut other = listen_from(&service, OTHERS[0]).await;
@@ -98,7 +98,7 @@ async fn when_all_anonymous_places_are_taken_a_newcomer_gets_the_newest_of_the_a
 }
 
 #[actix_web::test]
-async fn behind_a_trusted_proxy_streams_count_by_the_address_that_it_tells() {
+async fn behind_a_trusted_proxy_streams_are_counted_by_the_forwarded_address() {
     let one = [("AUTH__STATUS_LISTS__MAX_LISTENERS_PER_ADDRESS", "1")];
     let proxied = [one[0], ("AUTH__HTTP__TRUSTED_PROXIES", "127.0.0.0/8")];
     let service = Service::with(&proxied).await;
@@ -116,7 +116,7 @@ async fn behind_a_trusted_proxy_streams_count_by_the_address_that_it_tells() {
 }
 
 #[actix_web::test]
-async fn half_of_the_places_are_for_clients_that_prove_who_they_are() {
+async fn half_of_the_streams_are_reserved_for_authenticated_clients() {
     let variables = [("AUTH__STATUS_LISTS__MAX_LISTENERS", "4"), ("AUTH__STATUS_LISTS__HEARTBEAT", "1s")];
     let service = Service::with(&variables).await;
     let client = service.create_client("books", &[], &[]).await;
@@ -136,7 +136,7 @@ async fn half_of_the_places_are_for_clients_that_prove_who_they_are() {
 }
 
 #[actix_web::test]
-async fn a_client_holds_so_many_streams_from_wherever_it_listens() {
+async fn the_streams_of_a_client_are_limited_over_all_its_addresses() {
     let service = Service::with(&[("AUTH__STATUS_LISTS__MAX_LISTENERS_PER_CLIENT", "2")]).await;
     let client = service.create_client("books", &[], &[]).await;
     let _streams = [listen_as(&service, &client, CROWD).await, listen_as(&service, &client, OTHERS[0]).await];
@@ -178,7 +178,7 @@ async fn wrong_credentials_are_401_whatever_is_wrong_with_them() {
 }
 
 #[actix_web::test]
-async fn two_authorization_headers_are_a_problem_here_and_an_oauth_error_at_the_oauth_endpoints() {
+async fn two_authorization_headers_are_a_problem_document_here_and_an_oauth_error_at_the_oauth_endpoints() {
     let service = Service::start().await;
     let client = service.create_client("books", &[], &[]).await;
     let twice = |method: Method, path: &str| {
@@ -193,7 +193,7 @@ async fn two_authorization_headers_are_a_problem_here_and_an_oauth_error_at_the_
 }
 
 #[actix_web::test]
-async fn the_streams_of_a_client_that_is_withdrawn_end() {
+async fn the_streams_of_a_client_end_when_it_is_disabled_or_gets_a_new_secret() {
     let service = Service::with(&[("AUTH__STATUS_LISTS__HEARTBEAT", "1s")]).await;
     let clients = [
         service.create_client("disabled", &[], &[]).await,
@@ -235,7 +235,7 @@ async fn is_closed(connection: &mut TcpStream) -> bool {
 }
 
 #[actix_web::test]
-async fn while_one_address_holds_all_it_can_get_those_who_listen_anew_hear_of_a_revocation() {
+async fn new_listeners_get_a_revocation_while_one_address_holds_every_stream_it_can_get() {
     let variables = [
         ("AUTH__STATUS_LISTS__MAX_LISTENERS", "16"),
         ("AUTH__HTTP__MAX_CONNECTIONS_PER_ADDRESS", "20"),

@@ -75,7 +75,7 @@ async fn an_enabled_account_logs_in_again() {
 }
 
 #[actix_web::test]
-async fn an_audience_can_be_asked_for() {
+async fn a_login_can_request_an_audience() {
     let variables = [
         ("AUTH__AUDIENCE", "orders,billing"),
         ("AUTH__RESOURCES", "reports"),
@@ -106,7 +106,7 @@ async fn an_audience_can_be_asked_for() {
 }
 
 #[actix_web::test]
-async fn the_session_remembers_from_where_and_with_what_it_began() {
+async fn a_session_stores_the_address_and_the_user_agent_of_its_login() {
     let service = Service::with(&[("AUTH__SESSIONS__MAX_USER_AGENT_CHARS", "8")]).await;
     service.register("alice").await;
     let login = service.request(Method::POST, "/login").header("user-agent", "curl/8.0 (long tail)");
@@ -139,7 +139,7 @@ async fn an_account_that_changed_since_it_was_read_is_not_held() {
 }
 
 #[actix_web::test]
-async fn more_logins_than_the_queue_takes_are_refused_at_once() {
+async fn logins_beyond_the_queue_are_refused_immediately() {
     for limits in ["true", "false"] {
         let variables = [
             ("AUTH__PASSWORDS__BCRYPT_COST", "8"),

@@ -107,7 +107,7 @@ async fn stop(service: &Service) {
 }
 
 #[actix_web::test]
-async fn a_database_that_is_set_back_under_a_running_service_is_served_no_more_until_it_is_recovered() {
+async fn a_database_that_is_set_back_under_a_running_service_is_not_served_until_it_is_recovered() {
     let service = Service::start().await;
     let tokens = service.register_and_login("alice").await;
     back_up(&service);
@@ -173,7 +173,7 @@ async fn a_database_that_is_set_back_before_a_start_is_not_served_until_it_is_re
 }
 
 #[actix_web::test]
-async fn a_recovery_begins_an_epoch_above_every_one_that_was_seen_and_gives_the_database_another_name() {
+async fn a_recovery_begins_an_epoch_above_all_that_were_seen_and_gives_the_database_another_id() {
     let service = Service::start().await;
     let name = async || {
         let operator = service.operator().await;
@@ -227,7 +227,7 @@ async fn processes_that_share_a_data_folder_keep_their_marks_in_one_file() {
 }
 
 #[actix_web::test]
-async fn what_a_command_has_committed_is_in_the_marks() {
+async fn the_marks_include_what_a_command_committed() {
     let service = Service::start().await;
     stop(&service).await;
     let before = only_mark(&service)["keys_revision"].as_i64().unwrap();
@@ -238,7 +238,7 @@ async fn what_a_command_has_committed_is_in_the_marks() {
 }
 
 #[actix_web::test]
-async fn where_marks_cannot_be_kept_readyz_has_a_note_and_what_is_in_memory_counts() {
+async fn when_marks_cannot_be_stored_readyz_says_so_and_those_in_memory_count() {
     let master_key = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
     // A folder in which no process can make a file, not even root's.
     let service = Service::with(&[("AUTH__DATA_DIR", "/proc/self"), ("AUTH__MASTER_KEY", master_key)]).await;
@@ -260,7 +260,7 @@ async fn where_marks_cannot_be_kept_readyz_has_a_note_and_what_is_in_memory_coun
 }
 
 #[actix_web::test]
-async fn marks_that_nobody_wrote_are_a_sentence_at_start() {
+async fn a_damaged_marks_file_is_one_error_message_at_start() {
     let service = Service::start().await;
     stop(&service).await;
     let file = std::path::Path::new(&service.variables["AUTH__DATA_DIR"]).join("marks.json");

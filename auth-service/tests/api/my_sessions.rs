@@ -76,7 +76,7 @@ async fn sessions_are_listed_with_device_and_address_the_newest_first() {
 }
 
 #[actix_web::test]
-async fn a_list_is_walked_through_by_cursor() {
+async fn a_list_is_paged_by_cursor() {
     let service = Service::start().await;
     service.register("alice").await;
     let mut all = Vec::new();
@@ -113,7 +113,7 @@ async fn the_list_does_not_depend_on_how_the_database_sorts_text() {
 }
 
 #[actix_web::test]
-async fn a_query_that_makes_no_sense_is_a_client_mistake() {
+async fn an_invalid_query_is_a_client_error() {
     let service = Service::start().await;
     let access = register_and_login_here(&service, "alice").await.access;
     let long = "0".repeat(37);
@@ -143,7 +143,7 @@ async fn a_query_that_makes_no_sense_is_a_client_mistake() {
 }
 
 #[actix_web::test]
-async fn one_session_is_ended_by_its_owner_and_by_nobody_else() {
+async fn a_session_can_be_ended_by_its_owner_alone() {
     let service = Service::start().await;
     let stranger = register_and_login_here(&service, "bob").await;
     let (kept, ended) = (register_and_login_here(&service, "alice").await, service.login_here("alice").await);
@@ -174,7 +174,7 @@ async fn one_session_is_ended_by_its_owner_and_by_nobody_else() {
 }
 
 #[actix_web::test]
-async fn all_other_sessions_are_ended_and_this_one_goes_on() {
+async fn all_other_sessions_are_ended_and_this_one_continues() {
     let service = Service::start().await;
     let stranger = register_and_login_here(&service, "bob").await;
     service.register("alice").await;
@@ -220,7 +220,7 @@ async fn sessions_that_have_ended_or_expired_are_not_listed() {
 
 /// On PostgreSQL these transactions hold the same rows, in many orders.
 #[actix_web::test]
-async fn a_storm_of_changes_to_one_account_fails_by_no_mistake_of_ours() {
+async fn concurrent_changes_to_one_account_cause_no_server_error() {
     let service = Service::with(&[("AUTH__LIMITS__WAITING_PER_ACCOUNT", "60")]).await;
     let replica = service.replica().await;
     let asking = service.create_client("asking", &[], &[service.issuer()]).await;

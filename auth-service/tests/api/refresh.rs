@@ -43,7 +43,7 @@ async fn a_repeat_within_the_grace_period_gets_the_same_answer() {
 }
 
 #[actix_web::test]
-async fn fifty_uses_at_once_give_one_lineage() {
+async fn fifty_concurrent_uses_give_one_next_token() {
     let service = Service::start().await;
     let first = service.register_and_login("alice").await;
     let answers = futures_util::future::join_all((0..50).map(|_| service.refresh(&first.refresh))).await;
@@ -83,7 +83,7 @@ async fn without_grace_a_token_works_once() {
 }
 
 #[actix_web::test]
-async fn a_session_ends_when_it_is_not_used_and_in_any_case() {
+async fn a_session_ends_after_its_idle_and_after_its_absolute_lifetime() {
     let variables = [("AUTH__SESSIONS__IDLE_TTL", "1h"), ("AUTH__SESSIONS__ABSOLUTE_TTL", "150m")];
     let service = Service::with(&variables).await;
     let idle = service.register_and_login("alice").await;
@@ -106,7 +106,7 @@ async fn a_session_ends_when_it_is_not_used_and_in_any_case() {
 }
 
 #[actix_web::test]
-async fn a_disabled_account_gets_nothing_more() {
+async fn a_disabled_account_gets_no_further_tokens() {
     let service = Service::start().await;
     let tokens = service.register_and_login("alice").await;
     let operator = service.operator().await;
@@ -118,7 +118,7 @@ async fn a_disabled_account_gets_nothing_more() {
 }
 
 #[actix_web::test]
-async fn the_next_refresh_shows_the_rights_of_now() {
+async fn the_next_refresh_has_the_current_rights() {
     let service = Service::start().await;
     let first = service.register_and_login("alice").await;
     assert_eq!(first.scope, "");
@@ -136,7 +136,7 @@ async fn the_next_refresh_shows_the_rights_of_now() {
 }
 
 #[actix_web::test]
-async fn less_may_be_asked_for_but_never_more() {
+async fn a_refresh_may_request_less_but_never_more() {
     let variables = [
         ("AUTH__AUDIENCE", "orders,billing"),
         ("AUTH__ROLES__SUBSCRIBER__SCOPES", "books:download,books:read"),
@@ -165,7 +165,7 @@ async fn less_may_be_asked_for_but_never_more() {
 }
 
 #[actix_web::test]
-async fn what_is_no_refresh_token_is_an_invalid_grant() {
+async fn anything_but_a_refresh_token_is_an_invalid_grant() {
     let service = Service::start().await;
     let tokens = service.register_and_login("alice").await;
     let good = tokens.refresh.as_str();
@@ -190,7 +190,7 @@ async fn what_is_no_refresh_token_is_an_invalid_grant() {
 }
 
 #[actix_web::test]
-async fn what_is_no_token_request_is_answered_as_rfc_6749_says() {
+async fn an_invalid_token_request_is_answered_as_rfc_6749_says() {
     let service = Service::start().await;
     let tokens = service.register_and_login("alice").await;
     let refresh = &tokens.refresh;
@@ -264,7 +264,7 @@ async fn a_repeat_from_elsewhere_is_theft_even_within_the_grace_period() {
 }
 
 #[actix_web::test]
-async fn a_token_that_the_database_has_not_made_yet_ends_its_session() {
+async fn a_refresh_token_of_a_future_generation_ends_its_session() {
     let service = Service::start().await;
     let first = service.register_and_login("alice").await;
     let second = service.refresh(&first.refresh).await;
@@ -277,7 +277,7 @@ async fn a_token_that_the_database_has_not_made_yet_ends_its_session() {
 }
 
 #[actix_web::test]
-async fn after_a_recovery_nothing_that_was_given_before_comes_back_to_life() {
+async fn after_a_recovery_no_earlier_token_works_again() {
     let service = Service::start().await;
     let tokens = service.register_and_login("alice").await;
     let (ended, list) = (service.login("alice").await, tokens.place().0);
@@ -311,7 +311,7 @@ async fn after_a_recovery_nothing_that_was_given_before_comes_back_to_life() {
 }
 
 #[actix_web::test]
-async fn with_a_lost_master_key_the_sentence_says_what_helps_and_it_does() {
+async fn the_error_for_a_lost_master_key_names_a_remedy_that_works() {
     let service = Service::start().await;
     let tokens = service.register_and_login("alice").await;
     let mut variables = service.variables.clone();

@@ -55,7 +55,7 @@ fn changed(row: &AuditEvent) -> Value {
 }
 
 #[actix_web::test]
-async fn a_session_that_is_refreshed_too_often_is_told_to_wait_and_its_token_stays_good() {
+async fn a_session_that_is_refreshed_too_often_gets_429_and_its_token_stays_valid() {
     let service = Service::with(&FEW).await;
     service.register("alice").await;
     let (mut tokens, other) = (service.login("alice").await, service.login("alice").await);
@@ -150,7 +150,7 @@ async fn many_sessions_of_one_account_with_changing_user_agents_add_no_more_rows
 }
 
 #[actix_web::test]
-async fn a_client_that_asks_for_tokens_too_often_is_told_to_wait() {
+async fn a_client_that_requests_tokens_too_often_gets_429() {
     let service = Service::with(&FEW).await;
     let (busy, other) =
         (service.create_client("busy", &[], &[]).await, service.create_client("other", &[], &[]).await);
@@ -163,7 +163,7 @@ async fn a_client_that_asks_for_tokens_too_often_is_told_to_wait() {
 }
 
 #[actix_web::test]
-async fn without_limits_a_session_and_a_client_get_as_many_tokens_as_they_ask_for() {
+async fn without_limits_a_session_and_a_client_get_as_many_tokens_as_they_request() {
     let service =
         Service::with(&[&FEW[..], &[FEW_OF_ACCOUNT, ("AUTH__LIMITS__ENABLED", "false")]].concat()).await;
     service.register("alice").await;
@@ -257,7 +257,7 @@ async fn all_refreshes_or_none_are_recorded_where_the_settings_say_so() {
 }
 
 #[actix_web::test]
-async fn ending_no_other_session_again_and_again_adds_nothing_to_the_trail() {
+async fn repeatedly_ending_no_other_session_adds_nothing_to_the_trail() {
     let service = Service::start().await;
     service.register("alice").await;
     let (kept, _other) = (service.login_here("alice").await, service.login("alice").await);

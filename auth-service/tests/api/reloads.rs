@@ -32,7 +32,7 @@ fn allow_sealing(service: &Service) {
 }
 
 #[actix_web::test]
-async fn a_withdrawn_key_is_refused_although_keys_cannot_be_sealed_anew_which_is_tried_until_it_succeeds() {
+async fn a_withdrawn_key_is_refused_while_resealing_fails_and_resealing_is_retried() {
     let service = Service::start().await;
     let old = service.register_and_login("alice").await;
     let first = service.master_key();
@@ -91,7 +91,7 @@ async fn a_command_that_has_stored_a_key_succeeds_also_when_it_cannot_read_it_ba
 }
 
 #[actix_web::test]
-async fn of_reloads_at_the_same_time_none_leaves_an_older_set_behind() {
+async fn concurrent_reloads_leave_no_older_key_set() {
     let service = Service::with(&[("AUTH__TOKENS__ALGORITHM", "EdDSA")]).await;
     let (one, other) = (Arc::new(service.operator().await), service.operator().await);
     let reload = || {

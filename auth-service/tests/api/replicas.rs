@@ -60,7 +60,7 @@ async fn twenty_racing_registrations_over_two_replicas_give_one_account() {
 }
 
 #[actix_web::test]
-async fn roles_that_are_given_at_once_are_all_given() {
+async fn roles_that_are_added_concurrently_are_all_added() {
     let service = Service::start().await;
     service.register("alice").await;
     let operator = service.operator().await;
@@ -72,7 +72,7 @@ async fn roles_that_are_given_at_once_are_all_given() {
 }
 
 #[actix_web::test]
-async fn replicas_whose_clocks_differ_go_by_the_databases_clock() {
+async fn replicas_whose_clocks_differ_use_the_databases_clock() {
     let wrong = |seconds| Clock::system().adjusted_by(Arc::new(AtomicI64::new(seconds)));
     let early = Service::by_clock(wrong(-90), &[]).await;
     let late = early.replica_by_clock(wrong(90)).await;
@@ -97,7 +97,7 @@ async fn replicas_whose_clocks_differ_go_by_the_databases_clock() {
 }
 
 #[actix_web::test]
-async fn fifty_refreshes_of_one_token_take_one_session_one_generation_further() {
+async fn fifty_refreshes_of_one_token_advance_the_session_by_one_generation() {
     let one = Service::start().await;
     let other = one.replica().await;
     let tokens = one.register_and_login("alice").await;

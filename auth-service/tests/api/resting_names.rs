@@ -181,7 +181,7 @@ async fn reserved_names_are_for_operators_alone() {
 }
 
 #[actix_web::test]
-async fn a_name_is_free_at_no_moment_of_a_rename() {
+async fn a_name_is_never_free_during_a_rename() {
     let one = Service::start().await;
     let other = one.replica().await;
     for round in 0..8 {
@@ -214,7 +214,7 @@ async fn a_name_is_free_at_no_moment_of_a_rename() {
 }
 
 #[actix_web::test]
-async fn of_many_who_want_a_name_none_gets_it_while_it_rests_and_one_afterwards() {
+async fn of_concurrent_registrations_of_a_name_none_succeeds_while_it_rests_and_one_afterwards() {
     let one = Service::start().await;
     let other = one.replica().await;
     one.register("alice").await;
@@ -233,7 +233,7 @@ async fn of_many_who_want_a_name_none_gets_it_while_it_rests_and_one_afterwards(
 }
 
 #[actix_web::test]
-async fn two_who_exchange_their_names_wait_for_nobody() {
+async fn two_accounts_can_exchange_their_names_without_waiting() {
     let one = Service::start().await;
     let other = one.replica().await;
     for round in 0..5 {
@@ -252,7 +252,7 @@ async fn two_who_exchange_their_names_wait_for_nobody() {
 }
 
 #[actix_web::test]
-async fn names_go_on_resting_when_the_master_key_is_replaced_and_are_free_when_it_is_lost() {
+async fn names_keep_resting_when_the_master_key_is_replaced_and_are_free_when_it_is_lost() {
     let service = Service::start().await;
     service.register("alice").await;
     delete(&service, "alice").await;
@@ -289,7 +289,7 @@ async fn a_recovery_with_the_same_master_key_frees_no_name() {
 }
 
 #[actix_web::test]
-async fn names_are_forgotten_in_small_steps_when_they_were_remembered_for_twice_their_rest() {
+async fn resting_names_are_deleted_in_small_batches_after_twice_their_rest() {
     let service = Service::start().await;
     for index in 0..5 {
         let name = format!("user-{index}");
@@ -366,7 +366,7 @@ fn registration(username: &str, email: Option<&str>) -> Registration {
 }
 
 #[actix_web::test]
-async fn an_operator_takes_a_name_at_rest_only_by_saying_so() {
+async fn an_operator_takes_a_resting_name_only_with_an_explicit_option() {
     let service = Service::start().await;
     assert_eq!(try_register(&service, "alice", Some("a@example.com")).await.status, 201);
     verify_addresses(&service);

@@ -63,7 +63,7 @@ async fn end(service: &Service, how: &str, tokens: &Tokens) {
 }
 
 #[actix_web::test]
-async fn whatever_ends_a_session_or_shrinks_its_rights_revokes_its_access_tokens_and_no_others() {
+async fn everything_that_ends_a_session_or_reduces_its_rights_revokes_its_access_tokens_and_no_others() {
     let ways = [
         "logout",
         "logout by refresh token",
@@ -93,7 +93,7 @@ async fn whatever_ends_a_session_or_shrinks_its_rights_revokes_its_access_tokens
 }
 
 #[actix_web::test]
-async fn a_logout_at_one_replica_is_known_to_a_verifier_that_listens_to_the_other() {
+async fn a_logout_at_one_replica_reaches_a_verifier_that_listens_to_the_other() {
     let one = Service::start().await;
     let other = one.replica().await;
     let (ended, living) = (one.register_and_login("alice").await, one.register_and_login("bob").await);
@@ -110,7 +110,7 @@ async fn a_logout_at_one_replica_is_known_to_a_verifier_that_listens_to_the_othe
 }
 
 #[actix_web::test]
-async fn a_session_whose_rights_shrank_goes_on_under_another_number() {
+async fn a_session_with_reduced_rights_continues_with_another_status_list_index() {
     let service = Service::start().await;
     service.register("alice").await;
     let (operator, subscriber) = (service.operator().await, || vec!["subscriber".to_owned()]);
@@ -130,7 +130,7 @@ async fn a_session_whose_rights_shrank_goes_on_under_another_number() {
 }
 
 #[actix_web::test]
-async fn a_right_that_is_given_kills_no_token() {
+async fn an_added_role_revokes_no_token() {
     let service = Service::start().await;
     let first = service.register_and_login("alice").await;
     let operator = service.operator().await;
@@ -144,7 +144,7 @@ async fn a_right_that_is_given_kills_no_token() {
 }
 
 #[actix_web::test]
-async fn a_role_that_is_taken_away_while_a_password_is_checked_is_in_no_token() {
+async fn a_role_that_is_removed_during_a_login_is_in_no_token() {
     let service = Service::with(&[("AUTH__PASSWORDS__BCRYPT_COST", "11")]).await;
     service.register("alice").await;
     let (operator, subscriber) = (service.operator().await, || vec!["subscriber".to_owned()]);
@@ -167,7 +167,7 @@ async fn a_role_that_is_taken_away_while_a_password_is_checked_is_in_no_token() 
 }
 
 #[actix_web::test]
-async fn no_two_sessions_have_one_place_and_neighbours_tell_nothing() {
+async fn no_two_sessions_share_a_status_list_index_and_indexes_are_not_sequential() {
     let one = Service::with(&[("AUTH__LIMITS__WAITING_PER_ACCOUNT", "60")]).await;
     let other = one.replica().await;
     one.register("alice").await;

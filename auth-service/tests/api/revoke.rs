@@ -68,7 +68,7 @@ async fn either_token_ends_the_session_whatever_the_hint_says() {
 }
 
 #[actix_web::test]
-async fn whoever_holds_a_token_ends_what_it_could_continue_also_when_it_is_an_old_one() {
+async fn every_refresh_token_of_a_session_ends_it_also_an_old_one() {
     let service = Service::start().await;
     service.register("alice").await;
     let used = service.login("alice").await;
@@ -89,7 +89,7 @@ async fn whoever_holds_a_token_ends_what_it_could_continue_also_when_it_is_an_ol
 }
 
 #[actix_web::test]
-async fn a_token_that_is_not_known_is_no_error() {
+async fn an_unknown_token_is_no_error() {
     let service = Service::start().await;
     let client = service.create_client("billing", &[], &[]).await;
     let alive = service.register_and_login("alice").await;
@@ -118,7 +118,7 @@ async fn a_token_that_is_not_known_is_no_error() {
 }
 
 #[actix_web::test]
-async fn a_client_takes_back_its_own_tokens_and_nobody_elses() {
+async fn a_client_can_revoke_its_own_tokens_alone() {
     let service = Service::start().await;
     let (client, other) =
         (service.create_client("billing", &[], &[]).await, service.create_client("shipping", &[], &[]).await);
@@ -158,7 +158,7 @@ async fn a_client_takes_back_its_own_tokens_and_nobody_elses() {
 }
 
 #[actix_web::test]
-async fn requests_that_are_wrong_are_answered_as_rfc_6749_says() {
+async fn invalid_requests_are_answered_as_rfc_6749_says() {
     let service = Service::start().await;
     let client = service.create_client("billing", &[], &[]).await;
     let alive = service.register_and_login("alice").await;
@@ -193,7 +193,7 @@ async fn requests_that_are_wrong_are_answered_as_rfc_6749_says() {
 }
 
 #[actix_web::test]
-async fn a_client_that_takes_back_its_tokens_again_and_again_is_in_the_trail_once_or_never_if_they_go_on() {
+async fn repeated_revocations_of_a_client_are_in_the_trail_once_or_never_if_its_tokens_stay_valid() {
     let hs256: &[_] = &[
         ("AUTH__TOKENS__ALGORITHM", "HS256"),
         ("AUTH__TOKENS__SHARED_SECRET", "a shared secret of forty-two bytes, no less"),

@@ -224,7 +224,7 @@ async fn client_token(service: &Service, operator: &Issuer) -> String {
 }
 
 #[actix_web::test]
-async fn every_route_takes_the_tokens_that_were_decided_for_it_and_no_others() {
+async fn every_route_accepts_exactly_the_tokens_decided_for_it() {
     let listeners = ("AUTH__STATUS_LISTS__MAX_LISTENERS_PER_ADDRESS", "100");
     let service = Service::with(&[LISTED, ("AUTH__LIMITS__ENABLED", "false"), listeners]).await;
     service.create_client("asking", &[], &[OTHER, ISSUER]).await;

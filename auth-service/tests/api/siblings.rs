@@ -25,7 +25,7 @@ fn next(answer: &Answer) -> String {
 }
 
 #[actix_web::test]
-async fn of_several_refresh_cookies_the_one_of_the_pages_session_counts() {
+async fn of_several_refresh_cookies_the_one_of_the_pages_session_is_used() {
     let service = Service::with(&[LISTED]).await;
     for name in ["alice", "mallory"] {
         service.register(name).await;
@@ -98,7 +98,7 @@ async fn cookies_of_another_session_alone_are_refused_and_the_pages_own_stay() {
 }
 
 #[actix_web::test]
-async fn no_more_refresh_cookies_are_looked_at_than_other_hosts_can_set() {
+async fn refresh_cookies_beyond_the_sixteenth_are_ignored() {
     let service = Service::with(&[LISTED]).await;
     service.register("alice").await;
     let browser = Browser::logged_in(&service, "alice").await;
@@ -112,7 +112,7 @@ async fn no_more_refresh_cookies_are_looked_at_than_other_hosts_can_set() {
 }
 
 #[actix_web::test]
-async fn a_login_ends_the_session_of_each_refresh_cookie_that_the_browser_brings() {
+async fn a_login_ends_the_session_of_each_refresh_cookie_that_the_browser_sends() {
     let service = Service::with(&[LISTED]).await;
     for name in ["alice", "mallory"] {
         service.register(name).await;

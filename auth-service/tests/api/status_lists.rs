@@ -14,7 +14,7 @@ use crate::api::support::{START, Service, part, send};
 const ISSUER: &str = "http://127.0.0.1:8080";
 
 #[actix_web::test]
-async fn a_list_is_a_signed_token_as_the_draft_has_it() {
+async fn a_list_is_a_signed_token_as_the_draft_defines_it() {
     let service = Service::start().await;
     let tokens = service.register_and_login("alice").await;
     let answer = service.get("/status-lists/0").await;
@@ -64,7 +64,7 @@ async fn a_list_is_sent_again_only_when_it_changed() {
 }
 
 #[actix_web::test]
-async fn a_list_is_compressed_for_those_who_say_that_they_can_read_it() {
+async fn a_list_is_compressed_for_clients_that_accept_it() {
     use std::io::Read as _;
     let service = Service::start().await;
     service.register_and_login("alice").await;
@@ -87,7 +87,7 @@ async fn a_list_is_compressed_for_those_who_say_that_they_can_read_it() {
 }
 
 #[actix_web::test]
-async fn lists_are_announced_before_their_numbers_are_given_and_others_do_not_exist() {
+async fn lists_are_published_before_their_indexes_are_given_and_others_do_not_exist() {
     let service = Service::start().await;
     let uris = json!([format!("{ISSUER}/status-lists/0"), format!("{ISSUER}/status-lists/1")]);
     assert_eq!(service.get("/status-lists").await.json()["status_lists"], uris);
@@ -120,7 +120,7 @@ async fn listen(service: &Service) -> Response {
 }
 
 #[actix_web::test]
-async fn a_listener_hears_the_state_of_everything_and_then_what_changes_on_any_replica() {
+async fn a_listener_gets_all_revisions_and_then_the_changes_of_every_replica() {
     let one = Service::start().await;
     let other = one.replica().await;
     let tokens = one.register_and_login("alice").await;
@@ -152,7 +152,7 @@ async fn a_listener_hears_the_state_of_everything_and_then_what_changes_on_any_r
 }
 
 #[actix_web::test]
-async fn a_stream_says_now_and_then_that_it_is_alive_and_ends_when_the_service_stops() {
+async fn a_stream_has_keep_alive_comments_and_ends_when_the_service_stops() {
     let service = Service::with(&[("AUTH__STATUS_LISTS__HEARTBEAT", "1s")]).await;
     let mut stream = listen(&service).await;
     heard(&mut stream, &["event: keys", "\n: alive\n"]).await;
@@ -163,7 +163,7 @@ async fn a_stream_says_now_and_then_that_it_is_alive_and_ends_when_the_service_s
 }
 
 #[actix_web::test]
-async fn there_are_no_more_anonymous_listeners_than_half_of_what_the_settings_say() {
+async fn anonymous_listeners_get_at_most_half_of_the_configured_streams() {
     let service = Service::with(&[("AUTH__STATUS_LISTS__MAX_LISTENERS", "2")]).await;
     let mut stream = listen(&service).await;
     heard(&mut stream, &["event: keys"]).await;
@@ -173,7 +173,7 @@ async fn there_are_no_more_anonymous_listeners_than_half_of_what_the_settings_sa
 }
 
 #[actix_web::test]
-async fn our_own_verifier_takes_the_published_keys() {
+async fn shared_claims_accepts_the_published_keys() {
     let service = Service::start().await;
     let tokens = service.register_and_login("alice").await;
     let keys = service.get("/.well-known/jwks.json").await.text;

@@ -67,7 +67,7 @@ async fn exists(store: &Store, name: &str) -> bool {
 }
 
 #[actix_web::test]
-async fn a_failed_transaction_leaves_nothing() {
+async fn a_failed_transaction_changes_nothing() {
     let Fresh { store, _folder } = fresh();
     let outcome: Result<(), StoreError> = store
         .write(|db| {
@@ -93,7 +93,7 @@ async fn a_swallowed_error_never_passes_for_a_commit() {
 }
 
 #[actix_web::test]
-async fn a_panic_in_a_transaction_harms_no_other() {
+async fn a_panic_in_a_transaction_affects_no_other() {
     let Fresh { store, _folder } = fresh();
     for _ in 0..10 {
         let outcome: Result<(), StoreError> = store
@@ -109,7 +109,7 @@ async fn a_panic_in_a_transaction_harms_no_other() {
 }
 
 #[actix_web::test]
-async fn concurrent_writes_all_arrive_and_failures_take_no_neighbour_along() {
+async fn concurrent_writes_are_all_stored_and_failures_affect_no_other() {
     let Fresh { store, _folder } = fresh();
     let writes = (0..60).map(|index| {
         let store = store.clone();
@@ -156,7 +156,7 @@ async fn exactly_one_of_many_rotations_wins() {
 }
 
 #[actix_web::test]
-async fn a_session_that_is_over_does_not_rotate() {
+async fn an_ended_session_does_not_rotate() {
     let Fresh { store, _folder } = fresh();
     let alice = user("alice");
     let sessions_of_alice = [session("expired", &alice), session("ended", &alice)];
@@ -188,7 +188,7 @@ async fn sqlite_is_built_with_the_flags_that_let_readers_scale() {
 }
 
 #[actix_web::test]
-async fn a_number_chooses_one_account_and_each_as_often_as_the_others() {
+async fn a_number_selects_one_account_and_all_accounts_equally_often() {
     let Fresh { store, _folder } = fresh();
     let chosen = async |number: u32| store.read(move |db| users::chosen_by(db, number)).await.unwrap();
     assert_eq!(chosen(7).await, None, "there are no accounts");

@@ -34,7 +34,7 @@ const IMPORTED: &str =
     "pbkdf2:sha256:20000$lYOwy84ktqg2zOAs$678be60c9c7d6ee40c8d3e0f6e6f7a6c7d6ee40c8d3e0f6e6f7a6c7d6ee40c8d";
 
 #[actix_web::test]
-async fn a_refusal_takes_as_long_whether_there_is_such_an_account_or_not() {
+async fn a_refusal_takes_as_long_with_an_account_as_without() {
     for (database, hash) in DATABASES {
         let [service, costlier] = [with_accounts("5", hash).await, with_accounts("6", None).await];
         let kind = |name, by, body| Kind { name, by, body };

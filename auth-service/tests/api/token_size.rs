@@ -66,7 +66,7 @@ async fn a_login_gives_a_token_that_verifiers_accept_or_says_which_claim_is_too_
 }
 
 #[actix_web::test]
-async fn a_refresh_whose_token_would_be_too_long_uses_nothing_up() {
+async fn a_refresh_whose_token_would_be_too_long_does_not_use_up_the_refresh_token() {
     let service = Service::start().await;
     let first = service.register_and_login("alice").await;
     let second = service.refresh(&first.refresh).await;
@@ -129,7 +129,7 @@ async fn a_cookie_that_browsers_would_drop_is_not_set() {
 }
 
 #[actix_web::test]
-async fn a_client_with_too_many_scopes_is_told_so_and_gets_a_token_for_fewer() {
+async fn a_client_with_too_many_scopes_is_refused_with_that_reason_and_gets_a_token_for_fewer() {
     let service = Service::start().await;
     let scopes = many(300);
     let scopes: Vec<&str> = scopes.iter().map(String::as_str).collect();
@@ -143,7 +143,7 @@ async fn a_client_with_too_many_scopes_is_told_so_and_gets_a_token_for_fewer() {
 }
 
 #[actix_web::test]
-async fn a_login_for_too_many_resources_is_refused_by_that_name() {
+async fn a_login_for_too_many_resources_is_refused_with_that_reason() {
     let resources = many(300);
     let service = Service::with(&[("AUTH__RESOURCES", &resources.join(","))]).await;
     service.register("alice").await;

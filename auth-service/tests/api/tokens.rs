@@ -68,7 +68,7 @@ async fn an_account_without_an_address_has_no_claims_about_one() {
 }
 
 #[actix_web::test]
-async fn the_key_outlives_a_restart_and_a_change_of_algorithm_keeps_old_tokens_good() {
+async fn the_key_outlives_a_restart_and_a_change_of_algorithm_keeps_old_tokens_valid() {
     let service = Service::with(&[("AUTH__KEYS__PUBLISH_AHEAD", "15s")]).await;
     let old = service.register_and_login("alice").await;
     let service = service.restart(&[]).await;
@@ -109,7 +109,7 @@ fn forged(access: &str, change: impl FnOnce(&mut Value, &mut Value)) -> String {
 }
 
 #[actix_web::test]
-async fn tokens_that_are_not_ours_are_refused() {
+async fn forged_and_foreign_tokens_are_refused() {
     let service = Service::start().await;
     let tokens = service.register_and_login("alice").await;
     let elsewhere = Service::start().await;
@@ -153,7 +153,7 @@ async fn tokens_that_are_not_ours_are_refused() {
 }
 
 #[actix_web::test]
-async fn a_request_without_one_bearer_token_is_told_so() {
+async fn a_request_without_exactly_one_bearer_token_is_refused() {
     let service = Service::start().await;
     let access = service.register_and_login("alice").await.access;
     let me = || service.request(Method::GET, "/me");

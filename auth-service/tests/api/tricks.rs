@@ -17,7 +17,7 @@ const SQL: [&str; 6] = [
 ];
 
 #[actix_web::test]
-async fn sql_is_a_text_like_any_other() {
+async fn sql_is_text_like_any_other() {
     let variables = [("AUTH__LIMITS__ENABLED", "false"), ("AUTH__PASSWORDS__ALGORITHM", "argon2id")];
     let service = Service::with(&variables).await;
     service.register("alice").await;
@@ -57,7 +57,7 @@ async fn sql_is_a_text_like_any_other() {
 }
 
 #[actix_web::test]
-async fn no_header_says_who_asks_or_what_is_asked_for() {
+async fn no_header_changes_the_caller_or_the_route() {
     let service = Service::start().await;
     let alice = service.register_and_login("alice").await;
     let id = alice.claims()["sub"].as_str().unwrap().to_owned();
@@ -94,7 +94,7 @@ async fn no_header_says_who_asks_or_what_is_asked_for() {
 }
 
 #[actix_web::test]
-async fn no_spelling_of_a_path_leads_past_its_guard() {
+async fn no_spelling_of_a_path_bypasses_its_checks() {
     let service = Service::start().await;
     let alice = service.register_and_login("alice").await;
     for path in [
@@ -129,7 +129,7 @@ async fn no_spelling_of_a_path_leads_past_its_guard() {
 }
 
 #[actix_web::test]
-async fn nothing_sends_anybody_elsewhere() {
+async fn no_answer_is_a_redirect() {
     let mut service = Service::start().await;
     service.client = reqwest::Client::builder().redirect(redirect::Policy::none()).build().unwrap();
     let alice = service.register_and_login("alice").await;

@@ -27,7 +27,7 @@ fn allow(service: &Service) {
 }
 
 #[actix_web::test]
-async fn a_refresh_that_cannot_be_stored_gives_nothing_and_uses_nothing_up() {
+async fn a_refresh_that_cannot_be_stored_gives_no_token_and_uses_none_up() {
     let service = Service::with(&[("AUTH__TOKENS__REFRESH_GRACE", "0s")]).await;
     let tokens = service.register_and_login("alice").await;
     refuse(&service, "UPDATE");

@@ -30,7 +30,7 @@ fn twice(request: RequestBuilder, name: &str, values: [&str; 2]) -> RequestBuild
 }
 
 #[actix_web::test]
-async fn a_head_that_says_a_thing_twice_is_refused_on_every_route() {
+async fn a_head_that_repeats_a_header_is_refused_on_every_route() {
     let service = Service::start().await;
     let routes = [
         (Method::GET, "/livez"),
@@ -69,7 +69,7 @@ async fn a_head_that_says_a_thing_twice_is_refused_on_every_route() {
 }
 
 #[actix_web::test]
-async fn the_oauth_endpoints_refuse_it_in_their_own_form() {
+async fn the_oauth_endpoints_refuse_repeated_headers_with_oauth_errors() {
     let service = Service::start().await;
     for path in ["/token", "/revoke", "/introspect"] {
         let form = |path: &str| {
@@ -88,7 +88,7 @@ async fn the_oauth_endpoints_refuse_it_in_their_own_form() {
 }
 
 #[actix_web::test]
-async fn addresses_of_proxies_may_come_in_several_lines() {
+async fn forwarding_headers_may_come_in_several_lines() {
     let service = Service::start().await;
     let request = service.request(Method::GET, "/livez");
     assert_eq!(send(twice(request, "x-forwarded-for", ["192.0.2.1", "192.0.2.2"])).await.status, 200);
@@ -126,7 +126,7 @@ async fn a_login_that_is_smuggled_behind_another_request_is_never_served() {
 }
 
 #[actix_web::test]
-async fn no_spelling_of_a_path_and_no_method_opens_what_the_right_one_does_not() {
+async fn unusual_paths_methods_and_headers_open_nothing_that_the_usual_ones_do_not() {
     let service = Service::start().await;
     for target in [
         "/%6de",
@@ -190,7 +190,7 @@ async fn drip(service: &Service) -> String {
 }
 
 #[actix_web::test]
-async fn two_hundred_clients_that_crawl_keep_nobody_from_logging_in() {
+async fn two_hundred_slow_clients_keep_no_user_from_logging_in() {
     let service = Service::with(&[("AUTH__HTTP__HEAD_TIMEOUT", "2s")]).await;
     service.register("alice").await;
     let crawling = join_all((0..200).map(|_| drip(&service)));
@@ -199,7 +199,7 @@ async fn two_hundred_clients_that_crawl_keep_nobody_from_logging_in() {
 }
 
 #[actix_web::test]
-async fn streams_of_events_have_a_bound_of_their_own() {
+async fn streams_of_events_have_their_own_limit() {
     let service = Service::with(&[("AUTH__STATUS_LISTS__MAX_LISTENERS", "4")]).await;
     let listen = async || service.request(Method::GET, "/status-lists/events").send().await.unwrap();
     let (mut first, second) = (listen().await, listen().await);
@@ -214,7 +214,7 @@ async fn streams_of_events_have_a_bound_of_their_own() {
 }
 
 #[actix_web::test]
-async fn whoever_asks_for_the_head_of_the_stream_alone_takes_no_place_in_it() {
+async fn a_head_request_for_the_stream_counts_as_no_listener() {
     let service = Service::with(&[("AUTH__STATUS_LISTS__MAX_LISTENERS", "2")]).await;
     for _ in 0..3 {
         let answer = send(service.request(Method::HEAD, "/status-lists/events")).await;
@@ -226,7 +226,7 @@ async fn whoever_asks_for_the_head_of_the_stream_alone_takes_no_place_in_it() {
 }
 
 #[actix_web::test]
-async fn a_stream_of_events_outlives_every_bound_on_silence() {
+async fn a_stream_of_events_outlives_every_idle_timeout() {
     let bounds = [
         ("AUTH__HTTP__HEAD_TIMEOUT", "1s"),
         ("AUTH__HTTP__KEEP_ALIVE", "1s"),
@@ -243,7 +243,7 @@ async fn a_stream_of_events_outlives_every_bound_on_silence() {
 }
 
 #[actix_web::test]
-async fn browsers_are_told_of_https_where_clients_come_by_it() {
+async fn browsers_get_strict_transport_security_where_clients_use_https() {
     let hsts = async |variables: &[(&str, &str)]| {
         let service = Service::with(variables).await;
         service.get("/livez").await.header("strict-transport-security").to_owned()
