@@ -189,7 +189,8 @@ async fn beside(case: &Case, client: &Client, url: &str) -> (Vec<Duration>, Atta
 
 fn report(name: &str, hash: Duration, mut times: Vec<Duration>, attacks: &Attacks) {
     let successes = times.len();
-    let (checked, refused) = (attacks.checked.load(Ordering::Relaxed), attacks.refused.load(Ordering::Relaxed));
+    let (checked, refused) =
+        (attacks.checked.load(Ordering::Relaxed), attacks.refused.load(Ordering::Relaxed));
     println!("{name}: {successes} of {LOGINS} logins succeeded");
     if successes > 0 {
         let in_hashes = |time: Duration| time.as_secs_f64() / hash.as_secs_f64();

@@ -1,4 +1,4 @@
-//! What operators meet around the database: how it is named, how it fails, what `/readyz` and the log say of it, and what a stop
+//! Faults of the database: wrong URLs, failures and outages, what `/readyz` and the log report of them, and the files that a stop
 //! leaves behind.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
@@ -23,7 +23,7 @@ fn run(data: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> (Option<i
     (output.status.code(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
 }
 
-/// The reasons that `/readyz` names; none when it is ready.
+/// Returns the reasons that `/readyz` names; none when the service is ready.
 async fn reasons(service: &Running) -> Vec<String> {
     let answer = reqwest::get(format!("{}/readyz", service.address)).await.unwrap();
     let status = answer.status();
@@ -68,7 +68,7 @@ fn an_empty_file_behind_a_variable_is_an_error_that_names_both() {
             assert!(text.contains(name) && text.contains(path), "{name}: {text}");
         }
     }
-    assert!(!data.exists(), "nothing was made");
+    assert!(!data.exists(), "nothing was created");
 }
 
 #[test]
@@ -119,7 +119,7 @@ async fn a_graceful_stop_leaves_no_write_ahead_log_and_neither_does_a_command() 
         assert_eq!(service.end().0, Some(0));
         assert!(!wal.exists(), "{signal}");
     }
-    // The shortest ones are repeated: a connection that is still being made when they end leaves the log behind.
+    // The shortest commands are repeated: a connection that is still being opened at their end would leave the log behind.
     for arguments in [&["key", "rotate"][..], &["recover"]].into_iter().chain([&["migrate"][..]; 10]) {
         let (code, text) = run(data.path(), &[], arguments);
         assert_eq!(code, Some(0), "{text}");
@@ -141,7 +141,7 @@ async fn recover_refuses_the_write_ahead_log_of_another_file_and_accepts_its_own
     service.signal("-KILL");
     service.end();
     let (code, text) = run(&data, &[], &["recover"]);
-    assert_eq!(code, Some(0), "its own log is no reason: {text}");
+    assert_eq!(code, Some(0), "its own log is no reason to refuse: {text}");
 
     let service = Running::start(&mut program(&data));
     assert_eq!(service.register("carol").await, Some(201));
@@ -155,7 +155,7 @@ async fn recover_refuses_the_write_ahead_log_of_another_file_and_accepts_its_own
         assert!(text.contains("auth.db-wal") && text.contains("delete"), "{text}");
     }
     assert_eq!(fs::read(&file).unwrap(), fs::read(&copy).unwrap(), "nothing was written");
-    // What the message and the docs say.
+    // The remedy of the message and the docs.
     fs::remove_file(&wal).unwrap();
     fs::remove_file(data.join("auth.db-shm")).unwrap();
     let (code, text) = run(&data, &[], &["recover"]);
@@ -235,7 +235,7 @@ async fn a_hanging_database_does_not_make_readyz_hang() {
     let server = Server::start(5432, "", |_| ());
     let data = tempfile::tempdir().unwrap();
     let url = server.fresh_database();
-    // Longer than the test's client waits for any answer.
+    // Longer than the client's timeout in this test.
     let variables = [("AUTH__DATABASE_URL", url.as_str()), ("AUTH__DATABASE__TIMEOUT", "120s")];
     let service = Running::start(program(data.path()).envs(variables));
     wait_until_ready(&service).await;

@@ -11,7 +11,7 @@ use std::process::Stdio;
 use process::{PASSWORD, Running, program};
 use serde_json::json;
 
-/// bcrypt with cost 4; nobody knows the password.
+/// bcrypt with cost 4, of an unknown password.
 const HASH: &str = "$2b$04$......................JjeaCvKHrTGNPjYLZm8GhNSxHzVyJmy";
 
 fn run(data: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
@@ -19,7 +19,7 @@ fn run(data: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
     let text = |bytes| String::from_utf8(bytes).unwrap();
     let mut said = text(output.stderr);
     if output.status.code() != Some(2) {
-        // Each command says first which database it works on.
+        // The first line of each command names its database.
         let (database, rest) = said.split_once('\n').unwrap();
         assert!(database.starts_with("auth-service: works on sqlite://"), "{database}");
         said = rest.to_owned();
@@ -37,7 +37,7 @@ fn file(folder: &Path, text: &str) -> String {
     path.to_str().unwrap().to_owned()
 }
 
-/// Whether a login by name or by address succeeds.
+/// Returns whether a login by name or by address succeeds.
 async fn logs_in(service: &Running, login: &str) -> bool {
     let field = if login.contains('@') { "email" } else { "username" };
     service.post("/login", &json!({ field: login, "password": PASSWORD })).await.0 == 200
@@ -97,7 +97,7 @@ fn roles_of_keycloak_are_imported_only_on_request() {
         let path = file(data.path(), &text);
         let mut arguments = vec!["--format", "keycloak", &path];
         arguments.extend(with_roles.then_some("--with-roles"));
-        assert_eq!(run(data.path(), &arguments).0, Some(1), "its address is none any more");
+        assert_eq!(run(data.path(), &arguments).0, Some(1), "its address is no longer a valid one");
         let text = text.replace("\"email\": \"kc-mail\"", "\"email\": null");
         let path = file(data.path(), &text);
         arguments[2] = &path;

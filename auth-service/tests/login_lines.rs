@@ -1,4 +1,4 @@
-//! The lines of the log that say who logged in and who did not, as an operator and fail2ban read them.
+//! The log lines of accepted and refused logins, as an operator and fail2ban read them.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 

@@ -1,4 +1,4 @@
-//! auth-service as an operator meets it: a program with variables, an exit code, signals and a command line.
+//! auth-service from an operator's side: variables, exit codes, signals and the command line.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 
@@ -149,7 +149,7 @@ fn a_lost_master_key_is_one_error_message_at_start() {
     let (code, text) = run(data.path(), &[]);
     assert_eq!(code, Some(1));
     assert!(text.contains("there is no master key in"), "{text}");
-    assert!(!data.path().join("master.key").exists(), "and none is made");
+    assert!(!data.path().join("master.key").exists(), "and none is created");
     drop(Running::start(program(data.path()).env("AUTH__MASTER_KEY", original)));
 }
 
@@ -269,11 +269,14 @@ async fn sigterm_ends_streams_of_events_at_once() {
     service.signal("-TERM");
     let (code, log) = service.end();
     assert_eq!(code, Some(0), "{log}");
-    assert!(begin.elapsed() < std::time::Duration::from_secs(9), "nobody waited for the end of the drain");
+    assert!(
+        begin.elapsed() < std::time::Duration::from_secs(9),
+        "the stop did not wait for the end of the drain"
+    );
     while let Ok(Some(_)) = stream.chunk().await {}
 }
 
-/// What `client create` and `client secret` print for scripts.
+/// Returns the credentials that `client create` and `client secret` print for scripts.
 fn credentials(data: &Path, arguments: &[&str]) -> Value {
     let output = program(data).args(arguments).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{output:?}");
@@ -310,7 +313,7 @@ async fn operators_work_on_clients_beside_a_running_server() {
     assert!(list.contains("client:billing scopes: a:read a:write; audience: resource-service\n"), "{list}");
     assert!(list.contains("client:asking scopes: none; audience: http://127.0.0.1:8080 resource-service\n"));
     assert!(!list.contains(first["client_secret"].as_str().unwrap()), "{list}");
-    // The id that the list shows is taken as well as the name.
+    // The id from the list is accepted like the name.
     for name in ["billing", "client:billing"] {
         let (status, token) = grant(&first).await;
         assert_eq!((status, is_active(&asking, &token).await), (200, json!(true)));

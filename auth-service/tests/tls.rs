@@ -1,4 +1,4 @@
-//! TLS in the service itself: what a handshake gets, what becomes of it when files change, and what is refused.
+//! TLS in the service itself: handshakes, changes of the certificate files, and what is refused.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 
@@ -20,10 +20,10 @@ use rustls::pki_types::pem::PemObject as _;
 use shared_claims::verifier::Clock;
 use tempfile::TempDir;
 
-/// How long a test waits for what must happen.
+/// How long a test waits for an expected event.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// An authority, and the folder with the files that a service reads.
+/// A certificate authority, and the folder with the files that a service reads.
 struct Files {
     folder: TempDir,
     authority: CertifiedIssuer<'static, KeyPair>,
@@ -39,7 +39,7 @@ impl Files {
         files
     }
 
-    /// Writes another pair, valid for so many days.
+    /// Writes a new certificate, valid for `days` days, and its key.
     fn renew(&self, days: u64) -> Vec<u8> {
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
         let mut params = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
@@ -83,7 +83,7 @@ fn socket(service: &Running) -> TcpStream {
     connection
 }
 
-/// What the service says to these bytes before it closes the connection.
+/// Sends these bytes; returns the answer until the service closes the connection.
 fn answer_to(service: &Running, bytes: &[u8]) -> Vec<u8> {
     let mut connection = socket(service);
     connection.write_all(bytes).unwrap();
@@ -92,7 +92,7 @@ fn answer_to(service: &Running, bytes: &[u8]) -> Vec<u8> {
 
 fn until_its_end(mut connection: TcpStream) -> Vec<u8> {
     let mut said = Vec::new();
-    let end = connection.read_to_end(&mut said); // a reset is an end as well
+    let end = connection.read_to_end(&mut said); // a reset ends it as well
     assert!(!end.is_err_and(|error| error.kind() == ErrorKind::WouldBlock), "the connection is still open");
     said
 }
@@ -108,7 +108,7 @@ async fn a_service_with_a_certificate_serves_https_and_nothing_else() {
     assert_eq!(service.get("/livez").await.0, 200);
 }
 
-/// The hello of a client that knows no later version than TLS 1.1, in which every client speaks in the clear.
+/// Returns the unencrypted `ClientHello` of a client that supports at most TLS 1.1.
 fn old_hello(minor: u8) -> Vec<u8> {
     let mut body = vec![3, minor];
     body.extend([7; 32]);
@@ -128,7 +128,7 @@ async fn tls_1_0_and_1_1_are_refused() {
     }
 }
 
-/// A handshake with these versions and these protocols on offer.
+/// Makes a handshake that offers these versions and these protocols.
 async fn handshake(
     files: &Files,
     service: &Running,
@@ -169,8 +169,8 @@ async fn a_new_certificate_is_used_for_new_handshakes_and_open_connections_conti
     let old = service.certificate("/livez").await;
     let new = files.renew(365);
     service.until_it_says("took over the certificate");
-    assert_eq!(service.certificate("/livez").await, old, "the connection from before");
-    service.trust(&files.authority.pem()); // with connections of its own
+    assert_eq!(service.certificate("/livez").await, old, "the open connection keeps the old certificate");
+    service.trust(&files.authority.pem()); // with new connections
     assert_eq!(service.certificate("/livez").await, new);
 }
 
@@ -267,7 +267,7 @@ fn the_log_warns_of_a_certificate_that_expires_soon_and_of_a_key_that_others_may
     assert!(!log.contains("expires") && !log.contains("may read the key"), "{log}");
 }
 
-/// All that the service says from its start until it has looked at the files once more.
+/// Returns the log from the start until the files were checked once more.
 fn log_of_a_start(files: &Files) -> String {
     let mut command = files.program();
     command.env("AUTH__TLS__LOOK", "1h").stderr(std::process::Stdio::piped());
@@ -292,7 +292,7 @@ async fn a_stalled_handshake_makes_room_for_another_connection_of_its_address() 
     let bounds = [
         ("AUTH__HTTP__MAX_CONNECTIONS_PER_ADDRESS", "1"),
         ("AUTH__TLS__HANDSHAKE_TIMEOUT", "60s"),
-        ("AUTH__HTTP__WORKERS", "1"), // that takes them in the order of their coming
+        ("AUTH__HTTP__WORKERS", "1"), // which accepts them in order of arrival
     ];
     let service = files.start(&bounds);
     let stalled = socket(&service);

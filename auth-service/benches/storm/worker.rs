@@ -245,11 +245,9 @@ impl Worker {
         self.resume().await;
         for session in &self.sessions {
             let roles = claims(&session.access)["roles"].clone();
-            self.replicas.ledger.check(
-                "a removed role is in no new token",
-                roles == json!([]),
-                || format!("{}: {roles}", self.name),
-            );
+            self.replicas.ledger.check("a removed role is in no new token", roles == json!([]), || {
+                format!("{}: {roles}", self.name)
+            });
         }
     }
 
