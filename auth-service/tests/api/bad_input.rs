@@ -1,4 +1,4 @@
-//! Requests that are wrong before anybody asks what they mean: one table, one loop.
+//! Malformed and invalid bodies, in one table.
 
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
@@ -22,7 +22,7 @@ async fn a_malformed_or_invalid_body_is_a_client_error() {
         ("empty", JSON, vec![], 400, "malformed_body"),
         ("not JSON", JSON, b"username=alice".to_vec(), 400, "malformed_body"),
         ("cut off", JSON, good.as_bytes()[..good.len() - 1].to_vec(), 400, "malformed_body"),
-        ("something behind it", JSON, format!("{good}x").into(), 400, "malformed_body"),
+        ("text after the object", JSON, format!("{good}x").into(), 400, "malformed_body"),
         ("a trailing comma", JSON, br#"{"username":"alice",}"#.to_vec(), 400, "malformed_body"),
         ("a list", JSON, b"[]".to_vec(), 400, "malformed_body"),
         ("null", JSON, b"null".to_vec(), 400, "malformed_body"),
@@ -59,13 +59,19 @@ async fn a_malformed_or_invalid_body_is_a_client_error() {
             "invalid_fields",
         ),
         (
-            "a list for a string",
+            "a list instead of a string",
             JSON,
             br#"{"username":["alice"],"password":["x"]}"#.to_vec(),
             422,
             "invalid_fields",
         ),
-        ("null for a string", JSON, br#"{"username":null,"password":null}"#.to_vec(), 422, "invalid_fields"),
+        (
+            "null instead of a string",
+            JSON,
+            br#"{"username":null,"password":null}"#.to_vec(),
+            422,
+            "invalid_fields",
+        ),
     ];
     for path in ["/register", "/login"] {
         for (name, media_type, body, status, code) in &rows {

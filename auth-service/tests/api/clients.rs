@@ -1,4 +1,4 @@
-//! Clients: how they prove themselves, and `POST /token` with `grant_type=client_credentials`.
+//! Client authentication, and `POST /token` with `grant_type=client_credentials`.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ fn basic(user_and_password: &str) -> String {
     format!("Basic {}", STANDARD.encode(user_and_password))
 }
 
-/// A form to `/token` with these `Authorization` headers.
+/// Sends a form to `/token` with these `Authorization` headers.
 async fn post(service: &Service, authorization: &[&str], form: &str) -> Answer {
     let mut request = service.request(Method::POST, "/token").header("content-type", FORM);
     for value in authorization {
@@ -27,7 +27,7 @@ async fn post(service: &Service, authorization: &[&str], form: &str) -> Answer {
     send(request.body(form.to_owned())).await
 }
 
-/// A client's own token.
+/// Returns a client's own token.
 async fn token(service: &Service, client: &Credentials) -> String {
     let answer = service.post_form_by(client, "/token", GRANT).await;
     assert_eq!(answer.status, 200, "{}", answer.text);
@@ -67,7 +67,7 @@ async fn a_client_gets_a_token_of_its_own() {
     assert_eq!(claims, expected, "no session, no user, no name");
     let other = service.create_client("shipping", &[], &[]).await;
     let others = claims_of(&token(&service, &other).await);
-    assert_ne!(others["status"], claims["status"], "each client has a place of its own");
+    assert_ne!(others["status"], claims["status"], "each client has its own status list index");
     assert_eq!(claims_of(&token(&service, &client).await)["status"], claims["status"]);
 }
 
@@ -170,7 +170,7 @@ async fn a_client_that_fails_to_authenticate_gets_invalid_client() {
     }
     let in_query = service.post_form(&format!("/token?{GRANT}{posted}"), "").await;
     in_query.assert_oauth_error(400, "invalid_request");
-    // None of it harmed the one that can.
+    // Afterwards the right credentials still work.
     assert_eq!(post(&service, &[&good], GRANT).await.status, 200);
 }
 
@@ -276,7 +276,7 @@ async fn renewing_the_secret_of_a_client_or_disabling_it_revokes_its_tokens() {
     assert!(operator.set_client_disabled("nobody", true).await.unwrap().is_none());
 }
 
-/// On PostgreSQL all of these read, and then write, at the same time.
+/// On PostgreSQL these transactions all read and then write concurrently.
 #[actix_web::test]
 async fn concurrent_tokens_of_a_client_share_a_status_list_index_and_are_revoked_together() {
     let service = Service::start().await;
@@ -286,9 +286,9 @@ async fn concurrent_tokens_of_a_client_share_a_status_list_index_and_are_revoked
     for _ in 0..3 {
         let tokens = (0..16).map(|index| token(if index % 2 == 0 { &service } else { &replica }, &client));
         let tokens = futures_util::future::join_all(tokens).await;
-        let mut places: Vec<_> = tokens.iter().map(|access| claims_of(access)["status"].clone()).collect();
-        places.dedup();
-        assert_eq!(places.len(), 1);
+        let mut indexes: Vec<_> = tokens.iter().map(|access| claims_of(access)["status"].clone()).collect();
+        indexes.dedup();
+        assert_eq!(indexes.len(), 1);
         let form = format!("token={}", tokens[0]);
         let revocations = (0..8).map(|_| service.post_form_by(&client, "/revoke", &form));
         for answer in futures_util::future::join_all(revocations).await {
@@ -312,7 +312,7 @@ async fn only_first_party_clients_refresh_sessions() {
     let wrong = format!("{refresh}&client_id={}&client_secret=wrong", client.id);
     service.post_form("/token", &wrong).await.assert_oauth_error(401, "invalid_client");
     post(&service, &[&basic("billing:wrong")], &refresh).await.assert_oauth_error(401, "invalid_client");
-    // None of that used it up. Public clients name themselves and have no secret; a browser sends the old token along.
+    // None of these used it up. A public client sends its name without a secret; a browser may send its old access token too.
     let rows = [
         (vec![], "&client_id=first-party"),
         (vec![], "&client_id=anything&client_secret="),
@@ -347,5 +347,5 @@ async fn an_operator_cannot_create_a_client_twice_or_for_an_unknown_audience() {
     operator.create_client(new("Billing", &[], &[])).await.unwrap();
     let names: Vec<_> =
         operator.list_clients().await.unwrap().into_iter().map(|client| client.name).collect();
-    assert_eq!(names, ["billing", "Billing"], "the oldest first");
+    assert_eq!(names, ["billing", "Billing"], "the oldest is first");
 }

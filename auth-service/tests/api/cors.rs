@@ -1,4 +1,4 @@
-//! Which pages of other origins may read answers.
+//! CORS: which pages of other origins may read answers.
 
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
@@ -9,8 +9,8 @@ use crate::api::support::{Answer, PASSWORD, Service, send};
 
 const ALLOW_ORIGIN: &str = "access-control-allow-origin";
 
-/// The headers of the CORS protocol in an answer.
-fn spoken(answer: &Answer) -> Vec<&str> {
+/// Returns the CORS headers of an answer.
+fn cors_headers(answer: &Answer) -> Vec<&str> {
     let names = answer.headers.keys().map(reqwest::header::HeaderName::as_str);
     names.filter(|name| name.starts_with("access-control-")).collect()
 }
@@ -27,7 +27,7 @@ fn assert_readable(answer: &Answer) {
 
 #[track_caller]
 fn assert_not_readable(answer: &Answer) {
-    assert_eq!(spoken(answer), Vec::<&str>::new());
+    assert_eq!(cors_headers(answer), Vec::<&str>::new());
     assert_eq!(answer.header("vary"), "Origin", "{}", answer.text);
 }
 
@@ -81,7 +81,11 @@ async fn pages_of_other_origins_can_read_only_what_is_public() {
         let me = service.request(Method::GET, "/me").header("origin", *origin);
         assert_not_readable(&send(me.bearer_auth(&tokens.access)).await);
         let refused = send(preflight(&service, "/me", origin, "PATCH")).await;
-        assert_eq!((refused.status.as_u16(), refused.text.as_str()), (204, ""), "no leave, and no mistake");
+        assert_eq!(
+            (refused.status.as_u16(), refused.text.as_str()),
+            (204, ""),
+            "no permission, and no error"
+        );
         assert_eq!(refused.header("allow"), "GET, HEAD, PATCH, DELETE");
         refused.assert_envelope();
         assert_not_readable(&refused);
@@ -152,7 +156,7 @@ async fn public_answers_can_be_read_by_any_page_without_cookies() {
         ] {
             for origin in ["https://evil.example", "null", APP] {
                 let answer = send(service.request(Method::GET, path).header("origin", origin)).await;
-                assert_eq!((answer.header(ALLOW_ORIGIN), spoken(&answer).len()), ("*", 1), "{path}");
+                assert_eq!((answer.header(ALLOW_ORIGIN), cors_headers(&answer).len()), ("*", 1), "{path}");
                 let answer = send(preflight(&service, path, origin, "GET")).await;
                 assert_eq!((answer.status.as_u16(), answer.header(ALLOW_ORIGIN)), (204, "*"), "{path}");
                 assert_eq!(answer.header("access-control-allow-methods"), "GET, HEAD");

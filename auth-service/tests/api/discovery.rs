@@ -48,7 +48,7 @@ async fn the_metadata_names_the_issuer_and_every_endpoint() {
             assert_eq!(document[name], format!("https://id.example/tenant{path}"));
         }
         assert_eq!(document["scopes_supported"], json!(["books:download"]));
-        assert!(!answer.text.contains("evil"), "nothing comes from the request");
+        assert!(!answer.text.contains("evil"), "no part of the request is in the answer");
     }
 }
 

@@ -207,7 +207,7 @@ async fn processes_that_share_a_data_folder_keep_their_marks_in_one_file() {
         service.logout(&tokens.access).await;
     }
     other.operator().await.rotate_signing_key().await.unwrap();
-    let list = one.status_list(tokens.place().0).await["revision"].clone();
+    let list = one.status_list(tokens.status_index().0).await["revision"].clone();
     let keys = one.get("/.well-known/jwks.json").await.json()["revision"].clone();
     one.wait_until("it is all written", async || {
         let mark = only_mark(&one);

@@ -280,7 +280,7 @@ async fn a_refresh_token_of_a_future_generation_ends_its_session() {
 async fn after_a_recovery_no_earlier_token_works_again() {
     let service = Service::start().await;
     let tokens = service.register_and_login("alice").await;
-    let (ended, list) = (service.login("alice").await, tokens.place().0);
+    let (ended, list) = (service.login("alice").await, tokens.status_index().0);
     service.logout(&ended.access).await;
     let settings = Settings::load(&service.variables).unwrap();
     // As in a copy from before the logout.
@@ -303,7 +303,7 @@ async fn after_a_recovery_no_earlier_token_works_again() {
     }
     assert_eq!(service.get(&format!("/status-lists/{list}")).await.status, 404);
     let new = service.login("alice").await;
-    assert!(new.place().0 > list + 1000, "numbers that may have been given are not given again");
+    assert!(new.status_index().0 > list + 1000, "numbers that may have been given are not given again");
     assert!(!service.revokes(&new).await);
     service.refresh(&new.refresh).await;
     let service = service.restart(&[]).await;

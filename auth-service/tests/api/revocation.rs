@@ -120,11 +120,11 @@ async fn a_session_with_reduced_rights_continues_with_another_status_list_index(
     operator.change_roles("alice", vec![], subscriber()).await.unwrap();
     let second = service.refresh(&first.refresh).await;
     assert_eq!((second.scope.as_str(), &second.claims()["sid"]), ("", &first.claims()["sid"]));
-    assert_ne!(second.place(), first.place());
+    assert_ne!(second.status_index(), first.status_index());
     assert!(service.revokes(&first).await && !service.revokes(&second).await);
     // The place stays from then on, also for a repeat of that refresh.
-    assert_eq!(service.refresh(&first.refresh).await.place(), second.place());
-    assert_eq!(service.refresh(&second.refresh).await.place(), second.place());
+    assert_eq!(service.refresh(&first.refresh).await.status_index(), second.status_index());
+    assert_eq!(service.refresh(&second.refresh).await.status_index(), second.status_index());
     service.logout(&second.access).await;
     assert!(service.revokes(&second).await);
 }
@@ -140,7 +140,7 @@ async fn an_added_role_revokes_no_token() {
         .unwrap();
     assert!(!service.revokes(&first).await);
     let second = service.refresh(&first.refresh).await;
-    assert_eq!((second.scope.as_str(), second.place()), ("books:download", first.place()));
+    assert_eq!((second.scope.as_str(), second.status_index()), ("books:download", first.status_index()));
 }
 
 #[actix_web::test]
@@ -173,14 +173,14 @@ async fn no_two_sessions_share_a_status_list_index_and_indexes_are_not_sequentia
     one.register("alice").await;
     let logins = (0..60).map(|index| if index % 2 == 0 { &one } else { &other }.login("alice"));
     let tokens = futures_util::future::join_all(logins).await;
-    let places: Vec<_> = tokens.iter().map(Tokens::place).collect();
-    assert_eq!(places.iter().collect::<BTreeSet<_>>().len(), 60);
-    let mine: Vec<usize> = places.iter().step_by(2).map(|(_, idx)| *idx).collect();
+    let indexes: Vec<_> = tokens.iter().map(Tokens::status_index).collect();
+    assert_eq!(indexes.iter().collect::<BTreeSet<_>>().len(), 60);
+    let mine: Vec<usize> = indexes.iter().step_by(2).map(|(_, idx)| *idx).collect();
     assert!(!mine.is_sorted() && mine.iter().max().unwrap() - mine.iter().min().unwrap() > 100, "{mine:?}");
     // After a restart, too: what was leased and not given is lost, not given again.
     let one = one.restart(&[]).await;
-    let next = one.login("alice").await.place();
-    assert!(!places.contains(&next));
+    let next = one.login("alice").await.status_index();
+    assert!(!indexes.contains(&next));
 }
 
 #[actix_web::test]

@@ -4,7 +4,7 @@
 use reqwest::Method;
 use serde_json::json;
 
-use crate::api::browser::{ACCESS, APP, Browser, CSRF, LISTED, REFRESH, assert_taken_back, set_cookies};
+use crate::api::browser::{ACCESS, APP, Browser, CSRF, LISTED, REFRESH, assert_cookies_cleared, set_cookies};
 use crate::api::support::{Answer, PASSWORD, Service, send};
 
 /// A refresh with these refresh cookies, in this order, and what the page of `browser` knows.
@@ -79,7 +79,7 @@ async fn cookies_of_another_session_alone_are_refused_and_the_pages_own_stay() {
     // None that is genuine: the browser has nothing left to go on with.
     let refused = refresh_with(&service, &browser, &["rt_tossed", "x"]).await;
     refused.assert_oauth_error(400, "invalid_grant");
-    assert_taken_back(&refused);
+    assert_cookies_cleared(&refused);
     let empty = refresh_with(&service, &browser, &["", ""]).await;
     empty.assert_oauth_error(400, "invalid_request");
     assert_eq!(browser.clone().refresh().await.status, 200, "all of that changed nothing");

@@ -333,7 +333,7 @@ impl Service {
 
     /// Whether the status lists say that these access tokens are revoked.
     pub async fn revokes(&self, tokens: &Tokens) -> bool {
-        let (list, idx) = tokens.place();
+        let (list, idx) = tokens.status_index();
         let encoded = self.status_list(list).await["status_list"]["lst"].as_str().unwrap().to_owned();
         let mut bits = Vec::new();
         let compressed = URL_SAFE_NO_PAD.decode(encoded).unwrap();
@@ -387,7 +387,7 @@ impl Tokens {
     }
 
     /// The id of the status list, and the place in it.
-    pub fn place(&self) -> (u64, usize) {
+    pub fn status_index(&self) -> (u64, usize) {
         let reference = &self.claims()["status"]["status_list"];
         let list = reference["uri"].as_str().unwrap().rsplit('/').next().unwrap().parse().unwrap();
         (list, usize::try_from(reference["idx"].as_u64().unwrap()).unwrap())
