@@ -66,10 +66,10 @@ async fn a_running_service_is_alive_and_ready() {
 
 #[actix_web::test]
 async fn only_a_trusted_proxy_sets_the_request_id() {
-    let strangers = Service::start().await;
+    let untrusted = Service::start().await;
     let answer =
-        send(strangers.request(Method::GET, "/livez").header("x-request-id", "from-a-stranger")).await;
-    assert_ne!(answer.header("x-request-id"), "from-a-stranger");
+        send(untrusted.request(Method::GET, "/livez").header("x-request-id", "from-an-untrusted-peer")).await;
+    assert_ne!(answer.header("x-request-id"), "from-an-untrusted-peer");
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("auth.toml");
     std::fs::write(&file, "[http]\ntrusted_proxies = [\"127.0.0.0/8\"]\n").unwrap();

@@ -48,13 +48,17 @@ async fn hashes_of_other_systems_verify_are_replaced_at_login_and_verify_again()
         let (username, name) = (format!("user-{index}"), format!("{library} {version} {form}"));
         insert(&service, &username, &hash).await;
         service.try_login(&username, "not this one").await.assert_problem(401, "invalid_credentials");
-        assert_eq!(stored(&service, &username).await.password_hash, hash, "{name}: renewed by nobody");
+        assert_eq!(
+            stored(&service, &username).await.password_hash,
+            hash,
+            "{name}: a failed login replaces nothing"
+        );
         let session = service.try_login(&username, &password).await;
         assert_eq!(session.status, 200, "{name}: {}", session.text);
         let renewed = stored(&service, &username).await;
         let too_long_for_bcrypt = password.len() > 71;
         assert_eq!(renewed.password_hash.starts_with("$2b$04$"), !too_long_for_bcrypt, "{name}");
-        assert_eq!(renewed.auth_version, 0, "{name}: sessions go on");
+        assert_eq!(renewed.auth_version, 0, "{name}: sessions continue");
         assert_eq!(service.try_login(&username, &password).await.status, 200, "{name}");
         service.try_login(&username, "not this one").await.assert_problem(401, "invalid_credentials");
         service.refresh(&session.tokens().refresh).await;
@@ -121,7 +125,11 @@ async fn a_pepper_is_applied_at_the_next_login_and_can_be_replaced() {
     assert!(peppered.starts_with("$pepper$k="), "{peppered}");
     let long = "a passphrase of many words, ".repeat(10);
     let body = json!({ "username": "bob", "password": long });
-    assert_eq!(service.post("/register", &body).await.status, 201, "bcrypt sees none of it");
+    assert_eq!(
+        service.post("/register", &body).await.status,
+        201,
+        "the length limit of bcrypt does not apply"
+    );
     assert_eq!(service.try_login("bob", &long).await.status, 200);
     let rotated = [("AUTH__PASSWORDS__PEPPER", second), ("AUTH__PASSWORDS__PEPPER_PREVIOUS", first)];
     let service = service.restart(&rotated).await;

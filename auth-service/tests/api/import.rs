@@ -22,7 +22,7 @@ async fn import_text(service: &Service, token: &str, query: &str, body: String) 
     send(request.header("content-type", NDJSON).body(body)).await
 }
 
-/// The outcome of each line, or the first error of a refused one.
+/// Returns the outcome of each line, or the first error of a refused one.
 fn outcomes(answer: &Answer) -> Vec<String> {
     assert_eq!(
         (answer.status.as_u16(), answer.header("cache-control")),
@@ -63,7 +63,7 @@ async fn hashes_of_real_libraries_are_imported_and_log_in() {
         let count = made.iter().filter(|made| made.kind == kind).count();
         assert_eq!(answer.json()["kinds"][kind], count, "{kind}");
     }
-    // All of them are logged in with in `foreign_hashes.rs`; here it is enough that what was stored is what was sent.
+    // `foreign_hashes.rs` logs in with all of them; here it is enough that each hash is stored as it was sent.
     for (index, Made { library, form, password, .. }) in made.iter().enumerate().step_by(7) {
         let login = service.try_login(&format!("user-{index}"), password).await;
         assert_eq!(login.status, 200, "{library} {form}");
@@ -116,8 +116,8 @@ async fn a_dry_run_reports_what_the_import_would_do_also_for_repeated_names_far_
         json!({ "username": format!("user-{index}"), "password_hash": hash, "email": email })
     };
     let mut lines: Vec<Value> = (0..1200).map(|index| line(index, HASH, index)).collect();
-    // Once more: the same account, its name with another hash, its name in capitals, its address with another name; and
-    // what a line would have brought that was refused is free.
+    // Again: the same account, a name with another hash, a name in capitals, an address with another name. The name and
+    // the address of a refused line are still free.
     lines.extend([line(3, HASH, 3), line(4, &other, 4), line(2000, HASH, 5), line(5, HASH, 2005)]);
     lines.push(json!({ "username": "USER-6", "password_hash": other }));
     lines
@@ -175,7 +175,7 @@ async fn each_line_that_breaks_a_rule_is_refused_and_the_others_are_imported() {
         (&counts["created"], &counts["present"], &counts["refused"]),
         (&json!(2), &json!(1), &json!(15))
     );
-    assert!(!answer.text.contains(HASH) && !answer.text.contains(PASSWORD), "no value is repeated");
+    assert!(!answer.text.contains(HASH) && !answer.text.contains(PASSWORD), "no value is in the answer");
     assert_eq!(service.try_login("third", PASSWORD).await.status, 200);
 }
 

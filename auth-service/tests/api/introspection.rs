@@ -51,7 +51,7 @@ async fn an_active_token_is_described_by_its_claims() {
         assert_eq!(service.introspect(&client, access).await, described(part(access, 1)));
     }
     assert_eq!(tokens.claims()["username"], "alice");
-    assert!(service.is_active(&client, &first.access).await, "the one before has the same rights");
+    assert!(service.is_active(&client, &first.access).await, "the previous token has the same rights");
 }
 
 #[actix_web::test]
@@ -117,7 +117,7 @@ async fn a_token_that_is_invalid_for_any_reason_is_answered_with_inactive_alone(
     }
     service.operator().await.set_disabled("bob", false).await.unwrap().unwrap();
     assert!(!service.is_active(&client, &disabled.access).await);
-    assert!(service.is_active(&client, &current.access).await, "and a good one right after");
+    assert!(service.is_active(&client, &current.access).await, "and a valid one immediately afterwards");
     service.clock.advance(Duration::from_secs(629));
     assert!(service.is_active(&client, &current.access).await, "within the leeway");
     service.clock.advance(Duration::from_secs(1));
@@ -162,7 +162,7 @@ async fn a_token_is_inactive_after_a_role_was_removed_and_stays_active_after_one
     change_roles(&service, "alice", &["subscriber", "admin"], &[]).await;
     assert!(
         service.is_active(&client, &plain.access).await,
-        "it says less than what is true, and that is no harm"
+        "it has fewer rights than the account, which is harmless"
     );
     let rich = service.refresh(&plain.refresh).await;
     let other = service.login("alice").await;
@@ -170,7 +170,7 @@ async fn a_token_is_inactive_after_a_role_was_removed_and_stays_active_after_one
     for tokens in [&plain, &rich, &other] {
         assert!(!service.is_active(&client, &tokens.access).await);
     }
-    // Also a session that was not refreshed in between loses what it is given next.
+    // A session also loses roles that it was given since its last refresh.
     change_roles(&service, "alice", &[], &["admin"]).await;
     let next = service.refresh(&rich.refresh).await;
     assert_eq!(service.introspect(&client, &next.access).await["roles"], json!([]));
@@ -189,21 +189,21 @@ async fn a_refresh_that_races_with_the_removal_of_a_role_gives_no_active_token_w
         operator.change_roles("alice", names(&["subscriber", "admin"]), vec![]).await.unwrap().unwrap();
         let mut tokens = service.login("alice").await;
         if round % 2 == 0 {
-            // A repeat within the grace period takes another way than the first use.
+            // A repeat within the grace period takes another code path than the first use.
             service.refresh(&tokens.refresh).await;
         } else {
             tokens = service.refresh(&tokens.refresh).await;
         }
-        // From now on the session has no number: its next refresh gives it one.
+        // From now on the session has no status list index: its next refresh gives it one.
         operator.change_roles("alice", vec![], names(&["admin"])).await.unwrap().unwrap();
         let (next, _) = join(
             service.refresh(&tokens.refresh),
             operator.change_roles("alice", vec![], names(&["subscriber"])),
         )
         .await;
-        let said = service.introspect(&client, &next.access).await;
+        let answer = service.introspect(&client, &next.access).await;
         let lost = next.claims()["roles"] == json!(["subscriber"]);
-        assert!(!lost || said["active"] == false, "round {round}: {said}");
+        assert!(!lost || answer["active"] == false, "round {round}: {answer}");
     }
 }
 

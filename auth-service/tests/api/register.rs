@@ -108,7 +108,7 @@ async fn lookalike_characters_do_not_lead_to_another_account() {
     let service = Service::start().await;
     let mike = json!({ "username": "mike-s", "password": PASSWORD, "email": "mike.s@example.com" });
     assert_eq!(service.post("/register", &mike).await.status, 201);
-    // The Kelvin sign, the dotted and the dotless i, the long s, full width, combining and invisible ones, Cyrillic.
+    // The Kelvin sign, dotted and dotless i, long s, full-width, combining and invisible characters, Cyrillic.
     let rows = [
         ("mi\u{212a}e-s", "mi\u{212a}e.s@example.com"),
         ("m\u{130}ke-s", "m\u{130}ke.s@example.com"),
@@ -129,7 +129,10 @@ async fn lookalike_characters_do_not_lead_to_another_account() {
         service.post("/login", &by_email).await.assert_problem(401, "invalid_credentials");
         let body = json!({ "username": format!("user-{index}"), "password": PASSWORD, "email": email });
         let status = service.post("/register", &body).await.status.as_u16();
-        assert!([201, 422].contains(&status), "{email:?} is another account's or none: {status}");
+        assert!(
+            [201, 422].contains(&status),
+            "{email:?} must be another account's address or invalid: {status}"
+        );
     }
 }
 
@@ -209,7 +212,7 @@ async fn the_longest_password_for_bcrypt_is_compared_to_its_last_byte() {
     for other in ["x".repeat(70), format!("{}y", "x".repeat(70)), "x".repeat(72), "x".repeat(2000)] {
         service.try_login("alice", &other).await.assert_problem(401, "invalid_credentials");
     }
-    // To bcrypt, which goes round and round a password and its closing NUL, this would be the same.
+    // bcrypt repeats a password with its terminating NUL, so it would give this one the same hash.
     service.register("bob").await;
     let twice = format!("{PASSWORD}\0{PASSWORD}");
     service.try_login("bob", &twice).await.assert_problem(401, "invalid_credentials");

@@ -1,4 +1,4 @@
-//! Several services over one database behave as one.
+//! Several replicas on one database behave like one service.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
@@ -29,12 +29,12 @@ async fn replicas_accept_each_others_tokens() {
 async fn a_new_signing_key_is_known_to_every_replica_before_it_signs() {
     let one = Service::with(&[("AUTH__KEYS__PUBLISH_AHEAD", "15s")]).await;
     let before = one.register_and_login("alice").await;
-    // The other one wants another algorithm, as in the middle of a roll-out.
+    // The other replica is configured with another algorithm, as during a rollout.
     let other = one.replica_with(&[("AUTH__TOKENS__ALGORITHM", "EdDSA")]).await;
     for service in [&one, &other] {
         assert_eq!(service.login("alice").await.header()["alg"], "ES256", "not yet");
     }
-    one.wait_until("it publishes the new key", async || {
+    one.wait_until("the new key is published", async || {
         one.get("/.well-known/jwks.json").await.json()["keys"].as_array().unwrap().len() == 2
     })
     .await;
@@ -52,8 +52,9 @@ async fn twenty_racing_registrations_over_two_replicas_give_one_account() {
     let one = Service::start().await;
     let other = one.replica().await;
     let body = json!({ "username": "alice", "password": PASSWORD });
-    let tries = (0..20).map(|index| if index % 2 == 0 { &one } else { &other }.post("/register", &body));
-    let answers = futures_util::future::join_all(tries).await;
+    let registrations =
+        (0..20).map(|index| if index % 2 == 0 { &one } else { &other }.post("/register", &body));
+    let answers = futures_util::future::join_all(registrations).await;
     let made = answers.iter().filter(|answer| answer.status == 201).count();
     let taken = answers.iter().filter(|answer| answer.status == 409).count();
     assert_eq!((made, taken), (1, 19));
@@ -77,7 +78,7 @@ async fn replicas_whose_clocks_differ_use_the_databases_clock() {
     let early = Service::by_clock(wrong(-90), &[]).await;
     let late = early.replica_by_clock(wrong(90)).await;
     if DATABASE == Database::Sqlite {
-        // One machine has one clock: there is nothing to compare with.
+        // With SQLite all processes use the clock of one machine.
         assert_eq!(early.get("/readyz").await.json(), json!({ "status": "ready" }));
         return;
     }
@@ -86,7 +87,7 @@ async fn replicas_whose_clocks_differ_use_the_databases_clock() {
         let said = ready["clock_skew_seconds"].as_i64().unwrap();
         assert!((said - skew).abs() <= 1, "{ready}");
     }
-    // With their own clocks, a repeat at the other replica would be theft, and its tokens not valid yet.
+    // By the replicas' own clocks, a repeat at the other replica would be theft, and its tokens would not be valid yet.
     let first = late.register_and_login("alice").await;
     assert_eq!(early.get_as("/me", &first.access).await.status, 200);
     let second = late.refresh(&first.refresh).await;

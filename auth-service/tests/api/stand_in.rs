@@ -1,4 +1,4 @@
-//! The hash that is checked for a name without an account does not change when others register.
+//! The stand-in hash, which is computed for a name without an account, does not change when other users register.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use serde_json::json;
 use super::support::{PASSWORD, Service};
 
 const SLOTS: i64 = 256;
-/// As long as a choice is kept.
+/// How long a choice is kept.
 const HALF_A_YEAR: Duration = Duration::from_secs(183 * 24 * 3600);
 
-/// The hash that stands in at each slot, if one was chosen.
+/// Returns the stand-in hash of each slot, if one was chosen.
 async fn chosen(service: &Service) -> Vec<Option<String>> {
     let all = |db: &mut auth_service::store::engine::connection::Connection| {
         (0..SLOTS).map(|slot| stand_ins::hash(db, slot, 0)).collect::<Result<Vec<_>, _>>()

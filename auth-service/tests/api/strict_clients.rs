@@ -1,4 +1,4 @@
-//! What client libraries that read strictly need of the OAuth endpoints' answers.
+//! What strict client libraries require in the answers of the OAuth endpoints.
 
 use reqwest::Method;
 use serde_json::json;

@@ -1,5 +1,4 @@
-//! Requests that are well-formed and mean ill: SQL in every field, headers that only a proxy may set, other spellings of
-//! paths, requests to be sent elsewhere.
+//! Well-formed malicious requests: SQL in every field, headers that only a proxy may set, other spellings of paths, redirects.
 
 use reqwest::{Method, redirect};
 use serde_json::{Value, json};
@@ -38,7 +37,7 @@ async fn sql_is_text_like_any_other() {
         }
         let resource = json!({ "username": "alice", "password": PASSWORD, "resource": sql });
         service.post("/login", &resource).await.assert_problem(422, "invalid_target");
-        // As a password it is as good as any other, and opens its own account.
+        // As a password it is like any other, and logs in to its own account.
         let password = format!("{sql} and more");
         let own = json!({ "username": format!("user-{index}"), "password": password });
         assert_eq!(service.post("/register", &own).await.status, 201, "{sql}");
@@ -80,7 +79,7 @@ async fn no_header_changes_the_caller_or_the_route() {
                 let answer = send(service.request(Method::GET, path).header(header, value)).await;
                 answer.assert_problem(401, "missing_token");
             }
-            // With a token they change nothing either.
+            // With a token these headers change nothing either.
             let me = service.request(Method::GET, "/me").bearer_auth(&alice.access).header(header, value);
             assert_eq!(send(me).await.json()["username"], "alice", "{header}: {value}");
             let nowhere = service.request(Method::GET, "/nowhere").header(header, value);

@@ -1,5 +1,5 @@
-//! What comes over the wire before it is a request: heads that say a thing twice or are too large, connections that crawl,
-//! and the headers that every answer has.
+//! The level below requests: heads that repeat a header or are too large, slow connections, and the headers that every answer
+//! has.
 
 use std::time::Duration;
 
@@ -12,19 +12,21 @@ use tokio::time::{interval, timeout};
 
 use crate::api::support::{Answer, FORM, PASSWORD, Service, send};
 
-/// How long a test waits for what must happen.
+/// How long a test waits for an expected event.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// All that is said to these bytes until the connection is closed.
+/// Sends these bytes; returns everything until the connection is closed.
 async fn answer_to(service: &Service, bytes: &str) -> String {
     let mut connection = TcpStream::connect(service.address).await.unwrap();
-    let _ = connection.write_all(bytes.as_bytes()).await; // it may be closed before all of it is sent
+    let _ = connection.write_all(bytes.as_bytes()).await; // the service may close it before everything is sent
     let mut said = Vec::new();
-    let _ = timeout(PATIENCE, connection.read_to_end(&mut said)).await.expect("the connection has an end");
+    let _ = timeout(PATIENCE, connection.read_to_end(&mut said))
+        .await
+        .expect("the service closes the connection");
     String::from_utf8_lossy(&said).into_owned()
 }
 
-/// A header that comes twice, with these values.
+/// Adds a header twice, with these values.
 fn twice(request: RequestBuilder, name: &str, values: [&str; 2]) -> RequestBuilder {
     request.header(name, values[0]).header(name, values[1])
 }
@@ -78,7 +80,7 @@ async fn the_oauth_endpoints_refuse_repeated_headers_with_oauth_errors() {
         };
         let refused = |answer: Answer, status: u16| {
             answer.assert_oauth_error(status, "invalid_request");
-            assert_eq!(answer.header("www-authenticate"), "", "no bearer is asked for here");
+            assert_eq!(answer.header("www-authenticate"), "", "this is no challenge for a bearer token");
         };
         refused(send(twice(form(path), "authorization", ["Basic YTpi", "Basic YTpi"])).await, 400);
         refused(send(form(path).header("content-type", FORM)).await, 400);
@@ -173,7 +175,7 @@ async fn unusual_paths_methods_and_headers_open_nothing_that_the_usual_ones_do_n
     assert!(!send(forged).await.text.contains("evil"));
 }
 
-/// Sends a byte now and then until the service closes the connection; gives what it said.
+/// Sends a byte at intervals until the service closes the connection; returns the answer.
 async fn drip(service: &Service) -> String {
     let mut connection = TcpStream::connect(service.address).await.unwrap();
     let (mut said, mut ticks) = (Vec::new(), interval(Duration::from_millis(50)));
@@ -210,7 +212,7 @@ async fn streams_of_events_have_their_own_limit() {
     assert_eq!(service.register_and_login("alice").await.scope, "");
     assert!(first.chunk().await.unwrap().is_some());
     drop(second);
-    service.wait_until("a place is free again", async || listen().await.status() == 200).await;
+    service.wait_until("a stream is free again", async || listen().await.status() == 200).await;
 }
 
 #[actix_web::test]
@@ -237,7 +239,7 @@ async fn a_stream_of_events_outlives_every_idle_timeout() {
     let mut stream = service.request(Method::GET, "/status-lists/events").send().await.unwrap();
     let mut text = String::new();
     while !text.contains(": alive") {
-        let chunk = stream.chunk().await.unwrap().expect("the stream goes on");
+        let chunk = stream.chunk().await.unwrap().expect("the stream is open");
         text.push_str(&String::from_utf8_lossy(&chunk));
     }
 }
