@@ -1,24 +1,41 @@
-//! Which database the settings name, in words that hold no secret.
+//! The database, and when rows are deleted from it.
 
-use secrecy::ExposeSecret as _;
+use std::time::Duration;
 
-use crate::settings::Settings;
+use serde::Deserialize;
+use service_kit::settings::{DAY, HOUR, Number, Seconds};
 
-impl Settings {
-    /// Which database it is, and which setting says so: for people.
-    #[must_use]
-    pub fn database_shown(&self) -> String {
-        let url = self.database_url();
-        let place = public_part(url.expose_secret());
-        match &self.database_url {
-            Some(_) => format!("{place} (setting `database_url`, AUTH__DATABASE_URL)"),
-            None => format!("{place} (setting `data_dir`, AUTH__DATA_DIR)"),
-        }
-    }
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "config.default.toml documents every key")]
+pub struct Database {
+    #[serde(with = "Number::<1, 1024>")]
+    pub pool_size: u32,
+    #[serde(with = "Seconds::<1, { 3650 * DAY }>")]
+    pub timeout: Duration,
+    #[serde(with = "Seconds::<0, HOUR>")] // what restarts the service gives up sooner
+    pub start_timeout: Duration,
+    #[serde(with = "Number::<1, 1_000_000>")]
+    pub write_queue: usize,
+    #[serde(with = "Number::<1, 4096>")]
+    pub write_group: usize,
 }
 
-/// A URL without user, password and parameters. A password that is not percent-encoded may end anywhere: then nothing is shown.
-fn public_part(url: &str) -> String {
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "config.default.toml documents every key")]
+pub struct Cleanup {
+    #[serde(with = "Seconds::<1, { 3650 * DAY }>")]
+    pub keep: Duration,
+    #[serde(with = "Number::<1, 10_000>")]
+    pub batch_size: u32,
+    #[serde(with = "Seconds::<1, { 3650 * DAY }>")]
+    pub interval: Duration,
+}
+
+/// Returns a URL without user, password and parameters. Where a password that is not percent-encoded ends cannot be known: such
+/// a URL is not shown at all.
+pub(super) fn public_part(url: &str) -> String {
     if url.starts_with("sqlite://") {
         return url.to_owned();
     }
