@@ -76,7 +76,7 @@ async fn sigterm_loses_no_event_and_ends_the_chain() {
         let place = Place::on(database);
         // Collected for so long that only the end can have written them.
         let mut command = place.command();
-        let service = Running::start(command.env("AUTH__AUDIT__LINGER", "5s"));
+        let service = Running::start(command.env("AUTH__AUDIT__FLUSH_INTERVAL", "5s"));
         for number in 0..20 {
             assert_eq!(service.register(&format!("user-{number}")).await, Some(201));
         }

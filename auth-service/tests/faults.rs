@@ -23,8 +23,8 @@ use serde_json::{Value, json};
 fn on(data: &Path, url: &str) -> Running {
     // A storm refreshes each session as often as it can.
     let unlimited = [
-        ("AUTH__LIMITS__SESSION_REFRESH__AT_ONCE", "1000000"),
-        ("AUTH__LIMITS__ACCOUNT_REFRESH__AT_ONCE", "1000000"),
+        ("AUTH__LIMITS__SESSION_REFRESH__BURST", "1000000"),
+        ("AUTH__LIMITS__ACCOUNT_REFRESH__BURST", "1000000"),
     ];
     Running::start(program(data).env("AUTH__DATABASE_URL", url).envs(unlimited))
 }

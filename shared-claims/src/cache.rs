@@ -9,7 +9,7 @@ use std::fmt;
 use foldhash::fast::RandomState;
 use quick_cache::{Weighter, sync};
 
-use crate::AccessToken;
+use crate::token::AccessToken;
 
 /// A token of so many bytes counts as one; a longer one as several.
 const USUAL_TOKEN: u64 = 1024;

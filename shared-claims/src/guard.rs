@@ -22,7 +22,7 @@
 
 use std::time::Duration;
 
-use crate::claims::Claims;
+use crate::claims::standard::Claims;
 
 /// How many seconds ahead of this service's clock a login may lie: the issuer's clock may be ahead by that much.
 const CLOCK_SKEW: u64 = 60;

@@ -6,7 +6,9 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Deserialize;
 
-use crate::{Policy, claims::present, error::Refusal, strict, verifier::Algorithm};
+use crate::{
+    algorithm::Algorithm, claims::standard::present, error::refusal::Refusal, policy::Policy, strict,
+};
 
 /// What a signed text is taken for: nothing that was signed as one kind is accepted as another.
 pub(crate) struct Kind {

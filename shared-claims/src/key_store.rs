@@ -7,9 +7,9 @@ use std::{sync::Arc, time::Duration};
 use arc_swap::ArcSwapOption;
 
 use crate::{
-    clock::Freshness,
-    error::Refusal,
-    verifier::{Clock, KeySet},
+    clock::{Clock, Freshness},
+    error::refusal::Refusal,
+    keys::key_set::KeySet,
 };
 
 /// Holds at most one key set.

@@ -4,7 +4,7 @@
 
 use std::{fmt, sync::Arc};
 
-use crate::{AccessToken, error::Refusal};
+use crate::{error::refusal::Refusal, token::AccessToken};
 
 /// Is told of every token. Called on the path of requests: it must not wait.
 ///

@@ -6,10 +6,10 @@
 use std::{ops::Range, sync::Arc, time::Duration};
 
 use crate::{
-    claims::Claims,
-    error::{Refusal, SetupError},
+    algorithm::Algorithm,
+    claims::standard::Claims,
+    error::{refusal::Refusal, setup::SetupError},
     http::bearer::Realm,
-    verifier::Algorithm,
 };
 
 const DEFAULT_ALGORITHMS: [Algorithm; 3] = [Algorithm::ES256, Algorithm::EdDSA, Algorithm::RS256];

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 use crate::replicas::{ISSUER, Replicas};
 use crate::worker::PASSWORD;
 
-/// How long replicas may take to learn of a withdrawal: some times `status_lists.look`.
+/// How long replicas may take to learn of a withdrawal: some times `status_lists.poll_interval`.
 const HEARD: Duration = Duration::from_secs(5);
 /// Between one turn and the next.
 const PAUSE: Duration = Duration::from_secs(7);

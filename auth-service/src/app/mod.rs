@@ -40,8 +40,8 @@ use crate::domain::recovery;
 use crate::domain::status_lists::{Places, StatusListPolicy, StatusLists};
 use crate::http::admin::import::ImportLimits;
 use crate::http::browser::cookies::CookieMode;
+use crate::http::oauth::error::refusal;
 use crate::http::oauth::metadata::Metadata;
-use crate::http::oauth::parameters;
 use crate::http::request::device::Devices;
 use crate::http::routes;
 use crate::http::status_lists::Listeners;
@@ -159,7 +159,7 @@ pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError>
         capacity,
         tls,
         hsts: settings.tls.hsts(Some(&settings.issuer)),
-        refusal: parameters::refusal,
+        refusal,
     };
     rules::report_places(settings, limits);
     let app =

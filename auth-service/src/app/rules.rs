@@ -99,7 +99,7 @@ pub(super) fn audit_rules(settings: &Settings) -> AuditRules {
     AuditRules {
         queue: settings.audit.queue,
         patience: settings.database.timeout,
-        linger: settings.audit.linger,
+        linger: settings.audit.flush_interval,
         batch: settings.audit.batch,
         anchor: settings.audit.anchor,
         refusals: RefusalRules {
@@ -113,7 +113,7 @@ pub(super) fn audit_rules(settings: &Settings) -> AuditRules {
 }
 
 fn rate(setting: settings::Rate) -> Rate {
-    Rate { at_once: setting.at_once, per_minute: setting.per_minute }
+    Rate { at_once: setting.burst, per_minute: setting.per_minute }
 }
 
 /// `None` where limits are switched off.
@@ -147,10 +147,10 @@ fn refresh_rows(settings: &Settings) -> RefreshRows {
 
 pub(super) fn upkeep(settings: &Settings) -> Upkeep {
     Upkeep {
-        look: settings.status_lists.look,
+        look: settings.status_lists.poll_interval,
         clean_up: settings.cleanup.interval,
         keep_ended: settings.cleanup.keep,
-        step: settings.cleanup.step,
+        step: settings.cleanup.batch_size,
         keep_audit: settings.audit.keep,
     }
 }
@@ -177,7 +177,7 @@ pub(super) fn scheme(settings: &Settings) -> Result<Scheme, StartError> {
 
 pub(super) fn guessing_rules(settings: &Settings) -> GuessingRules {
     let rule = |setting: &WrongPasswords| Rule {
-        free: setting.free,
+        free: setting.attempts,
         window: setting.window,
         first_wait: setting.first_wait,
         longest_wait: setting.longest_wait,
@@ -187,7 +187,7 @@ pub(super) fn guessing_rules(settings: &Settings) -> GuessingRules {
         account_from_source: rule(&limits.account_from_source),
         account: rule(&limits.account),
         source: rule(&limits.source),
-        welcome: limits.welcome,
+        welcome: limits.trusted_for,
         known_after: limits.known_after,
         patience: settings.hashing.deadline,
     }

@@ -24,7 +24,7 @@ impl Settings {
 
 fn check_rate(key: &str, rate: Rate) -> Result<(), SettingsError> {
     check_ranges(&[
-        (&format!("{key}.at_once"), rate.at_once as usize, 1, 1_000_000),
+        (&format!("{key}.burst"), rate.burst as usize, 1, 1_000_000),
         (&format!("{key}.per_minute"), rate.per_minute as usize, 1, 1_000_000),
     ])
 }
@@ -38,17 +38,17 @@ mod tests {
     #[test]
     fn budgets_that_cannot_be_meant_are_named() {
         let rows = [
-            ("AUTH__LIMITS__SESSION_REFRESH__AT_ONCE", "0", "limits.session_refresh.at_once"),
+            ("AUTH__LIMITS__SESSION_REFRESH__BURST", "0", "limits.session_refresh.burst"),
             ("AUTH__LIMITS__SESSION_REFRESH__PER_MINUTE", "0", "limits.session_refresh.per_minute"),
-            ("AUTH__LIMITS__ACCOUNT_REFRESH__AT_ONCE", "2000000", "limits.account_refresh.at_once"),
+            ("AUTH__LIMITS__ACCOUNT_REFRESH__BURST", "2000000", "limits.account_refresh.burst"),
             ("AUTH__LIMITS__ACCOUNT_REFRESH__PER_MINUTE", "0", "limits.account_refresh.per_minute"),
-            ("AUTH__LIMITS__CLIENT_GRANT__AT_ONCE", "2000000", "limits.client_grant.at_once"),
+            ("AUTH__LIMITS__CLIENT_GRANT__BURST", "2000000", "limits.client_grant.burst"),
             ("AUTH__LIMITS__CLIENT_GRANT__PER_MINUTE", "0", "limits.client_grant.per_minute"),
-            ("AUTH__AUDIT__REFUSALS_FROM_SOURCE__AT_ONCE", "0", "audit.refusals_from_source.at_once"),
+            ("AUTH__AUDIT__REFUSALS_FROM_SOURCE__BURST", "0", "audit.refusals_from_source.burst"),
             ("AUTH__AUDIT__REFUSALS_FROM_SOURCE__PER_MINUTE", "0", "audit.refusals_from_source.per_minute"),
-            ("AUTH__AUDIT__REFUSALS_OF_HOLDER__AT_ONCE", "2000000", "audit.refusals_of_holder.at_once"),
+            ("AUTH__AUDIT__REFUSALS_OF_HOLDER__BURST", "2000000", "audit.refusals_of_holder.burst"),
             ("AUTH__AUDIT__REFUSALS_OF_HOLDER__PER_MINUTE", "0", "audit.refusals_of_holder.per_minute"),
-            ("AUTH__AUDIT__FIRST_REFUSALS_OF_HOLDER__AT_ONCE", "0", "audit.first_refusals_of_holder.at_once"),
+            ("AUTH__AUDIT__FIRST_REFUSALS_OF_HOLDER__BURST", "0", "audit.first_refusals_of_holder.burst"),
             (
                 "AUTH__AUDIT__FIRST_REFUSALS_OF_HOLDER__PER_MINUTE",
                 "0",

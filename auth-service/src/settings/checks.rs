@@ -92,12 +92,12 @@ impl Settings {
 
     /// What replicas tell each other by the database must be known before it counts.
     fn check_keys(&self) -> Result<(), SettingsError> {
-        let look = self.status_lists.look;
-        if !(Duration::from_millis(10)..=Duration::from_secs(60)).contains(&look) {
-            return Err(SettingsError::invalid("status_lists.look", "must be between 10ms and 60s"));
+        let poll_interval = self.status_lists.poll_interval;
+        if !(Duration::from_millis(10)..=Duration::from_secs(60)).contains(&poll_interval) {
+            return Err(SettingsError::invalid("status_lists.poll_interval", "must be between 10ms and 60s"));
         }
-        if self.keys.publish_ahead < 4 * look {
-            let reason = "must be at least four times status_lists.look";
+        if self.keys.publish_ahead < 4 * poll_interval {
+            let reason = "must be at least four times status_lists.poll_interval";
             return Err(SettingsError::invalid("keys.publish_ahead", reason));
         }
         if self.keys.rotate_every <= self.keys.publish_ahead {
@@ -249,7 +249,7 @@ mod tests {
             ("AUTH__TOKENS__ACCESS_TTL", "99999999d", "tokens.access_ttl"),
             ("AUTH__KEYS__PUBLISH_AHEAD", "30d", "keys.rotate_every"),
             ("AUTH__KEYS__PUBLISH_AHEAD", "0s", "keys.publish_ahead"),
-            ("AUTH__STATUS_LISTS__LOOK", "0s", "status_lists.look"),
+            ("AUTH__STATUS_LISTS__POLL_INTERVAL", "0s", "status_lists.poll_interval"),
             ("AUTH__STATUS_LISTS__TTL", "2d", "status_lists.ttl"),
             ("AUTH__STATUS_LISTS__MAX_LISTENERS", "1000001", "`status_lists.max_listeners`"),
             ("AUTH__STATUS_LISTS__MAX_LISTENERS_PER_ADDRESS", "-1", "status_lists.max_listeners_per_address"),
@@ -281,7 +281,7 @@ mod tests {
             ("AUTH__STORAGE__MIN_FREE", "2000000000000", "storage.min_free"),
             ("AUTH__AUDIT__KEEP", "0s", "audit.keep"),
             ("AUTH__AUDIT__BATCH", "1001", "audit.batch"),
-            ("AUTH__AUDIT__LINGER", "6s", "audit.linger"),
+            ("AUTH__AUDIT__FLUSH_INTERVAL", "6s", "audit.flush_interval"),
             ("AUTH__ACCOUNTS__REST", "4000d", "accounts.rest"),
             ("AUTH__ACCOUNTS__MAX_RESTING", "0", "accounts.max_resting"),
             ("AUTH__ACCOUNTS__RESERVED", "admin,al", "accounts.reserved"),

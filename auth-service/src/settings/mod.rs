@@ -161,7 +161,7 @@ pub struct Keys {
 #[expect(missing_docs, reason = "config.default.toml documents every key")]
 pub struct StatusLists {
     #[serde(with = "humantime_serde")]
-    pub look: Duration,
+    pub poll_interval: Duration,
     #[serde(with = "humantime_serde")]
     pub lifetime: Duration,
     #[serde(with = "humantime_serde")]
@@ -179,7 +179,7 @@ pub struct StatusLists {
 pub struct Cleanup {
     #[serde(with = "humantime_serde")]
     pub keep: Duration,
-    pub step: u32,
+    pub batch_size: u32,
     #[serde(with = "humantime_serde")]
     pub interval: Duration,
 }
@@ -192,7 +192,7 @@ pub struct Audit {
     pub keep: Duration,
     pub queue: usize,
     #[serde(with = "humantime_serde")]
-    pub linger: Duration,
+    pub flush_interval: Duration,
     pub batch: usize,
     #[serde(with = "humantime_serde")]
     pub anchor: Duration,
@@ -222,7 +222,7 @@ pub struct Limits {
     pub enabled: bool,
     pub forwarded_header: ForwardedHeader,
     #[serde(with = "humantime_serde")]
-    pub welcome: Duration,
+    pub trusted_for: Duration,
     #[serde(with = "humantime_serde")]
     pub known_after: Duration,
     pub waiting_per_account: usize,
@@ -249,7 +249,7 @@ pub enum ForwardedHeader {
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "config.default.toml documents every key")]
 pub struct WrongPasswords {
-    pub free: u32,
+    pub attempts: u32,
     #[serde(with = "humantime_serde")]
     pub window: Duration,
     #[serde(with = "humantime_serde")]
@@ -262,7 +262,7 @@ pub struct WrongPasswords {
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "config.default.toml documents every key")]
 pub struct Rate {
-    pub at_once: u32,
+    pub burst: u32,
     pub per_minute: u32,
 }
 

@@ -15,7 +15,7 @@ const LONGEST_DEADLINE: Duration = Duration::from_secs(5 * 60);
 /// What starts the service again gives up sooner.
 const LONGEST_START: Duration = Duration::from_secs(3600);
 /// Events wait no longer in memory.
-const LONGEST_LINGER: Duration = Duration::from_secs(5);
+const LONGEST_FLUSH_INTERVAL: Duration = Duration::from_secs(5);
 
 impl Settings {
     pub(super) fn check_counts(&self) -> Result<(), SettingsError> {
@@ -33,14 +33,14 @@ impl Settings {
             ("database.pool_size", self.database.pool_size as usize, 1, 1024),
             ("database.write_queue", self.database.write_queue, 1, 1_000_000),
             ("database.write_group", self.database.write_group, 1, 4096),
-            ("cleanup.step", self.cleanup.step as usize, 1, 10_000),
-            ("limits.account_from_source.free", self.limits.account_from_source.free as usize, 1, 100),
-            ("limits.account.free", self.limits.account.free as usize, 1, 1_000_000),
-            ("limits.source.free", self.limits.source.free as usize, 1, 1_000_000),
+            ("cleanup.batch_size", self.cleanup.batch_size as usize, 1, 10_000),
+            ("limits.account_from_source.attempts", self.limits.account_from_source.attempts as usize, 1, 100),
+            ("limits.account.attempts", self.limits.account.attempts as usize, 1, 1_000_000),
+            ("limits.source.attempts", self.limits.source.attempts as usize, 1, 1_000_000),
             ("limits.waiting_per_account", self.limits.waiting_per_account, 1, 1_000_000),
-            ("limits.register.at_once", self.limits.register.at_once as usize, 1, 1_000_000),
+            ("limits.register.burst", self.limits.register.burst as usize, 1, 1_000_000),
             ("limits.register.per_minute", self.limits.register.per_minute as usize, 1, 1_000_000),
-            ("limits.refresh.at_once", self.limits.refresh.at_once as usize, 1, 1_000_000),
+            ("limits.refresh.burst", self.limits.refresh.burst as usize, 1, 1_000_000),
             ("limits.refresh.per_minute", self.limits.refresh.per_minute as usize, 1, 1_000_000),
             ("audit.queue", self.audit.queue, 16, 1_000_000),
             ("audit.batch", self.audit.batch, 1, 1000),
@@ -77,7 +77,7 @@ impl Settings {
             ("audit.keep", self.audit.keep),
             ("audit.anchor", self.audit.anchor),
             ("database.timeout", self.database.timeout),
-            ("limits.welcome", self.limits.welcome),
+            ("limits.trusted_for", self.limits.trusted_for),
             ("limits.known_after", self.limits.known_after),
             ("limits.account_from_source.window", self.limits.account_from_source.window),
             ("limits.account_from_source.first_wait", self.limits.account_from_source.first_wait),
@@ -98,7 +98,7 @@ impl Settings {
             ("tokens.refresh_grace", "5m", self.tokens.refresh_grace > LONGEST_GRACE),
             ("hashing.deadline", "5m", self.hashing.deadline > LONGEST_DEADLINE),
             ("database.start_timeout", "1h", self.database.start_timeout > LONGEST_START),
-            ("audit.linger", "5s", self.audit.linger > LONGEST_LINGER),
+            ("audit.flush_interval", "5s", self.audit.flush_interval > LONGEST_FLUSH_INTERVAL),
             ("accounts.rest", "3650d", self.accounts.rest > LONGEST),
         ];
         for (key, longest, is_longer) in relations {
@@ -106,8 +106,8 @@ impl Settings {
                 return Err(SettingsError::invalid(key, format!("must not be longer than {longest}")));
             }
         }
-        if self.limits.known_after >= self.limits.welcome {
-            return Err(SettingsError::invalid("limits.known_after", "must be shorter than limits.welcome"));
+        if self.limits.known_after >= self.limits.trusted_for {
+            return Err(SettingsError::invalid("limits.known_after", "must be shorter than limits.trusted_for"));
         }
         Ok(())
     }

@@ -102,7 +102,7 @@ async fn no_network_keeps_another_from_logging_in_by_any_number_of_sources_or_by
         }),
     ];
     for (name, attack) in attacks {
-        let service = with_victim(&[("AUTH__LIMITS__REGISTER__AT_ONCE", "1000000")]).await;
+        let service = with_victim(&[("AUTH__LIMITS__REGISTER__BURST", "1000000")]).await;
         let (answers, refused) = beside(&service, attack).await;
         assert_eq!(answers, [200; LOGINS], "{name}; {refused} of the attacker's were refused");
     }
@@ -151,7 +151,7 @@ async fn a_pair_is_known_by_its_first_right_password_and_wrong_ones_do_not_count
     assert_eq!(first(), 1, "it stays the first one");
     service.clock.advance(Duration::from_secs(91 * 24 * 3600));
     service.login("alice").await;
-    assert_eq!(first(), 0, "after limits.welcome without any it begins anew");
+    assert_eq!(first(), 0, "after limits.trusted_for without any it begins anew");
 }
 
 #[actix_web::test]

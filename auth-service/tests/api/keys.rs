@@ -255,7 +255,7 @@ async fn while_keys_rotate_every_few_seconds_not_one_request_fails() {
     let variables = [
         ("AUTH__KEYS__ROTATE_EVERY", "3s"),
         ("AUTH__KEYS__PUBLISH_AHEAD", "2s"),
-        ("AUTH__STATUS_LISTS__LOOK", "100ms"),
+        ("AUTH__STATUS_LISTS__POLL_INTERVAL", "100ms"),
     ];
     let one = Service::by_clock(Clock::system(), &variables).await;
     let other = one.replica_by_clock(Clock::system()).await;

@@ -11,13 +11,14 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload, web};
 use serde::de::DeserializeOwned;
 
 use crate::{
-    AccessToken, Verifier,
-    claims::OwnClaims,
-    error::{AuthError, Cause},
+    claims::custom::OwnClaims,
     http::{
+        bearer::{AuthError, Cause},
         request::Known,
         require::{OptionalToken, VerifiedBy, WillBePrivate, check_private},
     },
+    token::AccessToken,
+    verifier::Verifier,
 };
 
 impl FromRequest for AccessToken {

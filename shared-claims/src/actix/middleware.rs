@@ -15,9 +15,11 @@ use actix_web::{
 };
 
 use crate::{
-    AccessToken,
-    error::AuthError,
-    http::require::{PathParams, PrivateAnswers, RequireToken, VerifiedBy, WillBePrivate, made_private},
+    http::{
+        bearer::AuthError,
+        require::{PathParams, PrivateAnswers, RequireToken, VerifiedBy, WillBePrivate, made_private},
+    },
+    token::AccessToken,
 };
 
 type Answering<B> = Pin<Box<dyn Future<Output = Result<ServiceResponse<B>, Error>>>>;

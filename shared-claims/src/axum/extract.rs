@@ -7,10 +7,13 @@ use ::axum::{
 use serde::de::DeserializeOwned;
 
 use crate::{
-    AccessToken, Verifier,
-    claims::OwnClaims,
-    error::AuthError,
-    http::require::{OptionalToken, VerifiedBy, WillBePrivate, check_private},
+    claims::custom::OwnClaims,
+    http::{
+        bearer::AuthError,
+        require::{OptionalToken, VerifiedBy, WillBePrivate, check_private},
+    },
+    token::AccessToken,
+    verifier::Verifier,
 };
 
 impl<S> FromRequestParts<S> for AccessToken

@@ -15,9 +15,10 @@ use ::axum::{
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::{
-    error::AuthError,
-    http::require::{PathParams, PrivateAnswers, RequireToken, VerifiedBy, WillBePrivate, made_private},
+use super::response::response;
+use crate::http::{
+    bearer::AuthError,
+    require::{PathParams, PrivateAnswers, RequireToken, VerifiedBy, WillBePrivate, made_private},
 };
 
 type Answering<R, E> = Pin<Box<dyn Future<Output = Result<Response<R>, E>> + Send>>;
@@ -61,7 +62,7 @@ where
             let private = demand.verifier().sources().has_token_in_query(&parts);
             let mut answer = match admit(&demand, &mut parts).await {
                 Ok(()) => inner.call(Request::from_parts(parts, body)).await?,
-                Err(error) => super::response(&error),
+                Err(error) => response(&error),
             };
             if private {
                 mark(answer.headers_mut());

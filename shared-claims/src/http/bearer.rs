@@ -8,7 +8,7 @@ use std::{borrow::Cow, fmt::Write, sync::Arc};
 
 use serde::Serialize;
 
-use crate::{error::Refusal, guard::Denied};
+use crate::{error::refusal::Refusal, guard::Denied};
 
 /// A request is not let through; [`answer`](Self::answer) says what to tell the client.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -277,4 +277,42 @@ pub(crate) fn problem(status: u16, detail: &str, code: &str) -> String {
     };
     let problem = Problem { r#type: "about:blank", title, status, detail, code };
     serde_json::to_string(&problem).unwrap_or_default() // strings and a number: nothing here can fail
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn the_readme_says_of_every_code_what_is_answered() {
+        let all = [
+            Refusal::Malformed("x"),
+            Refusal::Type,
+            Refusal::Algorithm,
+            Refusal::UnknownKey,
+            Refusal::Signature,
+            Refusal::SenderConstrained,
+            Refusal::Issuer,
+            Refusal::Audience,
+            Refusal::Expired,
+            Refusal::NotYetValid,
+            Refusal::Revoked,
+            Refusal::Unavailable,
+        ];
+        let readme = include_str!("../../README.md");
+        for refusal in all {
+            let code = refusal.code();
+            let answer = AuthError::new(refusal, &Arc::default()).answer();
+            let body: Value = serde_json::from_str(&answer.body).unwrap();
+            let row = format!("| `{code}` | {} | `{}` |", answer.status, body["code"].as_str().unwrap());
+            assert!(readme.contains(&row), "{row}");
+            let challenged =
+                answer.www_authenticate.is_some_and(|text| text.contains("error=\"invalid_token\""));
+            assert_eq!(challenged, answer.status == 401, "{code}");
+        }
+    }
 }

@@ -4,8 +4,12 @@
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 
 use crate::{
-    error::{Cause, SetupError},
-    http::{Field, Head, origin},
+    error::setup::SetupError,
+    http::{
+        bearer::Cause,
+        head::{Field, Head},
+        origin,
+    },
 };
 
 /// A cookie that holds the access token, and what a request must bring along with it.

@@ -1,94 +1,16 @@
-//! What is looked at in a request, whatever framework it is of.
-//!
-//! The adapters implement [`Head`] for their requests; with an implementation for another framework's, its requests are
-//! verified in the same way.
+//! From a request to a verified token.
 
 #[cfg(feature = "actix")]
-use crate::error::Refusal;
+use crate::error::refusal::Refusal;
 use crate::{
-    AccessToken, Verifier,
-    error::{AuthError, Cause},
+    http::{
+        bearer::{AuthError, Cause},
+        head::{Field, Head},
+    },
     shown::Shown,
+    token::AccessToken,
+    verifier::Verifier,
 };
-
-/// The head of a request.
-///
-/// ```
-/// # use shared_claims::{Policy, Verifier, verifier::KeySet};
-/// use shared_claims::http::{Field, Head};
-///
-/// struct MyRequest {
-///     headers: Vec<(String, String)>,
-/// }
-///
-/// impl Head for MyRequest {
-///     fn method(&self) -> &str {
-///         "GET"
-///     }
-///
-///     fn query(&self) -> Option<&str> {
-///         None
-///     }
-///
-///     fn authority(&self) -> Option<&str> {
-///         None
-///     }
-///
-///     fn values(&self, field: Field) -> impl Iterator<Item = &[u8]> {
-///         let found = self.headers.iter().filter(move |(name, _)| name.eq_ignore_ascii_case(field.name()));
-///         found.map(|(_, value)| value.as_bytes())
-///     }
-/// }
-///
-/// async fn handle(request: &MyRequest, verifier: &Verifier) -> String {
-///     match verifier.verify_request(request).await {
-///         Ok(token) => format!("Welcome, {}!", token.name()),
-///         Err(error) => error.answer().body, // and its status and headers
-///     }
-/// }
-/// ```
-pub trait Head {
-    /// The method, as it was sent.
-    fn method(&self) -> &str;
-
-    /// What follows the `?` in the target.
-    fn query(&self) -> Option<&str>;
-
-    /// The host and port in the target itself, where HTTP/2 has it instead of a `Host` header.
-    fn authority(&self) -> Option<&str>;
-
-    /// The values of all header lines of this name, one by one.
-    fn values(&self, field: Field) -> impl Iterator<Item = &[u8]>;
-}
-
-/// A header that may be looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Field {
-    /// `Authorization`
-    Authorization,
-    /// `Cookie`
-    Cookie,
-    /// `Host`
-    Host,
-    /// `Origin`
-    Origin,
-    /// `X-CSRF-Token`
-    CsrfToken,
-}
-
-impl Field {
-    /// The header's name in lower case.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Authorization => "authorization",
-            Self::Cookie => "cookie",
-            Self::Host => "host",
-            Self::Origin => "origin",
-            Self::CsrfToken => "x-csrf-token",
-        }
-    }
-}
 
 /// What is known of a request's token without waiting.
 #[cfg(feature = "actix")]

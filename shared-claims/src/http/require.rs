@@ -10,14 +10,17 @@ use std::{
 use serde::de::DeserializeOwned;
 
 use crate::{
-    AccessToken, Verifier,
-    claims::OwnClaims,
+    claims::custom::OwnClaims,
     clock::Instant,
-    error::{AuthError, Cause},
     faults::Limit,
     guard::Rule,
-    http::Head,
+    http::{
+        bearer::{AuthError, Cause},
+        head::Head,
+    },
     shown::Shown,
+    token::AccessToken,
+    verifier::Verifier,
 };
 
 /// Demands a token, and maybe rights, of every request: `wrap` it around a scope, resource or route of actix-web, or use

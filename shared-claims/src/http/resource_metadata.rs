@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::{
-    error::SetupError,
-    http::{Sources, origin},
+    error::setup::SetupError,
+    http::{origin, sources::Sources},
 };
 
 const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";

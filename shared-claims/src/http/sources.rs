@@ -6,8 +6,12 @@
 use std::sync::Arc;
 
 use crate::{
-    error::{Cause, Refusal},
-    http::{CookieSource, Field, Head, token_in},
+    error::refusal::Refusal,
+    http::{
+        bearer::{Cause, token_in},
+        cookie::{self, CookieSource},
+        head::{Field, Head},
+    },
 };
 
 const PARAMETER: &str = "access_token";
@@ -77,11 +81,11 @@ impl Sources {
         let Some(chosen) = &self.0 else { return in_header(request) };
         let in_header = if chosen.header { sent(in_header(request))? } else { None };
         let in_query = if chosen.query { in_query(request)? } else { None };
-        let Some(cookie) = &chosen.cookie else { return only([in_header, in_query]) };
-        let in_cookie = in_cookie(request, cookie)?;
+        let Some(source) = &chosen.cookie else { return only([in_header, in_query]) };
+        let in_cookie = in_cookie(request, source)?;
         let token = only([in_header, in_query, in_cookie])?;
         if in_cookie.is_some() {
-            cookie.check_sender(request)?;
+            source.check_sender(request)?;
         }
         Ok(token)
     }
@@ -128,7 +132,7 @@ fn parameters<R: Head>(request: &R) -> impl Iterator<Item = &str> {
 
 /// An empty cookie is one that was taken back.
 fn in_cookie<'r, R: Head>(request: &'r R, source: &CookieSource) -> Result<Option<&'r str>, Cause> {
-    let mut tokens = super::cookie::values(request, source.name());
+    let mut tokens = cookie::values(request, source.name());
     match (tokens.next(), tokens.next()) {
         (Some(_), Some(_)) => Err(Cause::SeveralTokens),
         (None | Some(b""), None) | (None, Some(_)) => Ok(None),

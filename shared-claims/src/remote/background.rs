@@ -8,8 +8,11 @@ use tokio::{
     sync::{mpsc, oneshot},
 };
 
-use super::{list_worker::ListWorker, snapshot::Snapshot, state::State, stream::Stream, worker::Worker};
-use crate::verifier::Clock;
+use super::{
+    events::stream::Stream, keys::worker::KeyWorker, lists::worker::ListWorker, snapshot::keeper::Snapshot,
+    state::State,
+};
+use crate::clock::Clock;
 
 /// Events that wait to be looked at; more stay in the connection.
 const EVENTS: usize = 64;
@@ -29,7 +32,7 @@ impl Background {
     pub(super) async fn run(self, clock: Clock) {
         let Self { state, asked, end, snapshot } = self;
         let (announce, announced) = mpsc::channel(EVENTS);
-        let keys = Worker::new(Arc::clone(&state), clock.clone()).run();
+        let keys = KeyWorker::new(Arc::clone(&state), clock.clone()).run();
         let stream = Stream::new(Arc::clone(&state), announce).run();
         let lists = async {
             match ListWorker::new(&state, clock, asked, announced) {

@@ -6,11 +6,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use url::{Origin, Url};
 
-use super::{
-    http::{FetchError, Http, Known},
-    parse,
-};
-use crate::error::SetupError;
+use super::http::{FetchError, Http, Known};
+use crate::error::setup::SetupError;
 
 /// The issuer, and how it is reached.
 pub(super) struct Location {
@@ -215,4 +212,11 @@ fn moved(url: &Url, origin: &Url) -> Url {
     moved.set_path(url.path());
     moved.set_query(url.query());
     moved
+}
+
+/// Reads a URL from the settings.
+fn parse(url: &str) -> Result<Url, SetupError> {
+    let wrong = |why| SetupError::Url(url.to_owned(), why);
+    let parsed = Url::parse(url).map_err(|_| wrong("it is not a URL, such as https://auth.example.com"))?;
+    if parsed.has_host() { Ok(parsed) } else { Err(wrong("it has no host")) }
 }

@@ -3,10 +3,10 @@
 
 use super::{
     discovery::Location,
-    events::Events,
-    list_token::{Expected, SignedList},
+    events::parser::Events,
+    lists::signed_list::{Expected, SignedList},
 };
-use crate::{Policy, verifier::KeySet};
+use crate::{keys::key_set::KeySet, policy::Policy};
 
 /// A signed status list, as it is fetched.
 pub fn status_list(token: &str, keys: &KeySet, policy: &Policy, uri: &str, now: u64, most_bytes: usize) {

@@ -19,7 +19,10 @@ use url::{Host, Url};
 
 use super::credentials::Credentials;
 use crate::{
-    error::{KeySetError, Refusal, SetupError},
+    error::{
+        refusal::Refusal,
+        setup::{KeySetError, SetupError},
+    },
     inflate,
 };
 

@@ -7,18 +7,15 @@ use tokio::sync::oneshot;
 use url::Url;
 
 use super::{
-    Refresher, Remote,
     discovery::{Endpoints, Location},
     http::{FetchError, Http},
-    list_fetch::Brought,
-    list_plan::Plan,
+    lists::{fetched::FetchedList, plan::Plan},
+    refresher::Refresher,
+    remote::Remote,
     state::State,
 };
 use crate::{
-    Policy,
-    error::SetupError,
-    key_store::KeyStore,
-    verifier::{Clock, KeySet},
+    clock::Clock, error::setup::SetupError, key_store::KeyStore, keys::key_set::KeySet, policy::Policy,
 };
 
 /// The way to one verifier. It ends with the verifier.
@@ -88,10 +85,10 @@ impl Line {
     }
 }
 
-fn read(state: &State, uri: &str, text: &str, clock: &Clock) -> Result<Brought, FetchError> {
+fn read(state: &State, uri: &str, text: &str, clock: &Clock) -> Result<FetchedList, FetchError> {
     let url = Url::parse(uri).map_err(|_| FetchError::Url(uri.to_owned(), "it is no URL"))?;
     state.list_urls(uri).map_err(|refusal| FetchError::List(url.clone(), refusal))?;
     let most = state.lists.as_ref().map_or(0, |lists| lists.limits.list_bytes);
     let list = state.read_list(text, uri, most, clock).map_err(|refusal| FetchError::List(url, refusal))?;
-    Ok(Brought::List(Box::new(list), None))
+    Ok(FetchedList::List(Box::new(list), None))
 }

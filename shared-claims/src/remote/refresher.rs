@@ -13,15 +13,17 @@ use tokio::{
 
 use super::{
     background::Background,
-    lists::Place,
-    snapshot::Snapshot,
-    state::{PATIENCE, State, lock},
+    lists::store::Place,
+    lock::lock,
+    snapshot::keeper::Snapshot,
+    state::{PATIENCE, State},
 };
 use crate::{
-    claims::StatusReference,
-    error::Refusal,
+    claims::standard::StatusReference,
+    clock::Clock,
+    error::refusal::Refusal,
     faults::Faults,
-    verifier::{Clock, Polling, Revocations},
+    readiness::{Polling, Revocations},
 };
 
 /// The verifier's end: dropped with the last verifier, which ends the task.
@@ -70,7 +72,7 @@ impl Refresher {
             if let Some(snapshot) = &background.snapshot {
                 snapshot.restore(clock);
             }
-            self.state.key_asks.first_fetch_begins();
+            self.state.key_requests.first_fetch_begins();
             self.state.report(Some("the first fetch is under way"));
             tokio::spawn(background.run(clock.clone()));
         }
@@ -89,7 +91,7 @@ impl Refresher {
             && started
             && !self.alive.is_closed()
             && self.state.list_urls(&status.uri).is_ok()
-            && let Some(mut over) = revocation.asks.ask(&status.uri)
+            && let Some(mut over) = revocation.requests.request(&status.uri)
         {
             let _ = timeout_at(patience.0, over.changed()).await; // what came of it is among the lists
         }

@@ -1,7 +1,7 @@
 //! What the verifier and the parts of the background task all know.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool},
+    sync::{Arc, Mutex, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -12,22 +12,21 @@ use tokio::{
 use url::Url;
 
 use super::{
+    clock_skew::ClockSkew,
     discovery::{Endpoints, Location},
-    held::Terms,
     http::Http,
-    key_asks::KeyAsks,
-    list_asks::ListAsks,
-    list_token::{Expected, SignedList},
-    lists::{Lists, Now},
-    skew::Skew,
+    keys::requests::KeyRequests,
+    lists::{
+        held::{Now, Terms},
+        requests::ListRequests,
+        signed_list::{Expected, SignedList},
+        store::Lists,
+    },
+    lock::lock,
 };
 use crate::{
-    Policy,
-    error::Refusal,
-    faults::Faults,
-    key_store::KeyStore,
-    shown::Shown,
-    verifier::{Clock, KeySet},
+    clock::Clock, error::refusal::Refusal, faults::Faults, key_store::KeyStore, keys::key_set::KeySet,
+    policy::Policy, shown::Shown,
 };
 
 /// How long anything waits for a fetch that others may have asked for.
@@ -41,7 +40,7 @@ pub(super) struct State {
     /// `None` until the issuer has said.
     pub(super) endpoints: watch::Sender<Option<Endpoints>>,
     pub(super) keys: Arc<KeyStore>,
-    pub(super) key_asks: KeyAsks,
+    pub(super) key_requests: KeyRequests,
     /// The key set as it was fetched, and when it was last confirmed, in seconds since 1970.
     pub(super) key_document: Mutex<Option<(Arc<str>, u64)>>,
     /// The store's generation, for those who wait for another one.
@@ -59,14 +58,14 @@ pub(super) struct State {
     /// Keys or lists have changed since the snapshot was written.
     pub(super) unsaved: Notify,
     pub(super) faults: Arc<Faults>,
-    pub(super) skew: Skew,
+    skew: ClockSkew,
     trouble: Mutex<Option<String>>,
 }
 
 /// What is there when status is looked up.
 pub(super) struct Revocation {
     pub(super) lists: Lists,
-    pub(super) asks: ListAsks,
+    pub(super) requests: ListRequests,
     pub(super) limits: Limits,
 }
 
@@ -90,27 +89,27 @@ impl State {
         max_age: Duration,
         limits: Option<Limits>,
     ) -> (Self, mpsc::Receiver<String>) {
-        let (asks, asked) = ListAsks::new();
+        let (requests, requested) = ListRequests::new();
         let state = Self {
             policy,
             http,
             location,
             endpoints: watch::Sender::new(None),
             keys,
-            key_asks: KeyAsks::new(),
+            key_requests: KeyRequests::new(),
             key_document: Mutex::new(None),
             key_generation: watch::Sender::new(0),
             keys_announced: watch::Sender::new(None),
             max_age,
-            lists: limits.map(|limits| Revocation { lists: Lists::new(max_age), asks, limits }),
+            lists: limits.map(|limits| Revocation { lists: Lists::new(max_age), requests, limits }),
             streaming: watch::Sender::new(false),
             revisions_known: AtomicBool::new(false),
             unsaved: Notify::new(),
             faults: Arc::default(),
-            skew: Skew::default(),
+            skew: ClockSkew::default(),
             trouble: Mutex::new(Some("the verifier has not been started".to_owned())),
         };
-        (state, asked)
+        (state, requested)
     }
 
     /// Puts keys in force that were just fetched or confirmed.
@@ -136,7 +135,7 @@ impl State {
     /// Waits until a fetch of the keys is over, and not at all when there will be none. What came of it is in the store;
     /// `false` when it is not over in time.
     pub(super) async fn wait_for_keys(&self, deadline: Instant) -> bool {
-        match self.key_asks.ask() {
+        match self.key_requests.request() {
             Some(mut fetched) => timeout_at(deadline, fetched.changed()).await.is_ok(),
             None => true,
         }
@@ -198,9 +197,30 @@ impl State {
     pub(super) fn report(&self, trouble: Option<&str>) {
         *lock(&self.trouble) = trouble.map(str::to_owned);
     }
-}
 
-/// Nothing panics while it holds one of these locks, and what they guard is whole at any time.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Notes the `Date` of an answer, if it had one.
+    pub(super) fn saw_date(&self, date: Option<u64>, clock: &Clock) {
+        let Some(date) = date else { return };
+        self.skew.note_date(date, clock.now());
+        self.warn_of_skew(clock);
+    }
+
+    /// Notes when a list was signed, if that is known.
+    fn saw_iat(&self, iat: Option<u64>, clock: &Clock) {
+        let Some(iat) = iat else { return };
+        self.skew.note_iat(iat);
+        self.warn_of_skew(clock);
+    }
+
+    /// Returns how many seconds the issuer's clock is ahead; less than 0 when it is behind.
+    pub(super) fn clock_skew(&self, clock: &Clock) -> Option<i64> {
+        self.skew.secs(clock.now())
+    }
+
+    fn warn_of_skew(&self, clock: &Clock) {
+        let tolerated = (self.policy.leeway_secs() / 2).max(1);
+        if let Some(skew) = self.clock_skew(clock).filter(|skew| skew.unsigned_abs() > tolerated) {
+            self.faults.warn_of_skew(skew, self.policy.issuer(), clock.instant());
+        }
+    }
 }

@@ -2,8 +2,8 @@
 
 use std::{collections::HashMap, fmt, sync::Arc};
 
-use super::attacks::Attack;
-use crate::verifier::Algorithm;
+use super::attacks::{Attack, Expect};
+use crate::algorithm::Algorithm;
 
 /// The headers of a request that have to do with credentials: names in lower case, and values, of which some are no text.
 pub type Headers = Vec<(&'static str, Vec<u8>)>;
@@ -36,32 +36,12 @@ pub struct Genuine {
     pub(super) sent: Sent,
 }
 
-/// How a forgery is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Expect {
-    /// `401`: the token is not valid, or there is none.
-    Refused,
-    /// `401`, or the request is answered as one that is malformed or too large: `400`, `413`, `431`.
-    MalformedRequest,
-}
-
 #[derive(Clone)]
 pub(super) enum Sent {
     /// As `Authorization: Bearer …`.
     Token(String),
     /// Credentials in another form.
     Headers(Headers),
-}
-
-impl Expect {
-    /// Whether this is a right answer. `403` is none: who says it has believed the token.
-    #[must_use]
-    pub fn allows(self, status: u16) -> bool {
-        match self {
-            Self::Refused => status == 401,
-            Self::MalformedRequest => matches!(status, 400 | 401 | 413 | 431),
-        }
-    }
 }
 
 impl Forgery {

@@ -3,10 +3,11 @@
 use serde_json::json;
 
 use super::{
-    TestKey, TestToken,
     forgery::{Genuine, Sent},
+    key::TestKey,
+    token::TestToken,
 };
-use crate::verifier::Algorithm;
+use crate::algorithm::Algorithm;
 
 const TYPES: [&str; 7] = [
     "at+jwt",

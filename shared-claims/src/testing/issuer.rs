@@ -10,16 +10,18 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::Value;
 
 use super::{
-    TestKey, TestToken,
-    forgery::{Forgery, Genuine},
+    key::TestKey,
     list,
     odd_keys::OddKey,
     published::{Place, State},
 };
 use crate::{
-    Policy, Remote, Verifier,
-    error::SetupError,
-    verifier::{Algorithm, Clock, ManualClock},
+    algorithm::Algorithm,
+    clock::{Clock, ManualClock},
+    error::setup::SetupError,
+    policy::Policy,
+    remote::Remote,
+    verifier::Verifier,
 };
 
 /// The issuer's name, unless a test gives another one.
@@ -127,21 +129,6 @@ impl TestIssuer {
 
     fn policy(&self, audience: &str) -> Policy {
         Policy::new(self.name(), [audience]).expect("neither the issuer nor the audience is empty")
-    }
-
-    /// Begins a token about `subject`, good unless something else is said.
-    pub fn token(&self, subject: &str) -> TestToken<'_> {
-        TestToken::new(self, subject)
-    }
-
-    /// The forgeries of a token about `subject`: [`TestToken::forgeries`].
-    pub fn forgeries(&self, subject: &str) -> impl Iterator<Item = Forgery> + use<> {
-        self.token(subject).forgeries()
-    }
-
-    /// The good tokens about `subject`, in all the spellings that must pass: [`TestToken::genuine`].
-    pub fn genuine(&self, subject: &str) -> impl Iterator<Item = Genuine> + use<> {
-        self.token(subject).genuine()
     }
 
     /// Signs with new keys from now on. The former ones stay in the key set: tokens signed by them are good until

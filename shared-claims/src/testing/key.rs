@@ -21,7 +21,7 @@ use base64::{
 use serde_json::{Value, json};
 
 use super::rsa_keys;
-use crate::verifier::Algorithm;
+use crate::algorithm::Algorithm;
 
 /// A private key with its `kid`. For tests alone. Cheap to clone.
 #[derive(Clone)]

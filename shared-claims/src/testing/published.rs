@@ -5,13 +5,14 @@ use std::mem;
 use serde_json::json;
 
 use super::{
-    TestKey,
+    key::TestKey,
     list::{self, Places},
     odd_keys::OddKey,
 };
 use crate::{
-    remote::{Line, Published},
-    verifier::{Algorithm, Clock},
+    algorithm::Algorithm,
+    clock::Clock,
+    remote::in_process::{Line, Published},
 };
 
 const AWAY: &str = "the test issuer has gone away";

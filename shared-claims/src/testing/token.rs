@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::{TestIssuer, TestKey, list};
-use crate::verifier::Algorithm;
+use super::{issuer::TestIssuer, key::TestKey, list};
+use crate::algorithm::Algorithm;
 
 /// How long a token is good, in seconds.
 const LIFE: u64 = 600;
@@ -43,6 +43,13 @@ pub struct TestToken<'a> {
     /// Nobody has said for whom it is meant.
     for_all: bool,
     now: u64,
+}
+
+impl TestIssuer {
+    /// Begins a token about `subject`, good unless something else is said.
+    pub fn token(&self, subject: &str) -> TestToken<'_> {
+        TestToken::new(self, subject)
+    }
 }
 
 impl<'a> TestToken<'a> {

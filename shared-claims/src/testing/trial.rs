@@ -3,10 +3,24 @@
 use std::{error::Error, fmt};
 
 use super::{
-    TestToken, corpus,
+    corpus::table,
     forgery::{Forgery, Genuine, Headers},
     genuine,
+    issuer::TestIssuer,
+    token::TestToken,
 };
+
+impl TestIssuer {
+    /// The forgeries of a token about `subject`: [`TestToken::forgeries`].
+    pub fn forgeries(&self, subject: &str) -> impl Iterator<Item = Forgery> + use<> {
+        self.token(subject).forgeries()
+    }
+
+    /// The good tokens about `subject`, in all the spellings that must pass: [`TestToken::genuine`].
+    pub fn genuine(&self, subject: &str) -> impl Iterator<Item = Genuine> + use<> {
+        self.token(subject).genuine()
+    }
+}
 
 impl TestToken<'_> {
     /// The forgeries that are made of this token, hundreds of them: each tries one thing, and their order is always the
@@ -22,7 +36,7 @@ impl TestToken<'_> {
     /// }
     /// ```
     pub fn forgeries(&self) -> impl Iterator<Item = Forgery> + use<> {
-        corpus::forgeries(self)
+        table::forgeries(self)
     }
 
     /// This token in all the spellings that must pass, signed by each of the issuer's keys.
@@ -42,7 +56,7 @@ impl TestToken<'_> {
     /// is the number of requests.
     pub async fn try_on(&self, ask: impl AsyncFn(Headers) -> u16) -> Result<usize, Breach> {
         let mut breach = Breach { tried: 0, forgeries: Vec::new(), refused: Vec::new() };
-        let (algorithm, forgeries) = (self.key().algorithm(), corpus::forgeries(self));
+        let (algorithm, forgeries) = (self.key().algorithm(), table::forgeries(self));
         let originals =
             forgeries.as_slice().first().map_or_else(Vec::new, |first| first.originals().to_vec());
         let is_usual = |genuine: &Genuine| genuine.algorithm == algorithm;

@@ -7,14 +7,14 @@ use std::fmt::{self, Display, Formatter};
 
 use serde_json::{Map, Value};
 
-use super::{Keys, Verifier};
+use super::verifier::{Keys, Verifier};
 use crate::{
-    claims::Claims,
-    error::Refusal,
+    claims::standard::Claims,
+    error::refusal::Refusal,
     jws::{ACCESS_TOKEN, MAX_KID, REFUSED_MEMBERS, decode},
+    readiness::Readiness,
     shown::Shown,
     strict,
-    verifier::Readiness,
 };
 
 /// Every claim that must be there, each good by itself.

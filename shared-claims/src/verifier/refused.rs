@@ -1,9 +1,9 @@
 //! What the log says of a token that is refused: at `debug` why, and what an operator has to put right, as a warning.
 
-use super::{Verifier, explain::Why, verify::issuer_of};
+use super::{explain::Why, verifier::Verifier, verify::issuer_of};
 use crate::{
     clock::Instant,
-    error::Refusal,
+    error::refusal::Refusal,
     jws::{ACCESS_TOKEN, Unverified},
     shown::Shown,
 };

@@ -1,7 +1,7 @@
 //! Whether the session of a token goes on, as far as it is known here: nothing waits for a list.
 
-use super::Verifier;
-use crate::{error::Refusal, token::Verified};
+use super::verifier::Verifier;
+use crate::{error::refusal::Refusal, token::Verified};
 
 impl Verifier {
     /// Whether the token's session goes on, by what is known.

@@ -5,17 +5,17 @@
 use aws_lc_rs::hmac;
 use serde::Deserialize;
 
-use super::{Algorithm, Keys, Verifier};
+use super::verifier::{Keys, Verifier};
 #[cfg(feature = "remote")]
-use crate::remote::{Patience, Refresher};
+use crate::remote::refresher::{Patience, Refresher};
 use crate::{
-    AccessToken,
-    claims::Claims,
-    error::Refusal,
+    algorithm::Algorithm,
+    claims::standard::Claims,
+    error::refusal::Refusal,
     jws::{ACCESS_TOKEN, Unverified},
     observer::Watch,
     strict,
-    token::Verified,
+    token::{AccessToken, Verified},
 };
 
 /// Whether `exp` counts.

@@ -5,11 +5,10 @@ use aws_lc_rs::hmac;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
-use super::{Original, parts, short, with, without, wrong_types};
+use super::original::{Original, parts, short, with, without, wrong_types};
 use crate::testing::{
-    TestKey,
     forgery::Rows,
-    key::{b64, hmac_of},
+    key::{TestKey, b64, hmac_of},
 };
 
 const NONE: [&str; 17] = [
@@ -167,7 +166,7 @@ fn secrets(key: &TestKey, original: &Original) -> Vec<(String, Vec<u8>)> {
     for (form, pem) in pems("PUBLIC KEY", &raw[0]) {
         secrets.push((format!("the PEM {form}"), pem));
     }
-    if key.algorithm() == crate::verifier::Algorithm::RS256 {
+    if key.algorithm() == crate::algorithm::Algorithm::RS256 {
         for (form, pem) in pems("RSA PUBLIC KEY", &raw[1]) {
             secrets.push((format!("the PKCS #1 PEM {form}"), pem));
         }

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Original, short, wrong_types};
+use super::original::{Original, short, wrong_types};
 use crate::testing::forgery::Rows;
 
 pub(super) fn add(original: &Original, rows: &mut Rows) {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Original, short, without, without_last, wrong_types};
+use super::original::{Original, short, without, without_last, wrong_types};
 use crate::testing::forgery::Rows;
 
 /// Texts where a date is, that JSON or time do not know.

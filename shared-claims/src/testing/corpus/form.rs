@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Original, parts, with};
+use super::original::{Original, parts, with};
 use crate::testing::{forgery::Rows, key::b64};
 
 const TEXTS: [&str; 31] = [

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Original, short, with, without, wrong_types};
+use super::original::{Original, short, with, without, wrong_types};
 use crate::testing::forgery::Rows;
 
 /// Kinds of JWT that an issuer may sign with the same keys.

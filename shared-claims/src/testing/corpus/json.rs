@@ -1,6 +1,6 @@
 //! Attack 15: JSON that two parsers read differently, in the header and in the payload (RFC 8259, RFC 7515 section 4).
 
-use super::Original;
+use super::original::Original;
 use crate::testing::forgery::Rows;
 
 /// Members that are added at the end of an object.

@@ -3,10 +3,14 @@
 
 use serde_json::{Value, json};
 
-use super::{Original, short, with, without, without_last};
+use super::original::{Original, short, with, without, without_last};
 use crate::{
-    testing::{TestKey, forgery::Rows, key::b64, odd_keys::OddKey},
-    verifier::Algorithm,
+    algorithm::Algorithm,
+    testing::{
+        forgery::Rows,
+        key::{TestKey, b64},
+        odd_keys::OddKey,
+    },
 };
 
 const KIDS: [&str; 34] = [

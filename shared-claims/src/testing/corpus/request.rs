@@ -2,7 +2,7 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 
-use super::Original;
+use super::original::Original;
 use crate::testing::forgery::{Headers, Rows};
 
 /// Schemes that are not `Bearer`, with what stands between them and the token.

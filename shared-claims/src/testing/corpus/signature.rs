@@ -5,15 +5,17 @@ use aws_lc_rs::signature::{
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
-use super::{Original, form::hex, parts};
+use super::{
+    form::hex,
+    original::{Original, parts},
+};
 use crate::{
+    algorithm::Algorithm,
     testing::{
-        TestKey,
         forgery::Rows,
-        key::b64,
+        key::{TestKey, b64},
         numbers::{ED25519_L, P256_N, add as plus, reversed, subtract as minus},
     },
-    verifier::Algorithm,
 };
 
 /// Points of Ed25519 of small order (RFC 7748 section 7), some in spellings that are not canonical.

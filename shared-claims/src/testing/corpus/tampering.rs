@@ -3,10 +3,13 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
-use super::{Original, parts, with, without};
+use super::original::{Original, parts, with, without};
 use crate::{
-    testing::{TestKey, forgery::Rows, key::b64},
-    verifier::Algorithm,
+    algorithm::Algorithm,
+    testing::{
+        forgery::Rows,
+        key::{TestKey, b64},
+    },
 };
 
 pub(super) fn add(original: &Original, rows: &mut Rows) {
