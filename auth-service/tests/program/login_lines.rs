@@ -1,14 +1,11 @@
 //! The lines of the log that say who logged in and who did not, as an operator and fail2ban read them.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
-
-mod process;
-
 use std::io::Write as _;
 use std::net::TcpStream;
 
-use process::{PASSWORD, Running, program};
 use serde_json::json;
+
+use crate::process::{PASSWORD, Running, program};
 
 #[actix_web::test]
 async fn each_login_has_one_line_and_only_names_of_accounts_stand_in_it() {

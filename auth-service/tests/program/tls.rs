@@ -1,9 +1,5 @@
 //! TLS in the service itself: what a handshake gets, what becomes of it when files change, and what is refused.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
-
-mod process;
-
 use std::fs;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
@@ -13,12 +9,13 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use process::{Running, program};
 use rcgen::{CertificateParams, CertifiedIssuer, KeyPair, PKCS_ECDSA_P256_SHA256};
 use rustls::pki_types::ServerName;
 use rustls::pki_types::pem::PemObject as _;
 use shared_claims::verifier::Clock;
 use tempfile::TempDir;
+
+use crate::process::{Running, program};
 
 /// How long a test waits for what must happen.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -1,21 +1,17 @@
 //! What operators meet around the database: how it is named, how it fails, what `/readyz` and the log say of it, and what a stop
 //! leaves behind.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
-
-mod database;
-mod process;
-
 use std::fs::{self, OpenOptions};
 use std::io::{BufRead as _, BufReader, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 use std::process::Stdio;
 
-use database::postgresql::Server;
 use diesel::connection::SimpleConnection as _;
 use diesel::{Connection as _, PgConnection, SqliteConnection};
-use process::{Running, program};
 use serde_json::Value;
+
+use crate::database::postgresql::Server;
+use crate::process::{Running, program};
 
 fn run(data: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> (Option<i32>, String) {
     let mut command = program(data);

@@ -1,20 +1,16 @@
 //! Migrations: up, down and up again; several programs at once; older programs and newer databases.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
-
-mod database;
-mod process;
-
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use auth_service::store::engine::store::{Store, StoreLimits};
 use auth_service::store::error::StoreError;
-use database::Database;
 use diesel::connection::SimpleConnection as _;
 use diesel::{Connection as _, PgConnection, QueryableByName, RunQueryDsl as _, SqliteConnection};
-use process::{Running, program};
 use tempfile::TempDir;
+
+use crate::database::Database;
+use crate::process::{Running, program};
 
 const BOTH: [Database; 2] = [Database::Sqlite, Database::Postgresql];
 const LIMITS: StoreLimits =

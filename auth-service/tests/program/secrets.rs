@@ -1,11 +1,8 @@
 //! What must not leave the program: secrets in its log, at whatever level.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
-
-mod process;
-
-use process::{PASSWORD, Running, program};
 use serde_json::{Value, json};
+
+use crate::process::{PASSWORD, Running, program};
 
 /// The members of `tokens` that are credentials.
 fn credentials(tokens: &Value) -> Vec<String> {

@@ -1,19 +1,15 @@
 //! Databases that were set back, as an operator meets them: a restored file, a standby that lacks commits, commands.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
-
-mod database;
-mod process;
-
 use std::fs;
 use std::path::Path;
 use std::process::Stdio;
 
-use database::postgresql::Server;
 use diesel::connection::SimpleConnection as _;
 use diesel::{Connection as _, SqliteConnection};
-use process::{Running, program};
 use serde_json::Value;
+
+use crate::database::postgresql::Server;
+use crate::process::{Running, program};
 
 fn run(data: &Path, arguments: &[&str]) -> (Option<i32>, String) {
     let output = program(data).args(arguments).stderr(Stdio::piped()).output().unwrap();

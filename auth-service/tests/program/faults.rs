@@ -1,10 +1,5 @@
 //! What happens when the machine lets the service down: the database away, the disk full, the process killed or stopped.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
-
-mod database;
-mod process;
-
 use std::collections::HashMap;
 use std::io::Write as _;
 use std::path::Path;
@@ -12,13 +7,14 @@ use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use database::Database;
-use database::postgresql::Server;
 use diesel::{Connection as _, RunQueryDsl as _, SqliteConnection};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use process::{PASSWORD, Running, program};
 use serde_json::{Value, json};
+
+use crate::database::Database;
+use crate::database::postgresql::Server;
+use crate::process::{PASSWORD, Running, program};
 
 fn on(data: &Path, url: &str) -> Running {
     // A storm refreshes each session as often as it can.

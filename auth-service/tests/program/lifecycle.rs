@@ -1,16 +1,13 @@
 //! auth-service as an operator meets it: a program with variables, an exit code, signals and a command line.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
-
-mod process;
-
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Output, Stdio};
 
-use process::{PASSWORD, Running, program};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+
+use crate::process::{PASSWORD, Running, program};
 
 fn create_user(data: &Path, arguments: &[&str], password: &str) -> Output {
     let mut command = program(data);

@@ -1,8 +1,6 @@
 //! `docs/threat-model.md` is true: it has a row for every requirement and every attack, none is empty, and each test that a
 //! row names is there.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,18 +1,14 @@
 //! What commands make and what they do not; which server is live; whose tokens a database is for. On both databases.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
-
-mod database;
-mod process;
-
 use std::path::PathBuf;
 use std::process::Command;
 
-use database::Database;
 use diesel::{Connection as _, PgConnection, QueryableByName, RunQueryDsl as _, SqliteConnection};
-use process::{Running, program};
 use serde_json::Value;
 use tempfile::TempDir;
+
+use crate::database::Database;
+use crate::process::{Running, program};
 
 const BOTH: [Database; 2] = [Database::Sqlite, Database::Postgresql];
 

@@ -1,14 +1,11 @@
 //! What strangers send into the log: however long it is and whatever stands in it, a request writes a few short lines.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
-
-mod process;
-
 use std::process::Command;
 
-use process::{PASSWORD, Running, program};
 use reqwest::{Client, Method, RequestBuilder, header};
 use serde_json::{Value, json};
+
+use crate::process::{PASSWORD, Running, program};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 /// No request may write more than that at the default level, all its lines together.
@@ -61,7 +58,7 @@ fn visible(start: &str) -> String {
 
 /// The routes of the table, with something long in every place of a path.
 fn routes() -> Vec<(Method, String)> {
-    let source = include_str!("../src/http/routes.rs");
+    let source = include_str!("../../src/http/routes.rs");
     let lines = source.lines().filter_map(|line| line.trim().strip_prefix(".service(path(\""));
     let mut routes = vec![(Method::GET, format!("/{}", "x".repeat(16_000)))];
     for line in lines {

@@ -1,21 +1,17 @@
 //! The audit trail as an operator meets it: commands, signals and crashes, on both databases.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
-
-mod database;
-mod process;
-
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use database::Database;
-use database::postgresql::Server;
 use diesel::connection::SimpleConnection as _;
 use diesel::{Connection as _, PgConnection, QueryableByName, RunQueryDsl as _, SqliteConnection};
-use process::{PASSWORD, Running, program};
 use serde_json::Value;
 use tempfile::TempDir;
+
+use crate::database::Database;
+use crate::database::postgresql::Server;
+use crate::process::{PASSWORD, Running, program};
 
 const BOTH: [Database; 2] = [Database::Sqlite, Database::Postgresql];
 

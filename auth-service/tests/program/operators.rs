@@ -1,15 +1,12 @@
 //! What operators do to accounts at the command line, by name and by id: `auth-service user …`, `import`.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
-
-mod process;
-
 use std::io::Write as _;
 use std::path::Path;
 use std::process::Stdio;
 
-use process::{PASSWORD, Running, program};
 use serde_json::{Value, json};
+
+use crate::process::{PASSWORD, Running, program};
 
 /// bcrypt with cost 4; nobody knows the password.
 const HASH: &str = "$2b$04$......................JjeaCvKHrTGNPjYLZm8GhNSxHzVyJmy";

@@ -1,9 +1,5 @@
 //! The start of the program: odd environments, warnings about settings, sockets, `SIGHUP` and the health check.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
-
-mod process;
-
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -14,9 +10,10 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use process::{PASSWORD, Running, program};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+
+use crate::process::{PASSWORD, Running, program};
 
 fn folder() -> TempDir {
     tempfile::tempdir().unwrap()

@@ -1,10 +1,6 @@
 //! What the program keeps is its user's alone, also in a folder that was there before and under a lax umask; and it warns of
 //! what others may read or write, and changes nothing about it.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
-
-mod process;
-
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
 use std::io::{BufRead as _, BufReader};
@@ -14,8 +10,9 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use process::{Running, program};
 use tempfile::TempDir;
+
+use crate::process::{Running, program};
 
 /// A folder that was there before, with the mode that most folders have.
 fn folder() -> TempDir {

@@ -1,12 +1,9 @@
 //! The invariants of `ARCHITECTURE.md`, looked up in the source: who may name whom.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
-
-#[path = "architecture/imports.rs"]
-mod imports;
-
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use crate::imports::Crate;
 
 /// What must not stand in the files of a room, and why.
 struct Rule {
@@ -179,7 +176,7 @@ fn no_two_files_import_one_another() {
             let name = path.strip_prefix(&folder).unwrap().to_str().unwrap().to_owned();
             (name, product_code(&path))
         });
-        let cycles = imports::Crate::new(files).cycles();
+        let cycles = Crate::new(files).cycles();
         assert!(cycles.is_empty(), "import cycles in {name}:\n{}", cycles.join("\n"));
     }
 }

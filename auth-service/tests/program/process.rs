@@ -1,7 +1,6 @@
 //! The program as a process of its own, for tests that give it variables, signals and crashes.
 
 #![allow(unreachable_pub, reason = "a test program has no public items")]
-#![allow(dead_code, reason = "each test program uses a part of this")]
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;

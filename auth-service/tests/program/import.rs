@@ -1,15 +1,12 @@
 //! `auth-service import`: exports of other systems, beside a running server.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
-
-mod process;
-
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use process::{PASSWORD, Running, program};
 use serde_json::json;
+
+use crate::process::{PASSWORD, Running, program};
 
 /// bcrypt with cost 4; nobody knows the password.
 const HASH: &str = "$2b$04$......................JjeaCvKHrTGNPjYLZm8GhNSxHzVyJmy";

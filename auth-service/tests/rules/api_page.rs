@@ -1,7 +1,5 @@
 //! `docs/api.md` is true: it has each route of both route tables and no other, and each error code of the source.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
