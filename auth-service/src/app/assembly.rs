@@ -12,8 +12,9 @@ use tokio::task::spawn_blocking;
 use crate::app::start_error::StartError;
 use crate::app::{checks, opening, rules};
 use crate::domain::audit::Audit;
+use crate::domain::authn::authenticator::Authenticator;
 use crate::domain::authn::passwords::Hasher;
-use crate::domain::authn::throttle::Guessing;
+use crate::domain::authn::throttle::Throttle;
 use crate::domain::change::Changes;
 use crate::domain::clock::DatabaseClock;
 use crate::domain::issuer::Issuer;
@@ -108,14 +109,26 @@ pub(super) async fn assemble(settings: &Settings, clock: Clock, makes: Makes) ->
     ));
     let changes =
         Changes::new(store.clone(), audit.clone(), Arc::clone(&lists), Arc::clone(&keyring), clock.clone());
-    let guessing = settings.limits.enabled.then(|| Guessing::new(rules::guessing_rules(settings)));
+    let hasher = Arc::new(hasher);
+    let throttle = settings
+        .limits
+        .enabled
+        .then(|| Throttle::new(store.clone(), clock.clone(), rules::throttle_rules(settings)));
+    let authenticator = Authenticator::new(
+        store.clone(),
+        clock.clone(),
+        Arc::clone(&keyring),
+        Arc::clone(&hasher),
+        throttle,
+        Arc::clone(&policy),
+    );
     let grant_limits = rules::grant_limits(settings);
     let issuer = Issuer {
         store,
         clock,
         keyring,
         hasher,
-        guessing,
+        authenticator,
         grant_limits,
         audit,
         lists,

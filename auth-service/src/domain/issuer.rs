@@ -5,8 +5,8 @@ use std::sync::Arc;
 use shared_claims::Verifier;
 
 use crate::domain::audit::Audit;
+use crate::domain::authn::authenticator::Authenticator;
 use crate::domain::authn::passwords::Hasher;
-use crate::domain::authn::throttle::Guessing;
 use crate::domain::change::Changes;
 use crate::domain::clock::{DatabaseClock, Moment};
 use crate::domain::keyring::Keyring;
@@ -27,9 +27,9 @@ pub struct Issuer {
     /// The private keys.
     pub keyring: Arc<Keyring>,
     /// The threads that hash passwords.
-    pub hasher: Hasher,
-    /// How often passwords were wrong; `None` when nobody counts.
-    pub guessing: Option<Guessing>,
+    pub hasher: Arc<Hasher>,
+    /// Answers who a request comes from.
+    pub authenticator: Authenticator,
     /// How often tokens are given.
     pub grant_limits: GrantLimits,
     /// What is remembered about all that happens.

@@ -6,9 +6,11 @@ use crate::domain::accounts::addresses::parse_email;
 use crate::domain::accounts::names::{Rest, Wanted};
 use crate::domain::accounts::register::parse_username;
 use crate::domain::audit::{Event, EventKind, Reason};
-use crate::domain::authn::passwords::{Against, Arrival, HashingError};
+use crate::domain::authn::authenticator::AuthnError;
+use crate::domain::authn::passwords::HashingError;
+use crate::domain::authn::proven::Proven;
 use crate::domain::authn::source::Source;
-use crate::domain::authn::throttle::{Attempt, Budget, Checked, GuessError, Renewal, Target};
+use crate::domain::authn::throttle::{AttemptError, Budget};
 use crate::domain::change::Change;
 use crate::domain::invalid::Invalid;
 use crate::domain::issuer::Issuer;
@@ -26,9 +28,9 @@ pub enum ChangeError {
     /// The current password is another one.
     #[error("the current password is wrong")]
     WrongPassword(Option<Budget>),
-    /// The current password was not looked at.
+    /// The current password was not checked.
     #[error(transparent)]
-    Guess(#[from] GuessError),
+    Attempt(#[from] AttemptError),
     /// Somebody else has just changed the account: look at it again.
     #[error("the account has just been changed")]
     Overtaken,
@@ -53,6 +55,15 @@ pub enum ChangeError {
     /// The token could not be signed.
     #[error(transparent)]
     Keyring(#[from] KeyringError),
+}
+
+impl From<AuthnError> for ChangeError {
+    fn from(error: AuthnError) -> Self {
+        match error {
+            AuthnError::InvalidCredentials { budget, .. } => Self::WrongPassword(budget),
+            AuthnError::Attempt(error) => Self::Attempt(error),
+        }
+    }
 }
 
 impl From<StoreError> for ChangeError {
@@ -88,8 +99,8 @@ impl Issuer {
         let user = &caller.user;
         let rules = self.policy.passwords.check(new.expose_secret(), &user.username, user.email.as_deref());
         rules.map_err(|invalid| ChangeError::Invalid(vec![Invalid { field: "new_password", ..invalid }]))?;
-        let arrival = self.demand_password(EventKind::PasswordChanged, user, current, &device).await?;
-        let hash = self.hasher.hash(arrival, new).await?;
+        let proven = self.demand_password(EventKind::PasswordChanged, user, current, &device).await?;
+        let hash = self.hasher.hash(proven.arrival(), new).await?;
         let audience: Vec<String> =
             caller.session.audience.split_ascii_whitespace().map(str::to_owned).collect();
         let index = self.changes.reserve_index().await?;
@@ -204,36 +215,20 @@ impl Issuer {
         Ok(())
     }
 
-    /// `kind` is what the audit trail calls that for which it is demanded. Gives as what further hashes wait.
+    /// Asks for the password of the account. `kind` is the audit event of what it is demanded for.
     async fn demand_password(
         &self,
         kind: EventKind,
         user: &User,
         password: SecretString,
         device: &Device,
-    ) -> Result<Arrival, ChangeError> {
-        let refused = |reason| Event::refused(kind, reason).to(&user.id);
-        if !self.policy.passwords.is_possible(password.expose_secret()) {
-            self.record(refused(Reason::ImpossiblePassword)).await;
-            return Err(ChangeError::WrongPassword(None));
-        }
+    ) -> Result<Proven, ChangeError> {
         let source = Source::of(device.ip.as_deref());
-        let attempt =
-            Attempt { target: Target::Account(&user.id), identifier: &user.username, source: &source };
-        let against = Against::Stored(user.password_hash.clone());
-        let checked = self.check_password(attempt, password, against, Renewal::No).await;
-        let reason = match &checked {
-            Ok(Checked::Right { .. }) => None,
-            Ok(Checked::Wrong(_)) => Some(Reason::WrongPassword),
-            Err(error) => error.reason(),
-        };
-        if let Some(reason) = reason {
-            self.record(refused(reason)).await;
+        let proven = self.authenticator.reauthenticate(user, password, &source).await;
+        if let Some(reason) = proven.as_ref().err().and_then(AuthnError::reason) {
+            self.record(Event::refused(kind, reason).to(&user.id)).await;
         }
-        match checked? {
-            Checked::Right { arrival, .. } => Ok(arrival),
-            Checked::Wrong(budget) => Err(ChangeError::WrongPassword(budget)),
-        }
+        Ok(proven?)
     }
 }
 

@@ -2,16 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 
-use crate::domain::accounts::addresses::spellings;
-use crate::domain::accounts::register::parse_username;
 use crate::domain::accounts::roles::ADMIN;
 use crate::domain::audit::{Event, EventKind, Origin, Reason};
-use crate::domain::authn::passwords::{Against, Arrival, Class, HashingError};
+use crate::domain::authn::authenticator::AuthnError;
+use crate::domain::authn::proven::Proven;
 use crate::domain::authn::source::Source;
-use crate::domain::authn::stand_in::StandIn;
-use crate::domain::authn::throttle::{Attempt, Budget, Checked, GuessError, Renewal, Target};
+use crate::domain::authn::throttle::{AttemptError, Budget};
 use crate::domain::change::{Change, ReservedIndex};
 use crate::domain::clock::{Moment, seconds};
 use crate::domain::issuer::Issuer;
@@ -55,15 +53,24 @@ pub enum LoginError {
     /// The account's token would be too long.
     #[error(transparent)]
     TokenTooLarge(#[from] TokenTooLarge),
-    /// The password was not looked at.
+    /// The password was not checked.
     #[error(transparent)]
-    Guess(#[from] GuessError),
+    Attempt(#[from] AttemptError),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The token could not be signed.
     #[error(transparent)]
     Keyring(#[from] KeyringError),
+}
+
+impl From<AuthnError> for LoginError {
+    fn from(error: AuthnError) -> Self {
+        match error {
+            AuthnError::InvalidCredentials { budget, .. } => Self::InvalidCredentials(budget),
+            AuthnError::Attempt(error) => Self::Attempt(error),
+        }
+    }
 }
 
 impl LoginError {
@@ -73,7 +80,7 @@ impl LoginError {
             Self::InvalidCredentials(_) => "invalid_credentials",
             Self::InvalidTarget => Reason::InvalidTarget.as_str(),
             Self::TokenTooLarge(_) => Reason::TokenTooLarge.as_str(),
-            Self::Guess(error) => error.reason().map_or("unavailable", Reason::as_str),
+            Self::Attempt(error) => error.reason().map_or("unavailable", Reason::as_str),
             Self::Store(_) | Self::Keyring(_) => "unavailable",
         }
     }
@@ -106,66 +113,46 @@ impl Issuer {
     ) -> Result<Grant, LoginError> {
         let LoginRequest { login, password, resource, carried, transport } = request;
         let audience = self.audience_for(resource)?;
-        if !self.policy.passwords.is_possible(password.expose_secret()) {
-            *reason = Some(Reason::ImpossiblePassword);
-            self.record(Event::refused(EventKind::Login, Reason::ImpossiblePassword)).await;
-            return Err(LoginError::InvalidCredentials(None));
-        }
-        let folded = folded(&login);
-        let (Login::Username(name) | Login::Email(name)) = folded.first().unwrap_or(&login);
         let source = Source::of(device.ip.as_deref());
-        if !self.hasher.admits(&Arrival::new(&source, name, Class::Other)) {
-            // A flood for one name is refused before it costs the database anything.
-            self.record(Event::refused(EventKind::Login, Reason::Overloaded)).await;
-            return Err(GuessError::from(HashingError::Overloaded).into());
-        }
-        let (asked, number, moment) = (folded.clone(), self.keyring.number_of(name), self.moment());
-        let look_up = move |db: &mut Connection| -> Result<_, StoreError> {
-            let mut found = None;
-            for login in &asked {
-                found = users::find(db, login)?;
-                if found.is_some() {
-                    break;
-                }
-            }
-            Ok((found, StandIn::find(db, number, moment)?))
+        let claim = match self.authenticator.claim(&login, password, source).await {
+            Ok(claim) => claim,
+            Err(error) => return Err(self.login_refused(error, None, reason).await),
         };
-        let (found, stand_in) = self.store.read(look_up).await?;
-        line.found(found.as_ref());
-        let decoy = self.settle_stand_in(stand_in).await;
-        // Every name of an account is one target; a name that nobody has is counted in the same way.
-        let target = found.as_ref().map_or(Target::Nobody(name), |user| Target::Account(&user.id));
-        let against = match &found {
-            Some(user) if user.disabled => Against::Decoy(Some(user.password_hash.clone())),
-            Some(user) => Against::Stored(user.password_hash.clone()),
-            None => Against::Decoy(decoy),
+        let account = claim.account().map(|user| user.id.clone());
+        line.found(claim.account());
+        let proven = match self.authenticator.authenticate(claim).await {
+            Ok(proven) => proven,
+            Err(error) => return Err(self.login_refused(error, account.as_deref(), reason).await),
         };
-        let attempt = Attempt { target, identifier: name, source: &source };
-        let checked = self.check_password(attempt, password, against, Renewal::Offered).await;
-        *reason = why_not(&checked, found.as_ref());
-        if let Some(reason) = *reason {
-            let refused = Event::refused(EventKind::Login, reason);
-            self.record(refused.to_known(found.as_ref().map(|user| user.id.as_str()))).await;
-        }
-        let (user, renewed) = match (checked?, found) {
-            (Checked::Right { renewed, .. }, Some(user)) => (user, renewed),
-            (Checked::Wrong(budget), _) => return Err(LoginError::InvalidCredentials(budget)),
-            (Checked::Right { .. }, None) => return Err(LoginError::InvalidCredentials(None)),
-        };
+        let user = proven.user();
         Origin::proven(&user.id);
-        if !self.may_have(&user, &audience) {
+        if !self.may_have(user, &audience) {
             self.record(Event::refused(EventKind::Login, Reason::InvalidTarget).to(&user.id)).await;
             return Err(LoginError::InvalidTarget);
         }
         let replaced = self.sessions_of(&carried);
-        let session = self.prepare_session(&user, &audience, device, transport).await?;
-        let begun = self.begin_session(&user, session, Beside { renewed_hash: renewed, replaced }).await;
+        let session = self.prepare_session(user, &audience, device, transport).await?;
+        let begun = self.begin_session(&proven, session, replaced).await;
         if let Err(LoginError::InvalidCredentials(_)) = &begun {
             *reason = Some(Reason::Overtaken);
         }
         let session = begun?;
         let scope = self.policy.roles.scope(user.roles());
-        Ok(self.grant(&session, &user, audience, scope)?)
+        Ok(self.grant(&session, user, audience, scope)?)
+    }
+
+    /// Records why a login was refused, and puts it into `reason` for the log.
+    async fn login_refused(
+        &self,
+        error: AuthnError,
+        account: Option<&str>,
+        reason: &mut Option<Reason>,
+    ) -> LoginError {
+        *reason = error.reason();
+        if let Some(reason) = *reason {
+            self.record(Event::refused(EventKind::Login, reason).to_known(account)).await;
+        }
+        error.into()
     }
 
     /// A session that can begin: its token is not too long.
@@ -186,15 +173,16 @@ impl Issuer {
         Ok(NewSession { session, index })
     }
 
+    /// Begins a session of the proven user, and ends the sessions `replaced` that the browser had.
     async fn begin_session(
         &self,
-        user: &User,
+        proven: &Proven,
         new: NewSession,
-        beside: Beside,
+        replaced: Vec<String>,
     ) -> Result<Session, LoginError> {
         let NewSession { session, index } = new;
-        let Beside { renewed_hash, replaced } = beside;
-        let (user, row) = (user.clone(), session.clone());
+        let renewed_hash = proven.renewed_hash().map(str::to_owned);
+        let (user, row) = (proven.user().clone(), session.clone());
         let begin = move |change: &mut Change<'_>| {
             // While the password was being checked it may have been changed, or the account disabled.
             if !hold_accounts(change.db(), &user, &replaced)? {
@@ -271,25 +259,6 @@ struct NewSession {
     index: ReservedIndex,
 }
 
-/// What changes together with the beginning of a session.
-struct Beside {
-    /// Replaces the hash that the password was checked against.
-    renewed_hash: Option<String>,
-    /// Ids of the sessions that the browser had, which end.
-    replaced: Vec<String>,
-}
-
-/// What the audit trail says about a password that opens nothing. `None` when it is right, and when the store failed.
-fn why_not(checked: &Result<Checked, GuessError>, found: Option<&User>) -> Option<Reason> {
-    match (checked, found) {
-        (Ok(Checked::Right { .. }), Some(_)) => None,
-        (Ok(_), None) => Some(Reason::UnknownUser),
-        (Ok(_), Some(user)) if user.disabled => Some(Reason::Disabled),
-        (Ok(_), Some(_)) => Some(Reason::WrongPassword),
-        (Err(error), _) => error.reason(),
-    }
-}
-
 /// Holds the account, and the owners of sessions that are to end, in one order: two that take the sessions of an account in
 /// different orders would wait for each other for ever. `false` when the account itself has changed.
 fn hold_accounts(db: &mut Connection, user: &User, replaced: &[String]) -> Result<bool, StoreError> {
@@ -305,13 +274,4 @@ fn hold_accounts(db: &mut Connection, user: &User, replaced: &[String]) -> Resul
         }
     }
     Ok(true)
-}
-
-/// Under what the account may be stored, the likeliest first; nothing for what no account can be called, so that the store
-/// is not asked for it.
-fn folded(login: &Login) -> Vec<Login> {
-    match login {
-        Login::Username(username) => parse_username(username).map(Login::Username).into_iter().collect(),
-        Login::Email(email) => spellings(email).into_iter().map(Login::Email).collect(),
-    }
 }
