@@ -67,7 +67,7 @@ impl Changes {
         let moment = self.clock.moment();
         let until = self.revoked_until(moment);
         let (store, audit, lists) = (self.store.clone(), self.audit.clone(), Arc::clone(&self.lists));
-        let work = async move {
+        let work = Box::pin(async move {
             let write = move |db: &mut Connection| Change::new(db, moment, until).run(job);
             let (result, consequences) = match store.write(write).await {
                 Ok((value, consequences)) => (Ok(value), consequences),
@@ -76,7 +76,7 @@ impl Changes {
             };
             consequences.take_effect(&audit, &lists).await;
             result
-        };
+        });
         let done = self.audit.see_through(work).await;
         done.unwrap_or_else(|| Err(StoreError::Query("a write panicked".to_owned()).into()))
     }
