@@ -11,14 +11,14 @@ use tokio::task::spawn_blocking;
 
 use crate::app::start_error::StartError;
 use crate::app::{checks, opening, rules};
-use crate::domain::audit::Audit;
+use crate::domain::audit::{Audit, Trail};
 use crate::domain::authn::authenticator::Authenticator;
 use crate::domain::authn::passwords::Hasher;
 use crate::domain::authn::throttle::Throttle;
 use crate::domain::change::Changes;
 use crate::domain::clock::DatabaseClock;
 use crate::domain::issuer::Issuer;
-use crate::domain::keyring::{Judge, Keyring, Makes};
+use crate::domain::keyring::{Keyring, Makes, VerifierSettings};
 use crate::domain::marks::Marks;
 use crate::domain::policy::Policy;
 use crate::domain::readiness::MissingTables;
@@ -87,9 +87,10 @@ pub(super) async fn assemble(settings: &Settings, clock: Clock, makes: Makes) ->
     let policy = Arc::new(rules::policy(settings, &scheme));
     let accepted = accepted(&policy)?;
     let secret = settings.tokens.shared_secret.as_ref();
-    let judge = Judge::new(accepted.clone(), clock.clock(), secret)?;
+    let verifier_settings = VerifierSettings::new(accepted.clone(), clock.clock(), secret)?;
     let makes = if is_whole { makes } else { Makes::Nothing };
-    let keyring = Keyring::open(&store, sealer, clock.now(), rules::plan(settings), judge, makes).await?;
+    let keyring =
+        Keyring::open(&store, sealer, clock.now(), rules::plan(settings), verifier_settings, makes).await?;
     let audit =
         Audit::start(store.clone(), keyring.audit_keys(), clock.clone(), rules::audit_rules(settings));
     let verifier = Verifier::with_keys(accepted, KeySet::empty())
@@ -123,6 +124,7 @@ pub(super) async fn assemble(settings: &Settings, clock: Clock, makes: Makes) ->
         Arc::clone(&policy),
     );
     let grant_limits = rules::grant_limits(settings);
+    let trail = Trail::new(store.clone(), keyring.audit_keys(), audit.clone());
     let issuer = Issuer {
         store,
         clock,
@@ -131,6 +133,7 @@ pub(super) async fn assemble(settings: &Settings, clock: Clock, makes: Makes) ->
         authenticator,
         grant_limits,
         audit,
+        trail,
         lists,
         changes,
         marks,
@@ -139,7 +142,7 @@ pub(super) async fn assemble(settings: &Settings, clock: Clock, makes: Makes) ->
         verifier,
         policy,
     };
-    issuer.record_key_news().await;
+    issuer.audit.record_key_changes(&issuer.keyring).await;
     Ok(issuer)
 }
 

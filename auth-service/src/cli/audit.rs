@@ -7,7 +7,7 @@ use clap::Subcommand;
 use humantime::{parse_duration, parse_rfc3339_weak};
 
 use crate::cli::user::{advise, introduction};
-use crate::domain::audit::verify::{Anchor, verify};
+use crate::domain::audit::verify::{Checkpoint, verify};
 use crate::domain::audit::{EventKind, TrailQuery};
 use crate::domain::issuer::Issuer;
 use crate::http::admin::audit::Item;
@@ -25,7 +25,7 @@ pub(super) enum AuditCommand {
         /// Where a chain stood once, as the log said it: CHAIN:POSITION:MAC. Finds a database that was set back as a whole.
         /// May be repeated.
         #[arg(long = "anchor", value_name = "CHAIN:POSITION:MAC")]
-        anchors: Vec<Anchor>,
+        anchors: Vec<Checkpoint>,
     },
     /// Print events as JSON lines, the newest first.
     List {
@@ -77,20 +77,20 @@ pub(super) async fn run(settings: &Settings, command: AuditCommand) -> Result<()
     .await
 }
 
-async fn check(issuer: &Issuer, anchors: Vec<Anchor>) -> Result<(), String> {
+async fn check(issuer: &Issuer, anchors: Vec<Checkpoint>) -> Result<(), String> {
     // On the first start ever the key is made right now, and the trail begins with that.
     issuer.audit.flush().await;
-    let verdict = verify(&issuer.store, &issuer.keyring.audit_keys(), anchors).await;
-    let verdict = verdict.map_err(|error| error.to_string())?;
-    for remark in &verdict.remarks {
+    let report = verify(&issuer.store, &issuer.keyring.audit_keys(), anchors).await;
+    let report = report.map_err(|error| error.to_string())?;
+    for remark in &report.remarks {
         println!("remark: {remark}");
     }
-    for finding in &verdict.findings {
+    for finding in &report.findings {
         println!("finding: {finding}");
     }
-    let (chains, rows, remarks) = (verdict.chains, verdict.rows, verdict.remarks.len());
-    println!("{chains} chains, {rows} rows, {} findings, {remarks} remarks", verdict.findings.len());
-    if verdict.findings.is_empty() {
+    let (chains, rows, remarks) = (report.chains, report.rows, report.remarks.len());
+    println!("{chains} chains, {rows} rows, {} findings, {remarks} remarks", report.findings.len());
+    if report.findings.is_empty() {
         Ok(())
     } else {
         Err("the audit trail is not as it was written".to_owned())
@@ -123,7 +123,7 @@ async fn list(
     let mut out = BufWriter::new(stdout());
     loop {
         let query = TrailQuery { filter: filter.clone(), limit: STEP };
-        let page = issuer.list_audit(query).await.map_err(|error| error.to_string())?;
+        let page = issuer.trail.list(query).await.map_err(|error| error.to_string())?;
         for event in &page.events {
             let line = serde_json::to_string(&Item::from(event)).map_err(|error| error.to_string())?;
             if writeln!(out, "{line}").is_err() {

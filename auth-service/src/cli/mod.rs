@@ -23,7 +23,7 @@ use shared_claims::verifier::Clock;
 use crate::app;
 use crate::app::StartError;
 use crate::domain::accounts::address_check::{AddressReport, settle_addresses};
-use crate::domain::audit::Origin;
+use crate::domain::audit::AuditContext;
 use crate::domain::issuer::Issuer;
 use crate::domain::keyring::Makes;
 use crate::settings::Settings;
@@ -147,10 +147,10 @@ pub async fn run() -> ExitCode {
 }
 
 /// Who runs the command, as the system knows them: by name or, where they have none, by number.
-fn operator() -> Origin {
+fn operator() -> AuditContext {
     let uid = Uid::current();
     let user = User::from_uid(uid).ok().flatten();
-    Origin::operator(&user.map_or_else(|| uid.to_string(), |user| user.name))
+    AuditContext::operator(&user.map_or_else(|| uid.to_string(), |user| user.name))
 }
 
 /// Does what an operator wants on the use cases. When this returns, it stands in the audit trail.

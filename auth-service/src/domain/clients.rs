@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::domain::audit::{Event, EventKind, Origin, Reason};
+use crate::domain::audit::{AuditContext, Event, EventKind, Reason};
 use crate::domain::change::Change;
 use crate::domain::clock::seconds;
 use crate::domain::issuer::Issuer;
@@ -219,7 +219,7 @@ impl Issuer {
             Some(client) if !right(client) => Reason::WrongSecret,
             Some(client) if client.disabled => Reason::Disabled,
             Some(client) => {
-                Origin::proven(&crate::domain::clients::client_id(&client.name));
+                AuditContext::proven(&crate::domain::clients::client_id(&client.name));
                 return Ok(found);
             }
         };

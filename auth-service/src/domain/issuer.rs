@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use shared_claims::Verifier;
 
-use crate::domain::audit::Audit;
+use crate::domain::audit::{Audit, Event, Trail};
 use crate::domain::authn::authenticator::Authenticator;
 use crate::domain::authn::passwords::Hasher;
 use crate::domain::change::Changes;
@@ -34,6 +34,8 @@ pub struct Issuer {
     pub grant_limits: GrantLimits,
     /// What is remembered about all that happens.
     pub audit: Audit,
+    /// Reads what is recorded.
+    pub trail: Trail,
     /// What verifiers learn about ended sessions.
     pub lists: Arc<StatusLists>,
     /// Runs transactions, with all that belongs to them.
@@ -52,6 +54,11 @@ pub struct Issuer {
 }
 
 impl Issuer {
+    /// Records an event in the audit trail.
+    pub async fn record(&self, event: Event) {
+        self.audit.record(event).await;
+    }
+
     /// Unix seconds, as the database stores them.
     pub(in crate::domain) fn now(&self) -> i64 {
         self.clock.now()

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use secrecy::SecretString;
 
 use crate::domain::accounts::roles::ADMIN;
-use crate::domain::audit::{Event, EventKind, Origin, Reason};
+use crate::domain::audit::{AuditContext, Event, EventKind, Reason};
 use crate::domain::authn::authenticator::AuthnError;
 use crate::domain::authn::proven::Proven;
 use crate::domain::authn::source::Source;
@@ -125,7 +125,7 @@ impl Issuer {
             Err(error) => return Err(self.login_refused(error, account.as_deref(), reason).await),
         };
         let user = proven.user();
-        Origin::proven(&user.id);
+        AuditContext::proven(&user.id);
         if !self.may_have(user, &audience) {
             self.record(Event::refused(EventKind::Login, Reason::InvalidTarget).to(&user.id)).await;
             return Err(LoginError::InvalidTarget);

@@ -4,7 +4,7 @@
 use secrecy::{ExposeSecret as _, SecretString};
 use shared_claims::{AccessToken, error::Refusal};
 
-use crate::domain::audit::{Event, EventKind, Origin};
+use crate::domain::audit::{AuditContext, Event, EventKind};
 use crate::domain::change::Change;
 use crate::domain::issuer::Issuer;
 use crate::domain::keyring::{KeyringError, RefreshToken};
@@ -110,7 +110,7 @@ impl Issuer {
         };
         match found.filter(open) {
             Some((session, user)) if session.is_alive(moment.now) => {
-                Origin::proven(&user.id);
+                AuditContext::proven(&user.id);
                 Ok(Caller { user, session, token })
             }
             Some(_) if moment.in_doubt => Err(AuthenticateError::ClockInDoubt),
