@@ -11,17 +11,27 @@ use tokio::task::spawn_blocking;
 
 use crate::app::start_error::StartError;
 use crate::app::{checks, opening, rules};
+use crate::domain::accounts::names::Names;
+use crate::domain::accounts::register::Accounts;
 use crate::domain::audit::Audit;
+use crate::domain::authn::authenticator::Authenticator;
 use crate::domain::authn::passwords::Hasher;
 use crate::domain::authn::throttle::Guessing;
 use crate::domain::change::Changes;
+use crate::domain::clients::Clients;
 use crate::domain::clock::DatabaseClock;
 use crate::domain::issuer::Issuer;
 use crate::domain::keyring::{Judge, Keyring, Makes};
 use crate::domain::marks::Marks;
 use crate::domain::policy::Policy;
 use crate::domain::readiness::MissingTables;
+use crate::domain::sessions::login::PasswordLogin;
+use crate::domain::sessions::session::Sessions;
 use crate::domain::status_lists::{StatusListPolicy, StatusLists};
+use crate::domain::tokens::access_token::Tokens;
+use crate::domain::tokens::admission::Admission;
+use crate::domain::tokens::introspect::Introspection;
+use crate::domain::tokens::revoke::Revocation;
 use crate::http::browser::cookies::CookieMode;
 use crate::settings::Settings;
 use crate::store::engine::store::Store;
@@ -96,6 +106,7 @@ pub(super) async fn assemble(settings: &Settings, clock: Clock, makes: Makes) ->
         .with_sources(CookieMode::access_sources(rules::pages(settings)?));
     let hasher = Hasher::start(rules::hashing(settings, scheme), rules::hashing_limits(settings))
         .map_err(|error| StartError::Threads(error.to_string()))?;
+    let hasher = Arc::new(hasher);
     let keyring = Arc::new(keyring);
     let lists = Arc::new(StatusLists::new(
         store.clone(),
@@ -108,15 +119,80 @@ pub(super) async fn assemble(settings: &Settings, clock: Clock, makes: Makes) ->
     ));
     let changes =
         Changes::new(store.clone(), audit.clone(), Arc::clone(&lists), Arc::clone(&keyring), clock.clone());
-    let guessing = settings.limits.enabled.then(|| Guessing::new(rules::guessing_rules(settings)));
-    let grant_limits = rules::grant_limits(settings);
+    let throttle = settings.limits.enabled.then(|| Guessing::new(rules::guessing_rules(settings)));
+    let limits = Arc::new(rules::grant_limits(settings));
+    let tokens = Arc::new(Tokens::new(Arc::clone(&keyring), Arc::clone(&policy), clock.clone()));
+    let authenticator = Arc::new(Authenticator {
+        store: store.clone(),
+        clock: clock.clone(),
+        keyring: Arc::clone(&keyring),
+        hasher,
+        throttle,
+        policy: Arc::clone(&policy),
+    });
+    let sessions = Arc::new(Sessions {
+        store: store.clone(),
+        changes: changes.clone(),
+        tokens: Arc::clone(&tokens),
+        keyring: Arc::clone(&keyring),
+        policy: Arc::clone(&policy),
+        clock: clock.clone(),
+        limits: Arc::clone(&limits),
+    });
+    let clients = Arc::new(Clients {
+        store: store.clone(),
+        changes: changes.clone(),
+        tokens: Arc::clone(&tokens),
+        policy: Arc::clone(&policy),
+        clock: clock.clone(),
+        limits,
+    });
+    let names = Names {
+        store: store.clone(),
+        keyring: Arc::clone(&keyring),
+        policy: Arc::clone(&policy),
+        clock: clock.clone(),
+    };
+    let login = PasswordLogin {
+        authenticator: Arc::clone(&authenticator),
+        sessions: Arc::clone(&sessions),
+        changes: changes.clone(),
+        policy: Arc::clone(&policy),
+    };
+    let accounts = Accounts {
+        store: store.clone(),
+        changes: changes.clone(),
+        names: names.clone(),
+        authenticator,
+        sessions: Arc::clone(&sessions),
+        policy: Arc::clone(&policy),
+        clock: clock.clone(),
+    };
+    let admission = Admission {
+        sessions: Arc::clone(&sessions),
+        changes: changes.clone(),
+        policy: Arc::clone(&policy),
+        clock: clock.clone(),
+    };
+    let introspection = Introspection { store: store.clone(), tokens: Arc::clone(&tokens) };
+    let revocation = Revocation {
+        tokens: Arc::clone(&tokens),
+        sessions: Arc::clone(&sessions),
+        clients: Arc::clone(&clients),
+    };
     let issuer = Issuer {
         store,
         clock,
         keyring,
-        hasher,
-        guessing,
-        grant_limits,
+        tokens,
+        sessions,
+        login,
+        accounts,
+        names,
+        clients,
+        admission,
+        introspection,
+        revocation,
         audit,
         lists,
         changes,

@@ -88,7 +88,7 @@ pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError>
         App::listen(endpoint, routes).map_err(|error| StartError::Listen(settings.listen.clone(), error))?;
     warn_about_settings(settings);
     warn_about_address(settings, app.address.port());
-    ending.warn_about_token_sizes();
+    ending.tokens.warn_about_sizes();
     warn_about_files(settings);
     log::info!("issues tokens as {}", settings.issuer);
     if !behind {

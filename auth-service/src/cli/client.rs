@@ -73,8 +73,8 @@ async fn act(issuer: &Issuer, command: ClientCommand) -> Result<(), String> {
     match command {
         ClientCommand::Create { name, scopes, audience } => {
             let new = NewClient { name, scopes, audience };
-            let (client, secret) = issuer.create_client(new).await.map_err(|error| failed(&error))?;
-            if let Some(too_large) = issuer.client_size_warning(&client) {
+            let (client, secret) = issuer.clients.create(new).await.map_err(|error| failed(&error))?;
+            if let Some(too_large) = issuer.tokens.client_size_warning(&client) {
                 eprintln!(
                     "auth-service: {} gets no token for all its scopes and audiences: {too_large}. It has to ask for less.",
                     client_id(&client.name)
@@ -83,7 +83,7 @@ async fn act(issuer: &Issuer, command: ClientCommand) -> Result<(), String> {
             print_credentials(&client.name, secret.expose_secret());
         }
         ClientCommand::List => {
-            for client in issuer.list_clients().await.map_err(|error| failed(&error))? {
+            for client in issuer.clients.list().await.map_err(|error| failed(&error))? {
                 let state = if client.disabled { " (disabled)" } else { "" };
                 let scopes = if client.scopes.is_empty() { "none" } else { &client.scopes };
                 let id = client_id(&client.name);
@@ -91,15 +91,15 @@ async fn act(issuer: &Issuer, command: ClientCommand) -> Result<(), String> {
             }
         }
         ClientCommand::Disable { name } => {
-            let changed = issuer.set_client_disabled(&name, true).await.map_err(|error| failed(&error))?;
+            let changed = issuer.clients.set_disabled(&name, true).await.map_err(|error| failed(&error))?;
             println!("{} is disabled", changed.ok_or_else(|| nobody(&name))?.name);
         }
         ClientCommand::Enable { name } => {
-            let changed = issuer.set_client_disabled(&name, false).await.map_err(|error| failed(&error))?;
+            let changed = issuer.clients.set_disabled(&name, false).await.map_err(|error| failed(&error))?;
             println!("{} is enabled", changed.ok_or_else(|| nobody(&name))?.name);
         }
         ClientCommand::Secret { name } => {
-            let secret = issuer.renew_client_secret(&name).await.map_err(|error| failed(&error))?;
+            let secret = issuer.clients.renew_secret(&name).await.map_err(|error| failed(&error))?;
             print_credentials(&name, secret.ok_or_else(|| nobody(&name))?.expose_secret());
         }
     }

@@ -133,8 +133,8 @@ async fn store(
         let new: Vec<String> = named.filter(|role| !roles.contains(*role)).cloned().collect();
         warn_about_unknown_roles(issuer, new.iter().collect::<BTreeSet<_>>());
         roles.extend(new);
-        let warnings: Vec<_> = accounts.iter().map(|account| issuer.import_warning(account)).collect();
-        match issuer.import_with(accounts, rehearsal.as_mut(), allow_resting).await {
+        let warnings: Vec<_> = accounts.iter().map(|account| issuer.tokens.import_warning(account)).collect();
+        match issuer.accounts.import_with(accounts, rehearsal.as_mut(), allow_resting).await {
             Ok(outcomes) => {
                 for ((place, outcome), warning) in places.iter().zip(&outcomes).zip(warnings) {
                     report.count(outcome);

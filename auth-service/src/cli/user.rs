@@ -125,7 +125,7 @@ async fn act(issuer: &Issuer, command: UserCommand) -> Result<(), String> {
             warn_about_unknown_roles(issuer, &roles);
             let registration = Registration { username, password: read_password()?, email, roles };
             let by = ByOperator { email_verified, allow_resting };
-            let made = issuer.create_account_with(registration, by).await;
+            let made = issuer.accounts.create_account_with(registration, by).await;
             let user = made.map_err(|error| explain(&error))?;
             warn_about_size(issuer, &user);
             println!("created {} ({}), roles: {}", user.username, user.id, shown(&user));
@@ -134,7 +134,7 @@ async fn act(issuer: &Issuer, command: UserCommand) -> Result<(), String> {
         UserCommand::Enable { account } => set_disabled(issuer, &account, false).await?,
         UserCommand::Roles { account, add, remove } => {
             warn_about_unknown_roles(issuer, &add);
-            let changed = issuer.change_roles(&account, add, remove).await;
+            let changed = issuer.accounts.change_roles(&account, add, remove).await;
             let named = changed.map_err(|error| advise(&error, "--id"))?.ok_or_else(|| account.nobody())?;
             warn_about_size(issuer, &named.user);
             println!("{}", introduction(&named));
@@ -146,7 +146,8 @@ async fn act(issuer: &Issuer, command: UserCommand) -> Result<(), String> {
 }
 
 async fn set_disabled(issuer: &Issuer, account: &Account, disabled: bool) -> Result<(), String> {
-    let changed = issuer.set_disabled(account, disabled).await.map_err(|error| advise(&error, "--id"))?;
+    let changed =
+        issuer.accounts.set_disabled(account, disabled).await.map_err(|error| advise(&error, "--id"))?;
     let named = changed.ok_or_else(|| account.nobody())?;
     println!("{}", introduction(&named));
     println!("{} is {}", named.user.username, if disabled { "disabled" } else { "enabled" });
@@ -154,7 +155,7 @@ async fn set_disabled(issuer: &Issuer, account: &Account, disabled: bool) -> Res
 }
 
 async fn free_email(issuer: &Issuer, Address { address, id }: Address) -> Result<(), String> {
-    let freed = issuer.free_email(address, id).await.map_err(|error| error.to_string())?;
+    let freed = issuer.accounts.free_email(address, id).await.map_err(|error| error.to_string())?;
     for user in &freed.holders {
         println!("{} ({}) has no address any more", user.username, user.id);
     }
@@ -202,7 +203,7 @@ pub(super) fn warn_about_unknown_roles<'a>(issuer: &Issuer, roles: impl IntoIter
 }
 
 fn warn_about_size(issuer: &Issuer, user: &User) {
-    if let Some(too_large) = issuer.size_warning(user) {
+    if let Some(too_large) = issuer.tokens.size_warning(user) {
         warn_about_refused_logins(&user.username, &too_large);
     }
 }

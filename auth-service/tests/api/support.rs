@@ -281,7 +281,7 @@ impl Service {
     pub async fn create_client(&self, name: &str, scopes: &[&str], audience: &[&str]) -> Credentials {
         let owned = |items: &[&str]| items.iter().map(|item| (*item).to_owned()).collect();
         let new = NewClient { name: name.to_owned(), scopes: owned(scopes), audience: owned(audience) };
-        let (client, secret) = self.operator().await.create_client(new).await.unwrap();
+        let (client, secret) = self.operator().await.clients.create(new).await.unwrap();
         Credentials { id: client_id(&client.name), secret: secret.expose_secret().to_owned() }
     }
 

@@ -66,7 +66,7 @@ async fn with_accounts(cost: &str, hash: Option<&str>) -> Service {
         let body = json!({ "username": name, "password": PASSWORD, "email": format!("{name}@example.com") });
         assert_eq!(service.post("/register", &body).await.status, 201);
     }
-    service.operator().await.set_disabled("disabled", true).await.unwrap().unwrap();
+    service.operator().await.accounts.set_disabled("disabled", true).await.unwrap().unwrap();
     if let Some(hash) = hash {
         service.run_sql(&format!("UPDATE users SET password_hash = '{hash}'"));
         return service.restart(&[]).await;

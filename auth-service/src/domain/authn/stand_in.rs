@@ -6,8 +6,8 @@
 //! brings hashes of other kinds clears the choices. Each choice also ends after [`CHOSEN_FOR`], so that the first accounts of a
 //! service do not stand in for ever; but not by a clock that is in doubt, which chooses nothing.
 
+use crate::domain::authn::authenticator::Authenticator;
 use crate::domain::clock::Moment;
-use crate::domain::issuer::Issuer;
 use crate::store::engine::connection::Connection;
 use crate::store::error::StoreError;
 use crate::store::{stand_ins, users};
@@ -43,12 +43,12 @@ impl StandIn {
     }
 }
 
-impl Issuer {
+impl Authenticator {
     /// Stores a new choice, and gives the hash to check; `None` when there are no accounts.
     pub(in crate::domain) async fn settle_stand_in(&self, stand_in: StandIn) -> Option<String> {
         let StandIn { hash, choice } = stand_in;
         let Some((slot, user_id)) = choice else { return hash };
-        let now = self.now();
+        let now = self.clock.now();
         let since = now.saturating_sub(CHOSEN_FOR);
         let remember = move |db: &mut Connection| {
             stand_ins::choose(db, (slot, &user_id), now, since)?;

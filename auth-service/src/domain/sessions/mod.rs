@@ -1,5 +1,6 @@
 //! Sessions: how one begins, goes on and ends.
 
+pub mod begin;
 pub mod csrf;
 pub mod login;
 pub mod login_line;

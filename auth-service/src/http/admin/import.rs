@@ -88,7 +88,7 @@ pub(in crate::http) async fn import(
         return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_many_lines", detail).into());
     }
     if wants_recent_login(&accounts) {
-        let recent = issuer.demand_recent_login(&caller).await;
+        let recent = issuer.admission.demand_recent_login(&caller).await;
         recent.map_err(|error| not_admitted(&issuer, error))?;
     }
     let (mut report, mut items) = (Report::default(), Vec::with_capacity(places.len()));
@@ -97,8 +97,9 @@ pub(in crate::http) async fn import(
     let mut accounts = accounts.into_iter().peekable();
     while accounts.peek().is_some() {
         let batch: Vec<Read> = accounts.by_ref().take(BATCH).collect();
-        let warnings: Vec<_> = batch.iter().map(|account| issuer.import_warning(account)).collect();
-        let outcomes = issuer.import(batch, rehearsal.as_mut()).await.map_err(IntoProblem::into_problem)?;
+        let warnings: Vec<_> = batch.iter().map(|account| issuer.tokens.import_warning(account)).collect();
+        let outcomes =
+            issuer.accounts.import(batch, rehearsal.as_mut()).await.map_err(IntoProblem::into_problem)?;
         for ((outcome, warning), line) in outcomes.into_iter().zip(warnings).zip(places.by_ref()) {
             report.count(&outcome);
             items.push(Item::new(line, outcome, warning));

@@ -82,7 +82,7 @@ pub(in crate::http) async fn users(
 ) -> Result<HttpResponse, Problem> {
     let Query(query) = query
         .map_err(|_| Problem::malformed_query("The query takes search, cursor and limit, each once."))?;
-    let page = issuer.list_users(query.check()?).await.map_err(IntoProblem::into_problem)?;
+    let page = issuer.accounts.list_users(query.check()?).await.map_err(IntoProblem::into_problem)?;
     let list = List { items: page.users.iter().map(Item::from).collect(), next: page.next };
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(list))
 }

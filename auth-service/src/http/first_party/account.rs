@@ -59,7 +59,7 @@ pub(in crate::http) async fn register(
 ) -> Result<HttpResponse, Problem> {
     rates.register(&device)?;
     let source = Source::of(device.ip.as_deref());
-    let user = issuer.register(registration, &source).await.map_err(IntoProblem::into_problem)?;
+    let user = issuer.accounts.register(registration, &source).await.map_err(IntoProblem::into_problem)?;
     Ok(HttpResponse::Created().json(Account::from(&user)))
 }
 

@@ -40,8 +40,11 @@ pub(in crate::http) async fn names(
     DeviceOf(device): DeviceOf,
     Strict(NamesBody { names, current }): Strict<NamesBody>,
 ) -> Result<HttpResponse, Problem> {
-    let user =
-        issuer.change_names(&caller, current, names, &device).await.map_err(IntoProblem::into_problem)?;
+    let user = issuer
+        .accounts
+        .change_names(&caller, current, names, &device)
+        .await
+        .map_err(IntoProblem::into_problem)?;
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(Account::from(&user)))
 }
 
@@ -62,7 +65,7 @@ pub(in crate::http) async fn delete(
     cookies: Data<CookieMode>,
     Strict(DeleteBody(current)): Strict<DeleteBody>,
 ) -> Result<HttpResponse, Problem> {
-    issuer.delete_account(&caller, current, &device).await.map_err(IntoProblem::into_problem)?;
+    issuer.accounts.delete_account(&caller, current, &device).await.map_err(IntoProblem::into_problem)?;
     Ok(delivery.take_back(HttpResponse::NoContent().finish(), &cookies))
 }
 
@@ -86,6 +89,7 @@ pub(in crate::http) async fn password(
     cookies: Data<CookieMode>,
     Strict(PasswordBody { current, new }): Strict<PasswordBody>,
 ) -> Result<HttpResponse, Problem> {
-    let changed = issuer.change_password(&caller, current, new, (device, delivery.transport())).await;
+    let changed =
+        issuer.accounts.change_password(&caller, current, new, (device, delivery.transport())).await;
     Ok(delivery.hand_over(&changed.map_err(IntoProblem::into_problem)?, &cookies))
 }

@@ -52,7 +52,7 @@ pub(in crate::http) async fn login(
 ) -> Result<HttpResponse, actix_web::Error> {
     let carried = delivery.carried(&cookies, &req).inspect_err(|_| refused_for_its_page(&device));
     request.carried = carried.map_err(|cause| issuer.verifier.auth_error(cause))?;
-    let grant = issuer.login(request, device).await.map_err(IntoProblem::into_problem)?;
+    let grant = issuer.login.login(request, device).await.map_err(IntoProblem::into_problem)?;
     Ok(delivery.hand_over(&grant, &cookies))
 }
 
@@ -75,7 +75,7 @@ pub(in crate::http) async fn logout(
 ) -> Result<HttpResponse, actix_web::Error> {
     match access_token(&issuer, &req) {
         Ok(token) => {
-            let ended = issuer.logout(token, due_csrf_token(&req)).await;
+            let ended = issuer.sessions.logout(token, due_csrf_token(&req)).await;
             Ok(farewell(&issuer, ended, Delivery::cookies_if(in_cookie(&req)), &cookies))
         }
         Err(Cause::MissingToken) => {
@@ -93,7 +93,7 @@ async fn logout_by_refresh_token(
     issuer: &Issuer,
     token: &SecretString,
 ) -> Result<HttpResponse, actix_web::Error> {
-    issuer.logout_by_refresh_token(token).await.map_err(IntoProblem::into_problem)?;
+    issuer.sessions.logout_by_refresh_token(token).await.map_err(IntoProblem::into_problem)?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -103,7 +103,7 @@ async fn logout_by_csrf_token(
     req: &HttpRequest,
 ) -> Result<HttpResponse, actix_web::Error> {
     let token = cookies.csrf_token(req).map_err(|cause| issuer.verifier.auth_error(cause))?;
-    Ok(farewell(issuer, issuer.logout_by_csrf_token(token).await, Delivery::Cookies, cookies))
+    Ok(farewell(issuer, issuer.sessions.logout_by_csrf_token(token).await, Delivery::Cookies, cookies))
 }
 
 /// What a browser has is taken back, also when its session had ended before or its token was none of ours; not when it

@@ -73,7 +73,8 @@ pub(in crate::http) async fn list(
     let Query(query) =
         query.map_err(|_| Problem::malformed_query("The query takes cursor and limit, each once."))?;
     let (cursor, limit) = query.check()?;
-    let page = issuer.list_sessions(&caller, &cursor, limit).await.map_err(IntoProblem::into_problem)?;
+    let page =
+        issuer.sessions.list_sessions(&caller, &cursor, limit).await.map_err(IntoProblem::into_problem)?;
     let items = page.sessions.iter().map(|session| Item::new(session, &caller.session.id)).collect();
     let list = List { items, next: page.next };
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(list))
@@ -89,7 +90,8 @@ pub(in crate::http) async fn end(
     let id = id.into_inner();
     let this_one = id == caller.session.id;
     // What cannot be an id is not looked up: a NUL in it would be the database's error.
-    let ended = is_id(&id) && issuer.end_own_session(&caller, id).await.map_err(IntoProblem::into_problem)?;
+    let ended = is_id(&id)
+        && issuer.sessions.end_own_session(&caller, id).await.map_err(IntoProblem::into_problem)?;
     if !ended {
         return Err(Problem::not_found("There is no such session."));
     }
@@ -101,6 +103,6 @@ pub(in crate::http) async fn end_others(
     issuer: Data<Issuer>,
     AccountHolder(caller): AccountHolder,
 ) -> Result<HttpResponse, Problem> {
-    issuer.end_other_sessions(&caller).await.map_err(IntoProblem::into_problem)?;
+    issuer.sessions.end_other_sessions(&caller).await.map_err(IntoProblem::into_problem)?;
     Ok(HttpResponse::NoContent().finish())
 }

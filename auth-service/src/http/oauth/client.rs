@@ -53,7 +53,7 @@ pub(in crate::http) async fn authenticate(
             Credentials { id: id.ok_or_else(missing)?, secret }
         }
     };
-    let known = issuer.authenticate_client(&credentials.id, &credentials.secret).await;
+    let known = issuer.clients.authenticate(&credentials.id, &credentials.secret).await;
     known.map_err(IntoProblem::into_problem)?.map(Some).ok_or_else(OAuthError::invalid_client)
 }
 
@@ -84,7 +84,7 @@ pub(in crate::http) async fn authenticate_basic(
             .with_header(WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE))
     };
     let credentials = parse_basic(encoded).ok_or_else(refused)?;
-    let known = issuer.authenticate_client(&credentials.id, &credentials.secret).await;
+    let known = issuer.clients.authenticate(&credentials.id, &credentials.secret).await;
     known.map_err(IntoProblem::into_problem)?.map(Some).ok_or_else(refused)
 }
 

@@ -34,7 +34,7 @@ pub(in crate::http) async fn introspect(
 ) -> Result<HttpResponse, OAuthError> {
     let client = require(&issuer, &authorization, &mut parameters).await?;
     let token = parameters.secret("token").ok_or_else(|| OAuthError::missing("token"))?;
-    let found = issuer.introspect(&client, &token).await.map_err(IntoProblem::into_problem)?;
+    let found = issuer.introspection.introspect(&client, &token).await.map_err(IntoProblem::into_problem)?;
     let answer = match &found {
         None => Answer::Inactive { active: false },
         Some(claims) => Answer::Active { active: true, token_type: "Bearer", claims },

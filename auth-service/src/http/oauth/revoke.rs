@@ -18,7 +18,7 @@ pub(in crate::http) async fn revoke(
 ) -> Result<HttpResponse, OAuthError> {
     let client = authenticate(&issuer, &authorization, &mut parameters).await?;
     let token = parameters.secret("token").ok_or_else(|| OAuthError::missing("token"))?;
-    issuer.revoke_token(client, &token).await.map_err(IntoProblem::into_problem)?;
+    issuer.revocation.revoke(client, &token).await.map_err(IntoProblem::into_problem)?;
     // Clients ignore the body (RFC 7009 section 2.2), but some fail without a JSON one.
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(serde_json::json!({})))
 }

@@ -67,7 +67,7 @@ async fn refresh(
     let (scope, resource) = (parameters.text("scope"), parameters.resource);
     let request =
         RefreshRequest { refresh_token, csrf_token, scope, resource, transport: delivery.transport() };
-    match issuer.refresh(request, device).await.map_err(OAuthError::from) {
+    match issuer.sessions.refresh(request, device).await.map_err(OAuthError::from) {
         Ok(grant) => Ok(delivery.hand_over(&grant, cookies)),
         Err(error) if error.ends_the_session() => Ok(delivery.take_back(error.error_response(), cookies)),
         Err(error) => Err(error),
@@ -86,7 +86,7 @@ fn refresh_token(
         (Some(sent), _) => Ok((sent, None, Delivery::Body)),
         (None, true) => {
             let csrf_token = sent_csrf_token(req);
-            let token = issuer.choose_refresh_token(cookies.refresh_tokens(req)?, csrf_token);
+            let token = issuer.sessions.choose_refresh_token(cookies.refresh_tokens(req)?, csrf_token);
             let token = token.ok_or_else(|| OAuthError::missing("refresh_token"))?;
             Ok((token, Some(csrf_token.into()), Delivery::Cookies))
         }
@@ -102,7 +102,7 @@ async fn client_credentials(
 ) -> Result<Grant, OAuthError> {
     let client = client::require(issuer, authorization, &mut parameters).await?;
     let scope = parameters.text("scope");
-    Ok(issuer.client_grant(client, scope.as_deref(), &parameters.resource).await?)
+    Ok(issuer.clients.grant(client, scope.as_deref(), &parameters.resource).await?)
 }
 
 /// What `POST /login` does.
@@ -129,5 +129,5 @@ async fn login(
         carried,
         transport: delivery.transport(),
     };
-    Ok(delivery.hand_over(&issuer.login(request, device).await?, cookies))
+    Ok(delivery.hand_over(&issuer.login.login(request, device).await?, cookies))
 }

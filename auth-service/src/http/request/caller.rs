@@ -23,7 +23,7 @@ impl FromRequest for CallerOf {
         Box::pin(async move {
             let issuer = Data::<Issuer>::extract(&req).await?;
             let token = access_token(&issuer, &req).map_err(|cause| issuer.verifier.auth_error(cause))?;
-            let caller = issuer.authenticate(token, due_csrf_token(&req)).await;
+            let caller = issuer.sessions.authenticate(token, due_csrf_token(&req)).await;
             caller.map(Self).map_err(|error| refusal(&issuer, error))
         })
     }
@@ -44,7 +44,7 @@ impl FromRequest for AccountHolder {
             let CallerOf(caller) = caller.await?;
             let cookies = Data::<CookieMode>::extract(&req).await?;
             let csrf_cookie = in_cookie(&req).then(|| cookies.csrf_token(&req).ok()).flatten();
-            let admitted = issuer.admit_to_account(&caller, csrf_cookie);
+            let admitted = issuer.admission.admit_to_account(&caller, csrf_cookie);
             admitted.map(|()| Self(caller)).map_err(|error| not_admitted(&issuer, error))
         })
     }
@@ -62,7 +62,7 @@ impl FromRequest for Administrator {
         Box::pin(async move {
             let issuer = Data::<Issuer>::extract(&req).await?;
             let CallerOf(caller) = caller.await?;
-            let admitted = issuer.admit_to_administration(&caller).await;
+            let admitted = issuer.admission.admit_to_administration(&caller).await;
             admitted.map(|()| Self(caller)).map_err(|error| not_admitted(&issuer, error))
         })
     }

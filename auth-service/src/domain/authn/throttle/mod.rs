@@ -10,6 +10,7 @@ mod buckets;
 mod tally;
 mod tries;
 
+use crate::domain::authn::authenticator::Authenticator;
 use std::time::Duration;
 
 use secrecy::SecretString;
@@ -23,7 +24,6 @@ pub use crate::domain::authn::throttle::tally::Rule;
 use crate::domain::authn::throttle::tally::{Outcome, Turn};
 use crate::domain::authn::throttle::tries::Try;
 use crate::domain::clock::{Moment, seconds};
-use crate::domain::issuer::Issuer;
 use crate::store::engine::connection::Connection;
 use crate::store::error::StoreError;
 use crate::store::guesses;
@@ -204,9 +204,9 @@ impl GuessingRules {
     }
 }
 
-impl Issuer {
+impl Authenticator {
     /// Checks a password, and counts it when it is wrong.
-    pub(in crate::domain) async fn check_password(
+    pub(in crate::domain::authn) async fn check_password(
         &self,
         attempt: Attempt<'_>,
         password: SecretString,
@@ -214,7 +214,7 @@ impl Issuer {
         renewal: Renewal,
     ) -> Result<Checked, GuessError> {
         let renew = renewal == Renewal::Offered;
-        let Some(Guessing { rules }) = &self.guessing else {
+        let Some(Guessing { rules }) = &self.throttle else {
             let arrival = attempt.arrival(Class::Other);
             let mut turn = self.hasher.turn(arrival).await?;
             let verdict = self.hasher.verify(&mut turn, password, against, renew).await?;
@@ -229,7 +229,7 @@ impl Issuer {
         // A try that is too early is refused by a read alone, before it waits for a turn: a flood costs next to nothing.
         let looked_up = buckets.clone();
         let tallies = self.store.read(move |db| looked_up.read(db)).await?;
-        let arrival = attempt.arrival(rules.class(tallies, self.moment())?);
+        let arrival = attempt.arrival(rules.class(tallies, self.clock.moment())?);
         // Held until the outcome is stored: the next try for the same identifier from the same source depends on it.
         let mut turn = self.hasher.turn(arrival).await?;
         let begun = self.begin_try(*rules, buckets).await?;
@@ -247,7 +247,7 @@ impl Issuer {
 
     /// Counts a try before it is judged. It already has its turn, so every row costs its maker a hash.
     async fn begin_try(&self, rules: GuessingRules, buckets: Buckets) -> Result<Try, GuessError> {
-        let (held, moment) = (buckets.clone(), self.moment());
+        let (held, moment) = (buckets.clone(), self.clock.moment());
         let reserve = move |db: &mut Connection| {
             let mut tallies = held.hold(db, false)?;
             let reservation = rules.reserve(&mut tallies, moment);
