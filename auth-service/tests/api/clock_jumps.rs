@@ -159,7 +159,7 @@ async fn a_retired_signing_key_leaves_the_key_set_and_its_row_is_deleted_a_day_l
     let (service, operator) = settled(&[]).await;
     let first = key_ids(&service).await;
     operator.rotate_signing_key().await.unwrap();
-    // The last status list that it signed lives for a day, and verifiers may be five minutes behind.
+    // The last status list that it signed is valid for a day, and verifiers' clocks may be five minutes behind.
     pass(&service, 2 * HOUR + DAY + 300);
     service.wait_until("the first key is withdrawn", async || key_ids(&service).await.len() == 1).await;
     assert_ne!(key_ids(&service).await, first);

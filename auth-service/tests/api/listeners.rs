@@ -156,7 +156,7 @@ async fn wrong_credentials_are_401_whatever_is_wrong_with_them() {
     service.operator().await.set_client_disabled("old", true).await.unwrap().unwrap();
     let basic = |id: &str, secret: &str| ask_from(&service, CROWD).basic_auth(id, Some(secret));
     let wrong = [
-        basic("nobody", &client.secret),
+        basic("unknown", &client.secret),
         basic(&client.id, &disabled.secret),
         basic(&client.id, ""),
         basic(&disabled.id, &disabled.secret),

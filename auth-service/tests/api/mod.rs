@@ -1,4 +1,4 @@
-//! auth-service through its public door: every test starts a service of its own and talks HTTP with it. Each runs twice:
+//! API tests of auth-service: every test starts its own service and sends HTTP requests to it. Each test runs twice, because
 //! `tests/sqlite.rs` and `tests/postgresql.rs` both include this folder.
 
 #![allow(unreachable_pub, reason = "a test program has no public items")]
