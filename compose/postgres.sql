@@ -1,4 +1,4 @@
--- What PostgreSQL's image runs on an empty volume: the role of auth-service, which owns its database and may do nothing else.
+-- PostgreSQL's image runs this on an empty volume: it creates the role of auth-service, which owns its database and has no other rights.
 \set password `cat /run/secrets/database_password`
 CREATE ROLE auth LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD :'password';
 CREATE DATABASE auth OWNER auth;

@@ -306,8 +306,8 @@ fn start(folder: &Path, scheme: Scheme) -> Service {
         .env("AUTH__DATA_DIR", folder.join("data"))
         .env("AUTH__LISTEN", "127.0.0.1:0")
         .env("AUTH__PASSWORDS__ALGORITHM", algorithm)
-        .env("AUTH__LIMITS__SESSION_REFRESH__AT_ONCE", "1000000") // one session is refreshed continuously
-        .env("AUTH__LIMITS__ACCOUNT_REFRESH__AT_ONCE", "1000000")
+        .env("AUTH__LIMITS__SESSION_REFRESH__BURST", "1000000") // one session is refreshed continuously
+        .env("AUTH__LIMITS__ACCOUNT_REFRESH__BURST", "1000000")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(File::create(&log).unwrap())

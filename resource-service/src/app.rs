@@ -1,43 +1,20 @@
 //! Builds the service from its settings: what `main` starts, and what tests start.
 
-use std::io;
-
 use actix_web::ResponseError as _;
 use actix_web::web::{Data, ServiceConfig};
 use service_kit::access::{warn_if_open, warn_if_shared};
 use service_kit::cors::warn_of_other_sites;
 use service_kit::folder::make_private;
 use service_kit::settings::SettingsError;
-use service_kit::{App, Capacity, CapacityError, Cors, Descriptors, Endpoint, Listen, Tls};
-use shared_claims::{error::SetupError, verifier::Clock};
+use service_kit::{App, Capacity, Cors, Descriptors, Endpoint, Tls};
+use shared_claims::verifier::Clock;
 
 use crate::books::Books;
-use crate::http::MinFree;
+use crate::error::StartError;
+use crate::http::{self, MinFree};
 use crate::settings::Settings;
-use crate::store::{Store, StoreError};
-use crate::{http, metadata, verifier};
-
-/// Why the service does not start.
-#[derive(Debug, thiserror::Error)]
-#[expect(missing_docs, reason = "the texts say it")]
-pub enum StartError {
-    #[error(transparent)]
-    Setting(#[from] SettingsError),
-    #[error("cannot make the data folder {0}: {1}")]
-    DataDir(String, io::Error),
-    #[error("cannot read the books in {0}: {1}")]
-    Books(String, io::Error),
-    #[error("cannot open the database {0}: {1}")]
-    Store(String, StoreError),
-    #[error("cannot set up the verifier: {0}")]
-    Verifier(SetupError),
-    #[error("cannot listen on {0}: {1}")]
-    Listen(Listen, io::Error),
-    #[error(transparent)]
-    Capacity(#[from] CapacityError),
-    #[error("cannot serve: {0}")]
-    Io(#[from] io::Error),
-}
+use crate::store::{Probe, Store};
+use crate::{metadata, verifier};
 
 /// Opens everything that `settings` name, and listens. The keys are fetched in the background: the issuer need not be
 /// there yet.
@@ -56,7 +33,9 @@ pub fn build(settings: &Settings, clock: Clock) -> Result<App, StartError> {
     make_data_dir(settings)?;
     let books = Data::new(open_books(settings)?);
     let store = open_store(settings)?;
-    let (ending, store) = (store.clone(), Data::new(store));
+    let ending = store.clone();
+    let probe = Data::new(Probe::new(store.clone(), &settings.data_dir));
+    let store = Data::new(store);
     let min_free = Data::new(MinFree(settings.storage.min_free));
     let clock = Data::new(clock);
     let cors =
@@ -69,6 +48,7 @@ pub fn build(settings: &Settings, clock: Clock) -> Result<App, StartError> {
             .app_data(verifier.clone()) // what makes `token: AccessToken` work as a parameter
             .app_data(books.clone())
             .app_data(store.clone())
+            .app_data(probe.clone())
             .app_data(min_free.clone())
             .app_data(clock.clone())
             .app_data(cors.clone());

@@ -5,6 +5,7 @@
 
 pub mod app;
 mod books;
+pub mod error;
 mod http;
 mod metadata;
 pub mod settings;

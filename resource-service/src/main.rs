@@ -1,14 +1,14 @@
 //! Command line, settings, run.
-#![expect(clippy::print_stderr, reason = "this is where the program talks to a terminal")]
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use resource_service::app::{self, StartError};
+use resource_service::app;
 use resource_service::settings::Settings;
-use service_kit::healthcheck;
+use service_kit::program::{self, Failure};
 use service_kit::server::outlive_hangups;
 use service_kit::settings::{SettingsError, process_environment};
+use service_kit::{healthcheck, logging};
 use shared_claims::verifier::Clock;
 
 /// Verifies access tokens by itself: the example of a service beside auth-service.
@@ -31,46 +31,28 @@ enum Command {
     Healthcheck,
 }
 
-/// A setting is wrong; the same code that clap takes for a wrong argument.
-const EXIT_SETTINGS: u8 = 2;
-const EXIT_FAILURE: u8 = 1;
-
 fn main() -> ExitCode {
-    service_kit::access::keep_new_files_private();
-    run()
+    let command = Cli::parse().command.unwrap_or(Command::Serve);
+    program::run("resource-service", execute(command))
 }
 
-#[actix_web::main]
-async fn run() -> ExitCode {
-    match Cli::parse().command {
-        None | Some(Command::Serve) => match serve().await {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(StartError::Setting(error)) => fail(&error, EXIT_SETTINGS),
-            Err(error) => fail(&error, EXIT_FAILURE),
-        },
-        Some(Command::Healthcheck) => match settings() {
-            Err(error) => fail(&error, EXIT_SETTINGS),
-            Ok(settings) => match healthcheck::check(&settings.listen, &settings.tls).await {
-                Ok(()) => ExitCode::SUCCESS,
-                Err(error) => fail(&error, EXIT_FAILURE),
-            },
-        },
+async fn execute(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Serve => serve().await,
+        Command::Healthcheck => {
+            let settings = settings()?;
+            Ok(healthcheck::check(&settings.listen, &settings.tls).await?)
+        }
     }
 }
 
-fn fail(error: &dyn std::error::Error, code: u8) -> ExitCode {
-    eprintln!("resource-service: {error}");
-    ExitCode::from(code)
+async fn serve() -> Result<(), Failure> {
+    logging::init();
+    outlive_hangups()?;
+    let app = app::build(&settings()?, Clock::system())?;
+    Ok(app.run.await?)
 }
 
 fn settings() -> Result<Settings, SettingsError> {
     Settings::load(&process_environment("RESOURCE")?)
-}
-
-async fn serve() -> Result<(), StartError> {
-    service_kit::logging::init();
-    outlive_hangups()?;
-    let settings = settings()?;
-    let app = app::build(&settings, Clock::system())?;
-    Ok(app.run.await?)
 }

@@ -6,16 +6,11 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
-use service_kit::settings::{SettingsError, Variables, check_ranges, comma_list, load, parsed_list};
+use service_kit::settings::{DAY, Number, Seconds, SettingsError, Variables, comma_list, load, parsed_list};
 use service_kit::{HttpSettings, Listen, LogSettings, SocketSettings, StorageSettings, TlsSettings};
 
 /// Every setting with its default and its reason; also the documentation.
 pub const DEFAULTS: &str = include_str!("../config.default.toml");
-
-/// A month: what is longer is a slip.
-const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
-/// No browser remembers a preflight for longer.
-const LONGEST_PREFLIGHT: Duration = Duration::from_secs(24 * 3600);
 
 /// How resource-service is set up.
 #[derive(Debug, Clone, Deserialize)]
@@ -31,13 +26,13 @@ pub struct Settings {
     pub token_sources: Vec<Source>,
     #[serde(deserialize_with = "comma_list")]
     pub allowed_origins: Vec<String>,
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "Seconds::<0, DAY>")] // no browser remembers a preflight for longer
     pub preflight_max_age: Duration,
     #[serde(default)]
     pub public_url: Option<String>,
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "Seconds::<1, { 30 * DAY }>")]
     pub max_staleness: Duration,
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "Seconds::<1, { 30 * DAY }>")]
     pub longest_token_lifetime: Duration,
     #[serde(deserialize_with = "comma_list")]
     pub allow_http: Vec<String>,
@@ -76,8 +71,9 @@ pub enum Source {
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "config.default.toml documents every key")]
 pub struct Database {
+    #[serde(with = "Number::<1, 1024>")]
     pub pool_size: u32,
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "Seconds::<1, { 30 * DAY }>")]
     pub timeout: Duration,
 }
 
@@ -87,7 +83,7 @@ impl Settings {
     /// # Errors
     /// The first key that is unknown, has the wrong type, or cannot be meant.
     pub fn load(env: &Variables) -> Result<Self, SettingsError> {
-        let settings: Self = load("RESOURCE", DEFAULTS, env)?;
+        let settings: Self = load("RESOURCE", DEFAULTS, &[], env)?;
         settings.check()?;
         Ok(settings)
     }
@@ -95,22 +91,7 @@ impl Settings {
     fn check(&self) -> Result<(), SettingsError> {
         self.http.check()?;
         self.tls.check()?;
-        self.log.check()?;
-        self.storage.check()?;
         self.http.check_listen(&self.listen, &self.tls)?;
-        check_ranges(&[("database.pool_size", self.database.pool_size as usize, 1, 1024)])?;
-        for (key, value) in [
-            ("max_staleness", self.max_staleness),
-            ("longest_token_lifetime", self.longest_token_lifetime),
-            ("database.timeout", self.database.timeout),
-        ] {
-            if !(Duration::from_secs(1)..=LONGEST).contains(&value) {
-                return Err(SettingsError::invalid(key, "must be between 1s and 30d"));
-            }
-        }
-        if self.preflight_max_age > LONGEST_PREFLIGHT {
-            return Err(SettingsError::invalid("preflight_max_age", "must not be longer than 24h"));
-        }
         if self.token_sources.is_empty() {
             return Err(SettingsError::invalid("token_sources", "at least one source is needed"));
         }

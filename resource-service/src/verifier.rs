@@ -8,7 +8,7 @@ use shared_claims::{
     http::{CookieSource, Sources, TokenSource},
 };
 
-use crate::app::StartError;
+use crate::error::StartError;
 use crate::metadata;
 use crate::settings::{Settings, Source};
 use crate::tally::Tally;
@@ -30,7 +30,7 @@ pub(crate) fn from_settings(settings: &Settings) -> Result<Verifier, StartError>
             None => Verifier::remote(policy, remote(settings)),
         }
     });
-    made.map(|verifier| verifier.with_sources(sources).observed_by(Tally::default()))
+    made.map(|verifier| verifier.with_sources(sources).with_observer(Tally::default()))
         .map_err(|error| blame(settings, error))
 }
 

@@ -12,7 +12,7 @@ setting() {
 }
 
 # given_setting SERVICE KEY: nothing when it was left to the defaults. Looks at the variable, the file that the variable
-# with _FILE names, and the configuration file, in the order of service-kit/src/settings.rs.
+# with _FILE names, and the configuration file, in the order of service-kit/src/settings/load.rs.
 given_setting() {
   local prefix variable from_file config
   prefix=$(upper_case "$1")

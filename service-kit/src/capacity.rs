@@ -7,8 +7,8 @@ use std::io;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
+use crate::http_settings::HttpSettings;
 use crate::peers::Shares;
-use crate::server::HttpSettings;
 
 /// What each thread that serves requests needs beside its connections: its event queue, its waker, its signals.
 const PER_WORKER: usize = 4;
@@ -32,8 +32,8 @@ pub struct Descriptors {
 /// Why a service cannot serve.
 #[derive(Debug, thiserror::Error)]
 pub enum CapacityError {
-    /// The system does not say what the process may do.
-    #[error("cannot find out how much this process may do: {0}")]
+    /// The system did not answer.
+    #[error("cannot read the limit of open files or the number of processors")]
     Unknown(#[from] io::Error),
     /// Nothing would be left for connections.
     #[error(

@@ -5,18 +5,13 @@
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use actix_web::body::{BodySize, MessageBody};
-use actix_web::web::Bytes;
-use futures_util::task::AtomicWaker;
-use pin_project_lite::pin_project;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
+use crate::activity::Activity;
 use crate::incoming::Incoming;
 use crate::peer::Peer;
 use crate::peers::Admitted;
@@ -28,128 +23,6 @@ pub(crate) struct Pace {
     pub(crate) between: Duration,
     /// The longest time in which nothing of an answer is taken.
     pub(crate) unread: Duration,
-}
-
-/// What a connection is doing; shared by the connection, the requests that come over it, and those who may close it.
-#[derive(Debug, Clone)]
-pub(crate) struct Activity(Arc<State>);
-
-#[derive(Debug)]
-struct State {
-    phase: Mutex<Phase>,
-    closer: AtomicWaker,
-    lacks_length: AtomicBool,
-}
-
-#[derive(Debug)]
-struct Phase {
-    /// actix answers the requests of a connection one after the other, so this is 0 or 1.
-    answering: usize,
-    quiet_since: Instant,
-    /// The connection was told to close.
-    closed: bool,
-}
-
-impl Activity {
-    pub(crate) fn new() -> Self {
-        let phase = Phase { answering: 0, quiet_since: Instant::now(), closed: false };
-        let lacks_length = AtomicBool::new(false);
-        Self(Arc::new(State { phase: Mutex::new(phase), closer: AtomicWaker::new(), lacks_length }))
-    }
-
-    /// A request is being answered for as long as this is kept.
-    pub(crate) fn begin(&self) -> Answering {
-        self.phase().answering += 1;
-        Answering(self.clone())
-    }
-
-    /// Since when no request has been answered; `None` while one is.
-    pub(crate) fn quiet_since(&self) -> Option<Instant> {
-        let phase = self.phase();
-        (phase.answering == 0).then_some(phase.quiet_since)
-    }
-
-    /// Has the connection closed, unless a request is being answered.
-    pub(crate) fn close_if_idle(&self) -> bool {
-        let mut phase = self.phase();
-        if phase.answering == 0 {
-            phase.closed = true;
-            self.0.closer.wake();
-        }
-        phase.closed
-    }
-
-    /// Ready when the connection has to close. A request that began after that was decided is answered first.
-    pub(crate) fn poll_closed(&self, context: &Context<'_>) -> Poll<()> {
-        self.0.closer.register(context.waker());
-        let phase = self.phase();
-        if phase.closed && phase.answering == 0 { Poll::Ready(()) } else { Poll::Pending }
-    }
-
-    /// Whether the last request was one that is refused for [want of a length](Incoming::lacks_length).
-    pub(crate) fn lacks_length(&self) -> bool {
-        self.0.lacks_length.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
-
-    /// Nothing panics while it holds this lock.
-    fn phase(&self) -> MutexGuard<'_, Phase> {
-        self.0.phase.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A request that is being answered.
-#[derive(Debug)]
-pub(crate) struct Answering(Activity);
-
-impl Drop for Answering {
-    fn drop(&mut self) {
-        let mut phase = self.0.phase();
-        phase.answering -= 1;
-        phase.quiet_since = Instant::now();
-        if phase.closed && phase.answering == 0 {
-            self.0.0.closer.wake();
-        }
-    }
-}
-
-pin_project! {
-    /// The body of an answer: the request counts as being answered until all of it has been taken.
-    pub struct Answered<B> {
-        #[pin]
-        body: Option<B>,
-        answering: Option<Answering>,
-    }
-}
-
-impl<B> Answered<B> {
-    pub(crate) fn new(body: B, answering: Option<Answering>) -> Self {
-        Self { body: Some(body), answering }
-    }
-
-    /// An answer that ends with its head. actix would poll a body without an end for ever, and write nothing of it: nobody
-    /// would notice that the client has gone.
-    pub(crate) fn without_body() -> Self {
-        Self { body: None, answering: None }
-    }
-}
-
-impl<B: MessageBody> MessageBody for Answered<B> {
-    type Error = B::Error;
-
-    fn size(&self) -> BodySize {
-        self.body.as_ref().map_or(BodySize::None, MessageBody::size)
-    }
-
-    fn poll_next(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        self.project().body.as_pin_mut().map_or(Poll::Ready(None), |body| body.poll_next(context))
-    }
 }
 
 /// A connection whose slow client is cut: reading or writing fails with [`ErrorKind::TimedOut`], and the server drops it. So
@@ -222,7 +95,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Paced<T> {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut this.io).poll_read(context, buffer))?;
         this.incoming.read(&mut buffer.filled_mut()[before..]);
-        this.admitted.activity.0.lacks_length.store(this.incoming.lacks_length(), Ordering::Relaxed);
+        this.admitted.activity.set_lacks_length(this.incoming.lacks_length());
         Poll::Ready(Ok(()))
     }
 }
@@ -258,25 +131,5 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Paced<T> {
         let this = self.get_mut();
         let polled = Pin::new(&mut this.io).poll_shutdown(context);
         this.watch_unread(context, polled)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::future::poll_fn;
-
-    use futures_util::FutureExt as _;
-
-    use super::*;
-
-    #[test]
-    fn a_request_that_begins_after_the_decision_to_close_is_answered_before_the_connection_closes() {
-        let activity = Activity::new();
-        let mut closed = poll_fn(|context| activity.poll_closed(context));
-        assert!(activity.close_if_idle());
-        let answering = activity.begin();
-        assert!((&mut closed).now_or_never().is_none(), "its answer is under way");
-        drop(answering);
-        assert!(closed.now_or_never().is_some());
     }
 }

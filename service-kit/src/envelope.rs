@@ -16,7 +16,7 @@ use futures_util::FutureExt as _;
 use ipnet::IpNet;
 use uuid::Uuid;
 
-use crate::connection::{Activity, Answered};
+use crate::activity::{Activity, Answered};
 use crate::head::{self, HeadLimits};
 use crate::peer::Peer;
 use crate::problem::Problem;

@@ -3,27 +3,17 @@
 //! This looks at JSON types only. What a value means (is it a user name?) is the use case's to judge.
 
 use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
-use std::time::Duration;
 
-use actix_web::dev::Payload;
-use actix_web::http::StatusCode;
-use actix_web::http::header::CONTENT_ENCODING;
-use actix_web::web::Bytes;
-use actix_web::{FromRequest, HttpMessage, HttpRequest};
+use actix_web::{FromRequest, HttpRequest, dev};
+use futures_util::future::LocalBoxFuture;
 use secrecy::SecretString;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
+use crate::body::{BodyLimits, read_body, require_media_type};
 use crate::problem::{FieldError, Problem};
 
-/// How long a body may take to arrive; its size is bounded by actix's `PayloadConfig` beside this in the app data.
-#[derive(Debug, Clone, Copy)]
-pub struct BodyLimits {
-    /// From the request's head to the last byte of its body.
-    pub timeout: Duration,
-}
+const JSON: &str = "application/json";
 
 /// A JSON body of type `T`, refused as the contract says when it is anything else.
 #[derive(Debug)]
@@ -37,11 +27,11 @@ pub trait FromFields: Sized {
 
 impl<T: FromFields + 'static> FromRequest for Strict<T> {
     type Error = Problem;
-    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
-    fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let media_type = require_json(req);
-        let body = read_body(req, payload);
+    fn from_request(req: &HttpRequest, payload: &mut dev::Payload) -> Self::Future {
+        let media_type = require_media_type(req, JSON);
+        let body = read_body(req, payload, BodyLimits::of(req));
         Box::pin(async move {
             media_type?;
             let mut fields = Fields::parse(&body.await?)?;
@@ -189,48 +179,5 @@ impl<'de> Deserialize<'de> for Members {
             }
         }
         deserializer.deserialize_map(Object)
-    }
-}
-
-/// Refuses a body that is not said to be plain JSON in UTF-8 (RFC 8259 section 8.1).
-///
-/// # Errors
-/// `415`.
-pub fn require_json(req: &HttpRequest) -> Result<(), Problem> {
-    let unsupported = |detail: &'static str| {
-        Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail)
-    };
-    if req.headers().contains_key(CONTENT_ENCODING) {
-        return Err(unsupported("A compressed body is not accepted."));
-    }
-    let media_type = req.mime_type().ok().flatten();
-    let json = media_type.is_some_and(|mime| {
-        mime.essence_str() == "application/json"
-            && mime.get_param("charset").is_none_or(|charset| charset == "utf-8")
-    });
-    if json { Ok(()) } else { Err(unsupported("The body must be application/json, in UTF-8.")) }
-}
-
-/// The whole body, bounded in size and in time.
-///
-/// # Errors
-/// `413` when it is too large, `408` when it does not arrive in time, `400` when the connection breaks off.
-pub fn read_body(
-    req: &HttpRequest,
-    payload: &mut Payload,
-) -> impl Future<Output = Result<Bytes, Problem>> + use<> {
-    let limits =
-        req.app_data::<BodyLimits>().copied().unwrap_or(BodyLimits { timeout: Duration::from_secs(10) });
-    let body = Bytes::from_request(req, payload);
-    async move {
-        let arrived = tokio::time::timeout(limits.timeout, body).await.map_err(|_| {
-            Problem::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", "The body did not arrive in time.")
-        })?;
-        arrived.map_err(|error| match error.as_response_error().status_code() {
-            StatusCode::PAYLOAD_TOO_LARGE => {
-                Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large.")
-            }
-            _ => Problem::malformed("The body could not be read."),
-        })
     }
 }

@@ -97,10 +97,7 @@ fn check_query(query: &str, name: &str) -> Result<(), Problem> {
         Some(repeated) if repeated == "access_token" => {
             Err(several_tokens(name, "Send one token, in one place"))
         }
-        Some(_) => {
-            let detail = "A parameter of the query is repeated.";
-            Err(Problem::new(StatusCode::BAD_REQUEST, "malformed_query", detail))
-        }
+        Some(_) => Err(Problem::malformed_query("A parameter of the query is repeated.")),
     }
 }
 

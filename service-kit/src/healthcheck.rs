@@ -34,8 +34,8 @@ pub enum Unhealthy {
     UnknownPort,
     #[error("no answer in time from {0}")]
     Slow(Listen),
-    #[error("no answer from {0}: {1}")]
-    Unreachable(Listen, io::Error),
+    #[error("no answer from {0}")]
+    Unreachable(Listen, #[source] io::Error),
     #[error("{0} is not ready: /readyz answers {1:?}")]
     NotReady(Listen, String),
 }

@@ -16,12 +16,13 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::server::TlsStream;
 
+use crate::activity::Activity;
 use crate::capacity::Capacity;
-use crate::connection::{Activity, Pace, Paced};
+use crate::connection::{Pace, Paced};
+use crate::http_settings::HttpSettings;
 use crate::listen::Sockets;
 use crate::peer::Peer;
 use crate::peers::{Admitted, Peers};
-use crate::server::HttpSettings;
 use crate::tls::Handshakes;
 use crate::unix_socket::{SocketFile, UnixSocket};
 use crate::unread;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ipnet::IpNet;
 
-use crate::connection::Activity;
+use crate::activity::Activity;
 use crate::peer::Peer;
 
 /// So many connections of a network are looked at for the one that has been idle for the longest time, each time others:

@@ -52,6 +52,11 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, "malformed_body", detail)
     }
 
+    /// `400`: the query is not what the route takes.
+    pub fn malformed_query(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "malformed_query", detail)
+    }
+
     /// `422`: well-formed, but these fields are wrong.
     #[must_use]
     pub fn invalid(errors: Vec<FieldError>) -> Self {

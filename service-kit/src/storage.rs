@@ -6,28 +6,15 @@ use std::path::Path;
 use nix::sys::statvfs::statvfs;
 use serde::Deserialize;
 
-use crate::settings::SettingsError;
-
-/// More is a slip: no service needs a tebibyte to stay ready.
-const MOST_FREE: u64 = 1 << 40;
+use crate::settings::Number;
 
 /// The `[storage]` part of the settings; `config.default.toml` says what each one means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "config.default.toml documents every key")]
 pub struct StorageSettings {
+    #[serde(with = "Number::<0, { 1 << 40 }>")] // more than a tebibyte is a typing error
     pub min_free: u64,
-}
-
-impl StorageSettings {
-    /// # Errors
-    /// The first key whose value cannot be meant.
-    pub fn check(&self) -> Result<(), SettingsError> {
-        if self.min_free <= MOST_FREE {
-            return Ok(());
-        }
-        Err(SettingsError::invalid("storage.min_free", "must not be more than 1 TiB, in bytes"))
-    }
 }
 
 /// How many bytes this process may still write into `folder`. Blocks.

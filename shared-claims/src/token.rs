@@ -1,4 +1,4 @@
-//! A token that has been verified, as a type: whoever holds one need not check anything but rights.
+//! `AccessToken`: a verified token as a type. Code that holds one only needs to check rights.
 
 use std::{
     any::{Any, TypeId},
@@ -7,16 +7,12 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use serde::de::DeserializeOwned;
-use serde_json::{Number, Value};
-
 #[cfg(feature = "remote")]
-use crate::remote::Place;
+use crate::remote::lists::store::ListSlot;
 use crate::{
-    claims::Claims,
-    error::{AuthError, Cause, Refusal},
+    claims::standard::Claims,
     guard::Rule,
-    http::bearer::Realm,
+    http::bearer::{AuthError, Cause, Realm},
     shown::Shown,
 };
 
@@ -29,41 +25,20 @@ pub struct AccessToken {
     verified_at: u64,
 }
 
-/// A verified access token together with claims of the application's own, as a parameter of a handler.
-///
-/// ```
-/// # use {serde::Deserialize, shared_claims::claims::OwnClaims};
-/// #[derive(Deserialize)]
-/// struct Tenant {
-///     tenant: String,
-/// }
-///
-/// fn orders(caller: &OwnClaims<Tenant>) -> String {
-///     format!("{} of {}", caller.token.name(), caller.own.tenant)
-/// }
-/// ```
-#[derive(Debug)]
-pub struct OwnClaims<C> {
-    /// The token.
-    pub token: AccessToken,
-    /// What it says besides, or what the application reads in it.
-    pub own: Arc<C>,
-}
-
-/// What is known of a token by now.
+/// What verification has established about a token.
 pub(crate) struct Verified {
     pub(crate) claims: Claims,
     pub(crate) realm: Arc<Realm>,
-    /// The claims as they were sent, for those who want to read more in them.
+    /// The claims as they were sent, from which custom claims are read.
     pub(crate) payload: Box<[u8]>,
-    /// The generation of the keys that it was verified by; `None` for a shared secret.
+    /// The generation of the keys that it was verified with; `None` for a shared secret.
     pub(crate) generation: Option<u64>,
-    /// When it is good, in seconds since 1970, leeway included.
+    /// When it is valid, in seconds since 1970, leeway included.
     pub(crate) lifetime: Range<u64>,
     /// Where its status list is kept, and its place in it; `None` when its status is not looked up.
     #[cfg(feature = "remote")]
-    pub(crate) place: Option<(Arc<Place>, u64)>,
-    own: OnceLock<(TypeId, Arc<dyn Any + Send + Sync>)>,
+    pub(crate) place: Option<(Arc<ListSlot>, u64)>,
+    pub(crate) custom: OnceLock<(TypeId, Arc<dyn Any + Send + Sync>)>,
 }
 
 impl Verified {
@@ -82,18 +57,18 @@ impl Verified {
             lifetime,
             #[cfg(feature = "remote")]
             place: None,
-            own: OnceLock::new(),
+            custom: OnceLock::new(),
         }
     }
 }
 
 impl AccessToken {
-    /// `now` is when the claims were found to be good.
+    /// Creates a token that was verified at `now`.
     pub(crate) fn new(verified: Verified, now: u64) -> Self {
         Self { verified: Arc::new(verified), verified_at: now }
     }
 
-    /// The same, found to be good once more.
+    /// Returns the token with a later time of verification.
     pub(crate) fn at(self, now: u64) -> Self {
         Self { verified_at: now, ..self }
     }
@@ -102,20 +77,17 @@ impl AccessToken {
         &self.verified
     }
 
-    /// When the token was verified, in seconds since 1970 by the verifier's clock: the time at which rules are judged.
+    /// Returns when the token was verified, in seconds since 1970 by the verifier's clock. Rules are checked at this time.
     #[must_use]
     pub fn verified_at(&self) -> u64 {
         self.verified_at
     }
 
-    /// Demands a right: `token.require(scope("books:download"))?`. The rules are in [`guard`](crate::guard).
+    /// Requires a right: `token.require(scope("books:download"))?`. The rules are in [`guard`](crate::guard).
     ///
     /// # Errors
-    /// A `403` when the token does not satisfy the rule; a `401` when a new login is all that is missing.
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "rules are made where they are asked for, and read as sentences"
-    )]
+    /// [`Cause::Denied`]: answered with `403` if the token does not satisfy the rule, or `401` if a more recent login would.
+    #[expect(clippy::needless_pass_by_value, reason = "rules are built in the call")]
     pub fn require(&self, rule: Rule<'_>) -> Result<(), AuthError> {
         self.allowed_by(&rule)
     }
@@ -123,7 +95,7 @@ impl AccessToken {
     pub(crate) fn allowed_by(&self, rule: &Rule<'_>) -> Result<(), AuthError> {
         rule.check_at(self, self.verified_at).map_err(|denied| {
             log::debug!(
-                "a right is refused: wanted {}, came sub {}, scope {}, roles {}, auth_time {:?}",
+                "a right is missing: expected {}, got sub {}, scope {}, roles {}, auth_time {:?}",
                 Shown(format!("{rule:?}")),
                 Shown(&self.sub),
                 Shown(&self.scope),
@@ -134,62 +106,9 @@ impl AccessToken {
         })
     }
 
-    /// An error in the realm of whoever verified this.
+    /// Returns an error with the realm of the verifier.
     pub(crate) fn auth_error(&self, cause: impl Into<Cause>) -> AuthError {
         AuthError::new(cause, &self.verified.realm)
-    }
-
-    /// Reads the claims as a type of the application's own. A token that comes again is read once, as long as one type is
-    /// used.
-    ///
-    /// # Errors
-    /// [`Refusal::Malformed`] when the token does not have what the type wants.
-    pub fn read<C: DeserializeOwned + Send + Sync + 'static>(self) -> Result<OwnClaims<C>, Refusal> {
-        let wanted = TypeId::of::<C>();
-        let read = || {
-            let own = read_own::<C>(&self.verified.payload);
-            own.map(Arc::new).map_err(|error| {
-                log::debug!("a token does not have the claims that this service needs: {}", Shown(error));
-                Refusal::Malformed("a claim that this service needs")
-            })
-        };
-        let own = match self.verified.own.get() {
-            Some((id, known)) if *id == wanted => match Arc::clone(known).downcast::<C>() {
-                Ok(own) => own,
-                Err(_) => read()?, // it is of this type
-            },
-            Some(_) => read()?,
-            None => {
-                let own = read()?;
-                let _ = self.verified.own.set((wanted, Arc::clone(&own) as Arc<dyn Any + Send + Sync>));
-                own
-            }
-        };
-        Ok(OwnClaims { token: self, own })
-    }
-}
-
-/// When another crate has turned `arbitrary_precision` on, `serde_json` shows numbers as objects wherever serde keeps them
-/// for later (`flatten`, `untagged`), and a good token would be refused. So what does not fit is tried once more with numbers
-/// in their plain form.
-fn read_own<C: DeserializeOwned>(payload: &[u8]) -> serde_json::Result<C> {
-    serde_json::from_slice(payload).or_else(|_| {
-        let mut claims = serde_json::from_slice(payload)?;
-        write_numbers_plainly(&mut claims);
-        serde_json::from_value(claims)
-    })
-}
-
-fn write_numbers_plainly(value: &mut Value) {
-    match value {
-        Value::Number(number) if !number.is_u64() && !number.is_i64() => {
-            if let Some(plain) = number.as_f64().and_then(Number::from_f64) {
-                *number = plain;
-            }
-        }
-        Value::Array(values) => values.iter_mut().for_each(write_numbers_plainly),
-        Value::Object(members) => members.values_mut().for_each(write_numbers_plainly),
-        _ => {}
     }
 }
 
@@ -198,12 +117,6 @@ impl Deref for AccessToken {
 
     fn deref(&self) -> &Claims {
         &self.verified.claims
-    }
-}
-
-impl<C> Clone for OwnClaims<C> {
-    fn clone(&self) -> Self {
-        Self { token: self.token.clone(), own: Arc::clone(&self.own) }
     }
 }
 

@@ -7,7 +7,7 @@ use service_kit::{Capacity, Descriptors};
 use shared_claims::{error::SetupError, http::CookieSource, verifier::Algorithm};
 use url::Url;
 
-use crate::app::StartError;
+use crate::app::start_error::StartError;
 use crate::domain::accounts::names::NameRules;
 use crate::domain::accounts::register::folded_username;
 use crate::domain::accounts::roles::Roles;
@@ -21,6 +21,7 @@ use crate::domain::rate::{GrantLimits, MANY_PLACES, Rate, RateLimit};
 use crate::domain::sessions::refresh::RefreshRows;
 use crate::domain::status_lists::PlaceLimits;
 use crate::http::browser::cookies::CookieMode;
+use crate::http::request::device::ForwardedHeader;
 use crate::http::request::rate_limits::Rates;
 use crate::settings;
 use crate::settings::{PasswordAlgorithm, Settings, WrongPasswords};
@@ -99,7 +100,7 @@ pub(super) fn audit_rules(settings: &Settings) -> AuditRules {
     AuditRules {
         queue: settings.audit.queue,
         patience: settings.database.timeout,
-        linger: settings.audit.linger,
+        linger: settings.audit.flush_interval,
         batch: settings.audit.batch,
         anchor: settings.audit.anchor,
         refusals: RefusalRules {
@@ -113,7 +114,7 @@ pub(super) fn audit_rules(settings: &Settings) -> AuditRules {
 }
 
 fn rate(setting: settings::Rate) -> Rate {
-    Rate { at_once: setting.at_once, per_minute: setting.per_minute }
+    Rate { at_once: setting.burst, per_minute: setting.per_minute }
 }
 
 /// `None` where limits are switched off.
@@ -147,10 +148,10 @@ fn refresh_rows(settings: &Settings) -> RefreshRows {
 
 pub(super) fn upkeep(settings: &Settings) -> Upkeep {
     Upkeep {
-        look: settings.status_lists.look,
+        look: settings.status_lists.poll_interval,
         clean_up: settings.cleanup.interval,
         keep_ended: settings.cleanup.keep,
-        step: settings.cleanup.step,
+        step: settings.cleanup.batch_size,
         keep_audit: settings.audit.keep,
     }
 }
@@ -177,7 +178,7 @@ pub(super) fn scheme(settings: &Settings) -> Result<Scheme, StartError> {
 
 pub(super) fn guessing_rules(settings: &Settings) -> GuessingRules {
     let rule = |setting: &WrongPasswords| Rule {
-        free: setting.free,
+        free: setting.attempts,
         window: setting.window,
         first_wait: setting.first_wait,
         longest_wait: setting.longest_wait,
@@ -187,7 +188,7 @@ pub(super) fn guessing_rules(settings: &Settings) -> GuessingRules {
         account_from_source: rule(&limits.account_from_source),
         account: rule(&limits.account),
         source: rule(&limits.source),
-        welcome: limits.welcome,
+        welcome: limits.trusted_for,
         known_after: limits.known_after,
         patience: settings.hashing.deadline,
     }
@@ -244,6 +245,13 @@ fn service_names(settings: &Settings) -> Vec<String> {
     let host = issuer.as_ref().and_then(Url::domain).unwrap_or_default();
     let labels = host.rsplit_once('.').map_or(host, |(labels, _)| labels).split('.').map(str::to_owned);
     settings.passwords.service_names.iter().cloned().chain(labels).collect()
+}
+
+pub(super) fn forwarded_header(settings: &Settings) -> ForwardedHeader {
+    match settings.limits.forwarded_header {
+        settings::ForwardedHeader::XForwardedFor => ForwardedHeader::XForwardedFor,
+        settings::ForwardedHeader::Forwarded => ForwardedHeader::Forwarded,
+    }
 }
 
 pub(super) fn pages(settings: &Settings) -> Result<CookieSource, SetupError> {

@@ -8,18 +8,18 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::domain::audit::{Event, EventKind, Origin, Reason};
+use crate::domain::change::Change;
 use crate::domain::clock::seconds;
 use crate::domain::issuer::Issuer;
 use crate::domain::keyring::KeyringError;
+use crate::domain::random;
 use crate::domain::rate::TooMany;
 use crate::domain::sessions::refresh::narrowed;
 use crate::domain::sessions::session::Grant;
 use crate::domain::tokens::size;
 use crate::domain::tokens::size::{TokenTooLarge, Transport};
-use crate::domain::{random, status_lists};
 use crate::store::clients;
 use crate::store::clients::Client;
-use crate::store::engine::connection::Connection;
 use crate::store::error::StoreError;
 
 /// What stands before a client's name in its `client_id`, so that it can never be a user's id (RFC 9700 section 4.15).
@@ -118,14 +118,18 @@ impl Issuer {
             scopes: each_once(&new.scopes),
             audience: each_once(&audience),
             disabled: false,
-            number: None,
+            status_index: None,
             created_at: self.now(),
         };
         let row = client.clone();
         let event = Event::of(EventKind::ClientCreated).to(client_id(&client.name));
         let event = event.with("scopes", client.scopes.as_str()).with("audience", client.audience.as_str());
-        let describe = |done: &Result<(), StoreError>| done.is_ok().then_some(event);
-        match self.write_recorded(move |db| clients::insert(db, &row), describe).await {
+        let insert = move |change: &mut Change<'_>| {
+            clients::insert(change.db(), &row)?;
+            change.record(event);
+            Ok(())
+        };
+        match self.changes.run(insert).await {
             Ok(()) => Ok((client, secret)),
             Err(StoreError::Conflict(_)) => Err(CreateClientError::Taken),
             Err(error) => Err(error.into()),
@@ -149,16 +153,17 @@ impl Issuer {
         name: &str,
         disabled: bool,
     ) -> Result<Option<Client>, StoreError> {
-        let (name, until) = (name.to_owned(), self.revoked_until());
-        let change = move |db: &mut Connection| {
-            let client = clients::set_disabled(db, &name, disabled)?;
-            if let Some(client) = client.as_ref().filter(|_| disabled) {
-                revoke_tokens(db, client, until)?;
-            }
-            Ok(client)
-        };
+        let name = name.to_owned();
         let kind = if disabled { EventKind::ClientDisabled } else { EventKind::ClientEnabled };
-        self.changed(self.write_recorded(change, move |changed| to_client(changed, kind)).await)
+        let set = move |change: &mut Change<'_>| {
+            let Some(client) = clients::set_disabled(change.db(), &name, disabled)? else { return Ok(None) };
+            if disabled {
+                revoke_tokens(change, &client)?;
+            }
+            change.record(Event::of(kind).to(client_id(&client.name)));
+            Ok(Some(client))
+        };
+        self.changes.run(set).await
     }
 
     /// Gives a client another secret; the one before is worth nothing any more, and neither are the client's tokens. `None`
@@ -168,26 +173,26 @@ impl Issuer {
     /// The store's.
     pub async fn renew_client_secret(&self, name: &str) -> Result<Option<SecretString>, StoreError> {
         let secret = new_secret();
-        let (name, digest, until) = (name.to_owned(), digest_of(&secret), self.revoked_until());
-        let change = move |db: &mut Connection| {
-            let client = clients::set_secret(db, &name, &digest)?;
-            if let Some(client) = &client {
-                revoke_tokens(db, client, until)?;
-            }
-            Ok(client)
+        let (name, digest) = (name.to_owned(), digest_of(&secret));
+        let set = move |change: &mut Change<'_>| {
+            let Some(client) = clients::set_secret(change.db(), &name, &digest)? else { return Ok(None) };
+            revoke_tokens(change, &client)?;
+            change.record(Event::of(EventKind::ClientSecretChanged).to(client_id(&client.name)));
+            Ok(Some(secret))
         };
-        let describe = |changed: &_| to_client(changed, EventKind::ClientSecretChanged);
-        Ok(self.changed(self.write_recorded(change, describe).await)?.map(|_| secret))
+        self.changes.run(set).await
     }
 
     /// Revokes every token of a client. The audit trail says so if there was anything to revoke: tokens without a place in a
     /// status list (HS256) go on, and what is revoked already is not revoked again.
     pub(super) async fn revoke_client_tokens(&self, client: Client) -> Result<(), StoreError> {
-        let until = self.revoked_until();
-        let event = Event::of(EventKind::TokenRevoked).to(client_id(&client.name));
-        let describe = |revoked: &Result<bool, StoreError>| matches!(revoked, Ok(true)).then_some(event);
-        let revoked = self.write_recorded(move |db| revoke_tokens(db, &client, until), describe).await;
-        self.changed(revoked).map(|_| ())
+        let revoke = move |change: &mut Change<'_>| {
+            if revoke_tokens(change, &client)? {
+                change.record(Event::of(EventKind::TokenRevoked).to(client_id(&client.name)));
+            }
+            Ok(())
+        };
+        self.changes.run(revoke).await
     }
 
     /// The client with this id and secret (RFC 6749 section 2.3); `None` when there is none, or it is disabled.
@@ -253,7 +258,7 @@ impl Issuer {
             scope.unwrap_or_default().split_ascii_whitespace().map(str::to_owned).collect();
         let scope = narrowed(&client.scopes, &asked).ok_or(ClientGrantError::InvalidScope)?.join(" ");
         let audience = narrowed(&client.audience, resource).ok_or(ClientGrantError::InvalidTarget)?;
-        let client = self.numbered_client(client).await?;
+        let client = self.indexed_client(client).await?;
         let now = self.now();
         let claims = self.policy.client_claims(&client, audience, scope.clone(), now);
         size::check(&claims, self.keyring.frame_bytes(), Transport::Body)?;
@@ -262,37 +267,32 @@ impl Issuer {
         Ok(Grant { access_token, expires_in: seconds(self.policy.access_ttl), refresh: None, scope })
     }
 
-    async fn numbered_client(&self, client: Client) -> Result<Client, ClientGrantError> {
-        if client.number.is_some() {
+    async fn indexed_client(&self, client: Client) -> Result<Client, ClientGrantError> {
+        if client.status_index.is_some() {
             return Ok(client);
         }
-        let Some(spare) = self.take_number().await? else { return Ok(client) };
+        let reserved = self.changes.reserve_index().await?;
+        let Some(index) = reserved.get() else { return Ok(client) };
         let Client { name, secret_digest: proven, .. } = client;
-        let found = self.store.write(move |db| clients::with_number(db, &name, spare)).await?;
-        if found.as_ref().is_none_or(|client| client.number != Some(spare)) {
-            self.lists.numbers.give_back(spare);
-        }
+        let give = move |change: &mut Change<'_>| {
+            let found = clients::with_status_index(change.db(), &name, index)?;
+            if found.as_ref().is_some_and(|client| client.status_index == Some(index)) {
+                change.keep(reserved);
+            }
+            Ok::<_, StoreError>(found)
+        };
+        let found = self.changes.run(give).await?;
         // It had no number when it proved itself, so a new secret has revoked nothing since.
         let same = found.filter(|client| client.secret_digest == proven);
         same.ok_or(ClientGrantError::InvalidClient)
     }
-
-    fn changed<T>(&self, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
-        self.lists.announce();
-        outcome
-    }
 }
 
-/// What the audit trail says about a client that was changed.
-fn to_client(changed: &Result<Option<Client>, StoreError>, kind: EventKind) -> Option<Event> {
-    Some(Event::of(kind).to(client_id(&changed.as_ref().ok()?.as_ref()?.name)))
-}
-
-/// The client's next token gets another number. Gives whether tokens were revoked.
-fn revoke_tokens(db: &mut Connection, client: &Client, until: i64) -> Result<bool, StoreError> {
-    match client.number {
-        Some(number) if clients::drop_number(db, &client.name, number)? => {
-            status_lists::revoke(db, [Some(number)], until)?;
+/// Revokes the client's tokens, and returns whether there were any. Its next token gets another index.
+fn revoke_tokens(change: &mut Change<'_>, client: &Client) -> Result<bool, StoreError> {
+    match client.status_index {
+        Some(index) if clients::drop_status_index(change.db(), &client.name, index)? => {
+            change.revoke([index]);
             Ok(true)
         }
         _ => Ok(false),

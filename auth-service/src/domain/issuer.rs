@@ -7,6 +7,7 @@ use shared_claims::Verifier;
 use crate::domain::audit::Audit;
 use crate::domain::authn::passwords::Hasher;
 use crate::domain::authn::throttle::Guessing;
+use crate::domain::change::Changes;
 use crate::domain::clock::{DatabaseClock, Moment};
 use crate::domain::keyring::Keyring;
 use crate::domain::marks::Marks;
@@ -24,7 +25,7 @@ pub struct Issuer {
     /// What time it is: the database's, so that replicas agree.
     pub clock: DatabaseClock,
     /// The private keys.
-    pub keyring: Keyring,
+    pub keyring: Arc<Keyring>,
     /// The threads that hash passwords.
     pub hasher: Hasher,
     /// How often passwords were wrong; `None` when nobody counts.
@@ -34,7 +35,9 @@ pub struct Issuer {
     /// What is remembered about all that happens.
     pub audit: Audit,
     /// What verifiers learn about ended sessions.
-    pub lists: StatusLists,
+    pub lists: Arc<StatusLists>,
+    /// Runs transactions, with all that belongs to them.
+    pub changes: Changes,
     /// How far the database had come when it was last seen.
     pub marks: Arc<Marks>,
     /// This process among the servers; `None` for a command.

@@ -3,6 +3,7 @@
 pub mod accounts;
 pub mod audit;
 pub mod authn;
+pub mod change;
 pub mod clients;
 pub mod clock;
 pub mod entity_tag;

@@ -18,7 +18,7 @@ use crate::domain::sessions::refresh::RefreshError;
 use crate::domain::sessions::session::AuthenticateError;
 use crate::domain::tokens::admission::AdmissionError;
 use crate::domain::tokens::size::{TokenTooLarge, Transport};
-use crate::http::oauth::parameters::OAuthError;
+use crate::http::oauth::error::OAuthError;
 use crate::http::request::rate_limits::too_many_requests;
 use crate::store::error::{StoreError, Unique};
 

@@ -73,7 +73,7 @@ async fn a_new_password_ends_every_earlier_session_and_begins_one() {
 
 #[actix_web::test]
 async fn a_wrong_current_password_changes_nothing() {
-    let service = Service::with(&[("AUTH__LIMITS__ACCOUNT_FROM_SOURCE__FREE", "100")]).await;
+    let service = Service::with(&[("AUTH__LIMITS__ACCOUNT_FROM_SOURCE__ATTEMPTS", "100")]).await;
     let tokens = service.register_and_login("alice").await;
     let wrong = ["wrong password", "", &PASSWORD.to_uppercase(), &format!("{PASSWORD} "), "with a \0 inside"];
     let too_long = "x".repeat(5000);

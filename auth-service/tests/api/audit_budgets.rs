@@ -110,7 +110,7 @@ async fn a_flood_of_free_refusals_hides_no_probing_of_admin_and_of_client_secret
 async fn omitted_refusals_leave_a_count_and_a_sample_for_each_source_and_subject() {
     let service = Service::with(&[
         PROXIED,
-        ("AUTH__AUDIT__REFUSALS_FROM_SOURCE__AT_ONCE", "2"),
+        ("AUTH__AUDIT__REFUSALS_FROM_SOURCE__BURST", "2"),
         ("AUTH__AUDIT__REFUSALS_FROM_SOURCE__PER_MINUTE", "1"),
     ])
     .await;
@@ -142,7 +142,7 @@ async fn omitted_refusals_leave_a_count_and_a_sample_for_each_source_and_subject
 #[actix_web::test]
 async fn counts_are_written_at_the_end_of_an_interval_without_any_further_event() {
     let service = Service::with(&[
-        ("AUTH__AUDIT__REFUSALS_FROM_SOURCE__AT_ONCE", "1"),
+        ("AUTH__AUDIT__REFUSALS_FROM_SOURCE__BURST", "1"),
         ("AUTH__AUDIT__REFUSALS_INTERVAL", "1s"),
     ])
     .await;
@@ -155,9 +155,9 @@ async fn counts_are_written_at_the_end_of_an_interval_without_any_further_event(
 #[actix_web::test]
 async fn refusals_of_one_user_at_admin_are_all_counted_and_hide_no_other_user() {
     let service = Service::with(&[
-        ("AUTH__AUDIT__REFUSALS_OF_HOLDER__AT_ONCE", "5"),
+        ("AUTH__AUDIT__REFUSALS_OF_HOLDER__BURST", "5"),
         ("AUTH__AUDIT__REFUSALS_OF_HOLDER__PER_MINUTE", "1"),
-        ("AUTH__AUDIT__FIRST_REFUSALS_OF_HOLDER__AT_ONCE", "1"),
+        ("AUTH__AUDIT__FIRST_REFUSALS_OF_HOLDER__BURST", "1"),
     ])
     .await;
     let mallory = service.register("mallory").await["id"].clone();
@@ -180,9 +180,9 @@ async fn refusals_of_one_user_at_admin_are_all_counted_and_hide_no_other_user() 
 async fn eight_users_who_flood_admin_do_not_hide_the_first_refusal_of_a_ninth_in_their_network() {
     let service = Service::with(&[
         PROXIED,
-        ("AUTH__AUDIT__REFUSALS_OF_HOLDER__AT_ONCE", "5"),
+        ("AUTH__AUDIT__REFUSALS_OF_HOLDER__BURST", "5"),
         ("AUTH__AUDIT__REFUSALS_OF_HOLDER__PER_MINUTE", "1"),
-        ("AUTH__AUDIT__FIRST_REFUSALS_OF_HOLDER__AT_ONCE", "10"),
+        ("AUTH__AUDIT__FIRST_REFUSALS_OF_HOLDER__BURST", "10"),
     ])
     .await;
     for number in 0..8 {
@@ -210,7 +210,7 @@ async fn eight_users_who_flood_admin_do_not_hide_the_first_refusal_of_a_ninth_in
 #[actix_web::test]
 async fn the_right_secret_of_a_disabled_client_counts_in_the_budget_of_its_holder_and_not_of_its_source() {
     let service = Service::with(&[
-        ("AUTH__AUDIT__REFUSALS_FROM_SOURCE__AT_ONCE", "1"),
+        ("AUTH__AUDIT__REFUSALS_FROM_SOURCE__BURST", "1"),
         ("AUTH__AUDIT__REFUSALS_FROM_SOURCE__PER_MINUTE", "1"),
     ])
     .await;

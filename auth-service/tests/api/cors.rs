@@ -40,7 +40,7 @@ fn preflight(service: &Service, path: &str, origin: &str, method: &str) -> Reque
 
 #[actix_web::test]
 async fn a_page_of_a_listed_origin_can_read_every_answer() {
-    let variables = [LISTED, ("AUTH__LIMITS__REGISTER__AT_ONCE", "1")];
+    let variables = [LISTED, ("AUTH__LIMITS__REGISTER__BURST", "1")];
     let service = Service::with(&variables).await;
     let post = |path: &str, body| service.request(Method::POST, path).header("origin", APP).json(&body);
     let get = |path| service.request(Method::GET, path).header("origin", APP);

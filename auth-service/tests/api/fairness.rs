@@ -102,7 +102,7 @@ async fn no_network_keeps_another_from_logging_in_by_any_number_of_sources_or_by
         }),
     ];
     for (name, attack) in attacks {
-        let service = with_victim(&[("AUTH__LIMITS__REGISTER__AT_ONCE", "1000000")]).await;
+        let service = with_victim(&[("AUTH__LIMITS__REGISTER__BURST", "1000000")]).await;
         let (answers, refused) = beside(&service, attack).await;
         assert_eq!(answers, [200; LOGINS], "{name}; {refused} requests of the attacker were refused");
     }

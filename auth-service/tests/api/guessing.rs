@@ -166,8 +166,8 @@ async fn attempts_that_wait_for_each_other_delay_no_other_user() {
 async fn an_attacker_cannot_lock_a_user_out() {
     let service = Service::with(&[
         PROXIED,
-        ("AUTH__LIMITS__ACCOUNT__FREE", "30"),
-        ("AUTH__LIMITS__SOURCE__FREE", "1000"),
+        ("AUTH__LIMITS__ACCOUNT__ATTEMPTS", "30"),
+        ("AUTH__LIMITS__SOURCE__ATTEMPTS", "1000"),
     ])
     .await;
     service.register("alice").await;
@@ -190,7 +190,7 @@ async fn an_attacker_cannot_lock_a_user_out() {
 
 #[actix_web::test]
 async fn an_address_that_tries_many_accounts_is_slowed_down_and_others_are_not() {
-    let service = Service::with(&[PROXIED, ("AUTH__LIMITS__SOURCE__FREE", "20")]).await;
+    let service = Service::with(&[PROXIED, ("AUTH__LIMITS__SOURCE__ATTEMPTS", "20")]).await;
     service.register("alice").await;
     for index in 0..20 {
         let guess = by_name(&format!("name-{index}"), WRONG);
@@ -311,9 +311,9 @@ async fn wrong_passwords_are_forgotten_in_time_and_their_rows_are_deleted() {
 async fn registrations_and_refreshes_from_one_address_are_limited() {
     let service = Service::with(&[
         PROXIED,
-        ("AUTH__LIMITS__REGISTER__AT_ONCE", "3"),
+        ("AUTH__LIMITS__REGISTER__BURST", "3"),
         ("AUTH__LIMITS__REGISTER__PER_MINUTE", "1"),
-        ("AUTH__LIMITS__REFRESH__AT_ONCE", "3"),
+        ("AUTH__LIMITS__REFRESH__BURST", "3"),
         ("AUTH__LIMITS__REFRESH__PER_MINUTE", "1"),
     ])
     .await;

@@ -130,7 +130,7 @@ async fn verifiers_refuse_a_withdrawn_key_as_soon_as_they_get_the_event() {
     for verifier in &verifiers {
         service
             .wait_until("the key is gone", async || {
-                verifier.verify_known(&old.access).is_err_and(|why| why == Refusal::UnknownKey)
+                verifier.verify_now(&old.access).is_err_and(|why| why == Refusal::UnknownKey)
             })
             .await;
         verifier.verify(&service.refresh(&old.refresh).await.access).await.unwrap();
@@ -255,7 +255,7 @@ async fn no_request_fails_while_keys_rotate_every_few_seconds() {
     let variables = [
         ("AUTH__KEYS__ROTATE_EVERY", "3s"),
         ("AUTH__KEYS__PUBLISH_AHEAD", "2s"),
-        ("AUTH__STATUS_LISTS__LOOK", "100ms"),
+        ("AUTH__STATUS_LISTS__POLL_INTERVAL", "100ms"),
     ];
     let one = Service::by_clock(Clock::system(), &variables).await;
     let other = one.replica_by_clock(Clock::system()).await;

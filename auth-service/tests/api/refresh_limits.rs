@@ -12,13 +12,13 @@ use crate::api::support::{Answer, FORM, Service, Tokens, send};
 const DAY: Duration = Duration::from_secs(24 * 3600);
 /// A small burst, and almost none after that.
 const FEW: [(&str, &str); 4] = [
-    ("AUTH__LIMITS__SESSION_REFRESH__AT_ONCE", "3"),
+    ("AUTH__LIMITS__SESSION_REFRESH__BURST", "3"),
     ("AUTH__LIMITS__SESSION_REFRESH__PER_MINUTE", "1"),
-    ("AUTH__LIMITS__CLIENT_GRANT__AT_ONCE", "3"),
+    ("AUTH__LIMITS__CLIENT_GRANT__BURST", "3"),
     ("AUTH__LIMITS__CLIENT_GRANT__PER_MINUTE", "1"),
 ];
 /// The same limit for all sessions of an account.
-const FEW_OF_ACCOUNT: (&str, &str) = ("AUTH__LIMITS__ACCOUNT_REFRESH__AT_ONCE", "3");
+const FEW_OF_ACCOUNT: (&str, &str) = ("AUTH__LIMITS__ACCOUNT_REFRESH__BURST", "3");
 /// The tests act as a trusted proxy, which names the client's address.
 const PROXIED: (&str, &str) = ("AUTH__HTTP__TRUSTED_PROXIES", "127.0.0.1/32");
 
@@ -66,13 +66,13 @@ async fn a_session_that_is_refreshed_too_often_gets_429_and_its_token_stays_vali
         assert_too_many(&service.try_refresh(&tokens.refresh).await);
     }
     service.refresh(&other.refresh).await; // another session of the same user
-    let service = service.restart(&[("AUTH__LIMITS__SESSION_REFRESH__AT_ONCE", "100")]).await;
+    let service = service.restart(&[("AUTH__LIMITS__SESSION_REFRESH__BURST", "100")]).await;
     service.refresh(&tokens.refresh).await; // the token was not used up
 }
 
 #[actix_web::test]
 async fn refusals_of_a_session_that_is_refreshed_too_often_are_in_the_trail_and_bounded() {
-    let few = [("AUTH__AUDIT__REFUSALS_OF_HOLDER__AT_ONCE", "2")];
+    let few = [("AUTH__AUDIT__REFUSALS_OF_HOLDER__BURST", "2")];
     let service = Service::with(&[&FEW[..], &few].concat()).await;
     service.register("alice").await;
     let mut tokens = service.login("alice").await;
@@ -98,10 +98,10 @@ async fn refusals_of_a_session_that_is_refreshed_too_often_are_in_the_trail_and_
 async fn many_sessions_of_one_account_with_changing_user_agents_add_no_more_rows_than_the_account_may() {
     let variables = [
         PROXIED,
-        ("AUTH__LIMITS__ACCOUNT_REFRESH__AT_ONCE", "8"),
+        ("AUTH__LIMITS__ACCOUNT_REFRESH__BURST", "8"),
         ("AUTH__LIMITS__ACCOUNT_REFRESH__PER_MINUTE", "1"),
-        ("AUTH__AUDIT__REFUSALS_OF_HOLDER__AT_ONCE", "2"),
-        ("AUTH__AUDIT__FIRST_REFUSALS_OF_HOLDER__AT_ONCE", "2"),
+        ("AUTH__AUDIT__REFUSALS_OF_HOLDER__BURST", "2"),
+        ("AUTH__AUDIT__FIRST_REFUSALS_OF_HOLDER__BURST", "2"),
     ];
     let service = Service::with(&variables).await;
     let mallory = service.register("mallory").await["id"].clone();
@@ -128,7 +128,7 @@ async fn many_sessions_of_one_account_with_changing_user_agents_add_no_more_rows
     }
     assert!((8..30).contains(&granted) && granted + refused == 30, "{granted} and {refused}");
     service.refresh(&other.refresh).await; // of another account
-    let service = service.restart(&[("AUTH__LIMITS__ACCOUNT_REFRESH__AT_ONCE", "100")]).await;
+    let service = service.restart(&[("AUTH__LIMITS__ACCOUNT_REFRESH__BURST", "100")]).await;
     for tokens in &sessions {
         service.refresh(&tokens.refresh).await; // none was used up
     }

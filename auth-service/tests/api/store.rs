@@ -53,7 +53,7 @@ fn session(id: &str, user: &User) -> Session {
         ended_at: None,
         ip: None,
         user_agent: Some("curl".to_owned()),
-        number: None,
+        status_index: None,
     }
 }
 
@@ -152,7 +152,7 @@ async fn exactly_one_of_many_rotations_wins() {
     assert_eq!(won, 1);
     let (session, _) = store.read(|db| sessions::with_user(db, "s")).await.unwrap().unwrap();
     assert_eq!((session.generation, session.rotated_at, session.expires_at), (1, 50, 150));
-    assert_eq!(session.number, None, "no index was leased");
+    assert_eq!(session.status_index, None, "no index was leased");
 }
 
 #[actix_web::test]

@@ -8,10 +8,10 @@ use actix_web::web::{self, Data, Path};
 use actix_web::{Error, HttpRequest, HttpResponse};
 use serde::Serialize;
 use service_kit::Problem;
+use service_kit::paging::List;
 use shared_claims::AccessToken;
 use shared_claims::guard::scope;
 
-use super::paging::List;
 use crate::books::{Book, Books};
 
 #[derive(Serialize)]

@@ -4,9 +4,10 @@ use actix_web::web::Data;
 use actix_web::{Error, HttpResponse};
 use serde::Serialize;
 use service_kit::Strict;
+use service_kit::paging::List;
 use shared_claims::{AccessToken, verifier::Clock};
 
-use super::paging::{List, Page};
+use super::paging::Page;
 use super::text::Text;
 use crate::store::comments::Comment;
 use crate::store::{Store, comments};

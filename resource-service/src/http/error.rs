@@ -3,7 +3,7 @@
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, ResponseError};
-use service_kit::Problem;
+use service_kit::{Problem, causes};
 
 use crate::store::StoreError;
 
@@ -16,7 +16,7 @@ impl ResponseError for StoreError {
     }
 
     fn error_response(&self) -> HttpResponse {
-        log::error!("the database is away: {self}");
+        log::error!("the database is away: {}", causes(self));
         Problem::unavailable("store_unavailable", "The database is away.", STORE_RETRY).error_response()
     }
 }

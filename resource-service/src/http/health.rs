@@ -12,7 +12,7 @@ use shared_claims::{
     verifier::{Polling, Readiness, Revocations},
 };
 
-use crate::store::{Health, Store};
+use crate::store::{Health, Probe};
 
 /// Seconds after which a client may ask again.
 const RETRY: u32 = 1;
@@ -72,7 +72,7 @@ pub(super) async fn livez() -> HttpResponse {
 
 pub(super) async fn readyz(
     verifier: Data<Verifier>,
-    store: Data<Store>,
+    probe: Data<Probe>,
     min_free: Data<MinFree>,
 ) -> HttpResponse {
     let mut reasons = Vec::new();
@@ -85,7 +85,7 @@ pub(super) async fn readyz(
             None
         }
     };
-    reasons.extend(ailments(store.health(PATIENCE).await, min_free.0));
+    reasons.extend(ailments(probe.health(PATIENCE).await, min_free.0));
     match known {
         Some((keys_age_seconds, revocations)) if reasons.is_empty() => {
             HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(Ready {

@@ -1,32 +1,22 @@
-//! Lists in pages: `?limit=` and `?cursor=` in, `{"items": […], "next": cursor or null}` out.
-//!
-//! The cursor is the id of the last item of the page before, which is nobody's business but ours.
+//! Which page of a list is asked for. The cursor is the id of the last item of the page before; clients do not read it.
 
 use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
 use actix_web::web::Query;
 use actix_web::{FromRequest, HttpRequest};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+use service_kit::paging::{self, PageSize};
 use service_kit::{FieldError, Problem};
 use uuid::Uuid;
 
-const DEFAULT_LIMIT: u8 = 50;
-const MAX_LIMIT: u8 = 100;
+const PAGE_SIZE: PageSize = PageSize { default: 50, max: 100 };
 
-/// Which part of a list is asked for. Other parameters of the query are not its business.
+/// A page of a list. Other parameters of the query are ignored.
 pub(super) struct Page {
     /// Only items older than the one with this id.
     pub(super) before: Option<String>,
-    limit: u8,
-}
-
-/// One page of a list.
-#[derive(Serialize)]
-pub(super) struct List<T> {
-    pub(super) items: Vec<T>,
-    /// The `cursor` of the next page.
-    pub(super) next: Option<String>,
+    limit: u32,
 }
 
 #[derive(Deserialize)]
@@ -36,47 +26,33 @@ struct Parameters {
 }
 
 impl Page {
-    /// How many rows to read: one more than the page holds, which tells whether there is a next page.
+    /// Returns how many rows to read.
     pub(super) fn rows(&self) -> i64 {
-        i64::from(self.limit) + 1
+        paging::rows_to_read(self.limit)
     }
 
-    /// Cuts off that one row. Gives the last one that stays, if there was more.
+    /// Cuts off the rows beyond the page. Returns the last row of the page if there were more.
     pub(super) fn cut<'a, R>(&self, rows: &'a mut Vec<R>) -> Option<&'a R> {
-        let limit = usize::from(self.limit);
-        let more = rows.len() > limit;
-        rows.truncate(limit);
-        rows.last().filter(|_| more)
+        paging::cut(rows, self.limit)
     }
 
     fn parse(query: &str) -> Result<Self, Problem> {
-        let Query(Parameters { limit, cursor }) = Query::from_query(query).map_err(|error| Problem {
-            code: "malformed_query",
-            ..Problem::malformed(format!("The query cannot be read: {error}."))
-        })?;
+        let Query(Parameters { limit, cursor }) = Query::from_query(query)
+            .map_err(|error| Problem::malformed_query(format!("The query cannot be read: {error}.")))?;
         let mut errors = Vec::new();
-        let limit = limit
-            .map_or(Some(DEFAULT_LIMIT), |limit| limit.parse().ok())
-            .filter(|limit| (1..=MAX_LIMIT).contains(limit));
-        if limit.is_none() {
-            let message = format!("The limit must be a number from 1 to {MAX_LIMIT}.");
-            errors.push(FieldError::new("limit", "out_of_range", message));
-        }
+        let limit = limit.map(|limit| limit.parse().unwrap_or_default()); // 0 is out of range, as a word is
+        let limit = PAGE_SIZE.check(limit, &mut errors);
         let before = cursor.map(|cursor| Uuid::try_parse(&cursor)).transpose();
-        if before.is_err() {
-            errors.push(FieldError::new(
-                "cursor",
-                "unknown_cursor",
-                "The cursor must be the `next` of a list.",
-            ));
+        let before = before.unwrap_or_else(|_| {
+            let message = "The cursor must be the `next` of a list.";
+            errors.push(FieldError::new("cursor", "unknown_cursor", message));
+            None
+        });
+        if errors.is_empty() {
+            return Ok(Self { limit, before: before.map(|id| id.to_string()) });
         }
-        match (limit, before) {
-            (Some(limit), Ok(before)) => Ok(Self { limit, before: before.map(|id| id.to_string()) }),
-            _ => Err(Problem {
-                detail: "Some parameters of the query are not valid.".into(),
-                ..Problem::invalid(errors)
-            }),
-        }
+        let detail = "Some parameters of the query are not valid.".into();
+        Err(Problem { detail, ..Problem::invalid(errors) })
     }
 }
 

@@ -4,11 +4,12 @@ use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::{Data, Path};
 use actix_web::{Error, HttpResponse};
 use serde::Serialize;
+use service_kit::paging::List;
 use service_kit::{Problem, Strict};
 use shared_claims::guard::{owner, role};
 use shared_claims::{AccessToken, verifier::Clock};
 
-use super::paging::{List, Page};
+use super::paging::Page;
 use super::text::Text;
 use crate::store::records::Record;
 use crate::store::{Store, records};

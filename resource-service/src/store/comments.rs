@@ -2,8 +2,8 @@
 
 use diesel::prelude::*;
 
+use super::ids::{new_id, seconds};
 use super::schema::comments::dsl;
-use super::{new_id, seconds};
 
 /// What somebody said in public.
 #[derive(Debug, Clone, Queryable, Selectable, Insertable)]

@@ -1,4 +1,4 @@
-//! Finds out whether the database does its work: by a write and a look at every table, at most once a second.
+//! Checks whether the database works: by a write, and a read of every table.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -6,15 +6,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use diesel::prelude::*;
+use service_kit::causes;
 use service_kit::storage::free_bytes;
 use tokio::sync::Mutex;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
+use super::database::Store;
+use super::error::StoreError;
 use super::schema::{comments, probes, records};
-use super::{Store, StoreError};
 
-/// Between two looks.
+/// The least time between two checks.
 const EVERY: Duration = Duration::from_secs(1);
 /// The one row that is counted up.
 const ROW: i64 = 1;
@@ -30,13 +32,15 @@ pub(crate) struct Health {
     pub(crate) free_bytes: Option<u64>,
 }
 
-/// The newest look. Clones share it.
-#[derive(Debug, Clone)]
-pub(super) struct Probe {
+/// Checks the database, and remembers the result.
+#[derive(Debug)]
+pub(crate) struct Probe {
+    store: Store,
+    /// The folder of the database.
     folder: Arc<Path>,
-    seen: Arc<Mutex<Seen>>,
-    /// Whether the newest look did not end in time.
-    late: Arc<AtomicBool>,
+    seen: Mutex<Seen>,
+    /// Whether the newest check did not end in time.
+    late: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -46,23 +50,23 @@ struct Seen {
 }
 
 impl Probe {
-    pub(super) fn of(file: &Path) -> Self {
-        let folder = file.parent().unwrap_or(file).into();
-        Self { folder, seen: Arc::default(), late: Arc::default() }
+    pub(crate) fn new(store: Store, folder: &Path) -> Self {
+        Self { store, folder: folder.into(), seen: Mutex::default(), late: AtomicBool::default() }
     }
 
-    pub(super) async fn look(&self, store: &Store, patience: Duration) -> Health {
-        let look = async {
+    /// Returns how the database is, after at most `patience`. Checks it at most once a second.
+    pub(crate) async fn health(&self, patience: Duration) -> Health {
+        let check = async {
             let mut seen = self.seen.lock().await;
             if seen.at.is_none_or(|at| at.elapsed() >= EVERY) {
                 seen.at = Some(Instant::now());
                 let before = seen.health;
-                seen.health = self.ask(store, before).await;
+                seen.health = self.check(before).await;
                 self.late.store(false, Ordering::Release);
             }
             seen.health
         };
-        let found = timeout(patience, look).await;
+        let found = timeout(patience, check).await;
         let health = found.unwrap_or_else(|_| {
             self.late.store(true, Ordering::Release);
             Health::default()
@@ -71,9 +75,9 @@ impl Probe {
     }
 
     /// Writes, and then reads: the write makes SQLite's readers forget the pages that they remember.
-    async fn ask(&self, store: &Store, before: Health) -> Health {
-        let written = store.write(count_up).await;
-        let read = store.read(look_at_tables).await;
+    async fn check(&self, before: Health) -> Health {
+        let written = self.store.write(count_up).await;
+        let read = self.store.read(read_tables).await;
         let folder = Arc::clone(&self.folder);
         let free = spawn_blocking(move || free_bytes(&folder)).await;
         let health = Health {
@@ -90,7 +94,9 @@ impl Probe {
 /// Writes a line when something begins to fail, and one when it works again.
 fn report(what: &str, failed_before: bool, error: Option<StoreError>) {
     match error {
-        Some(error) if !failed_before => log::error!("the database is not ready, {what}: {error}"),
+        Some(error) if !failed_before => {
+            log::error!("the database is not ready, {what}: {}", causes(&error));
+        }
         None if failed_before => log::warn!("the database is back from what was wrong: {what}"),
         _ => {}
     }
@@ -102,7 +108,7 @@ fn count_up(connection: &mut SqliteConnection) -> QueryResult<()> {
     Ok(())
 }
 
-fn look_at_tables(connection: &mut SqliteConnection) -> QueryResult<()> {
+fn read_tables(connection: &mut SqliteConnection) -> QueryResult<()> {
     comments::table.select(comments::id).first::<String>(connection).optional()?;
     records::table.select(records::id).first::<String>(connection).optional()?;
     Ok(())

@@ -2,8 +2,8 @@
 
 use diesel::prelude::*;
 
+use super::ids::{new_id, seconds};
 use super::schema::records::dsl;
-use super::{new_id, seconds};
 
 /// Something that belongs to one user.
 #[derive(Debug, Clone, Queryable, Selectable, Insertable)]

@@ -26,7 +26,7 @@ const HEADERS: [header::HeaderName; 10] = [
 
 /// The routes of the table, with something long in every place of a path.
 fn routes() -> Vec<(Method, String)> {
-    let source = include_str!("../../src/http/mod.rs");
+    let source = include_str!("../../src/http/routes.rs");
     let lines = source.lines().filter_map(|line| line.trim().strip_prefix(".service(path(\""));
     let mut routes = vec![(Method::GET, format!("/{}", "x".repeat(16_000)))];
     for line in lines {
@@ -98,7 +98,7 @@ fn start(world: &World) -> Child {
         ("RESOURCE__HTTP__MAX_HEADER_BYTES", "60000"),
         ("RESOURCE__HTTP__MAX_BODY_BYTES", "65536"),
         ("RESOURCE__HTTP__TRUSTED_PROXIES", "127.0.0.1/32"),
-        ("RESOURCE__LOG__AT_ONCE", "1000000"),
+        ("RESOURCE__LOG__BURST", "1000000"),
     ]);
     command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
 }

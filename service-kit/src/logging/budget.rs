@@ -23,16 +23,16 @@ pub(super) struct Budget {
 }
 
 impl Budget {
-    pub(super) fn new(at_once: u32, per_minute: u32) -> Self {
+    pub(super) fn new(burst: u32, per_minute: u32) -> Self {
         Self {
-            limiter: ArcSwap::from_pointee(RateLimiter::keyed(quota(at_once, per_minute))),
+            limiter: ArcSwap::from_pointee(RateLimiter::keyed(quota(burst, per_minute))),
             left_out: Mutex::default(),
         }
     }
 
     /// Every place begins with a full budget.
-    pub(super) fn set(&self, at_once: u32, per_minute: u32) {
-        self.limiter.store(RateLimiter::keyed(quota(at_once, per_minute)).into());
+    pub(super) fn set(&self, burst: u32, per_minute: u32) {
+        self.limiter.store(RateLimiter::keyed(quota(burst, per_minute)).into());
     }
 
     /// Whether this line may be written; counts it otherwise.
@@ -70,9 +70,9 @@ impl Budget {
     }
 }
 
-fn quota(at_once: u32, per_minute: u32) -> Quota {
+fn quota(burst: u32, per_minute: u32) -> Quota {
     let at_least_one = |number| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
-    Quota::per_minute(at_least_one(per_minute)).allow_burst(at_least_one(at_once))
+    Quota::per_minute(at_least_one(per_minute)).allow_burst(at_least_one(burst))
 }
 
 #[cfg(test)]

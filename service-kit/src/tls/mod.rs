@@ -3,121 +3,14 @@
 //! New handshakes get what was read last; connections that are open go on with what they began with. A pair that cannot be
 //! used never replaces one that can.
 
+mod current;
 mod files;
+mod handshakes;
+mod open;
 mod refresher;
 mod settings;
 
-use std::io;
-use std::sync::Arc;
-use std::time::Duration;
-
-use arc_swap::ArcSwap;
-use rustls::ServerConfig;
-use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls::server::{ClientHello, ResolvesServerCert};
-use rustls::sign::CertifiedKey;
-use rustls::version::{TLS12, TLS13};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
-
-use self::files::{CertificateError, Files};
-pub(crate) use self::refresher::Refresher;
-pub use self::settings::TlsSettings;
-use crate::settings::SettingsError;
-
-/// The time in unix seconds, by the service's clock.
-pub type Now = Box<dyn Fn() -> u64 + Send + Sync>;
-
-/// What a service answers handshakes with.
-pub struct Tls {
-    handshakes: Handshakes,
-    refresher: Refresher,
-}
-
-/// Takes connections into TLS.
-#[derive(Clone)]
-pub(crate) struct Handshakes {
-    acceptor: TlsAcceptor,
-    timeout: Duration,
-}
-
-impl Handshakes {
-    /// Makes one handshake, bounded in time. How many there are at once is bounded by the number of connections: a bound of
-    /// their own would let stalled ones keep others out.
-    ///
-    /// # Errors
-    /// The client did not say in time, or not in TLS 1.2 or 1.3, what it takes.
-    pub(crate) async fn accept<T>(&self, io: T) -> io::Result<TlsStream<T>>
-    where
-        T: AsyncRead + AsyncWrite + Unpin,
-    {
-        timeout(self.timeout, self.acceptor.accept(io)).await?
-    }
-}
-
-/// Gives every handshake the certificate that was read last.
-#[derive(Debug)]
-struct Current(ArcSwap<CertifiedKey>);
-
-impl ResolvesServerCert for Current {
-    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(self.0.load_full())
-    }
-}
-
-impl Tls {
-    /// TLS as the settings say; `None` when they name no certificate. `now` tells when the certificate expires.
-    ///
-    /// # Errors
-    /// The setting whose file cannot be used.
-    ///
-    /// # Panics
-    /// Outside a tokio runtime.
-    pub fn open(settings: &TlsSettings, now: Now) -> Result<Option<Self>, SettingsError> {
-        let Some((certificate, key)) = settings.files() else { return Ok(None) };
-        let files = Files { certificate: certificate.to_owned(), key: key.to_owned() };
-        let content = files.read().map_err(CertificateError::into_setting)?;
-        let provider = Arc::new(aws_lc_rs::default_provider());
-        let certified = files.certified(&content, &provider).map_err(CertificateError::into_setting)?;
-        let current = Arc::new(Current(ArcSwap::from_pointee(certified)));
-        let impossible = |error: &dyn std::fmt::Display| SettingsError::invalid("tls.certificate", error);
-        let config = server_config(Arc::clone(&provider), Arc::clone(&current) as _)
-            .map_err(|error| impossible(&error))?;
-        let refresher = Refresher {
-            current,
-            files: Arc::new(files),
-            provider,
-            seen: Ok(content),
-            look: settings.look,
-            hangup: signal(SignalKind::hangup()).map_err(|error| impossible(&error))?,
-            now,
-            expiry_warning: settings.expiry_warning,
-            remind_at: 0,
-        };
-        let acceptor = TlsAcceptor::from(Arc::new(config));
-        let handshakes = Handshakes { acceptor, timeout: settings.handshake_timeout };
-        Ok(Some(Self { handshakes, refresher }))
-    }
-
-    pub(crate) fn into_parts(self) -> (Handshakes, Refresher) {
-        (self.handshakes, self.refresher)
-    }
-}
-
-/// TLS 1.2 and 1.3 with the suites that rustls has. Sessions are resumed out of a small memory of this process, without
-/// tickets and so without a key for them; there is no early data. HTTP/1.1 alone: docs/decisions/0012-tls.md says why.
-fn server_config(
-    provider: Arc<CryptoProvider>,
-    certificate: Arc<dyn ResolvesServerCert>,
-) -> Result<ServerConfig, rustls::Error> {
-    let mut config = ServerConfig::builder_with_provider(provider)
-        .with_protocol_versions(&[&TLS13, &TLS12])?
-        .with_no_client_auth()
-        .with_cert_resolver(certificate);
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    config.ignore_client_order = true; // among suites that are all good; auditors ask for it
-    Ok(config)
-}
+pub use current::Now;
+pub(crate) use handshakes::Handshakes;
+pub use open::Tls;
+pub use settings::TlsSettings;

@@ -7,8 +7,8 @@ use rustls::crypto::CryptoProvider;
 use tokio::signal::unix::Signal;
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::current::{Current, Now};
 use super::files::{Content, Files, expiry};
-use super::{Current, Now};
 
 const DAY: i64 = 24 * 3600;
 
@@ -19,7 +19,7 @@ pub(crate) struct Refresher {
     pub(super) provider: Arc<CryptoProvider>,
     /// What was read last, or why it was not: a failure is told once, not with every look.
     pub(super) seen: Result<Content, String>,
-    pub(super) look: Duration,
+    pub(super) poll_interval: Duration,
     pub(super) hangup: Signal,
     pub(super) now: Now,
     pub(super) expiry_warning: Duration,
@@ -30,7 +30,7 @@ pub(crate) struct Refresher {
 impl Refresher {
     /// Goes on for as long as the service runs.
     pub(crate) async fn run(mut self) {
-        let mut looks = interval(self.look);
+        let mut looks = interval(self.poll_interval);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {

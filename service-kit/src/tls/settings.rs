@@ -6,7 +6,7 @@ use std::time::Duration;
 use actix_web::http::header::HeaderValue;
 use serde::{Deserialize, Deserializer, de::Error as _};
 
-use crate::settings::SettingsError;
+use crate::settings::{DAY, HOUR, MINUTE, Millis, Seconds, SettingsError};
 
 /// The `[tls]` part of the settings; `config.default.toml` says what each one means.
 #[derive(Debug, Clone, Deserialize)]
@@ -17,32 +17,27 @@ pub struct TlsSettings {
     pub certificate: Option<PathBuf>,
     #[serde(default, deserialize_with = "path_of_a_file")]
     pub key: Option<PathBuf>,
-    #[serde(with = "humantime_serde")]
-    pub look: Duration,
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "Millis::<10, { 1000 * HOUR }>")]
+    pub poll_interval: Duration,
+    #[serde(with = "Millis::<10, { 1000 * MINUTE }>")]
     pub handshake_timeout: Duration,
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "Seconds::<0, { 3650 * DAY }>")]
     pub expiry_warning: Duration,
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "Seconds::<0, { 3650 * DAY }>")]
     pub hsts_max_age: Duration,
     pub hsts_include_subdomains: bool,
 }
 
 impl TlsSettings {
+    /// Checks that a certificate and its key are given together.
+    ///
     /// # Errors
-    /// The first key whose value cannot be meant.
+    /// One of them is missing.
     pub fn check(&self) -> Result<(), SettingsError> {
         if self.certificate.is_some() != self.key.is_some() {
             let missing = if self.key.is_none() { "tls.key" } else { "tls.certificate" };
             let reason = "a certificate and its key are given together, or neither";
             return Err(SettingsError::invalid(missing, reason));
-        }
-        for (key, value, most) in
-            [("tls.look", self.look, 3600), ("tls.handshake_timeout", self.handshake_timeout, 60)]
-        {
-            if !(Duration::from_millis(10)..=Duration::from_secs(most)).contains(&value) {
-                return Err(SettingsError::invalid(key, format!("must be between 10ms and {most}s")));
-            }
         }
         Ok(())
     }

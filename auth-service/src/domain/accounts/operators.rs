@@ -5,11 +5,10 @@
 
 use crate::domain::accounts::addresses::spellings;
 use crate::domain::audit::{Event, EventKind};
+use crate::domain::change::Change;
 use crate::domain::issuer::Issuer;
-use crate::domain::status_lists;
 use crate::store::engine::connection::Connection;
 use crate::store::error::StoreError;
-use crate::store::sessions;
 use crate::store::users;
 use crate::store::users::{Login, User};
 
@@ -127,7 +126,7 @@ fn judge_name(
 }
 
 /// Takes verified addresses from accounts for which they are not verified, before the claimants are stored. The transaction
-/// began with [`users::will_insert_several`]; when the claimants are stored comes [`drop_numbers`], and at its end the
+/// began with [`users::will_insert_several`]; when the claimants are stored comes [`revoke_tokens_of`], and at its end the
 /// revocation.
 pub(in crate::domain) fn take_unproven_addresses<'a>(
     db: &mut Connection,
@@ -138,14 +137,14 @@ pub(in crate::domain) fn take_unproven_addresses<'a>(
     if emails.is_empty() { Ok(Vec::new()) } else { users::drop_emails(db, &emails, true) }
 }
 
-/// Takes the numbers of the sessions of those that lost an address, to be revoked at the end of the transaction: tokens that
-/// carry it die, and the sessions go on with their next refresh.
-pub(in crate::domain) fn drop_numbers(
-    db: &mut Connection,
+/// Revokes the access tokens of the accounts that lost an address, because they carry it. The sessions go on with their next
+/// refresh.
+pub(in crate::domain) fn revoke_tokens_of(
+    change: &mut Change<'_>,
     losers: &[User],
-) -> Result<Vec<Option<i64>>, StoreError> {
+) -> Result<(), StoreError> {
     let ids: Vec<&str> = losers.iter().map(|loser| loser.id.as_str()).collect();
-    if ids.is_empty() { Ok(Vec::new()) } else { sessions::drop_numbers(db, &ids) }
+    change.revoke_tokens_of(&ids)
 }
 
 /// What became of an address that an operator freed.
@@ -168,9 +167,10 @@ impl Issuer {
         address: Option<String>,
         id: Option<String>,
     ) -> Result<FreedAddress, OperatorError> {
-        let (rest, until) = (self.rest(), self.revoked_until());
-        let free = move |db: &mut Connection| {
-            users::will_insert_several(db)?; // who leaves an address takes the same lock as who takes one
+        let rest = self.rest();
+        let free = move |change: &mut Change<'_>| {
+            let db = change.db();
+            users::will_insert_several(db)?; // an account that gives up an address takes the same lock as one that takes it
             let mut spelled = address.as_deref().map(spellings).unwrap_or_default();
             if let Some(id) = id {
                 let Some(user) = users::hold_by_id(db, &id)? else { return Ok(FreedAddress::default()) };
@@ -178,22 +178,18 @@ impl Issuer {
             }
             let emails: Vec<&str> = spelled.iter().map(String::as_str).collect();
             let holders = users::drop_emails(db, &emails, false)?;
-            let numbers = drop_numbers(db, &holders)?;
-            let rested = rest.end_of_addresses(db, &emails)?;
-            status_lists::revoke(db, numbers, until)?;
+            revoke_tokens_of(change, &holders)?;
+            let rested = rest.end_of_addresses(change.db(), &emails)?;
+            for user in &holders {
+                change.record(Event::email_freed(&user.id, "operator"));
+            }
+            if holders.is_empty() && rested {
+                // It is not known which account had it.
+                change.record(Event::of(EventKind::EmailFreed).with("why", "operator"));
+            }
             Ok(FreedAddress { holders, rested })
         };
-        let describe = |done: &Result<FreedAddress, OperatorError>| {
-            let Ok(FreedAddress { holders, rested }) = done else { return Vec::new() };
-            if holders.is_empty() && *rested {
-                // It is not known whose it was.
-                return vec![Event::of(EventKind::EmailFreed).with("why", "operator")];
-            }
-            holders.iter().map(|user| Event::email_freed(&user.id, "operator")).collect()
-        };
-        let freed = self.write_recorded(free, describe).await?;
-        self.lists.announce();
-        Ok(freed)
+        self.changes.run(free).await
     }
 }
 

@@ -5,19 +5,18 @@ use secrecy::{ExposeSecret as _, SecretString};
 use crate::domain::accounts::addresses::parse_email;
 use crate::domain::accounts::names::{Unavailable, Wanted};
 use crate::domain::accounts::operators::{
-    AccountRef, NamedAccount, OperatorError, drop_numbers, hold_named, take_unproven_addresses,
+    AccountRef, NamedAccount, OperatorError, hold_named, revoke_tokens_of, take_unproven_addresses,
 };
 use crate::domain::accounts::roles;
 use crate::domain::audit::{Event, EventKind, Reason};
 use crate::domain::authn::passwords::{Arrival, Class, HashingError};
 use crate::domain::authn::source::Source;
+use crate::domain::change::Change;
 use crate::domain::invalid::Invalid;
 use crate::domain::issuer::Issuer;
-use crate::domain::sessions::session::NO_SESSION;
-use crate::domain::{random, status_lists};
+use crate::domain::random;
 use crate::store::engine::connection::Connection;
 use crate::store::error::{StoreError, Unique};
-use crate::store::sessions;
 use crate::store::users;
 use crate::store::users::User;
 
@@ -130,9 +129,7 @@ impl Issuer {
         registration: Registration,
         by: ByOperator,
     ) -> Result<User, RegisterError> {
-        let made = self.make_account(registration, Some(by), &Source::LOCAL).await;
-        self.lists.announce();
-        made
+        self.make_account(registration, Some(by), &Source::LOCAL).await
     }
 
     /// `by` is `None` for a registration.
@@ -190,26 +187,23 @@ impl Issuer {
     }
 
     async fn insert_account(&self, row: User, allow_resting: bool, made: Event) -> Result<(), RegisterError> {
-        let (rest, until) = (self.rest(), self.revoked_until());
-        let insert = move |db: &mut Connection| {
+        let rest = self.rest();
+        let insert = move |change: &mut Change<'_>| {
             if row.email_verified {
-                users::will_insert_several(db)?; // before the account that may lose the address: the order of locks
+                // Before the account that may lose the address: the order of locks.
+                users::will_insert_several(change.db())?;
             }
-            let displaced = take_unproven_addresses(db, [&row])?;
-            users::insert(db, &row)?;
-            let numbers = drop_numbers(db, &displaced)?;
-            rest.take(db, &row.id, Wanted::all_of(&row, allow_resting))??;
-            status_lists::revoke(db, numbers, until)?;
-            Ok::<_, RegisterError>(displaced)
-        };
-        let describe = |done: &Result<Vec<User>, RegisterError>| match done {
-            Ok(displaced) => {
-                let lost = displaced.iter().map(|user| Event::email_freed(&user.id, "verified_elsewhere"));
-                lost.chain([made]).collect()
+            let displaced = take_unproven_addresses(change.db(), [&row])?;
+            users::insert(change.db(), &row)?;
+            revoke_tokens_of(change, &displaced)?;
+            rest.take(change.db(), &row.id, Wanted::all_of(&row, allow_resting))??;
+            for user in &displaced {
+                change.record(Event::email_freed(&user.id, "verified_elsewhere"));
             }
-            Err(_) => Vec::new(),
+            change.record(made);
+            Ok(())
         };
-        self.write_recorded(insert, describe).await.map(|_| ())
+        self.changes.run(insert).await
     }
 
     /// Disables or enables an account; disabling ends all its sessions. `None` when there is none of that name or id.
@@ -221,26 +215,20 @@ impl Issuer {
         account: impl Into<AccountRef>,
         disabled: bool,
     ) -> Result<Option<NamedAccount>, OperatorError> {
-        let (account, now, until) = (account.into(), self.now(), self.revoked_until());
-        let since = self.rest().since();
-        let change = move |db: &mut Connection| {
-            let Some(mut named) = hold_named(db, &account, since)? else { return Ok(None) };
-            if let Some(user) = users::set_disabled(db, &named.user.id, disabled)? {
+        let (account, since) = (account.into(), self.rest().since());
+        let kind = if disabled { EventKind::AccountDisabled } else { EventKind::AccountEnabled };
+        let set = move |change: &mut Change<'_>| {
+            let Some(mut named) = hold_named(change.db(), &account, since)? else { return Ok(None) };
+            if let Some(user) = users::set_disabled(change.db(), &named.user.id, disabled)? {
                 named.user = user;
             }
             if disabled {
-                let ended = sessions::end_all(db, &named.user.id, NO_SESSION, now)?;
-                status_lists::revoke(db, ended, until)?;
+                change.end_sessions_of(&named.user.id, None)?;
             }
-            Ok::<_, OperatorError>(Some(named))
+            change.record(Event::of(kind).to(&named.user.id));
+            Ok(Some(named))
         };
-        let kind = if disabled { EventKind::AccountDisabled } else { EventKind::AccountEnabled };
-        let describe = move |changed: &Result<Option<NamedAccount>, OperatorError>| {
-            Some(Event::of(kind).to(&changed.as_ref().ok()?.as_ref()?.user.id))
-        };
-        let changed = self.write_recorded(change, describe).await?;
-        self.lists.announce();
-        Ok(changed)
+        self.changes.run(set).await
     }
 
     /// Gives and takes roles. When any is taken away, the access tokens that are out die at once, and the sessions go on
@@ -254,31 +242,25 @@ impl Issuer {
         add: Vec<String>,
         remove: Vec<String>,
     ) -> Result<Option<NamedAccount>, OperatorError> {
-        let (account, since, until) = (account.into(), self.rest().since(), self.revoked_until());
-        let change = move |db: &mut Connection| {
-            let Some(mut named) = hold_named(db, &account, since)? else { return Ok(None) };
+        let (account, since) = (account.into(), self.rest().since());
+        let set = move |change: &mut Change<'_>| {
+            let Some(mut named) = hold_named(change.db(), &account, since)? else { return Ok(None) };
             let user = &mut named.user;
-            let (roles, before) = (roles::changed(&user.roles, &add, &remove), user.roles.clone());
-            if roles == before {
-                return Ok(Some((named, before)));
+            let roles = roles::changed(&user.roles, &add, &remove);
+            if roles == user.roles {
+                return Ok(Some(named));
             }
             let fewer = user.roles().any(|role| !roles.split(' ').any(|kept| kept == role));
-            users::set_roles(db, &user.id, &roles, fewer)?;
+            users::set_roles(change.db(), &user.id, &roles, fewer)?;
             if fewer {
-                let numbers = sessions::drop_numbers(db, &[&user.id])?;
-                status_lists::revoke(db, numbers, until)?;
+                change.revoke_tokens_of(&[&user.id])?;
             }
+            let event = Event::of(EventKind::RoleChanged).to(&user.id).with("roles", roles.as_str());
+            change.record(event.with("before", user.roles.as_str()));
             user.roles = roles;
-            Ok::<_, OperatorError>(Some((named, before)))
+            Ok(Some(named))
         };
-        let describe = |changed: &Result<Option<(NamedAccount, String)>, OperatorError>| {
-            let (NamedAccount { user, .. }, before) = changed.as_ref().ok()?.as_ref()?;
-            let event = Event::of(EventKind::RoleChanged).to(&user.id).with("roles", user.roles.as_str());
-            (*before != user.roles).then(|| event.with("before", before.as_str()))
-        };
-        let changed = self.write_recorded(change, describe).await?;
-        self.lists.announce();
-        Ok(changed.map(|(named, _)| named))
+        self.changes.run(set).await
     }
 }
 

@@ -40,9 +40,7 @@ use crate::domain::clock::DatabaseClock;
 use crate::domain::issuer::Issuer;
 use crate::domain::keyring::{AuditKeys, KeyNews};
 use crate::store::audit_events::AuditEvent;
-use crate::store::engine::connection::Connection;
 use crate::store::engine::store::Store;
-use crate::store::error::StoreError;
 
 const SUCCESS: &str = "success";
 const FAILURE: &str = "failure";
@@ -146,6 +144,20 @@ impl Audit {
         self.ask(Message::Close).await;
     }
 
+    /// Runs `work` to its end, with the audit context of the caller, also when the caller is gone meanwhile: no client gets
+    /// around the trail by hanging up. [`close`](Self::close) waits for it. `None` when it panicked.
+    pub(in crate::domain) async fn see_through<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Option<T> {
+        let under_way = Arc::clone(&self.under_way).read_owned().await;
+        let work = async move {
+            let _under_way = under_way;
+            work.await
+        };
+        self.runtime.spawn(Origin::current().resume(work)).await.ok()
+    }
+
     async fn ask(&self, message: impl FnOnce(oneshot::Sender<()>) -> Message) {
         let (told, done) = oneshot::channel();
         if self.queue.send(message(told)).await.is_ok() {
@@ -177,36 +189,6 @@ impl Issuer {
     /// Puts an event into the audit trail.
     pub async fn record(&self, event: Event) {
         self.audit.record(event).await;
-    }
-
-    /// Runs a transaction, and records what `describe` makes of its outcome: also when the client that asked for it has gone
-    /// meanwhile, so that nobody gets round the trail by hanging up.
-    ///
-    /// # Errors
-    /// As [`Store::write`].
-    pub(super) async fn write_recorded<T, E, Events>(
-        &self,
-        job: impl FnOnce(&mut Connection) -> Result<T, E> + Send + 'static,
-        describe: impl FnOnce(&Result<T, E>) -> Events + Send + 'static,
-    ) -> Result<T, E>
-    where
-        T: Send + Sync + 'static,
-        E: From<StoreError> + Send + Sync + 'static,
-        Events: IntoIterator<Item = Event, IntoIter: Send>,
-    {
-        let (store, audit) = (self.store.clone(), self.audit.clone());
-        let under_way = Arc::clone(&audit.under_way).read_owned().await;
-        let runtime = audit.runtime.clone();
-        let work = async move {
-            let _under_way = under_way;
-            let done = store.write(job).await;
-            for event in describe(&done) {
-                audit.record(event).await;
-            }
-            done
-        };
-        let done = runtime.spawn(Origin::current().resume(work)).await;
-        done.unwrap_or_else(|_| Err(StoreError::Query("a write panicked".to_owned()).into()))
     }
 
     /// Records what was done about keys.

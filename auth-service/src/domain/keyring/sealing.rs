@@ -1,8 +1,7 @@
 //! The master key, and what is sealed with it: AES-256-GCM with a random nonce.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -11,6 +10,7 @@ use aws_lc_rs::{hkdf, hmac};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use secrecy::{ExposeSecret as _, SecretString};
+use service_kit::private_file;
 use zeroize::Zeroizing;
 
 use crate::domain::random;
@@ -200,14 +200,8 @@ pub fn load_or_create(path: &Path) -> Result<(SecretString, bool), MasterKeyErro
     if let Some(key) = load(path)? {
         return Ok((key, false));
     }
-    let draft = path.with_extension(format!("{}.new", random::id()));
-    let linked = write_private(&draft).and_then(|()| fs::hard_link(&draft, path));
-    let _ = fs::remove_file(&draft);
-    let created = match linked {
-        Ok(()) => true,
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
-        Err(error) => return Err(failed(error)),
-    };
+    let encoded = Zeroizing::new(STANDARD.encode(random::bytes::<KEY_BYTES>().as_slice()));
+    let created = private_file::create(path, encoded.as_bytes()).map_err(failed)?;
     let key = fs::read_to_string(path).map_err(failed)?;
     Ok((key.into(), created))
 }
@@ -222,13 +216,6 @@ pub fn load(path: &Path) -> Result<Option<SecretString>, MasterKeyError> {
         Err(error) => Err(MasterKeyError::File(path.to_owned(), error)),
         Ok(key) => Ok(Some(key.into())),
     }
-}
-
-fn write_private(path: &Path) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    let encoded = Zeroizing::new(STANDARD.encode(random::bytes::<KEY_BYTES>().as_slice()));
-    file.write_all(encoded.as_bytes())?;
-    file.sync_all()
 }
 
 #[cfg(test)]

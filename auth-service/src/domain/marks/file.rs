@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use service_kit::folder;
+use service_kit::private_file;
 
 use crate::domain::marks::book::Book;
 
@@ -63,7 +63,7 @@ impl MarksFile {
         merged.date(&changed, now);
         // An integer is a key of JSON as well; nothing else in a book could fail.
         let bytes = serde_json::to_vec_pretty(&merged).map_err(|error| self.failed(error.into()))?;
-        folder::replace_private(&self.path, &bytes).map_err(|error| self.failed(error))?;
+        private_file::replace(&self.path, &bytes).map_err(|error| self.failed(error))?;
         Ok(merged)
     }
 

@@ -12,14 +12,15 @@ use crate::domain::authn::passwords::{Against, Arrival, Class, HashingError};
 use crate::domain::authn::source::Source;
 use crate::domain::authn::stand_in::StandIn;
 use crate::domain::authn::throttle::{Attempt, Budget, Checked, GuessError, Renewal, Target};
+use crate::domain::change::{Change, ReservedIndex};
 use crate::domain::clock::{Moment, seconds};
 use crate::domain::issuer::Issuer;
 use crate::domain::keyring::KeyringError;
+use crate::domain::random;
 use crate::domain::sessions::csrf::Carried;
 use crate::domain::sessions::login_line::LoginLine;
 use crate::domain::sessions::session::{Device, Grant};
 use crate::domain::tokens::size::{TokenTooLarge, Transport};
-use crate::domain::{random, status_lists};
 use crate::store::engine::connection::Connection;
 use crate::store::error::StoreError;
 use crate::store::sessions;
@@ -158,7 +159,7 @@ impl Issuer {
         }
         let replaced = self.sessions_of(&carried);
         let session = self.prepare_session(&user, &audience, device, transport).await?;
-        let begun = self.begin_session(&user, (renewed, replaced), session).await;
+        let begun = self.begin_session(&user, session, Beside { renewed_hash: renewed, replaced }).await;
         if let Err(LoginError::InvalidCredentials(_)) = &begun {
             *reason = Some(Reason::Overtaken);
         }
@@ -174,65 +175,51 @@ impl Issuer {
         audience: &[String],
         device: Device,
         transport: Transport,
-    ) -> Result<Session, LoginError> {
+    ) -> Result<NewSession, LoginError> {
+        let index = self.changes.reserve_index().await?;
         let mut session = self.new_session(user, audience, device);
-        session.number = self.take_number().await?;
-        let checked = self.check_token_size(&session, user, audience, transport);
-        if let Err(too_large) = checked {
-            if let Some(number) = session.number {
-                self.lists.numbers.give_back(number);
-            }
+        session.status_index = index.get();
+        if let Err(too_large) = self.check_token_size(&session, user, audience, transport) {
             self.record(Event::refused(EventKind::Login, Reason::TokenTooLarge).to(&user.id)).await;
             return Err(too_large.into());
         }
-        Ok(session)
+        Ok(NewSession { session, index })
     }
 
-    /// With `renewed`, the password's hash is replaced by that one; the sessions `replaced` end.
     async fn begin_session(
         &self,
         user: &User,
-        (renewed, replaced): (Option<String>, Vec<String>),
-        session: Session,
+        new: NewSession,
+        beside: Beside,
     ) -> Result<Session, LoginError> {
-        let (row, auth_version, outdated) = (session.clone(), user.auth_version, user.password_hash.clone());
-        let (until, news, user_id) = (self.revoked_until(), !replaced.is_empty(), user.id.clone());
-        let begin = move |db: &mut Connection| {
+        let NewSession { session, index } = new;
+        let Beside { renewed_hash, replaced } = beside;
+        let (user, row) = (user.clone(), session.clone());
+        let begin = move |change: &mut Change<'_>| {
             // While the password was being checked it may have been changed, or the account disabled.
-            if !hold_accounts(db, (&row.user_id, auth_version), &replaced)? {
+            if !hold_accounts(change.db(), &user, &replaced)? {
+                change.record_refusal(Event::refused(EventKind::Login, Reason::Overtaken).to(&user.id));
                 return Err(LoginError::InvalidCredentials(None));
             }
-            if let Some(renewed) = renewed {
-                users::renew_hash(db, &row.user_id, &outdated, &renewed)?;
+            if let Some(renewed) = renewed_hash {
+                users::renew_hash(change.db(), &user.id, &user.password_hash, &renewed)?;
             }
-            sessions::insert(db, &row)?;
-            Ok(end_replaced(db, &replaced, row.created_at, until)?)
+            sessions::insert(change.db(), &row)?;
+            change.keep(index);
+            change.record(Event::of(EventKind::Login).to(&user.id).in_session(&row.id));
+            for id in &replaced {
+                if let Some(ended) = change.end_session(id)? {
+                    change
+                        .record(Event::of(EventKind::SessionEnded).to(&ended.user_id).in_session(&ended.id));
+                }
+            }
+            Ok(())
         };
-        let login = Event::of(EventKind::Login).to(&user.id).in_session(&session.id);
-        let describe = move |outcome: &Result<Vec<Session>, LoginError>| match outcome {
-            Ok(ended) => {
-                let one = |ended: &Session| {
-                    Event::of(EventKind::SessionEnded).to(&ended.user_id).in_session(&ended.id)
-                };
-                [login].into_iter().chain(ended.iter().map(one)).collect()
-            }
-            Err(LoginError::InvalidCredentials(_)) => {
-                vec![Event::refused(EventKind::Login, Reason::Overtaken).to(&user_id)]
-            }
-            Err(_) => Vec::new(),
-        };
-        let outcome = self.write_recorded(begin, describe).await;
-        if let (Err(LoginError::InvalidCredentials(_)), Some(number)) = (&outcome, session.number) {
-            self.lists.numbers.give_back(number);
-        }
-        outcome?;
-        if news {
-            self.lists.announce();
-        }
+        self.changes.run(begin).await?;
         Ok(session)
     }
 
-    /// A session as it is at its beginning, without a number yet.
+    /// A session as it is at its beginning, without a status list index yet.
     pub(in crate::domain) fn new_session(&self, user: &User, audience: &[String], device: Device) -> Session {
         let Moment { now, latest, .. } = self.moment();
         Session {
@@ -249,7 +236,7 @@ impl Issuer {
             ended_at: None,
             ip: device.ip,
             user_agent: device.user_agent,
-            number: None,
+            status_index: None,
         }
     }
 
@@ -278,6 +265,20 @@ impl Issuer {
     }
 }
 
+/// A session that is not stored yet, with the index that its tokens carry.
+struct NewSession {
+    session: Session,
+    index: ReservedIndex,
+}
+
+/// What changes together with the beginning of a session.
+struct Beside {
+    /// Replaces the hash that the password was checked against.
+    renewed_hash: Option<String>,
+    /// Ids of the sessions that the browser had, which end.
+    replaced: Vec<String>,
+}
+
 /// What the audit trail says about a password that opens nothing. `None` when it is right, and when the store failed.
 fn why_not(checked: &Result<Checked, GuessError>, found: Option<&User>) -> Option<Reason> {
     match (checked, found) {
@@ -291,40 +292,19 @@ fn why_not(checked: &Result<Checked, GuessError>, found: Option<&User>) -> Optio
 
 /// Holds the account, and the owners of sessions that are to end, in one order: two that take the sessions of an account in
 /// different orders would wait for each other for ever. `false` when the account itself has changed.
-fn hold_accounts(
-    db: &mut Connection,
-    (user_id, auth_version): (&str, i64),
-    replaced: &[String],
-) -> Result<bool, StoreError> {
-    let mut owners = BTreeSet::from([user_id.to_owned()]);
+fn hold_accounts(db: &mut Connection, user: &User, replaced: &[String]) -> Result<bool, StoreError> {
+    let mut owners = BTreeSet::from([user.id.clone()]);
     for session in replaced {
         owners.extend(sessions::with_user(db, session)?.map(|(_, owner)| owner.id));
     }
     for owner in &owners {
-        if owner != user_id {
+        if *owner != user.id {
             users::hold_as_it_is(db, owner)?;
-        } else if !users::hold(db, user_id, auth_version)? {
+        } else if !users::hold(db, &user.id, user.auth_version)? {
             return Ok(false);
         }
     }
     Ok(true)
-}
-
-/// Ends the sessions that the browser had, and gives those that had not ended.
-fn end_replaced(
-    db: &mut Connection,
-    replaced: &[String],
-    now: i64,
-    until: i64,
-) -> Result<Vec<Session>, StoreError> {
-    let mut ended = Vec::new();
-    for id in replaced {
-        ended.extend(sessions::end(db, id, now)?);
-    }
-    if !ended.is_empty() {
-        status_lists::revoke(db, ended.iter().map(|session| session.number), until)?;
-    }
-    Ok(ended)
 }
 
 /// Under what the account may be stored, the likeliest first; nothing for what no account can be called, so that the store

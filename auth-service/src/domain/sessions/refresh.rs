@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::domain::audit::{Event, EventKind, Origin, Reason};
+use crate::domain::audit::{Event, EventKind, Reason};
+use crate::domain::change::Change;
 use crate::domain::clock::TOLERANCE;
 use crate::domain::clock::{Moment, seconds};
 use crate::domain::issuer::Issuer;
@@ -13,7 +14,6 @@ use crate::domain::keyring::{KeyringError, RefreshToken};
 use crate::domain::policy::Policy;
 use crate::domain::rate::{RateLimit, TooMany};
 use crate::domain::sessions::session::{Device, Grant};
-use crate::domain::status_lists;
 use crate::domain::tokens::size;
 use crate::domain::tokens::size::{TokenTooLarge, Transport};
 use crate::store::engine::connection::Connection;
@@ -184,8 +184,6 @@ struct Use {
     moment: Moment,
     /// For a session that has no number.
     spare: Option<i64>,
-    /// Until when a revocation is remembered, in unix seconds.
-    until: i64,
     /// Refreshes of one account.
     account_limit: Option<Arc<RateLimit>>,
 }
@@ -211,7 +209,7 @@ impl Issuer {
             self.record(refused.in_session(token.session_id)).await;
             return Err(too_many.into());
         }
-        let spare = self.take_number().await?;
+        let spare = self.changes.reserve_index().await?;
         let attempt = Use {
             token,
             scope,
@@ -225,16 +223,24 @@ impl Issuer {
             idle: seconds(self.policy.idle_ttl),
             absolute: seconds(self.policy.absolute_ttl),
             moment: self.moment(),
-            spare,
-            until: self.revoked_until(),
+            spare: spare.get(),
             account_limit: self.grant_limits.account_refresh.clone(),
         };
-        let session = attempt.token.session_id.clone();
         let rows = self.policy.refresh_rows;
-        let describe = move |outcome: &Result<Outcome, RefreshError>| event_of(session, outcome, rows);
-        let outcome = self.write_recorded(move |db| attempt.run(db), describe).await;
-        self.give_back(spare, &outcome);
-        match outcome? {
+        let refresh = move |change: &mut Change<'_>| {
+            let outcome = attempt.run(change)?;
+            if let Outcome::Granted(granted) = &outcome {
+                change.proven(&granted.user.id);
+                if granted.session.status_index == spare.get() {
+                    change.keep(spare);
+                }
+            }
+            if let Some(event) = event_of(&outcome, rows) {
+                change.record(event.in_session(attempt.token.session_id));
+            }
+            Ok::<_, RefreshError>(outcome)
+        };
+        match self.changes.run(refresh).await? {
             Outcome::Granted(granted) => {
                 let Granted { session, user, audience, scope, .. } = *granted;
                 Ok(self.grant(&session, &user, audience, scope)?)
@@ -242,7 +248,6 @@ impl Issuer {
             Outcome::Refused => Err(RefreshError::InvalidGrant),
             Outcome::TooMany(_, too_many) => Err(too_many.into()),
             Outcome::Ended(session, why) => {
-                self.lists.announce();
                 log::warn!(
                     "refresh token reuse ({why:?}): ended session {} of user {}",
                     session.id,
@@ -252,25 +257,13 @@ impl Issuer {
             }
         }
     }
-
-    /// Most refreshes need no number. After a failure of the store nobody knows whether it was used.
-    fn give_back(&self, spare: Option<i64>, outcome: &Result<Outcome, RefreshError>) {
-        let unused = match outcome {
-            Ok(Outcome::Granted(granted)) => granted.session.number != spare,
-            Ok(Outcome::Refused | Outcome::TooMany(..) | Outcome::Ended(..)) => true,
-            Err(error) => !matches!(error, RefreshError::Store(_)),
-        };
-        if let Some(spare) = spare.filter(|_| unused) {
-            self.lists.numbers.give_back(spare);
-        }
-    }
 }
 
 impl Use {
-    fn run(&self, db: &mut Connection) -> Result<Outcome, RefreshError> {
-        let Some((before, user)) = self.open(db)? else { return Ok(Outcome::Refused) };
+    fn run(&self, change: &mut Change<'_>) -> Result<Outcome, RefreshError> {
+        let Some((before, user)) = self.open(change.db())? else { return Ok(Outcome::Refused) };
         if !before.is_alive(self.moment.now) {
-            return self.expired(db, before);
+            return self.expired(change, before);
         }
         // What was asked for is checked before the token is used up, and an error undoes its use.
         let audience = self.audience_for(&before).ok_or(RefreshError::InvalidTarget)?;
@@ -278,20 +271,23 @@ impl Use {
         if let Err(too_many) = self.account_limit.as_ref().map_or(Ok(()), |limit| limit.check(&user.id)) {
             return Ok(Outcome::TooMany(user.id, too_many));
         }
-        let numbered = before.number.is_some();
-        let rotated = sessions::rotate(db, &before.id, &self.rotation(&before), self.spare, numbered)?;
+        let has_index = before.status_index.is_some();
+        let rotated =
+            sessions::rotate(change.db(), &before.id, &self.rotation(&before), self.spare, has_index)?;
         // Look again: at what somebody left who was faster, now or earlier; or, with the session in hand, at what rights
         // the user has now. Whoever takes rights away from now on waits for us, and gives the session another number.
-        let Some((session, user)) = self.living(db)? else { return Ok(Outcome::Refused) };
+        let Some((session, user)) = self.living(change.db())? else { return Ok(Outcome::Refused) };
         if !rotated {
             match self.judge(&session) {
                 Judged::Repeat => {}
                 Judged::Undecided => return Err(RefreshError::ClockInDoubt),
-                Judged::Theft(why) => return self.end(db, session, why),
+                Judged::Theft(why) => return Self::end(change, session, why),
             }
         }
         let last_use = LastUse::of(if rotated { &before } else { &session }, self, rotated);
-        let Some((session, user)) = self.numbered(db, session, user)? else { return Ok(Outcome::Refused) };
+        let Some((session, user)) = self.indexed(change.db(), session, user)? else {
+            return Ok(Outcome::Refused);
+        };
         let scope = self.scope_for(&user)?;
         let now = self.moment.now;
         let claims = self.policy.claims_for(&session, &user, audience.clone(), scope.clone(), now);
@@ -311,21 +307,20 @@ impl Use {
     }
 
     /// What becomes of a token whose session is over by the clock alone.
-    fn expired(&self, db: &mut Connection, session: Session) -> Result<Outcome, RefreshError> {
+    fn expired(&self, change: &mut Change<'_>, session: Session) -> Result<Outcome, RefreshError> {
         if !self.moment.in_doubt {
             return Ok(Outcome::Refused);
         }
         // A theft is one whatever the time: it is not hidden behind the doubt.
         let current = self.token.generation == session.generation;
         match self.judge(&session) {
-            Judged::Theft(why) if !current => self.end(db, session, why),
+            Judged::Theft(why) if !current => Self::end(change, session, why),
             _ => Err(RefreshError::ClockInDoubt),
         }
     }
 
-    fn end(&self, db: &mut Connection, session: Session, why: Reuse) -> Result<Outcome, RefreshError> {
-        let ended = sessions::end(db, &session.id, self.moment.now)?;
-        status_lists::revoke(db, ended.map(|session| session.number), self.until)?;
+    fn end(change: &mut Change<'_>, session: Session, why: Reuse) -> Result<Outcome, RefreshError> {
+        change.end_session(&session.id)?;
         Ok(Outcome::Ended(session, why))
     }
 
@@ -364,16 +359,18 @@ impl Use {
         }
     }
 
-    /// The session with a number, if there are numbers at all, and the user as of when it had it: what takes rights away later
-    /// revokes that number. A use that took the session on has given it one; this is for repeats.
-    fn numbered(
+    /// The session with a status list index, if tokens carry any, and the user as of then: what takes rights away later
+    /// revokes that index. A use that took the session on has assigned one; this is for repeats.
+    fn indexed(
         &self,
         db: &mut Connection,
         session: Session,
         user: User,
     ) -> Result<Option<(Session, User)>, StoreError> {
-        let (None, Some(spare)) = (session.number, self.spare) else { return Ok(Some((session, user))) };
-        sessions::give_number(db, &session.id, spare)?;
+        let (None, Some(spare)) = (session.status_index, self.spare) else {
+            return Ok(Some((session, user)));
+        };
+        sessions::assign_status_index(db, &session.id, spare.into())?;
         // While it had none, there was nothing to revoke: what was taken away meanwhile shows only now.
         self.living(db)
     }
@@ -394,20 +391,15 @@ impl Use {
 }
 
 /// What the audit trail says about the use of a genuine token.
-fn event_of(session: String, outcome: &Result<Outcome, RefreshError>, rows: RefreshRows) -> Option<Event> {
-    let event = match outcome {
-        Ok(Outcome::Granted(granted)) => {
-            Origin::proven(&granted.user.id);
-            granted.last_use.event(rows)?.to(&granted.user.id)
-        }
-        Ok(Outcome::Refused) => Event::refused(EventKind::TokenRefreshed, Reason::SessionEnded),
+fn event_of(outcome: &Outcome, rows: RefreshRows) -> Option<Event> {
+    Some(match outcome {
+        Outcome::Granted(granted) => granted.last_use.event(rows)?.to(&granted.user.id),
+        Outcome::Refused => Event::refused(EventKind::TokenRefreshed, Reason::SessionEnded),
         // One budget for all sessions of the account.
-        Ok(Outcome::TooMany(account, _)) => {
-            Event::refused(EventKind::TokenRefreshed, Reason::TooManyRequests)
-                .to(account)
-                .by_holder_of(account)
-        }
-        Ok(Outcome::Ended(session, why)) => {
+        Outcome::TooMany(account, _) => Event::refused(EventKind::TokenRefreshed, Reason::TooManyRequests)
+            .to(account)
+            .by_holder_of(account),
+        Outcome::Ended(session, why) => {
             let reason = match why {
                 Reuse::Replayed => Reason::Replayed,
                 Reuse::Elsewhere => Reason::Elsewhere,
@@ -415,9 +407,7 @@ fn event_of(session: String, outcome: &Result<Outcome, RefreshError>, rows: Refr
             };
             Event::refused(EventKind::RefreshReused, reason).to(&session.user_id)
         }
-        Err(_) => return None,
-    };
-    Some(event.in_session(session))
+    })
 }
 
 /// The part of a list, separated by spaces, that was asked for: all of it when nothing was; `None` when it is no part.

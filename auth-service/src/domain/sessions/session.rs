@@ -5,9 +5,9 @@ use secrecy::{ExposeSecret as _, SecretString};
 use shared_claims::{AccessToken, error::Refusal};
 
 use crate::domain::audit::{Event, EventKind, Origin};
+use crate::domain::change::Change;
 use crate::domain::issuer::Issuer;
 use crate::domain::keyring::{KeyringError, RefreshToken};
-use crate::domain::status_lists;
 use crate::store::engine::connection::Connection;
 use crate::store::error::StoreError;
 use crate::store::sessions;
@@ -36,9 +36,6 @@ pub struct RefreshGrant {
     /// What requests of a page repeat when they carry the session's tokens in cookies.
     pub csrf_token: String,
 }
-
-/// No session has this id: for "all of them, without exception".
-pub(in crate::domain) const NO_SESSION: &str = "";
 
 /// An id that no session has, in whatever order a database sorts text: some sort `~` before all digits.
 const BEHIND_EVERY_ID: &str = "ffffffff-ffff-ffff-ffff-ffffffffffff";
@@ -170,20 +167,13 @@ impl Issuer {
         id: String,
         kind: EventKind,
     ) -> Result<bool, StoreError> {
-        let (now, until) = (self.now(), self.revoked_until());
-        let end = move |db: &mut Connection| {
-            let Some(session) = sessions::end(db, &id, now)? else { return Ok(None) };
-            status_lists::revoke(db, [session.number], until)?;
-            Ok::<_, StoreError>(Some(session))
+        let end = move |change: &mut Change<'_>| {
+            let Some(session) = change.end_session(&id)? else { return Ok(false) };
+            change.proven(&session.user_id); // by a token of the session, if by nothing else
+            change.record(Event::of(kind).to(&session.user_id).in_session(&session.id));
+            Ok(true)
         };
-        let describe = move |ended: &Result<Option<Session>, StoreError>| {
-            let session = ended.as_ref().ok()?.as_ref()?;
-            Origin::proven(&session.user_id); // by a token of the session, if by nothing else
-            Some(Event::of(kind).to(&session.user_id).in_session(&session.id))
-        };
-        let ended = self.write_recorded(end, describe).await?;
-        self.lists.announce();
-        Ok(ended.is_some())
+        self.changes.run(end).await
     }
 
     /// Living sessions of the caller's account, the newest first; `cursor` is what the part before gave as `next`, and empty
@@ -233,20 +223,15 @@ impl Issuer {
     /// The store's.
     pub async fn end_other_sessions(&self, caller: &Caller) -> Result<(), StoreError> {
         let (user_id, kept) = (caller.user.id.clone(), caller.session.id.clone());
-        let (now, until) = (self.now(), self.revoked_until());
-        let event = Event::of(EventKind::SessionsEnded).to(&user_id).in_session(&kept);
-        let end = move |db: &mut Connection| {
-            users::hold_as_it_is(db, &user_id)?;
-            let ended = sessions::end_all(db, &user_id, &kept, now)?;
-            let any = !ended.is_empty();
-            status_lists::revoke(db, ended, until)?;
-            Ok::<_, StoreError>(any)
+        let end = move |change: &mut Change<'_>| {
+            users::hold_as_it_is(change.db(), &user_id)?;
+            // A row for each request that ends nothing would let any user fill the disk.
+            if change.end_sessions_of(&user_id, Some(&kept))? > 0 {
+                change.record(Event::of(EventKind::SessionsEnded).to(&user_id).in_session(&kept));
+            }
+            Ok(())
         };
-        // A row for each request that ends nothing would let any user fill the disk.
-        self.write_recorded(end, |any: &Result<bool, StoreError>| matches!(any, Ok(true)).then_some(event))
-            .await?;
-        self.lists.announce();
-        Ok(())
+        self.changes.run(end).await
     }
 
     /// The answer to a login or a refresh.

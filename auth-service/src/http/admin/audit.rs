@@ -1,11 +1,11 @@
 //! `GET /admin/audit`: the audit trail, for administrators.
 
 use actix_web::HttpResponse;
-use actix_web::http::StatusCode;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::{Data, Query};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use service_kit::paging::{List, PageSize};
 use service_kit::{FieldError, Problem};
 
 use crate::domain::audit::{EventKind, TrailQuery, cursor, parse_cursor};
@@ -14,8 +14,7 @@ use crate::http::error::IntoProblem;
 use crate::http::request::caller::Administrator;
 use crate::store::audit_events::{AuditEvent, Filter};
 
-const DEFAULT_LIMIT: u32 = 50;
-const MAX_LIMIT: u32 = 200;
+const PAGE_SIZE: PageSize = PageSize { default: 50, max: 200 };
 /// Longer than any id.
 const MAX_SUBJECT_BYTES: usize = 128;
 
@@ -35,11 +34,9 @@ pub(in crate::http) struct ListQuery {
 impl ListQuery {
     fn check(self) -> Result<TrailQuery, Problem> {
         let Self { subject, event, since, until, cursor, limit } = self;
-        let (limit, after) = (limit.unwrap_or(DEFAULT_LIMIT), parse_cursor(&cursor));
         let mut errors = Vec::new();
-        if !(1..=MAX_LIMIT).contains(&limit) {
-            errors.push(FieldError::new("limit", "out_of_range", format!("A limit is 1 to {MAX_LIMIT}.")));
-        }
+        let limit = PAGE_SIZE.check(limit, &mut errors);
+        let after = parse_cursor(&cursor);
         if !cursor.is_empty() && after.is_none() {
             errors.push(FieldError::new("cursor", "not_allowed", "This is not what `next` has said."));
         }
@@ -55,12 +52,6 @@ impl ListQuery {
         }
         Ok(TrailQuery { filter: Filter { subject, event, since, until, after }, limit })
     }
-}
-
-#[derive(Serialize)]
-struct List<'a> {
-    items: Vec<Item<'a>>,
-    next: Option<String>,
 }
 
 /// An event as administrators see it. `chain` and `position` say where `auth-service audit verify` finds it.
@@ -105,8 +96,7 @@ pub(in crate::http) async fn list(
     query: Result<Query<ListQuery>, actix_web::Error>,
 ) -> Result<HttpResponse, Problem> {
     let Query(query) = query.map_err(|_| {
-        let detail = "The query takes subject, event, since, until, cursor and limit, each once.";
-        Problem::new(StatusCode::BAD_REQUEST, "malformed_query", detail)
+        Problem::malformed_query("The query takes subject, event, since, until, cursor and limit, each once.")
     })?;
     let page = issuer.read_audit(query.check()?).await.map_err(IntoProblem::into_problem)?;
     let list =

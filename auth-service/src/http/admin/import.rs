@@ -1,13 +1,12 @@
 //! `POST /admin/users/import`: accounts of another system with their password hashes, as JSON lines.
 
-use std::time::Duration;
-
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_ENCODING};
-use actix_web::web::{self, Bytes, Data, Query};
-use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::web::{self, Data, Query};
+use actix_web::{HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
-use service_kit::{BodyLimits, FieldError, Problem};
+use service_kit::body::{BodyLimits, read_body, require_media_type};
+use service_kit::{FieldError, Problem};
 
 use crate::domain::accounts::import::formats;
 use crate::domain::accounts::import::formats::Format;
@@ -73,12 +72,11 @@ pub(in crate::http) async fn import(
     query: Result<Query<ImportQuery>, actix_web::Error>,
     payload: web::Payload,
 ) -> Result<HttpResponse, actix_web::Error> {
-    let Query(ImportQuery { dry_run }) = query.map_err(|_| {
-        let detail = "The query takes dry_run, true or false.";
-        Problem::new(StatusCode::BAD_REQUEST, "malformed_query", detail)
-    })?;
-    require_json_lines(&req)?;
-    let body = body(&req, payload, &limits).await?;
+    let Query(ImportQuery { dry_run }) =
+        query.map_err(|_| Problem::malformed_query("The query takes dry_run, true or false."))?;
+    require_media_type(&req, "application/x-ndjson")?;
+    let bounds = BodyLimits { max_bytes: limits.max_body_bytes, ..BodyLimits::of(&req) };
+    let body = read_body(&req, &mut payload.into_inner(), bounds).await?;
     let (mut places, mut accounts) = (Vec::new(), Vec::new());
     let read = formats::read(Format::Lines, &mut &body[..], &mut |line, account| {
         places.push(line);
@@ -117,35 +115,4 @@ pub(in crate::http) async fn import(
 fn wants_recent_login(accounts: &[Read]) -> bool {
     let verified = |account: &Import| account.email_verified && account.email.is_some();
     accounts.iter().flatten().any(|account| !account.roles.is_empty() || verified(account))
-}
-
-fn require_json_lines(req: &HttpRequest) -> Result<(), Problem> {
-    let plain = !req.headers().contains_key(CONTENT_ENCODING);
-    let media_type = req.mime_type().ok().flatten();
-    let lines = media_type.is_some_and(|mime| {
-        mime.essence_str() == "application/x-ndjson"
-            && mime.get_param("charset").is_none_or(|charset| charset == "utf-8")
-    });
-    if plain && lines {
-        return Ok(());
-    }
-    let detail = "The body must be application/x-ndjson, in UTF-8, not compressed.";
-    Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail))
-}
-
-async fn body(req: &HttpRequest, payload: web::Payload, limits: &ImportLimits) -> Result<Bytes, Problem> {
-    let timeout = req.app_data::<BodyLimits>().map_or(Duration::from_secs(10), |limits| limits.timeout);
-    let read = tokio::time::timeout(timeout, payload.to_bytes_limited(limits.max_body_bytes)).await;
-    match read {
-        Ok(Ok(Ok(bytes))) => Ok(bytes),
-        Ok(Ok(Err(_))) => Err(Problem::malformed("The body could not be read.")),
-        Ok(Err(_)) => {
-            Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large."))
-        }
-        Err(_) => Err(Problem::new(
-            StatusCode::REQUEST_TIMEOUT,
-            "request_timeout",
-            "The body did not arrive in time.",
-        )),
-    }
 }

@@ -1,10 +1,10 @@
 //! `/admin/…`: for callers with role `admin` whose token has the issuer as its only audience.
 
 use actix_web::HttpResponse;
-use actix_web::http::StatusCode;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::{Data, Query};
 use serde::{Deserialize, Serialize};
+use service_kit::paging::{List, PageSize};
 use service_kit::{FieldError, Problem};
 
 use crate::domain::accounts::list::UserQuery;
@@ -13,8 +13,7 @@ use crate::http::error::IntoProblem;
 use crate::http::request::caller::Administrator;
 use crate::store::users::User;
 
-const DEFAULT_LIMIT: u32 = 50;
-const MAX_LIMIT: u32 = 200;
+const PAGE_SIZE: PageSize = PageSize { default: 50, max: 200 };
 /// Longer than any name or address.
 const MAX_TEXT_BYTES: usize = 256;
 
@@ -31,11 +30,8 @@ pub(in crate::http) struct ListQuery {
 
 impl ListQuery {
     fn check(self) -> Result<UserQuery, Problem> {
-        let limit = self.limit.unwrap_or(DEFAULT_LIMIT);
         let mut errors = Vec::new();
-        if !(1..=MAX_LIMIT).contains(&limit) {
-            errors.push(FieldError::new("limit", "out_of_range", format!("A limit is 1 to {MAX_LIMIT}.")));
-        }
+        let limit = PAGE_SIZE.check(self.limit, &mut errors);
         for (field, text) in [("search", &self.search), ("cursor", &self.cursor)] {
             if text.len() > MAX_TEXT_BYTES || text.contains('\0') {
                 errors.push(FieldError::new(
@@ -51,12 +47,6 @@ impl ListQuery {
             Err(Problem::invalid(errors))
         }
     }
-}
-
-#[derive(Serialize)]
-struct List<'a> {
-    items: Vec<Item<'a>>,
-    next: Option<&'a str>,
 }
 
 /// An account as administrators see it.
@@ -90,11 +80,9 @@ pub(in crate::http) async fn users(
     issuer: Data<Issuer>,
     query: Result<Query<ListQuery>, actix_web::Error>,
 ) -> Result<HttpResponse, Problem> {
-    let Query(query) = query.map_err(|_| {
-        let detail = "The query takes search, cursor and limit, each once.";
-        Problem::new(StatusCode::BAD_REQUEST, "malformed_query", detail)
-    })?;
+    let Query(query) = query
+        .map_err(|_| Problem::malformed_query("The query takes search, cursor and limit, each once."))?;
     let page = issuer.list_users(query.check()?).await.map_err(IntoProblem::into_problem)?;
-    let list = List { items: page.users.iter().map(Item::from).collect(), next: page.next.as_deref() };
+    let list = List { items: page.users.iter().map(Item::from).collect(), next: page.next };
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(list))
 }

@@ -17,7 +17,7 @@ use url::Url;
 use crate::domain::sessions::csrf::Carried;
 use crate::domain::sessions::session::Grant;
 use crate::domain::tokens::size::ACCESS_COOKIE;
-use crate::http::request::caller::bearer_token;
+use crate::http::request::bearer::bearer_token;
 
 const ACCESS: &str = ACCESS_COOKIE;
 const REFRESH: &str = "__Secure-refresh";

@@ -1,10 +1,10 @@
 //! `/me/sessions`: where an account is logged in, and how to end that (OWASP ASVS 5, 7.5.2).
 
 use actix_web::HttpResponse;
-use actix_web::http::StatusCode;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::{Data, Path, Query};
 use serde::{Deserialize, Serialize};
+use service_kit::paging::{List, PageSize};
 use service_kit::{FieldError, Problem};
 
 use crate::domain::issuer::Issuer;
@@ -14,8 +14,7 @@ use crate::http::error::IntoProblem;
 use crate::http::request::caller::AccountHolder;
 use crate::store::sessions::Session;
 
-const DEFAULT_LIMIT: u32 = 50;
-const MAX_LIMIT: u32 = 200;
+const PAGE_SIZE: PageSize = PageSize { default: 50, max: 200 };
 /// The length of a session's id, which is the cursor.
 const ID_BYTES: usize = 36;
 
@@ -30,11 +29,8 @@ pub(in crate::http) struct ListQuery {
 
 impl ListQuery {
     fn check(self) -> Result<(String, u32), Problem> {
-        let limit = self.limit.unwrap_or(DEFAULT_LIMIT);
         let mut errors = Vec::new();
-        if !(1..=MAX_LIMIT).contains(&limit) {
-            errors.push(FieldError::new("limit", "out_of_range", format!("A limit is 1 to {MAX_LIMIT}.")));
-        }
+        let limit = PAGE_SIZE.check(self.limit, &mut errors);
         if !(self.cursor.is_empty() || is_id(&self.cursor)) {
             errors.push(FieldError::new("cursor", "not_allowed", "This is not what `next` has said."));
         }
@@ -44,12 +40,6 @@ impl ListQuery {
 
 fn is_id(text: &str) -> bool {
     text.len() == ID_BYTES && text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
-}
-
-#[derive(Serialize)]
-struct List<'a> {
-    items: Vec<Item<'a>>,
-    next: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -80,14 +70,12 @@ pub(in crate::http) async fn list(
     AccountHolder(caller): AccountHolder,
     query: Result<Query<ListQuery>, actix_web::Error>,
 ) -> Result<HttpResponse, Problem> {
-    let Query(query) = query.map_err(|_| {
-        let detail = "The query takes cursor and limit, each once.";
-        Problem::new(StatusCode::BAD_REQUEST, "malformed_query", detail)
-    })?;
+    let Query(query) =
+        query.map_err(|_| Problem::malformed_query("The query takes cursor and limit, each once."))?;
     let (cursor, limit) = query.check()?;
     let page = issuer.list_sessions(&caller, &cursor, limit).await.map_err(IntoProblem::into_problem)?;
     let items = page.sessions.iter().map(|session| Item::new(session, &caller.session.id)).collect();
-    let list = List { items, next: page.next.as_deref() };
+    let list = List { items, next: page.next };
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(list))
 }
 

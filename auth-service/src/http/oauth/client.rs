@@ -13,11 +13,9 @@ use service_kit::Problem;
 use crate::domain::clients::name_of;
 use crate::domain::issuer::Issuer;
 use crate::http::error::IntoProblem;
-use crate::http::oauth::parameters::{OAuthError, Parameters, refusal};
+use crate::http::oauth::error::{CHALLENGE, OAuthError, refusal};
+use crate::http::oauth::parameters::Parameters;
 use crate::store::clients::Client;
-
-/// How a client that failed to prove itself is told that it can (RFC 7617).
-pub(in crate::http) const CHALLENGE: &str = r#"Basic realm="auth-service""#;
 
 /// An id and a secret, as they were sent.
 struct Credentials {

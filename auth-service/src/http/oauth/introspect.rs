@@ -9,7 +9,8 @@ use shared_claims::claims::Claims;
 use crate::domain::issuer::Issuer;
 use crate::http::error::IntoProblem;
 use crate::http::oauth::client::{Authorization, require};
-use crate::http::oauth::parameters::{OAuthError, Parameters};
+use crate::http::oauth::error::OAuthError;
+use crate::http::oauth::parameters::Parameters;
 
 /// Section 2.2. An inactive token has no other member.
 #[derive(Serialize)]

@@ -7,7 +7,8 @@ use actix_web::web::Data;
 use crate::domain::issuer::Issuer;
 use crate::http::error::IntoProblem;
 use crate::http::oauth::client::{Authorization, authenticate};
-use crate::http::oauth::parameters::{OAuthError, Parameters};
+use crate::http::oauth::error::OAuthError;
+use crate::http::oauth::parameters::Parameters;
 
 /// `token_type_hint` is only a hint, and tokens of either kind are told apart without it.
 pub(in crate::http) async fn revoke(

@@ -1,11 +1,10 @@
 //! Who sends a request: a parameter that makes a handler protected.
 
 use actix_web::dev::Payload;
-use actix_web::http::header::{AUTHORIZATION, HeaderValue};
 use actix_web::web::Data;
 use actix_web::{Error, FromRequest, HttpRequest};
 use futures_util::future::LocalBoxFuture;
-use shared_claims::{error::Cause, http::token_in};
+use shared_claims::error::Cause;
 
 use crate::domain::issuer::Issuer;
 use crate::domain::sessions::session::Caller;
@@ -72,9 +71,4 @@ impl FromRequest for Administrator {
 /// The access token in the `Authorization` header or in the cookie, there with what a page must show.
 pub(in crate::http) fn access_token<'r>(issuer: &Issuer, req: &'r HttpRequest) -> Result<&'r str, Cause> {
     issuer.verifier.sources().token_in(req)
-}
-
-/// The token in the `Authorization` header (RFC 6750 section 2.1).
-pub(in crate::http) fn bearer_token(req: &HttpRequest) -> Result<&str, Cause> {
-    token_in(req.headers().get_all(AUTHORIZATION).map(HeaderValue::as_bytes))
 }

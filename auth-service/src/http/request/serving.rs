@@ -9,7 +9,7 @@ use actix_web::web::Data;
 use service_kit::Problem;
 
 use crate::domain::issuer::Issuer;
-use crate::http::oauth::parameters::refusal;
+use crate::http::oauth::error::refusal;
 
 /// Routes that say what is wrong.
 const ALWAYS: [&str; 2] = ["/livez", "/readyz"];

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Original, short, wrong_types};
+use super::original::{Original, short, wrong_types};
 use crate::testing::forgery::Rows;
 
 pub(super) fn add(original: &Original, rows: &mut Rows) {
@@ -22,7 +22,7 @@ pub(super) fn add(original: &Original, rows: &mut Rows) {
     statuses(original, rows);
 }
 
-/// For a verifier that looks status up. One that does not, because it was told so, may let some of these through.
+/// For a verifier that checks statuses. One that was configured not to may accept some of these.
 fn statuses(original: &Original, rows: &mut Rows) {
     let status = &original.claims["status"]["status_list"];
     let uri = status["uri"].as_str().unwrap_or_default();

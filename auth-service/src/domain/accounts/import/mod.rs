@@ -14,14 +14,15 @@ use known::{Earlier, Known};
 
 use crate::domain::accounts::addresses::parse_email;
 use crate::domain::accounts::names::{KnownNames, Rest, Unavailable, Wanted};
-use crate::domain::accounts::operators::{drop_numbers, take_unproven_addresses};
+use crate::domain::accounts::operators::{revoke_tokens_of, take_unproven_addresses};
 use crate::domain::accounts::register::parse_username;
 use crate::domain::accounts::roles;
 use crate::domain::accounts::roles::is_role_name;
 use crate::domain::audit::{Event, EventKind};
+use crate::domain::change::Change;
 use crate::domain::invalid::Invalid;
 use crate::domain::issuer::Issuer;
-use crate::domain::{random, status_lists};
+use crate::domain::random;
 use crate::store::engine::connection::Connection;
 use crate::store::error::{StoreError, Unique};
 use crate::store::stand_ins;
@@ -146,19 +147,15 @@ impl Issuer {
         batch: Arc<Vec<Checked>>,
         allow_resting: bool,
     ) -> Result<Vec<Outcome>, StoreError> {
-        let (rest, until) = (self.rest(), self.revoked_until());
+        let rest = self.rest();
         let of_other_kinds: HashSet<String> = batch
             .iter()
             .flatten()
             .filter(|(user, _)| !self.hasher.makes_such(&user.password_hash))
             .map(|(user, _)| user.id.clone())
             .collect();
-        let described = Arc::clone(&batch);
-        let describe = move |done: &Result<Stored, StoreError>| match done {
-            Ok((outcomes, displaced)) => imported(outcomes, displaced, &described),
-            Err(_) => Vec::new(),
-        };
-        let change = move |db: &mut Connection| {
+        let store = move |change: &mut Change<'_>| {
+            let db = change.db();
             users::will_insert_several(db)?;
             let mut new = Vec::new();
             let store = |_: &mut Connection, user: &User| {
@@ -171,20 +168,16 @@ impl Issuer {
             let mut displaced = leave_unproven_addresses(&mut new);
             displaced.extend(losers.iter().map(|loser| loser.id.clone()));
             new.iter().try_for_each(|user| users::insert_one_of_several(db, user))?;
-            let numbers = drop_numbers(db, &losers)?;
+            revoke_tokens_of(change, &losers)?;
             if new.iter().any(|user| of_other_kinds.contains(&user.id)) {
                 // Hashes of another kind have come: names without an account are to be like those with one.
-                stand_ins::forget_all(db)?;
+                stand_ins::forget_all(change.db())?;
             }
-            take_names(db, &rest, &new, allow_resting)?;
-            status_lists::revoke(db, numbers, until)?;
-            Ok::<_, StoreError>((outcomes, displaced))
+            take_names(change.db(), &rest, &new, allow_resting)?;
+            imported(&outcomes, &displaced, &batch).into_iter().for_each(|event| change.record(event));
+            Ok(outcomes)
         };
-        let (outcomes, displaced) = self.write_recorded(change, describe).await?;
-        if !displaced.is_empty() {
-            self.lists.announce();
-        }
-        Ok(outcomes)
+        self.changes.run(store).await
     }
 
     async fn rehearse_batch(
@@ -233,9 +226,6 @@ impl Issuer {
         Ok((user, kind))
     }
 }
-
-/// What became of each line of a batch, and the ids of the accounts that lost an unverified address to it.
-type Stored = (Vec<Outcome>, Vec<String>);
 
 /// What the audit trail says about a batch: how many, because there may be millions; each account that got a role, and each
 /// that lost an address.

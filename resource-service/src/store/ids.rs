@@ -1,0 +1,14 @@
+//! Identifiers and times, as the database stores them.
+
+use uuid::Uuid;
+
+/// A new identifier: `UUIDv7` (RFC 9562 section 5.7), so that ids sort by the time they were made.
+#[expect(clippy::disallowed_methods, reason = "this service's one place that makes identifiers")]
+pub(super) fn new_id() -> String {
+    Uuid::now_v7().to_string()
+}
+
+/// Unix seconds, as the database stores them.
+pub(super) fn seconds(now: u64) -> i64 {
+    i64::try_from(now).unwrap_or(i64::MAX)
+}

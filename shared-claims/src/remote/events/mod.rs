@@ -1,0 +1,4 @@
+//! The issuer's event stream.
+
+pub(super) mod parser;
+pub(super) mod stream;
