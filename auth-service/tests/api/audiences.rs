@@ -225,7 +225,7 @@ async fn verified_addresses_are_imported_only_after_a_recent_login() {
 }
 
 #[actix_web::test]
-async fn how_recent_a_login_must_be_is_a_setting_and_a_password_change_counts_as_one() {
+async fn how_recent_a_login_must_be_is_a_setting_and_a_password_change_counts_as_a_login() {
     let service = Service::with(&[("AUTH__ADMIN__REAUTHENTICATE_WITHIN", "30s")]).await;
     let admin = administrators::log_in(&service).await;
     service.clock.advance(Duration::from_secs(31));

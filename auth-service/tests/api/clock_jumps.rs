@@ -119,7 +119,7 @@ async fn tokens_revoked_while_the_clock_is_behind_stay_revoked_when_it_returns()
 }
 
 #[actix_web::test]
-async fn a_clock_that_is_ahead_deletes_nothing_by_however_much() {
+async fn a_clock_that_is_ahead_by_any_amount_deletes_nothing() {
     let (service, operator) = settled(&[]).await;
     let alice = service.register_and_login("alice").await;
     let bob = service.register_and_login("bob").await;

@@ -235,7 +235,7 @@ async fn is_closed(connection: &mut TcpStream) -> bool {
 }
 
 #[actix_web::test]
-async fn new_listeners_get_a_revocation_while_one_address_holds_every_stream_it_can_get() {
+async fn new_listeners_are_notified_of_a_revocation_while_one_address_holds_every_stream_it_can_get() {
     let variables = [
         ("AUTH__STATUS_LISTS__MAX_LISTENERS", "16"),
         ("AUTH__HTTP__MAX_CONNECTIONS_PER_ADDRESS", "20"),

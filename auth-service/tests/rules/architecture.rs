@@ -182,7 +182,7 @@ fn no_crate_has_an_import_cycle() {
 }
 
 #[test]
-fn what_signs_in_shared_claims_is_built_for_tests_alone() {
+fn signing_code_in_shared_claims_is_built_for_tests_alone() {
     let code = product_code(&top().join("shared-claims/src/lib.rs"));
     let declared: Vec<_> = code.split("mod testing;").collect();
     let under_the_feature = "\n#[cfg(feature = \"testing\")]\npub ";
