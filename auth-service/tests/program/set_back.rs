@@ -66,7 +66,7 @@ async fn a_copy_from_before_a_command_is_not_served_until_recover() {
         let (_, log) = service.end();
         assert_eq!(said, 503, "{command:?}: {log}");
         assert_not_served(&data).await;
-        // Apart from that one finding, the original database agrees with its marks.
+        // The finding is stored in the marks: without them, the original database is accepted.
         fs::remove_file(data.join("marks.json")).unwrap();
         copy(&folder.path().join("newer"), &data);
         assert_eq!(run(&data, &["key", "list"]).0, Some(0));
