@@ -86,7 +86,7 @@ async fn a_wrong_current_password_changes_nothing() {
             body["current_password"] = json!(current);
             let answer = service.send_as(method, path, &tokens.access, &body).await;
             answer.assert_problem(403, "invalid_credentials");
-            assert_eq!(answer.header("www-authenticate"), "", "the token is good");
+            assert_eq!(answer.header("www-authenticate"), "", "the token is valid");
         }
     }
     service.try_login("alice", NEW_PASSWORD).await.assert_problem(401, "invalid_credentials");
@@ -182,7 +182,7 @@ async fn a_change_that_breaks_a_rule_is_refused_with_its_field_and_code() {
         let request = service.request(method, path).bearer_auth(&tokens.access).body(repeated);
         send(request.header("content-type", "application/json")).await.assert_problem(400, "malformed_body");
     }
-    assert!(service.is_active(&asking, &tokens.access).await, "nothing has changed");
+    assert!(service.is_active(&asking, &tokens.access).await, "nothing was changed");
     service.login("alice.liddell").await;
 }
 
@@ -390,7 +390,7 @@ async fn a_name_or_an_address_of_another_account_is_a_conflict() {
         body["current_password"] = json!(PASSWORD);
         service.send_as(Method::PATCH, "/me", &tokens.access, &body).await.assert_problem(409, code);
     }
-    assert!(service.is_active(&asking, &tokens.access).await, "nothing has changed");
+    assert!(service.is_active(&asking, &tokens.access).await, "nothing was changed");
     service.try_login("malice", PASSWORD).await.assert_problem(401, "invalid_credentials");
     // Of two concurrent renames to the same name, one succeeds.
     let carl = service.register_and_login("carl").await;

@@ -128,8 +128,11 @@ async fn tokens_carry_an_address_only_when_it_is_verified_unless_the_settings_sa
     let first = service.login("alice").await;
     let claims = first.claims();
     assert!(claims.get("email").is_none() && claims.get("email_verified").is_none(), "{claims}");
-    let asked = service.introspect(&asking, &first.access).await;
-    assert!(asked.get("email").is_none() && asked.get("email_verified").is_none(), "{asked}");
+    let introspected = service.introspect(&asking, &first.access).await;
+    assert!(
+        introspected.get("email").is_none() && introspected.get("email_verified").is_none(),
+        "{introspected}"
+    );
     assert_eq!(email_of(&service, "alice").await, json!("alice@example.com"), "the owner sees it");
     service.run_sql("UPDATE users SET email_verified = TRUE");
     let claims = service.refresh(&first.refresh).await.claims();
@@ -212,8 +215,8 @@ async fn an_operator_frees_an_address() {
             (freed.holders.into_iter().map(|user| user.username).collect::<Vec<_>>(), freed.rested)
         })
     };
-    assert_eq!(free(Some("nobody@example.com"), None).await.unwrap(), (vec![], false));
-    assert!(free(Some("nobody@example.com"), Some(&id)).await.is_err(), "the account has another address");
+    assert_eq!(free(Some("unknown@example.com"), None).await.unwrap(), (vec![], false));
+    assert!(free(Some("unknown@example.com"), Some(&id)).await.is_err(), "the account has another address");
     assert_eq!(free(None, Some("no-such-id")).await.unwrap(), (vec![], false));
     let found = free(Some("IDN@xn--bcher-kva.example"), Some(&id)).await.unwrap();
     assert_eq!(found, (vec!["mallory".to_owned()], false));

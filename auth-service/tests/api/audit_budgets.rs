@@ -116,7 +116,7 @@ async fn omitted_refusals_leave_a_count_and_a_sample_for_each_source_and_subject
     .await;
     let client = service.create_client("billing", &[], &[]).await;
     let mut unknown = client.clone();
-    "client:nobody".clone_into(&mut unknown.id);
+    "client:unknown".clone_into(&mut unknown.id);
     let mut requests = Vec::new();
     for _ in 0..10 {
         requests.push(guess_secret(&service, &client, FLOODER).await);

@@ -120,7 +120,7 @@ async fn a_client_that_fails_to_authenticate_gets_invalid_client() {
         (vec![], format!("&client_id={id}&client_secret={}", secret.to_uppercase())),
         (vec![], format!("&client_id={id}%00&client_secret={secret}")),
         (vec![], format!("&client_id=client:{id}&client_secret={secret}")),
-        (vec![], format!("&client_id=nobody&client_secret={secret}")),
+        (vec![], format!("&client_id=unknown&client_secret={secret}")),
         (vec![], format!("&client_id={}&client_secret={secret}", other.id)),
         (vec![], format!("&client_id={}&client_secret={}", disabled.id, disabled.secret)),
         (vec![], format!("&client_id=first-party&client_secret={secret}")),
@@ -266,14 +266,14 @@ async fn renewing_the_secret_of_a_client_or_disabling_it_revokes_its_tokens() {
             assert!(!service.is_active(&asking, &old).await);
             operator.clients.set_disabled("billing", false).await.unwrap().unwrap();
         }
-        assert!(!service.is_active(&asking, &old).await, "also when it is enabled again");
+        assert!(!service.is_active(&asking, &old).await, "also after the client is enabled again");
         let new = token(&service, &client).await;
         assert!(service.is_active(&asking, &new).await);
         assert_ne!(claims_of(&new)["status"], claims_of(&old)["status"]);
     }
     assert!(service.is_active(&asking, &bystander).await);
-    assert!(operator.clients.renew_secret("nobody").await.unwrap().is_none());
-    assert!(operator.clients.set_disabled("nobody", true).await.unwrap().is_none());
+    assert!(operator.clients.renew_secret("unknown").await.unwrap().is_none());
+    assert!(operator.clients.set_disabled("unknown", true).await.unwrap().is_none());
 }
 
 /// On PostgreSQL these transactions all read and then write concurrently.

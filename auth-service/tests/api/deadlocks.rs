@@ -82,13 +82,13 @@ async fn a_refresh_does_not_wait_for_a_rename_of_the_account() {
 
 /// Operations that lock several sessions of an account.
 const OPERATIONS: [&str; 6] =
-    ["end the others", "rename", "new password", "delete", "fewer roles", "clean up"];
+    ["end other sessions", "rename", "new password", "delete", "fewer roles", "clean up"];
 
 async fn perform(service: &Service, operator: &Issuer, how: &str, by: &Tokens) {
     let request = |method, path| service.request(method, path).bearer_auth(&by.access);
     let current = json!({ "current_password": PASSWORD });
     let status = match how {
-        "end the others" => send(request(Method::DELETE, "/me/sessions")).await.status,
+        "end other sessions" => send(request(Method::DELETE, "/me/sessions")).await.status,
         "rename" => {
             let body = json!({ "current_password": PASSWORD, "username": "alicia" });
             send(request(Method::PATCH, "/me").json(&body)).await.status

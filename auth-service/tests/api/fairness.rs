@@ -90,11 +90,11 @@ async fn one_address_with_right_passwords_does_not_keep_others_from_logging_in()
 async fn no_network_keeps_another_from_logging_in_by_any_number_of_sources_or_by_registrations() {
     let attacks: [(&str, Attack); 3] = [
         ("the /64s of a /48", |index| {
-            let body = credentials(&format!("nobody-{index}"), PASSWORD);
+            let body = credentials(&format!("unknown-{index}"), PASSWORD);
             (format!("2001:db8:0:{:x}::1", index % 65_536), "/login", body)
         }),
         ("the addresses of a /16", |index| {
-            let body = credentials(&format!("nobody-{index}"), PASSWORD);
+            let body = credentials(&format!("unknown-{index}"), PASSWORD);
             (format!("198.51.{}.{}", index / 256 % 256, index % 256), "/login", body)
         }),
         ("registrations", |index| {
@@ -115,7 +115,7 @@ async fn a_known_pair_is_served_before_unknown_ones_of_all_networks() {
     service.clock.advance(Duration::from_secs(24 * 3600));
     let unknown_user = async |index: usize| {
         let (address, name) =
-            (format!("{}.{}.0.1", 20 + index / 256, index % 256), format!("nobody-{index}"));
+            (format!("{}.{}.0.1", 20 + index / 256, index % 256), format!("unknown-{index}"));
         post_from(&service, &address, "/login", &credentials(&name, PASSWORD)).await.status.as_u16()
     };
     let mut unknown_users: FuturesUnordered<_> = (0..200).map(unknown_user).collect();

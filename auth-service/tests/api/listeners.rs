@@ -156,7 +156,7 @@ async fn wrong_credentials_are_401_whatever_is_wrong_with_them() {
     service.operator().await.clients.set_disabled("old", true).await.unwrap().unwrap();
     let basic = |id: &str, secret: &str| ask_from(&service, CROWD).basic_auth(id, Some(secret));
     let wrong = [
-        basic("nobody", &client.secret),
+        basic("unknown", &client.secret),
         basic(&client.id, &disabled.secret),
         basic(&client.id, ""),
         basic(&disabled.id, &disabled.secret),
@@ -235,7 +235,7 @@ async fn is_closed(connection: &mut TcpStream) -> bool {
 }
 
 #[actix_web::test]
-async fn new_listeners_get_a_revocation_while_one_address_holds_every_stream_it_can_get() {
+async fn new_listeners_are_notified_of_a_revocation_while_one_address_holds_every_stream_it_can_get() {
     let variables = [
         ("AUTH__STATUS_LISTS__MAX_LISTENERS", "16"),
         ("AUTH__HTTP__MAX_CONNECTIONS_PER_ADDRESS", "20"),

@@ -38,7 +38,7 @@ async fn an_unknown_user_a_wrong_password_and_a_disabled_account_get_one_answer(
     service.operator().await.accounts.set_disabled("disabled", true).await.unwrap().unwrap();
     let mut bodies = Vec::new();
     for (username, password) in [
-        ("nobody", PASSWORD),
+        ("unknown", PASSWORD),
         ("alice", "wrong password"),
         ("alice", &PASSWORD.to_uppercase()),
         ("alice", &format!("{PASSWORD} ")),
@@ -71,7 +71,7 @@ async fn an_enabled_account_logs_in_again() {
     operator.accounts.set_disabled("alice", true).await.unwrap().unwrap();
     operator.accounts.set_disabled("Alice", false).await.unwrap().unwrap();
     service.login("alice").await;
-    assert!(operator.accounts.set_disabled("nobody", true).await.unwrap().is_none());
+    assert!(operator.accounts.set_disabled("unknown", true).await.unwrap().is_none());
 }
 
 #[actix_web::test]
@@ -153,7 +153,7 @@ async fn logins_beyond_the_queue_are_refused_immediately() {
         ];
         let service = Service::with(&variables).await;
         // With different unknown names, because at most three attempts for one name are accepted at a time.
-        let names: Vec<_> = (0..100).map(|index| format!("nobody-{index}")).collect();
+        let names: Vec<_> = (0..100).map(|index| format!("unknown-{index}")).collect();
         let logins = names.iter().map(|name| service.try_login(name, PASSWORD));
         let answers = futures_util::future::join_all(logins).await;
         let (checked, refused): (Vec<_>, Vec<_>) =

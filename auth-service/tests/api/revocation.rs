@@ -22,12 +22,12 @@ async fn end(service: &Service, how: &str, tokens: &Tokens) {
             service.post("/logout", &json!({ "refresh_token": tokens.refresh })).await.status
         }
         "revoke" => service.post_form("/revoke", &format!("token={}", tokens.access)).await.status,
-        "end that session" => {
+        "end this session" => {
             let path = format!("/me/sessions/{}", tokens.claims()["sid"].as_str().unwrap());
             let other = service.login_here("alice").await;
             send(service.request(Method::DELETE, &path).bearer_auth(&other.access)).await.status
         }
-        "end the others" => {
+        "end other sessions" => {
             let other = service.login_here("alice").await;
             send(service.request(Method::DELETE, "/me/sessions").bearer_auth(&other.access)).await.status
         }
@@ -46,7 +46,7 @@ async fn end(service: &Service, how: &str, tokens: &Tokens) {
             operator.accounts.set_disabled("alice", true).await.unwrap().unwrap();
             return;
         }
-        "take a role away" => {
+        "remove a role" => {
             operator
                 .accounts
                 .change_roles("alice", vec![], vec!["subscriber".to_owned()])
@@ -73,13 +73,13 @@ async fn everything_that_ends_a_session_or_reduces_its_rights_revokes_its_access
         "logout",
         "logout by refresh token",
         "revoke",
-        "end that session",
-        "end the others",
+        "end this session",
+        "end other sessions",
         "change the password",
         "change the name",
         "delete the account",
         "disable the account",
-        "take a role away",
+        "remove a role",
         "theft",
     ];
     for how in ways {

@@ -18,11 +18,11 @@ const OTHER: &str = "resource-service";
 enum Requires {
     /// None.
     Nothing,
-    /// A user's, of any audience.
+    /// A user's token with any audience.
     User,
-    /// A user's with the issuer among its audiences, or the cookies of a login with cookies.
+    /// A user's token with the issuer among its audiences, or the cookies of a login with cookies.
     Account,
-    /// An administrator's with the issuer as its only audience.
+    /// An administrator's token with the issuer as its only audience.
     Administration,
     /// The same, with a recent login.
     RecentAdministration,
@@ -41,7 +41,7 @@ enum Kind {
     AdminIssuer,
     /// From a new refresh; the login was more than five minutes ago.
     AdminIssuerLater,
-    /// A client's own, for this issuer as well.
+    /// A client's own token, for this issuer as well.
     Client,
     /// In a cookie, for the default audience.
     Cookie,

@@ -23,7 +23,7 @@ async fn chosen(service: &Service) -> Vec<Option<String>> {
 
 async fn try_names(service: &Service) {
     for index in 0..40 {
-        let answer = service.try_login(&format!("nobody-{index}"), PASSWORD).await;
+        let answer = service.try_login(&format!("unknown-{index}"), PASSWORD).await;
         answer.assert_problem(401, "invalid_credentials");
     }
 }

@@ -1,4 +1,4 @@
-//! `/status-lists…`: the form of the lists (draft-ietf-oauth-status-list), and the events.
+//! `/status-lists…`: the format of the lists (draft-ietf-oauth-status-list), and the stream of events.
 
 use std::time::Duration;
 
@@ -105,7 +105,7 @@ async fn read_until(stream: &mut Response, words: &[&str]) -> String {
     let mut text = String::new();
     let listen = async {
         while !words.iter().all(|word| text.contains(word)) {
-            let chunk = stream.chunk().await.unwrap().expect("the stream goes on");
+            let chunk = stream.chunk().await.unwrap().expect("the stream is open");
             text.push_str(str::from_utf8(&chunk).unwrap());
         }
     };

@@ -169,12 +169,14 @@ impl Service {
     /// Polls until `condition` holds, for a bounded time: for what a service does in the background.
     pub async fn wait_until(&self, what: &str, condition: impl AsyncFn() -> bool) {
         let patience = Duration::from_secs(30);
-        let asked = async {
+        let polling = async {
             while !condition().await {
                 actix_web::rt::time::sleep(Duration::from_millis(20)).await;
             }
         };
-        actix_web::rt::time::timeout(patience, asked).await.unwrap_or_else(|_| panic!("in vain: {what}"));
+        actix_web::rt::time::timeout(patience, polling)
+            .await
+            .unwrap_or_else(|_| panic!("timed out waiting for: {what}"));
     }
 
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {

@@ -42,18 +42,18 @@ async fn a_refusal_takes_as_long_with_an_account_as_without() {
         // Names that no account can have are not looked up. That is visible, and shows an attacker nothing new.
         let kinds = [
             kind("a wrong password", &service, by_name("alice", "not the right one")),
-            kind("an unknown name", &service, by_name("nobody", "not the right one")),
+            kind("an unknown name", &service, by_name("unknown", "not the right one")),
             kind("a wrong password, by address", &service, by_email("alice@example.com")),
-            kind("an unknown address", &service, by_email("nobody@example.com")),
+            kind("an unknown address", &service, by_email("unknown@example.com")),
             kind("a disabled account", &service, by_name("disabled", PASSWORD)),
         ];
         let different = [
-            kind("a hash of another cost", &costlier, by_name("nobody", "not the right one")),
+            kind("a hash of another cost", &costlier, by_name("unknown", "not the right one")),
             kind("a password that is not hashed", &service, by_name("alice", &"x".repeat(2000))),
         ];
         for path in ["/login", "/token"] {
-            let told_apart = distinguishable_in_every_round(path, &kinds, &different).await;
-            assert!(told_apart.is_empty(), "{database}, {path}: {told_apart:#?}");
+            let distinguishable = distinguishable_in_every_round(path, &kinds, &different).await;
+            assert!(distinguishable.is_empty(), "{database}, {path}: {distinguishable:#?}");
         }
     }
 }
@@ -91,8 +91,8 @@ async fn distinguishable_in_every_round(
         for (kind, others) in different.iter().zip(others) {
             assert!(difference(first, others).is_some(), "{path}: {} is not distinguishable", kind.name);
         }
-        let judged = suspects.iter().zip(suspected);
-        let found = judged.filter_map(|(kind, times)| Some((*kind, difference(first, times)?)));
+        let compared = suspects.iter().zip(suspected);
+        let found = compared.filter_map(|(kind, times)| Some((*kind, difference(first, times)?)));
         let found: Vec<_> = found.collect();
         reasons = found.iter().map(|(kind, why)| format!("round {round}, {}: {why}", kind.name)).collect();
         suspects = found.into_iter().map(|(kind, _)| kind).collect();

@@ -126,13 +126,13 @@ impl Running {
 
     /// Polls until `condition` holds, for a bounded time.
     pub async fn wait_until(&self, what: &str, condition: impl AsyncFn() -> bool) {
-        let asked = async {
+        let polling = async {
             while !condition().await {
                 actix_web::rt::time::sleep(Duration::from_millis(50)).await;
             }
         };
-        let patience = actix_web::rt::time::timeout(Duration::from_secs(60), asked);
-        patience.await.unwrap_or_else(|_| panic!("in vain: {what}"));
+        let patience = actix_web::rt::time::timeout(Duration::from_secs(60), polling);
+        patience.await.unwrap_or_else(|_| panic!("timed out waiting for: {what}"));
     }
 
     pub fn id(&self) -> u32 {

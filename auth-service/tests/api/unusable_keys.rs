@@ -151,7 +151,10 @@ async fn an_emergency_rotation_replaces_the_only_signing_key_also_when_it_does_n
     assert_signs_nothing(&service, &tokens.refresh).await;
     let metadata = service.get("/.well-known/openid-configuration").await.json();
     let algorithms = metadata["id_token_signing_alg_values_supported"].as_array();
-    assert!(algorithms.is_none_or(Vec::is_empty), "those of the published keys: {metadata}");
+    assert!(
+        algorithms.is_none_or(Vec::is_empty),
+        "the algorithms must be those of the published keys: {metadata}"
+    );
     service.operator().await.withdraw_signing_keys().await.unwrap();
     until_ready(&service).await;
     service.get_as("/me", &tokens.access).await.assert_problem(401, "invalid_token");

@@ -100,7 +100,7 @@ async fn an_unknown_name_is_counted_and_answered_like_a_known_one() {
     service.register("alice").await;
     service.register("carol").await;
     service.operator().await.accounts.set_disabled("carol", true).await.unwrap();
-    let mut heard = Vec::new();
+    let mut bodies = Vec::new();
     for (name, password) in [("alice", WRONG), ("bob", WRONG), ("no such name!", WRONG), ("carol", PASSWORD)]
     {
         let mut said = Vec::new();
@@ -110,9 +110,9 @@ async fn an_unknown_name_is_counted_and_answered_like_a_known_one() {
             let headers = headers.map(|header| answer.headers.get(header).cloned());
             said.push((answer.status, headers, answer.json()["detail"].clone()));
         }
-        heard.push(said);
+        bodies.push(said);
     }
-    assert!(heard.iter().all(|said| *said == heard[0]), "{heard:#?}");
+    assert!(bodies.iter().all(|said| *said == bodies[0]), "{bodies:#?}");
 }
 
 #[actix_web::test]
