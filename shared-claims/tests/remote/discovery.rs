@@ -67,9 +67,9 @@ async fn metadata_that_is_not_the_issuers_is_refused() {
     let server = Server::start().await;
     let uri = format!("{}{KEYS}", server.url);
     let rows = [
-        (json!({"issuer": format!("{}/", server.url), "jwks_uri": uri}), "another issuer's"),
+        (json!({"issuer": format!("{}/", server.url), "jwks_uri": uri}), "of another issuer"),
         (json!({"issuer": "http://evil.example", "jwks_uri": uri}), r#"expected "http://"#),
-        (json!({"issuer": "evil\n".repeat(1000), "jwks_uri": uri}), r#"evil\nevil\n", and "http://"#),
+        (json!({"issuer": "evil\n".repeat(1000), "jwks_uri": uri}), r#"evil\nevil\n""#),
         (json!({"issuer": server.url}), "not the metadata"),
         (json!({"issuer": server.url, "jwks_uri": "jwks.json"}), "not a URL"),
         (json!({"issuer": server.url, "jwks_uri": "http://evil.example/jwks.json"}), "plain HTTP"),

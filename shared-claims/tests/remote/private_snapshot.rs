@@ -234,7 +234,7 @@ async fn the_content_of_a_private_folder_that_was_opened_to_others_is_ignored() 
     assert!(!world.is_believed());
     assert_eq!(mode(&world.own_folder()), 0o700);
     let warnings = world.warnings();
-    assert!(warnings.len() == 1 && warnings[0].contains("is deleted"), "{warnings:?}");
+    assert!(warnings.len() == 1 && warnings[0].contains("was deleted"), "{warnings:?}");
     world.fill(&place).await;
     assert!(world.is_believed());
 }
