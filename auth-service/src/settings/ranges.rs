@@ -34,7 +34,12 @@ impl Settings {
             ("database.write_queue", self.database.write_queue, 1, 1_000_000),
             ("database.write_group", self.database.write_group, 1, 4096),
             ("cleanup.batch_size", self.cleanup.batch_size as usize, 1, 10_000),
-            ("limits.account_from_source.attempts", self.limits.account_from_source.attempts as usize, 1, 100),
+            (
+                "limits.account_from_source.attempts",
+                self.limits.account_from_source.attempts as usize,
+                1,
+                100,
+            ),
             ("limits.account.attempts", self.limits.account.attempts as usize, 1, 1_000_000),
             ("limits.source.attempts", self.limits.source.attempts as usize, 1, 1_000_000),
             ("limits.waiting_per_account", self.limits.waiting_per_account, 1, 1_000_000),
@@ -107,7 +112,10 @@ impl Settings {
             }
         }
         if self.limits.known_after >= self.limits.trusted_for {
-            return Err(SettingsError::invalid("limits.known_after", "must be shorter than limits.trusted_for"));
+            return Err(SettingsError::invalid(
+                "limits.known_after",
+                "must be shorter than limits.trusted_for",
+            ));
         }
         Ok(())
     }

@@ -6,13 +6,17 @@
 
 mod bodies;
 mod client;
+mod cors;
 mod documents;
 mod files;
+mod healthchecks;
 mod logged;
 mod one_address;
 mod panics;
 mod protocols;
+mod requests;
 mod server;
 mod settings;
 mod slow_clients;
+mod tls;
 mod wire;
