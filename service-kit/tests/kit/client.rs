@@ -6,7 +6,7 @@ use std::time::Duration;
 use actix_web::rt;
 use actix_web::web::ServiceConfig;
 use serde_json::Value;
-use service_kit::{Handle, HttpSettings};
+use service_kit::HttpSettings;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -19,7 +19,6 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 /// A service that runs until the test ends.
 pub struct Service {
     pub address: SocketAddr,
-    pub handle: Handle,
 }
 
 impl Service {
@@ -31,7 +30,7 @@ impl Service {
     pub fn with(http: &HttpSettings, routes: impl Fn(&mut ServiceConfig) + Clone + Send + 'static) -> Self {
         let app = listen(http, routes);
         rt::spawn(app.run);
-        Self { address: app.address, handle: app.handle }
+        Self { address: app.address }
     }
 
     /// Sends a request without a body; `fields` are header lines.

@@ -5,11 +5,13 @@
 #![allow(unreachable_pub, reason = "a test program has no public items")]
 
 mod bodies;
+mod bounds;
 mod client;
 mod cors;
 mod documents;
 mod files;
 mod healthchecks;
+mod listening;
 mod logged;
 mod one_address;
 mod panics;

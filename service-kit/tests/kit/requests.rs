@@ -174,7 +174,7 @@ async fn behind_https(first_line: &str, fields: &[&str]) -> Answer {
         routes,
     )
     .unwrap();
-    let service = Service { address: app.address, handle: app.handle };
+    let service = Service { address: app.address };
     rt::spawn(app.run);
     service.ask(first_line, fields).await
 }
