@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use service_kit::folder::make_private;
 use shared_claims::verifier::Clock;
 
-use crate::app::{StartError, rules};
+use crate::app::rules;
+use crate::app::start_error::StartError;
 use crate::domain::keyring::Sealer;
 use crate::domain::keyring::sealing;
 use crate::domain::keyring::sealing::MasterKeyError;

@@ -7,7 +7,7 @@ use service_kit::{Capacity, Descriptors};
 use shared_claims::{error::SetupError, http::CookieSource, verifier::Algorithm};
 use url::Url;
 
-use crate::app::StartError;
+use crate::app::start_error::StartError;
 use crate::domain::accounts::names::NameRules;
 use crate::domain::accounts::register::folded_username;
 use crate::domain::accounts::roles::Roles;
@@ -21,6 +21,7 @@ use crate::domain::rate::{GrantLimits, MANY_PLACES, Rate, RateLimit};
 use crate::domain::sessions::refresh::RefreshRows;
 use crate::domain::status_lists::PlaceLimits;
 use crate::http::browser::cookies::CookieMode;
+use crate::http::request::device::ForwardedHeader;
 use crate::http::request::rate_limits::Rates;
 use crate::settings;
 use crate::settings::{PasswordAlgorithm, Settings, WrongPasswords};
@@ -244,6 +245,13 @@ fn service_names(settings: &Settings) -> Vec<String> {
     let host = issuer.as_ref().and_then(Url::domain).unwrap_or_default();
     let labels = host.rsplit_once('.').map_or(host, |(labels, _)| labels).split('.').map(str::to_owned);
     settings.passwords.service_names.iter().cloned().chain(labels).collect()
+}
+
+pub(super) fn forwarded_header(settings: &Settings) -> ForwardedHeader {
+    match settings.limits.forwarded_header {
+        settings::ForwardedHeader::XForwardedFor => ForwardedHeader::XForwardedFor,
+        settings::ForwardedHeader::Forwarded => ForwardedHeader::Forwarded,
+    }
 }
 
 pub(super) fn pages(settings: &Settings) -> Result<CookieSource, SetupError> {

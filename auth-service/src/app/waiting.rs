@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
-use crate::app::{StartError, rules};
+use crate::app::rules;
+use crate::app::start_error::StartError;
 use crate::settings::Settings;
 use crate::store::engine::store::Store;
 use crate::store::error::StoreError;

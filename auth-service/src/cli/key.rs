@@ -2,8 +2,8 @@
 
 use clap::Subcommand;
 
-use crate::app::Makes;
 use crate::domain::issuer::Issuer;
+use crate::domain::keyring::Makes;
 use crate::domain::keyring::Rotated;
 use crate::settings::Settings;
 

@@ -21,10 +21,11 @@ use service_kit::settings::process_environment;
 use shared_claims::verifier::Clock;
 
 use crate::app;
-use crate::app::{Makes, StartError};
+use crate::app::StartError;
 use crate::domain::accounts::address_check::{AddressReport, settle_addresses};
 use crate::domain::audit::Origin;
 use crate::domain::issuer::Issuer;
+use crate::domain::keyring::Makes;
 use crate::settings::Settings;
 use crate::store::engine::store::Store;
 
@@ -105,7 +106,7 @@ pub async fn run() -> ExitCode {
     {
         log::warn!("SIGHUP ends this process until it listens: {error}");
     }
-    let loaded = process_environment("AUTH").and_then(|env| Settings::load(&env));
+    let loaded = process_environment("AUTH").and_then(|env| app::load(&env));
     let settings = match loaded {
         Ok(settings) => settings,
         Err(error) => {

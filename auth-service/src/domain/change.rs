@@ -20,6 +20,7 @@ use crate::domain::audit::{Audit, Event, Origin};
 use crate::domain::clock::{DatabaseClock, Moment};
 use crate::domain::keyring::{Keyring, MOST_LEEWAY};
 use crate::domain::policy::Policy;
+use crate::domain::status_lists::status_index::StatusIndex;
 use crate::domain::status_lists::{self, StatusLists};
 use crate::store::engine::connection::Connection;
 use crate::store::engine::store::Store;
@@ -93,7 +94,7 @@ impl Changes {
         if !self.policy.statuses {
             return Ok(ReservedIndex { index: None, lists });
         }
-        let index = lists.numbers.take(&self.store, self.clock.moment()).await?;
+        let index = lists.indexes.take(&self.store, self.clock.moment()).await?;
         Ok(ReservedIndex { index: Some(index), lists })
     }
 
@@ -175,7 +176,7 @@ impl<'db> Change<'db> {
     /// The store's.
     pub fn end_session(&mut self, id: &str) -> Result<Option<Session>, StoreError> {
         let ended = sessions::end(self.db, id, self.moment.now)?;
-        self.revoke(ended.as_ref().and_then(|session| session.number));
+        self.revoke(ended.as_ref().and_then(|session| session.status_index));
         Ok(ended)
     }
 
@@ -197,7 +198,7 @@ impl<'db> Change<'db> {
     /// The store's.
     pub fn revoke_tokens_of(&mut self, user_ids: &[&str]) -> Result<(), StoreError> {
         if !user_ids.is_empty() {
-            let indexes = sessions::drop_numbers(self.db, user_ids)?;
+            let indexes = sessions::drop_status_indexes(self.db, user_ids)?;
             self.revoke(indexes.into_iter().flatten());
         }
         Ok(())
@@ -231,15 +232,15 @@ impl<'db> Change<'db> {
 
 /// A status list index that no other session or client has. One that is dropped can be given to another.
 pub struct ReservedIndex {
-    index: Option<i64>,
+    index: Option<StatusIndex>,
     lists: Arc<StatusLists>,
 }
 
 impl ReservedIndex {
-    /// The index; `None` when tokens carry no status.
+    /// Returns the index as it is stored; `None` when tokens carry no status.
     #[must_use]
     pub fn get(&self) -> Option<i64> {
-        self.index
+        self.index.map(i64::from)
     }
 
     fn forget(mut self) {
@@ -250,7 +251,7 @@ impl ReservedIndex {
 impl Drop for ReservedIndex {
     fn drop(&mut self) {
         if let Some(index) = self.index {
-            self.lists.numbers.give_back(index);
+            self.lists.indexes.give_back(index);
         }
     }
 }

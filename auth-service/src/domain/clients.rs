@@ -118,7 +118,7 @@ impl Issuer {
             scopes: each_once(&new.scopes),
             audience: each_once(&audience),
             disabled: false,
-            number: None,
+            status_index: None,
             created_at: self.now(),
         };
         let row = client.clone();
@@ -258,7 +258,7 @@ impl Issuer {
             scope.unwrap_or_default().split_ascii_whitespace().map(str::to_owned).collect();
         let scope = narrowed(&client.scopes, &asked).ok_or(ClientGrantError::InvalidScope)?.join(" ");
         let audience = narrowed(&client.audience, resource).ok_or(ClientGrantError::InvalidTarget)?;
-        let client = self.numbered_client(client).await?;
+        let client = self.indexed_client(client).await?;
         let now = self.now();
         let claims = self.policy.client_claims(&client, audience, scope.clone(), now);
         size::check(&claims, self.keyring.frame_bytes(), Transport::Body)?;
@@ -267,16 +267,16 @@ impl Issuer {
         Ok(Grant { access_token, expires_in: seconds(self.policy.access_ttl), refresh: None, scope })
     }
 
-    async fn numbered_client(&self, client: Client) -> Result<Client, ClientGrantError> {
-        if client.number.is_some() {
+    async fn indexed_client(&self, client: Client) -> Result<Client, ClientGrantError> {
+        if client.status_index.is_some() {
             return Ok(client);
         }
         let reserved = self.changes.reserve_index().await?;
         let Some(index) = reserved.get() else { return Ok(client) };
         let Client { name, secret_digest: proven, .. } = client;
         let give = move |change: &mut Change<'_>| {
-            let found = clients::with_number(change.db(), &name, index)?;
-            if found.as_ref().is_some_and(|client| client.number == Some(index)) {
+            let found = clients::with_status_index(change.db(), &name, index)?;
+            if found.as_ref().is_some_and(|client| client.status_index == Some(index)) {
                 change.keep(reserved);
             }
             Ok::<_, StoreError>(found)
@@ -290,8 +290,8 @@ impl Issuer {
 
 /// Revokes the client's tokens, and returns whether there were any. Its next token gets another index.
 fn revoke_tokens(change: &mut Change<'_>, client: &Client) -> Result<bool, StoreError> {
-    match client.number {
-        Some(index) if clients::drop_number(change.db(), &client.name, index)? => {
+    match client.status_index {
+        Some(index) if clients::drop_status_index(change.db(), &client.name, index)? => {
             change.revoke([index]);
             Ok(true)
         }

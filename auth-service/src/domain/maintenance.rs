@@ -12,7 +12,7 @@ use crate::domain::clock::seconds;
 use crate::domain::issuer::Issuer;
 use crate::domain::keyring::{KeyringError, MOST_LEEWAY, Rotated, RotationError};
 use crate::domain::processes::BEAT;
-use crate::domain::status_lists::numbers_of;
+use crate::domain::status_lists::status_index::indexes_of;
 use crate::store::engine::connection::Connection;
 use crate::store::error::StoreError;
 use crate::store::{clients, guesses, revocations, sessions, status_lists};
@@ -42,7 +42,7 @@ const ROTATION: Duration = Duration::from_secs(1);
 const MARKS: Duration = Duration::from_secs(1);
 /// How often to compare clocks with the database.
 const CLOCK: Duration = Duration::from_secs(10);
-/// A list is published for at least this many seconds after its last number was leased, for those that still have some.
+/// A list is published for at least this many seconds after its last index was leased, for those that still have some.
 const LIST_KEPT: i64 = 24 * 3600;
 
 impl Issuer {
@@ -187,7 +187,7 @@ impl Issuer {
     }
 
     /// Deletes what is over: sessions that ended long ago, revocations of tokens that have expired, lists without a living
-    /// number, retired keys, wrong passwords, names that rested. Says how many sessions were deleted.
+    /// index, retired keys, wrong passwords, names that rested. Says how many sessions were deleted.
     ///
     /// Everything is kept for another day after its time, and nothing is deleted before the clock has agreed for an hour with
     /// the time that passed: a clock that is wrong for a while deletes nothing that it should not.
@@ -214,7 +214,7 @@ impl Issuer {
     /// Walks through all sessions in small steps, so that nobody waits for it: an index by their end would have to be
     /// written at each refresh.
     async fn clean_up_sessions(&self, upkeep: Upkeep, due: i64) -> Result<Walk, StoreError> {
-        // A session outlives every access token that it gave: so does the list that it has a number in.
+        // A session outlives every access token that it gave: so does the list that its index is in.
         let keep = seconds(upkeep.keep_ended).max(self.keyring.longest_access_ttl() + MOST_LEEWAY);
         let before = due.saturating_sub(keep);
         let mut walk = Walk { deleted: 0, oldest_rotation: due };
@@ -247,16 +247,16 @@ impl Issuer {
         }
     }
 
-    /// Publishes lists no longer in which no number is alive.
+    /// Stops publishing the lists in which no index is alive.
     async fn drop_lists(&self, due: i64) -> Result<(), StoreError> {
         let before = due.saturating_sub(LIST_KEPT);
         let left = self.store.read(move |db| status_lists::left_before(db, before)).await?;
         for list in left {
             let drop = move |db: &mut Connection| {
-                let numbers = || numbers_of(list);
-                let alive = sessions::any_with(db, numbers())?
-                    || clients::any_with(db, numbers())?
-                    || revocations::any(db, numbers())?;
+                let indexes = || indexes_of(list);
+                let alive = sessions::any_with(db, indexes())?
+                    || clients::any_with(db, indexes())?
+                    || revocations::any(db, indexes())?;
                 if !alive {
                     status_lists::drop_list(db, list)?;
                     log::info!("status list {list} is not published any more: nothing in it is alive");

@@ -2,12 +2,12 @@
 //!
 //! A copy of the database is older than what was answered: in it, tokens that were used are unused, and sessions that were
 //! ended go on. So everything that was ever given is made worthless: refresh tokens by a new epoch, access tokens by new
-//! keys, and the numbers that were given since by not giving them again.
+//! keys, and the status list indexes that were assigned since by not assigning them again.
 
 use crate::domain::keyring;
 use crate::domain::keyring::{KeyringError, Plan, Sealer, UnopenedAuditKeys};
 use crate::domain::random;
-use crate::domain::status_lists::LIST_SIZE;
+use crate::domain::status_lists::status_index::LIST_SIZE;
 use crate::store::engine::connection::Connection;
 use crate::store::engine::store::Store;
 use crate::store::error::StoreError;
@@ -17,7 +17,7 @@ use crate::store::{
     audit_heads, clients, keys, master_keys, processes, resting_names, revocations, sessions, status_lists,
 };
 
-/// How far numbers and revisions skip: more than could have been given between a copy and its restoration.
+/// How far indexes and revisions skip: more than could have been assigned between a copy and its restoration.
 const SKIP: i64 = 1 << 32;
 
 /// What a recovery did.
@@ -66,14 +66,14 @@ pub async fn recover(
         let before = issuance::read(db)?;
         let beginning = Beginning {
             epoch: before.epoch.max(highest_epoch).saturating_add(1),
-            next_number: (before.next_number.saturating_add(SKIP) / LIST_SIZE + 1) * LIST_SIZE,
+            next_status_index: (before.next_status_index.saturating_add(SKIP) / LIST_SIZE + 1) * LIST_SIZE,
             keys_revision: before.keys_revision.saturating_add(SKIP),
             database_id,
         };
         issuance::begin_epoch(db, &beginning)?;
         master_keys::put_last(db, &master_key)?;
         let ended = sessions::end_everything(db, now)?;
-        clients::drop_numbers(db)?;
+        clients::drop_status_indexes(db)?;
         processes::forget_all(db)?;
         revocations::forget_all(db)?;
         status_lists::drop_all(db)?;

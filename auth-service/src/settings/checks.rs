@@ -1,23 +1,15 @@
-//! Which settings cannot be meant. Each check names its key.
-
-use std::time::Duration;
+//! What settings must be to one another, and the form of URLs, origins and scopes. Each check names its key.
 
 use secrecy::ExposeSecret as _;
 use service_kit::settings::SettingsError;
 use shared_claims::{http::CookieSource, verifier::Algorithm};
 use url::Url;
 
-use crate::domain::accounts::register::folded_username;
-use crate::domain::accounts::roles::is_role_name;
-use crate::domain::authn::passwords::MIN_PEPPER_BYTES;
-use crate::domain::keyring::Sealer;
-use crate::settings::Settings;
+use crate::settings::service::Settings;
 use crate::store::engine::postgres_url;
 
-/// An administrator who logged in yesterday is not asked again today: then the setting does nothing.
-const LONGEST_REAUTHENTICATION: Duration = Duration::from_secs(24 * 3600);
-/// No browser remembers a preflight for longer.
-const LONGEST_PREFLIGHT: Duration = Duration::from_secs(24 * 3600);
+/// More wrong passwords of one source for one account are guessing.
+const MOST_ATTEMPTS_FROM_SOURCE: u32 = 100;
 
 impl Settings {
     pub(super) fn check(&self) -> Result<(), SettingsError> {
@@ -26,27 +18,15 @@ impl Settings {
         self.http.check()?;
         self.tls.check()?;
         self.http.check_listen(&self.listen, &self.tls)?;
-        self.check_counts()?;
-        self.check_durations()?;
-        self.check_reserved()?;
-        self.check_budgets()?;
+        self.check_limits()?;
         self.check_keys()?;
         self.check_database_url()?;
-        self.check_roles()?;
-        self.check_peppers()?;
-        self.check_cors()?;
-        for (key, value) in
-            [("master_key", &self.master_key), ("master_key_previous", &self.master_key_previous)]
-        {
-            if let Some(value) = value {
-                Sealer::new(value, None).map_err(|error| SettingsError::invalid(key, error))?;
-            }
-        }
-        self.check_audience()?;
-        self.check_admin()
+        self.check_scopes()?;
+        self.check_origins()?;
+        self.check_audience()
     }
 
-    /// Every token that nobody asked for specially goes to other services: none of them may be good for this one.
+    /// Tokens of logins without `resource` go to other services, so they must not be valid at this one.
     fn check_audience(&self) -> Result<(), SettingsError> {
         if self.audience.is_empty() {
             return Err(SettingsError::invalid("audience", "at least one audience is needed"));
@@ -58,12 +38,16 @@ impl Settings {
         Ok(())
     }
 
-    fn check_admin(&self) -> Result<(), SettingsError> {
-        let within = self.admin.reauthenticate_within;
-        if (Duration::from_secs(1)..=LONGEST_REAUTHENTICATION).contains(&within) {
-            return Ok(());
+    fn check_limits(&self) -> Result<(), SettingsError> {
+        if self.limits.account_from_source.attempts > MOST_ATTEMPTS_FROM_SOURCE {
+            let reason = format!("must not be more than {MOST_ATTEMPTS_FROM_SOURCE}");
+            return Err(SettingsError::invalid("limits.account_from_source.attempts", reason));
         }
-        Err(SettingsError::invalid("admin.reauthenticate_within", "must be between 1s and 24h"))
+        if self.limits.known_after >= self.limits.trusted_for {
+            let reason = "must be shorter than limits.trusted_for";
+            return Err(SettingsError::invalid("limits.known_after", reason));
+        }
+        Ok(())
     }
 
     /// RFC 8414 section 2: a URL without query and fragment. Verifiers compare it letter by letter.
@@ -90,13 +74,9 @@ impl Settings {
         ))
     }
 
-    /// What replicas tell each other by the database must be known before it counts.
+    /// A replica must learn of a change in the database before the change takes effect.
     fn check_keys(&self) -> Result<(), SettingsError> {
-        let poll_interval = self.status_lists.poll_interval;
-        if !(Duration::from_millis(10)..=Duration::from_secs(60)).contains(&poll_interval) {
-            return Err(SettingsError::invalid("status_lists.poll_interval", "must be between 10ms and 60s"));
-        }
-        if self.keys.publish_ahead < 4 * poll_interval {
+        if self.keys.publish_ahead < 4 * self.status_lists.poll_interval {
             let reason = "must be at least four times status_lists.poll_interval";
             return Err(SettingsError::invalid("keys.publish_ahead", reason));
         }
@@ -125,58 +105,23 @@ impl Settings {
         postgres_url::check(url).map_err(|reason| SettingsError::invalid("database_url", reason))
     }
 
-    /// Scopes are written with spaces between them (RFC 6749 section 3.3), and so are roles in the database.
-    fn check_roles(&self) -> Result<(), SettingsError> {
+    /// Scopes are separated by spaces in tokens (RFC 6749 section 3.3).
+    fn check_scopes(&self) -> Result<(), SettingsError> {
+        let allowed = |byte: u8| byte.is_ascii_graphic() && !b"\"\\".contains(&byte);
+        let is_scope = |scope: &String| !scope.is_empty() && scope.bytes().all(allowed);
         for (name, role) in &self.roles {
-            let key = format!("roles.{name}");
-            if !is_role_name(name) {
-                return Err(SettingsError::invalid(
-                    &key,
-                    "a role is 1 to 64 letters, digits, `.`, `_`, `:`, `-`",
-                ));
-            }
-            let allowed = |byte: u8| byte.is_ascii_graphic() && !b"\"\\".contains(&byte);
-            if let Some(scope) =
-                role.scopes.iter().find(|scope| scope.is_empty() || !scope.bytes().all(allowed))
-            {
-                return Err(SettingsError::invalid(&key, format!("{scope:?} is not one scope")));
+            if let Some(wrong) = role.scopes.iter().find(|scope| !is_scope(scope)) {
+                let reason = format!("{wrong:?} is not one scope");
+                return Err(SettingsError::invalid(&format!("roles.{name}"), reason));
             }
         }
         Ok(())
     }
 
-    /// A reserved name that breaks the rules for names is an error: a typing mistake would leave the intended name free.
-    fn check_reserved(&self) -> Result<(), SettingsError> {
-        let slip = self.accounts.reserved.iter().find(|name| folded_username(name).is_none());
-        let message = |name| format!("{name:?} is not 3 to 32 letters, digits, `.`, `_`, `-`");
-        slip.map_or(Ok(()), |name| Err(SettingsError::invalid("accounts.reserved", message(name))))
-    }
-
-    fn check_peppers(&self) -> Result<(), SettingsError> {
-        let peppers = [
-            ("passwords.pepper", &self.passwords.pepper),
-            ("passwords.pepper_previous", &self.passwords.pepper_previous),
-        ];
-        for (key, value) in peppers {
-            if value.as_ref().is_some_and(|value| value.expose_secret().len() < MIN_PEPPER_BYTES) {
-                return Err(SettingsError::invalid(
-                    key,
-                    format!("must have at least {MIN_PEPPER_BYTES} bytes"),
-                ));
-            }
-        }
-        Ok(())
-    }
-
-    /// A browser writes an origin in one way, and it is compared letter by letter.
-    fn check_cors(&self) -> Result<(), SettingsError> {
-        CookieSource::default()
-            .allow_origins(&self.cors.allowed_origins)
-            .map_err(|error| SettingsError::invalid("cors.allowed_origins", error))?;
-        if self.cors.preflight_max_age > LONGEST_PREFLIGHT {
-            return Err(SettingsError::invalid("cors.preflight_max_age", "must not be longer than 24h"));
-        }
-        Ok(())
+    /// Browsers write an origin in one way only, and origins are compared byte by byte.
+    fn check_origins(&self) -> Result<(), SettingsError> {
+        let checked = CookieSource::default().allow_origins(&self.cors.allowed_origins);
+        checked.map(|_| ()).map_err(|error| SettingsError::invalid("cors.allowed_origins", error))
     }
 
     fn check_algorithm(&self) -> Result<(), SettingsError> {
@@ -209,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_that_cannot_be_meant_are_named() {
+    fn an_error_names_the_setting_that_is_wrong() {
         let rows = [
             ("AUTH__ISSUER", "https://a.example/?x=1", "issuer"),
             ("AUTH__ISSUER", "ftp://a.example", "issuer"),
@@ -236,15 +181,11 @@ mod tests {
             ("AUTH__CLEANUP__KEEP", "0s", "cleanup.keep"),
             ("AUTH__PASSWORDS__BCRYPT_COST", "32", "passwords.bcrypt_cost"),
             ("AUTH__PASSWORDS__ALGORITHM", "md5", "passwords.algorithm"),
-            ("AUTH__PASSWORDS__PEPPER", "short", "`passwords.pepper`"),
-            ("AUTH__PASSWORDS__PEPPER_PREVIOUS", "short", "`passwords.pepper_previous`"),
             ("AUTH__PASSWORDS__BOUNDS__BCRYPT_COST", "32", "passwords.bounds.bcrypt_cost"),
             ("AUTH__PASSWORDS__BOUNDS__ITERATIONS", "-1", "passwords.bounds.iterations"),
             ("AUTH__HASHING__QUEUE", "1", "hashing.queue"),
             ("AUTH__DATABASE_URL", "mysql://secret@host", "database_url"),
             ("AUTH__DATABASE_URL", "postgres://user:a@b@host/database", "database_url"),
-            ("AUTH__MASTER_KEY", "c2hvcnQ=", "`master_key`"),
-            ("AUTH__MASTER_KEY_PREVIOUS", "!", "`master_key_previous`"),
             ("AUTH__ROLES__READER__SCOPES", "two words", "roles.reader"),
             ("AUTH__TOKENS__ACCESS_TTL", "99999999d", "tokens.access_ttl"),
             ("AUTH__KEYS__PUBLISH_AHEAD", "30d", "keys.rotate_every"),
@@ -284,7 +225,26 @@ mod tests {
             ("AUTH__AUDIT__FLUSH_INTERVAL", "6s", "audit.flush_interval"),
             ("AUTH__ACCOUNTS__REST", "4000d", "accounts.rest"),
             ("AUTH__ACCOUNTS__MAX_RESTING", "0", "accounts.max_resting"),
-            ("AUTH__ACCOUNTS__RESERVED", "admin,al", "accounts.reserved"),
+            ("AUTH__LIMITS__SESSION_REFRESH__BURST", "0", "limits.session_refresh.burst"),
+            ("AUTH__LIMITS__SESSION_REFRESH__PER_MINUTE", "0", "limits.session_refresh.per_minute"),
+            ("AUTH__LIMITS__ACCOUNT_REFRESH__BURST", "2000000", "limits.account_refresh.burst"),
+            ("AUTH__LIMITS__ACCOUNT_REFRESH__PER_MINUTE", "0", "limits.account_refresh.per_minute"),
+            ("AUTH__LIMITS__CLIENT_GRANT__BURST", "2000000", "limits.client_grant.burst"),
+            ("AUTH__LIMITS__CLIENT_GRANT__PER_MINUTE", "0", "limits.client_grant.per_minute"),
+            ("AUTH__AUDIT__REFUSALS_FROM_SOURCE__BURST", "0", "audit.refusals_from_source.burst"),
+            ("AUTH__AUDIT__REFUSALS_FROM_SOURCE__PER_MINUTE", "0", "audit.refusals_from_source.per_minute"),
+            ("AUTH__AUDIT__REFUSALS_OF_HOLDER__BURST", "2000000", "audit.refusals_of_holder.burst"),
+            ("AUTH__AUDIT__REFUSALS_OF_HOLDER__PER_MINUTE", "0", "audit.refusals_of_holder.per_minute"),
+            ("AUTH__AUDIT__FIRST_REFUSALS_OF_HOLDER__BURST", "0", "audit.first_refusals_of_holder.burst"),
+            (
+                "AUTH__AUDIT__FIRST_REFUSALS_OF_HOLDER__PER_MINUTE",
+                "0",
+                "audit.first_refusals_of_holder.per_minute",
+            ),
+            ("AUTH__AUDIT__REFUSALS_INTERVAL", "2h", "audit.refusals_interval"),
+            ("AUTH__AUDIT__REFRESHES", "some", "refreshes"),
+            ("AUTH__LOG__BURST", "0", "log.burst"),
+            ("AUTH__LIMITS__ACCOUNT_FROM_SOURCE__ATTEMPTS", "101", "limits.account_from_source.attempts"),
             ("AUTH__NO_SUCH_THING", "1", "no_such_thing"),
         ];
         for (name, value, key) in rows {
@@ -294,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn origins_without_tls_are_known_but_for_those_of_this_machine() {
+    fn origins_without_tls_are_named_except_those_of_this_machine() {
         let safe = "https://a.example,http://localhost:3000,http://127.0.0.1,http://[::1]:1";
         let origins = format!("{safe},http://a.example,http://localhost.example");
         let env = Variables::from([("AUTH__CORS__ALLOWED_ORIGINS".to_owned(), origins)]);
@@ -331,5 +291,33 @@ mod tests {
             ("AUTH__DATABASE_URL".to_owned(), format!("postgres://user:{secret}@host/db")),
         ]);
         assert!(!format!("{:?}", Settings::load(&env).unwrap()).contains(secret));
+    }
+
+    #[test]
+    fn every_number_and_every_duration_has_bounds_at_its_field() {
+        let files = [
+            include_str!("accounts.rs"),
+            include_str!("audit.rs"),
+            include_str!("cors.rs"),
+            include_str!("database.rs"),
+            include_str!("limits.rs"),
+            include_str!("passwords.rs"),
+            include_str!("service.rs"),
+            include_str!("tokens.rs"),
+        ];
+        let mut seen = 0;
+        for text in files {
+            let lines: Vec<&str> = text.lines().map(str::trim).collect();
+            for pair in lines.windows(2) {
+                let [above, field] = pair else { continue };
+                let types = [": usize,", ": u32,", ": u64,", ": i64,", ": Duration,"];
+                if field.starts_with("pub ") && types.iter().any(|end| field.ends_with(end)) {
+                    let bound = ["Number::<", "Seconds::<", "Millis::<"];
+                    assert!(bound.iter().any(|name| above.contains(name)), "no bounds: {field}");
+                    seen += 1;
+                }
+            }
+        }
+        assert!(seen > 50, "only {seen} fields were found");
     }
 }

@@ -23,8 +23,9 @@ pub struct Client {
     pub audience: String,
     /// A disabled client gets no tokens and no answers.
     pub disabled: bool,
-    /// The place of its tokens in the status lists; `None` until its next token.
-    pub number: Option<i64>,
+    /// The status list index of its tokens; `None` until its next token.
+    #[diesel(column_name = number)]
+    pub status_index: Option<i64>,
     /// Unix seconds.
     pub created_at: i64,
 }
@@ -84,47 +85,47 @@ pub fn set_secret(
     Ok(change.returning(returning).get_result(connection).optional()?)
 }
 
-/// Gives an enabled client a number unless it has one, and holds it until the transaction ends; gives it as it is now, or
-/// `None` when it is gone or disabled.
+/// Assigns a status list index to a client unless it has one, and locks the client until the transaction ends. Returns the
+/// client as it is now; `None` when it is gone or disabled.
 ///
 /// # Errors
 /// The database's.
-pub fn with_number(
+pub fn with_status_index(
     connection: &mut Connection,
     name: &str,
-    number: i64,
+    index: i64,
 ) -> Result<Option<Client>, StoreError> {
-    // The first update changes nothing: it holds the row, so that who revokes the client's tokens waits and finds the number.
+    // The first update changes nothing: it holds the row, so that a transaction that revokes the client's tokens waits and finds the index.
     diesel::update(dsl::clients.find(name)).set(dsl::number.eq(dsl::number)).execute(connection)?;
-    let numberless = dsl::clients.find(name).filter(dsl::number.is_null());
-    diesel::update(numberless).set(dsl::number.eq(number)).execute(connection)?;
+    let without = dsl::clients.find(name).filter(dsl::number.is_null());
+    diesel::update(without).set(dsl::number.eq(index)).execute(connection)?;
     Ok(find(connection, name)?.filter(|client| !client.disabled))
 }
 
-/// Takes a client's number away, if it has this one; says whether it had.
+/// Takes a client's status list index away if it is this one. Returns whether it was.
 ///
 /// # Errors
 /// The database's.
-pub fn drop_number(connection: &mut Connection, name: &str, number: i64) -> Result<bool, StoreError> {
-    let numbered = dsl::clients.find(name).filter(dsl::number.eq(number));
-    Ok(diesel::update(numbered).set(dsl::number.eq(None::<i64>)).execute(connection)? == 1)
+pub fn drop_status_index(connection: &mut Connection, name: &str, index: i64) -> Result<bool, StoreError> {
+    let with = dsl::clients.find(name).filter(dsl::number.eq(index));
+    Ok(diesel::update(with).set(dsl::number.eq(None::<i64>)).execute(connection)? == 1)
 }
 
-/// Takes every client's number away.
+/// Takes the status list index of every client away.
 ///
 /// # Errors
 /// The database's.
-pub fn drop_numbers(connection: &mut Connection) -> Result<(), StoreError> {
+pub fn drop_status_indexes(connection: &mut Connection) -> Result<(), StoreError> {
     diesel::update(dsl::clients).set(dsl::number.eq(None::<i64>)).execute(connection)?;
     Ok(())
 }
 
-/// Whether a client has one of these numbers.
+/// Whether a client has one of these status list indexes.
 ///
 /// # Errors
 /// The database's.
-pub fn any_with(connection: &mut Connection, numbers: Range<i64>) -> Result<bool, StoreError> {
-    let among = dsl::number.ge(numbers.start).and(dsl::number.lt(numbers.end));
+pub fn any_with(connection: &mut Connection, indexes: Range<i64>) -> Result<bool, StoreError> {
+    let among = dsl::number.ge(indexes.start).and(dsl::number.lt(indexes.end));
     let found: Option<String> = dsl::clients.filter(among).select(dsl::name).first(connection).optional()?;
     Ok(found.is_some())
 }

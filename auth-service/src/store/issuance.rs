@@ -17,8 +17,9 @@ pub struct Issuance {
     pub epoch: i64,
     /// Rises when the set of keys changes.
     pub keys_revision: i64,
-    /// The first number that nobody has leased.
-    pub next_number: i64,
+    /// The first status list index that no process has leased.
+    #[diesel(column_name = next_number)]
+    pub next_status_index: i64,
     /// The longest life that access tokens were ever given here, in seconds.
     pub longest_access_ttl: i64,
     /// The random name of this database; `None` before its first start with a program that gives it one.
@@ -82,11 +83,11 @@ pub fn begin_keys_revision(connection: &mut Connection, revision: i64) -> Result
     Ok(())
 }
 
-/// Takes the next `count` numbers for the caller alone; gives the first of them.
+/// Leases the next `count` status list indexes to the caller. Returns the first of them.
 ///
 /// # Errors
 /// The database's.
-pub fn lease_numbers(connection: &mut Connection, count: i64) -> Result<i64, StoreError> {
+pub fn lease_status_indexes(connection: &mut Connection, count: i64) -> Result<i64, StoreError> {
     let lease = diesel::update(dsl::issuance.find(ID)).set(dsl::next_number.eq(dsl::next_number + count));
     let next: i64 = lease.returning(dsl::next_number).get_result(connection)?;
     Ok(next - count)
@@ -108,8 +109,9 @@ pub fn remember_access_ttl(connection: &mut Connection, ttl: i64) -> Result<(), 
 pub struct Beginning {
     /// Higher than any that was in force.
     pub epoch: i64,
-    /// The first number that may be leased.
-    pub next_number: i64,
+    /// The first status list index that may be leased.
+    #[diesel(column_name = next_number)]
+    pub next_status_index: i64,
     /// A revision of the keys that was never reached before.
     pub keys_revision: i64,
     /// A name that no database ever had.

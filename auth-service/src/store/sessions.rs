@@ -46,8 +46,9 @@ pub struct Session {
     pub ip: Option<String>,
     /// With what it was last used; cut to a configured length.
     pub user_agent: Option<String>,
-    /// The place of its access tokens in the status lists. `None` until the next refresh after its rights shrank.
-    pub number: Option<i64>,
+    /// The status list index of its access tokens. `None` until the next refresh after its rights shrank.
+    #[diesel(column_name = number)]
+    pub status_index: Option<i64>,
 }
 
 impl Session {
@@ -93,10 +94,10 @@ pub struct Rotation {
     pub user_agent: Option<String>,
 }
 
-/// Takes a living session from a generation to the next one, with the number `spare` unless it has one. Of any number of
+/// Takes a living session from a generation to the next one, with the status list index `spare` unless it has one. Of any number of
 /// callers exactly one does, and gets `true`.
 ///
-/// The row is updated once, whatever happens: see `store::locks`. `numbered` says whether the session had a number a moment ago: then
+/// The row is updated once, whatever happens: see `store::locks`. `indexed` says whether the session had an index a moment ago: then
 /// no column with an index is written.
 ///
 /// # Errors
@@ -106,13 +107,13 @@ pub fn rotate(
     id: &str,
     rotation: &Rotation,
     spare: Option<i64>,
-    numbered: bool,
+    indexed: bool,
 ) -> Result<bool, StoreError> {
     if spare.is_none() {
         return update_generation(connection, id, rotation, None, false);
     }
-    let kept = numbered && update_generation(connection, id, rotation, None, true)?;
-    // Between the look at it and now, somebody may have taken its number away.
+    let kept = indexed && update_generation(connection, id, rotation, None, true)?;
+    // Another transaction may have taken its index away meanwhile.
     Ok(kept || update_generation(connection, id, rotation, spare, false)?)
 }
 
@@ -120,16 +121,16 @@ fn update_generation(
     connection: &mut Connection,
     id: &str,
     rotation: &Rotation,
-    number: Option<i64>,
-    only_if_numbered: bool,
+    status_index: Option<i64>,
+    only_if_indexed: bool,
 ) -> Result<bool, StoreError> {
-    let any_number = (!only_if_numbered).into_sql::<Bool>();
+    let may_have_none = (!only_if_indexed).into_sql::<Bool>();
     let current = dsl::sessions
         .find(id)
         .filter(dsl::generation.eq(rotation.generation))
         .filter(dsl::ended_at.is_null())
         .filter(dsl::expires_at.gt(rotation.now))
-        .filter(dsl::number.is_not_null().or(any_number));
+        .filter(dsl::number.is_not_null().or(may_have_none));
     let next = (
         dsl::generation.eq(dsl::generation + 1),
         dsl::rotated_at.eq(rotation.now),
@@ -138,19 +139,19 @@ fn update_generation(
         dsl::absolute_expires_at.eq(rotation.absolute_expires_at),
         dsl::ip.eq(&rotation.ip),
         dsl::user_agent.eq(&rotation.user_agent),
-        number.map(|number| dsl::number.eq(coalesce(dsl::number, Some(number)))),
+        status_index.map(|index| dsl::number.eq(coalesce(dsl::number, Some(index)))),
     );
     Ok(diesel::update(current).set(next).execute(connection)? == 1)
 }
 
-/// Gives a session a number unless it has one or has ended, and holds the session until the transaction ends: who takes the
-/// number away waits, and finds it. One update, also when it has a number: see `store::locks`.
+/// Assigns a status list index to a session unless it has one or has ended, and locks the session until the transaction ends:
+/// a transaction that takes the index away waits, and finds it. One update, also when it has a number: see `store::locks`.
 ///
 /// # Errors
 /// The database's.
-pub fn give_number(connection: &mut Connection, id: &str, number: i64) -> Result<(), StoreError> {
+pub fn assign_status_index(connection: &mut Connection, id: &str, index: i64) -> Result<(), StoreError> {
     let open = dsl::sessions.find(id).filter(dsl::ended_at.is_null());
-    let given = dsl::number.eq(coalesce(dsl::number, Some(number)));
+    let given = dsl::number.eq(coalesce(dsl::number, Some(index)));
     diesel::update(open).set(given).execute(connection)?;
     Ok(())
 }
@@ -174,7 +175,7 @@ pub fn end(connection: &mut Connection, id: &str, now: i64) -> Result<Option<Ses
     Ok(change.returning(returning).get_result(connection).optional()?)
 }
 
-/// Ends every session of an account, except the one called `except`, and gives the numbers that they had.
+/// Ends every session of an account, except the one called `except`, and returns their status list indexes.
 ///
 /// The caller holds the account: two that take its sessions in different orders would wait for each other forever.
 ///
@@ -193,7 +194,7 @@ pub fn end_all(
     Ok(change.returning(dsl::number).get_results(connection)?)
 }
 
-/// Ends every session of everybody, and takes their numbers away. Also those that are over by the clock: it may be ahead, and
+/// Ends every session of everybody, and takes their status list indexes away. Also those that are over by the clock: it may be ahead, and
 /// they would go on when it is set right. Says how many had not been ended before.
 ///
 /// # Errors
@@ -208,21 +209,25 @@ pub fn end_everything(connection: &mut Connection, now: i64) -> Result<usize, St
     Ok(ended)
 }
 
-/// Takes away the numbers of the open sessions of these accounts, and gives them: the sessions go on under new ones.
+/// Takes away the status list indexes of the open sessions of these accounts, and returns them. Each session gets a new one
+/// at its next refresh.
 ///
 /// The caller holds the accounts, as for [`end_all`].
 ///
 /// # Errors
 /// The database's.
-pub fn drop_numbers(connection: &mut Connection, user_ids: &[&str]) -> Result<Vec<Option<i64>>, StoreError> {
+pub fn drop_status_indexes(
+    connection: &mut Connection,
+    user_ids: &[&str],
+) -> Result<Vec<Option<i64>>, StoreError> {
     locks::sessions_in_order(connection, user_ids, Which::Open)?;
     let open = || dsl::sessions.filter(dsl::user_id.eq_any(user_ids)).filter(dsl::ended_at.is_null());
-    // The first update changes nothing: it holds the rows, so that of two that end or renumber a session one gets its number.
-    // It holds those without a number as well: a refresh that is giving them one saw the rights of before.
+    // The first update changes nothing: it holds the rows, so that of two transactions that end a session or take its index away one gets the index.
+    // It holds those without an index as well: a refresh that is assigning one saw the earlier rights.
     let held = diesel::update(open()).set(dsl::number.eq(dsl::number)).returning(dsl::number);
-    let numbers = held.get_results(connection)?;
+    let indexes = held.get_results(connection)?;
     diesel::update(open()).set(dsl::number.eq(None::<i64>)).execute(connection)?;
-    Ok(numbers)
+    Ok(indexes)
 }
 
 /// Living sessions of an account, the newest first: the `most` that began before the one called `before` (an id
@@ -245,12 +250,12 @@ pub fn page(
     Ok(query.select(Session::as_select()).load(connection)?)
 }
 
-/// Whether any session has one of these numbers.
+/// Whether any session has one of these status list indexes.
 ///
 /// # Errors
 /// The database's.
-pub fn any_with(connection: &mut Connection, numbers: Range<i64>) -> Result<bool, StoreError> {
-    let among = dsl::number.ge(numbers.start).and(dsl::number.lt(numbers.end));
+pub fn any_with(connection: &mut Connection, indexes: Range<i64>) -> Result<bool, StoreError> {
+    let among = dsl::number.ge(indexes.start).and(dsl::number.lt(indexes.end));
     let found: Option<String> = dsl::sessions.filter(among).select(dsl::id).first(connection).optional()?;
     Ok(found.is_some())
 }

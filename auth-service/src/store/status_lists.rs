@@ -39,7 +39,7 @@ pub fn raise(connection: &mut Connection, id: i64) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Remembers that no numbers of the lists before `id` are leased any more.
+/// Remembers that no indexes of the lists before `id` are leased any more.
 ///
 /// # Errors
 /// The database's.
@@ -53,7 +53,7 @@ pub fn leave(connection: &mut Connection, id: i64, now: i64) -> Result<(), Store
     Ok(())
 }
 
-/// The lists of which no numbers are leased since `before`.
+/// The lists of which no indexes are leased since `before`.
 ///
 /// # Errors
 /// The database's.

@@ -231,7 +231,7 @@ impl Issuer {
             let outcome = attempt.run(change)?;
             if let Outcome::Granted(granted) = &outcome {
                 change.proven(&granted.user.id);
-                if granted.session.number == spare.get() {
+                if granted.session.status_index == spare.get() {
                     change.keep(spare);
                 }
             }
@@ -271,9 +271,9 @@ impl Use {
         if let Err(too_many) = self.account_limit.as_ref().map_or(Ok(()), |limit| limit.check(&user.id)) {
             return Ok(Outcome::TooMany(user.id, too_many));
         }
-        let numbered = before.number.is_some();
+        let has_index = before.status_index.is_some();
         let rotated =
-            sessions::rotate(change.db(), &before.id, &self.rotation(&before), self.spare, numbered)?;
+            sessions::rotate(change.db(), &before.id, &self.rotation(&before), self.spare, has_index)?;
         // Look again: at what somebody left who was faster, now or earlier; or, with the session in hand, at what rights
         // the user has now. Whoever takes rights away from now on waits for us, and gives the session another number.
         let Some((session, user)) = self.living(change.db())? else { return Ok(Outcome::Refused) };
@@ -285,7 +285,7 @@ impl Use {
             }
         }
         let last_use = LastUse::of(if rotated { &before } else { &session }, self, rotated);
-        let Some((session, user)) = self.numbered(change.db(), session, user)? else {
+        let Some((session, user)) = self.indexed(change.db(), session, user)? else {
             return Ok(Outcome::Refused);
         };
         let scope = self.scope_for(&user)?;
@@ -359,16 +359,18 @@ impl Use {
         }
     }
 
-    /// The session with a number, if there are numbers at all, and the user as of when it had it: what takes rights away later
-    /// revokes that number. A use that took the session on has given it one; this is for repeats.
-    fn numbered(
+    /// The session with a status list index, if tokens carry any, and the user as of then: what takes rights away later
+    /// revokes that index. A use that took the session on has assigned one; this is for repeats.
+    fn indexed(
         &self,
         db: &mut Connection,
         session: Session,
         user: User,
     ) -> Result<Option<(Session, User)>, StoreError> {
-        let (None, Some(spare)) = (session.number, self.spare) else { return Ok(Some((session, user))) };
-        sessions::give_number(db, &session.id, spare)?;
+        let (None, Some(spare)) = (session.status_index, self.spare) else {
+            return Ok(Some((session, user)));
+        };
+        sessions::assign_status_index(db, &session.id, spare.into())?;
         // While it had none, there was nothing to revoke: what was taken away meanwhile shows only now.
         self.living(db)
     }

@@ -306,7 +306,7 @@ mod tests {
             scopes: String::new(),
             audience: String::new(),
             disabled: false,
-            number: None,
+            status_index: None,
             created_at: 0,
         })
     }

@@ -1,12 +1,13 @@
 //! Revocation that reaches verifiers which never call: status lists, and the news about them.
 //!
-//! Every session has a number, which its access tokens carry as a place in a status list. What ends a session revokes the
-//! number in the same transaction. Lists are computed from the database when somebody asks, so that an answer is never
-//! older than the database, and kept signed as long as nothing changes.
+//! Every session has a status list index, which its access tokens carry. What ends a session revokes the index in the same
+//! transaction. Lists are computed from the database when a verifier asks, so that an answer is never older than the database,
+//! and kept signed as long as nothing changes.
 
 mod index;
+mod indexes;
 mod listeners;
-mod numbers;
+pub mod status_index;
 mod status_list;
 
 pub use index::ListIndex;
@@ -14,14 +15,11 @@ pub use listeners::{Listener, Place, PlaceLimits, Places};
 pub use status_list::SignedList;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use shared_claims::claims::{Status, StatusReference};
-use shared_claims::verifier::MAX_STATUS_LIST_BYTES;
 use tokio::sync::{Notify, watch};
 
 use crate::domain::clock::seconds;
@@ -29,20 +27,13 @@ use crate::domain::issuer::Issuer;
 use crate::domain::keyring::KeyringError;
 use crate::domain::marks;
 use crate::domain::marks::Standing;
-use crate::domain::policy::Policy;
+use crate::domain::status_lists::status_index::{StatusIndex, aggregation_uri, indexes_of, list_uri};
 use crate::store::engine::connection::Connection;
 use crate::store::error::StoreError;
 use crate::store::issuance::Issuance;
 use crate::store::{revocations, status_lists};
-pub(super) use numbers::Numbers;
+use indexes::StatusIndexes;
 use status_list::{ListClaims, StatusList};
-
-/// How many places a list has: 16 KiB of bits. Small enough that a change costs little to fetch, and large enough that a
-/// verifier that asks for a list says nothing about whom it serves. It must never change, or places would move.
-pub const LIST_SIZE: i64 = 1 << 17;
-
-// A list that does not compress, twice in base64 and with its claims beside, is within what verifiers accept.
-const _: () = assert!(LIST_SIZE.unsigned_abs() / 8 * 4 < MAX_STATUS_LIST_BYTES as u64);
 
 /// What verifiers are told: the revision of the keys, and of each list that is published.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -65,7 +56,7 @@ pub struct StatusListPolicy {
 /// What this process knows of the lists. The database knows better: see [`Issuer::look`].
 #[derive(Debug)]
 pub struct StatusLists {
-    pub(super) numbers: Numbers,
+    pub(super) indexes: StatusIndexes,
     policy: StatusListPolicy,
     /// As it was at the latest look.
     latest: ArcSwap<News>,
@@ -89,7 +80,7 @@ impl StatusLists {
     #[must_use]
     pub fn new(policy: StatusListPolicy) -> Self {
         Self {
-            numbers: Numbers::default(),
+            indexes: StatusIndexes::default(),
             policy,
             latest: ArcSwap::default(),
             index: ArcSwapOption::default(),
@@ -138,30 +129,9 @@ pub(in crate::domain) fn revoke(
     let mut lists = BTreeSet::new();
     for index in indexes {
         revocations::insert(db, *index, until)?;
-        lists.insert(*index / LIST_SIZE);
+        lists.insert(StatusIndex::from(*index).list());
     }
     lists.into_iter().try_for_each(|list| status_lists::raise(db, list))
-}
-
-/// The numbers of a list.
-pub(super) fn numbers_of(list: i64) -> Range<i64> {
-    list.saturating_mul(LIST_SIZE)..list.saturating_add(1).saturating_mul(LIST_SIZE)
-}
-
-impl Policy {
-    /// The `status` claim of a number.
-    pub(super) fn status_of(&self, number: i64) -> Status {
-        let idx = u64::try_from(number % LIST_SIZE).unwrap_or(0);
-        Status { status_list: StatusReference { idx, uri: self.list_uri(number / LIST_SIZE) } }
-    }
-
-    fn list_uri(&self, list: i64) -> String {
-        format!("{}/{list}", self.aggregation_uri())
-    }
-
-    fn aggregation_uri(&self) -> String {
-        format!("{}/status-lists", self.issuer)
-    }
 }
 
 impl Issuer {
@@ -172,7 +142,7 @@ impl Issuer {
     pub async fn publish_lists(&self) -> Result<(), StoreError> {
         if self.policy.statuses {
             let moment = self.moment();
-            self.store.write(move |db| numbers::publish_lists(db, moment)).await?;
+            self.store.write(move |db| indexes::publish_lists(db, moment)).await?;
         }
         // Before anyone listens: the first event is to say how things are.
         self.look().await?;
@@ -183,13 +153,7 @@ impl Issuer {
     /// The address of a list, which is also its `sub`.
     #[must_use]
     pub fn list_uri(&self, list: i64) -> String {
-        self.policy.list_uri(list)
-    }
-
-    /// Where all lists are listed (section 9).
-    #[must_use]
-    pub fn aggregation_uri(&self) -> String {
-        self.policy.aggregation_uri()
+        list_uri(&self.policy.issuer, list)
     }
 
     /// Looks up what replicas have changed: keys, lists, the epoch. Of any number of callers at once one asks the database,
@@ -229,7 +193,7 @@ impl Issuer {
     /// [`Keyring::follow`]: crate::domain::keyring::Keyring::follow
     async fn take_over_keys(&self, issuance: &Issuance) {
         if self.keyring.epoch() != issuance.epoch {
-            self.lists.numbers.forget();
+            self.lists.indexes.forget();
         }
         let over = self.moment().over();
         if self.keyring.is_current(issuance, over) {
@@ -284,15 +248,16 @@ impl Issuer {
 
     async fn sign_list(&self, list: i64, revision: i64) -> Result<SignedList, KeyringError> {
         let moment = self.moment();
-        let (now, over, numbers) = (moment.now, moment.over(), numbers_of(list));
+        let (now, over, indexes) = (moment.now, moment.over(), indexes_of(list));
         let compress = move |db: &mut Connection| {
             // The revision was read before: what comes in between is in this list as well, and is announced again. Unless the
             // clock is believed, all that is stored is in it: a verifier keeps what it gets until the revision rises.
-            let revoked = revocations::among(db, numbers.clone(), over)?;
-            Ok::<_, StoreError>(status_list::encode(revoked.into_iter().map(|number| number - numbers.start)))
+            let revoked = revocations::among(db, indexes.clone(), over)?;
+            Ok::<_, StoreError>(status_list::encode(revoked.into_iter().map(|index| index - indexes.start)))
         };
         let compressed = self.store.read(compress).await?;
-        let (iat, uri, aggregation_uri) = (self.list_iat(now), self.list_uri(list), self.aggregation_uri());
+        let (iat, uri, aggregation_uri) =
+            (self.list_iat(now), self.list_uri(list), aggregation_uri(&self.policy.issuer));
         let claims = ListClaims {
             iss: &self.policy.issuer,
             sub: &uri,

@@ -8,7 +8,7 @@ use flate2::Compression;
 use flate2::write::{GzEncoder, ZlibEncoder};
 use serde::Serialize;
 
-use crate::domain::status_lists::LIST_SIZE;
+use crate::domain::status_lists::status_index::LIST_SIZE;
 
 /// A list as it is answered.
 #[derive(Debug)]

@@ -8,6 +8,7 @@ use crate::domain::issuer::Issuer;
 use crate::domain::keyring::KeyringError;
 use crate::domain::policy::Policy;
 use crate::domain::random;
+use crate::domain::status_lists::status_index::StatusIndex;
 use crate::domain::tokens::size;
 use crate::domain::tokens::size::{TokenTooLarge, Transport};
 use crate::store::clients::Client;
@@ -45,7 +46,7 @@ impl Policy {
             auth_time: Some(numeric_date(session.created_at)),
             email_verified: email.as_ref().map(|_| user.email_verified),
             email,
-            status: session.number.map(|number| self.status_of(number)),
+            status: session.status_index.map(|index| StatusIndex::from(index).claim(&self.issuer)),
         }
     }
 
@@ -74,7 +75,7 @@ impl Policy {
             auth_time: None,
             email: None,
             email_verified: None,
-            status: client.number.map(|number| self.status_of(number)),
+            status: client.status_index.map(|index| StatusIndex::from(index).claim(&self.issuer)),
         }
     }
 

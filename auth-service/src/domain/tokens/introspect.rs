@@ -7,7 +7,7 @@ use shared_claims::{AccessToken, claims::Claims};
 use crate::domain::audit::EventKind;
 use crate::domain::clients::{client_id, name_of};
 use crate::domain::issuer::Issuer;
-use crate::domain::status_lists::LIST_SIZE;
+use crate::domain::status_lists::status_index::StatusIndex;
 use crate::store::clients;
 use crate::store::clients::Client;
 use crate::store::error::StoreError;
@@ -51,7 +51,8 @@ impl Issuer {
         match (client, token.sid.clone()) {
             (None, Some(session)) => self.end_session(session, EventKind::TokenRevoked).await.map(|_| ()),
             (Some(client), None)
-                if token.client_id == client_id(&client.name) && self.is_number_of(&token, client.number) =>
+                if token.client_id == client_id(&client.name)
+                    && self.has_index(&token, client.status_index) =>
             {
                 self.revoke_client_tokens(client).await
             }
@@ -65,23 +66,22 @@ impl Issuer {
             let name = name_of(&token.client_id).to_owned();
             let client = self.store.read(move |db| clients::find(db, &name)).await?;
             return Ok(
-                client.is_some_and(|client| !client.disabled && self.is_number_of(token, client.number))
+                client.is_some_and(|client| !client.disabled && self.has_index(token, client.status_index))
             );
         };
         let found = self.store.read(move |db| sessions::with_user(db, &session_id)).await?;
         Ok(found.is_some_and(|(session, user)| {
-            self.goes_on(&session, &user) && user.id == token.sub && self.is_number_of(token, session.number)
+            self.goes_on(&session, &user)
+                && user.id == token.sub
+                && self.has_index(token, session.status_index)
         }))
     }
 
-    /// Whether the token has this number; after rights shrank, the session has another one.
-    fn is_number_of(&self, token: &AccessToken, number: Option<i64>) -> bool {
+    /// Whether the token has this status list index; after rights shrank, the session has another one.
+    fn has_index(&self, token: &AccessToken, index: Option<i64>) -> bool {
         let Some(status) = &token.status else { return !self.policy.statuses };
-        let place = &status.status_list;
-        number.is_some_and(|number| {
-            i64::try_from(place.idx) == Ok(number % LIST_SIZE)
-                && place.uri == self.list_uri(number / LIST_SIZE)
-        })
+        let claim = |index| StatusIndex::from(index).claim(&self.policy.issuer);
+        index.is_some_and(|index| claim(index) == *status)
     }
 
     fn goes_on(&self, session: &Session, user: &User) -> bool {

@@ -9,7 +9,7 @@ use crate::domain::accounts::roles;
 use crate::domain::issuer::Issuer;
 use crate::domain::random;
 use crate::domain::sessions::session::Device;
-use crate::domain::status_lists::LIST_SIZE;
+use crate::domain::status_lists::status_index::LIST_SIZE;
 use crate::store::clients::Client;
 use crate::store::users::User;
 
@@ -19,8 +19,8 @@ pub const ACCESS_COOKIE: &str = "__Host-access";
 /// Browsers drop a cookie whose name and value are longer together (RFC 6265bis section 5.7).
 const MAX_COOKIE_BYTES: usize = 4096;
 
-/// A number in a list with a long address, for sizes that are estimated.
-const LATE_NUMBER: i64 = 1_000_000 * LIST_SIZE;
+/// An index in a list with a long URI, for sizes that are estimated.
+const LATE_INDEX: i64 = 1_000_000 * LIST_SIZE;
 
 /// How an access token is handed over.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -93,7 +93,7 @@ impl Issuer {
     #[must_use]
     pub fn size_warning(&self, user: &User) -> Option<TokenTooLarge> {
         let mut session = self.new_session(user, &self.policy.default_audience, Device::default());
-        session.number = self.policy.statuses.then_some(LATE_NUMBER);
+        session.status_index = self.policy.statuses.then_some(LATE_INDEX);
         let scope = self.policy.roles.scope(user.roles());
         let claims =
             self.policy.claims_for(&session, user, self.policy.default_audience.clone(), scope, self.now());
@@ -132,7 +132,7 @@ impl Issuer {
     #[must_use]
     pub fn client_size_warning(&self, client: &Client) -> Option<TokenTooLarge> {
         let mut client = client.clone();
-        client.number = self.policy.statuses.then_some(LATE_NUMBER);
+        client.status_index = self.policy.statuses.then_some(LATE_INDEX);
         let audience = client.audience.split(' ').map(str::to_owned).collect();
         let claims = self.policy.client_claims(&client, audience, client.scopes.clone(), self.now());
         check(&claims, self.keyring.frame_bytes(), Transport::Body).err()

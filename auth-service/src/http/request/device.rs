@@ -14,7 +14,14 @@ use rfc7239::{NodeIdentifier, NodeName};
 use service_kit::Peer;
 
 use crate::domain::sessions::session::Device;
-use crate::settings::ForwardedHeader;
+
+/// The header in which a trusted proxy names the client.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum ForwardedHeader {
+    XForwardedFor,
+    /// RFC 7239.
+    Forwarded,
+}
 
 /// How the device of a request is found out.
 #[derive(Debug, Clone)]

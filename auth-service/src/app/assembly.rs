@@ -1,0 +1,147 @@
+//! Puts the use cases together, without HTTP, over a database that is there.
+
+use std::sync::Arc;
+
+use shared_claims::{
+    Verifier,
+    error::SetupError,
+    verifier::{Clock, KeySet},
+};
+use tokio::task::spawn_blocking;
+
+use crate::app::start_error::StartError;
+use crate::app::{checks, opening, rules};
+use crate::domain::audit::Audit;
+use crate::domain::authn::passwords::Hasher;
+use crate::domain::authn::throttle::Guessing;
+use crate::domain::change::Changes;
+use crate::domain::clock::DatabaseClock;
+use crate::domain::issuer::Issuer;
+use crate::domain::keyring::{Judge, Keyring, Makes};
+use crate::domain::marks::Marks;
+use crate::domain::policy::Policy;
+use crate::domain::readiness::MissingTables;
+use crate::domain::status_lists::{StatusListPolicy, StatusLists};
+use crate::http::browser::cookies::CookieMode;
+use crate::settings::Settings;
+use crate::store::engine::store::Store;
+use crate::store::error::StoreError;
+
+/// The use cases without HTTP, over a database that is there: what the command line works with.
+///
+/// # Errors
+/// [`StartError`].
+pub async fn build_issuer(settings: &Settings, clock: Clock) -> Result<Issuer, StartError> {
+    build_operator(settings, clock, Makes::Proofs).await
+}
+
+/// The same for a command that makes keys.
+///
+/// # Errors
+/// [`StartError`].
+pub async fn build_operator(settings: &Settings, clock: Clock, makes: Makes) -> Result<Issuer, StartError> {
+    let issuer = Box::pin(assemble(settings, clock, makes)).await?;
+    match why_behind(&issuer.marks, issuer.clock.now()).await {
+        None => Ok(issuer),
+        Some(lack) => Err(StartError::Behind(lack)),
+    }
+}
+
+/// In what the database lacks something that the marks in the data folder say; `None` when it does not.
+///
+/// # Errors
+/// [`StartError`].
+pub async fn behind_in(
+    settings: &Settings,
+    store: &Store,
+    clock: Clock,
+) -> Result<Option<String>, StartError> {
+    let marks = Arc::new(Marks::open(&settings.data_dir)?);
+    marks.check(store).await?;
+    let clock = database_clock(store, clock).await?;
+    Ok(why_behind(&marks, clock.now()).await)
+}
+
+/// In what the database is behind, which is written down.
+async fn why_behind(marks: &Arc<Marks>, now: i64) -> Option<String> {
+    let lack = marks.why_behind()?;
+    let marks = Arc::clone(marks);
+    let _ = spawn_blocking(move || marks.save(now)).await; // an error means that the runtime ends
+    Some(lack)
+}
+
+/// The use cases, also over a database that is behind its marks: nothing is written to it then.
+pub(super) async fn assemble(settings: &Settings, clock: Clock, makes: Makes) -> Result<Issuer, StartError> {
+    checks::check(settings)?;
+    let serves = makes == Makes::Everything;
+    let store = opening::open(settings, serves)?;
+    let sealer = opening::sealer(settings, &store, serves).await?;
+    let marks = Arc::new(Marks::open(&settings.data_dir)?);
+    let is_whole = marks.check(&store).await?.is_some();
+    let inspecting = Arc::clone(&marks);
+    store.inspect(move |db| inspecting.inspect(db));
+    let clock = database_clock(&store, clock).await?;
+    let presence = opening::take_part(settings, &store, serves, is_whole, clock.now()).await?;
+    let scheme = rules::scheme(settings)?;
+    let policy = Arc::new(rules::policy(settings, &scheme));
+    let accepted = accepted(&policy)?;
+    let secret = settings.tokens.shared_secret.as_ref();
+    let judge = Judge::new(accepted.clone(), clock.clock(), secret)?;
+    let makes = if is_whole { makes } else { Makes::Nothing };
+    let keyring = Keyring::open(&store, sealer, clock.now(), rules::plan(settings), judge, makes).await?;
+    let audit =
+        Audit::start(store.clone(), keyring.audit_keys(), clock.clone(), rules::audit_rules(settings));
+    let verifier = Verifier::with_keys(accepted, KeySet::empty())
+        .with_clock(clock.clock())
+        .with_sources(CookieMode::access_sources(rules::pages(settings)?));
+    let hasher = Hasher::start(rules::hashing(settings, scheme), rules::hashing_limits(settings))
+        .map_err(|error| StartError::Threads(error.to_string()))?;
+    let lists = Arc::new(StatusLists::new(StatusListPolicy {
+        lifetime: settings.status_lists.lifetime,
+        ttl: settings.status_lists.ttl,
+    }));
+    let keyring = Arc::new(keyring);
+    let changes = Changes::new(
+        store.clone(),
+        audit.clone(),
+        Arc::clone(&lists),
+        Arc::clone(&keyring),
+        clock.clone(),
+        Arc::clone(&policy),
+    );
+    let guessing = settings.limits.enabled.then(|| Guessing::new(rules::guessing_rules(settings)));
+    let grant_limits = rules::grant_limits(settings);
+    let issuer = Issuer {
+        store,
+        clock,
+        keyring,
+        hasher,
+        guessing,
+        grant_limits,
+        audit,
+        lists,
+        changes,
+        marks,
+        presence,
+        tables: MissingTables::default(),
+        verifier,
+        policy,
+    };
+    issuer.record_key_news().await;
+    Ok(issuer)
+}
+
+/// The clock of the database, which all replicas share.
+pub(super) async fn database_clock(store: &Store, local: Clock) -> Result<DatabaseClock, StoreError> {
+    let clock = DatabaseClock::new(local);
+    let asked = clock.elapsed();
+    if let Some(now) = store.time().await? {
+        clock.observe(now, asked);
+    }
+    Ok(clock)
+}
+
+/// Our own routes take every token that we give, whatever its audience: they look at the store as well.
+pub(super) fn accepted(policy: &Policy) -> Result<shared_claims::Policy, SetupError> {
+    Ok(shared_claims::Policy::new(&policy.issuer, &policy.allowed_audiences)?.realm("auth-service"))
+}
