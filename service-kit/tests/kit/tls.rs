@@ -172,7 +172,7 @@ async fn a_service_with_a_certificate_answers_in_tls_and_says_nothing_in_plain_t
     assert!(plain.is_empty() || plain.starts_with(&[0x15]), "an alert, or nothing: {plain:?}");
 }
 
-/// The hello of a client that knows no later version than TLS 1.`minor - 1`.
+/// Returns the unencrypted `ClientHello` of a client that supports at most TLS 1.1.
 fn old_hello(minor: u8) -> Vec<u8> {
     let mut body = vec![3, minor];
     body.extend([7; 32]);
@@ -182,7 +182,7 @@ fn old_hello(minor: u8) -> Vec<u8> {
 }
 
 #[actix_web::test]
-async fn versions_before_tls_1_2_are_refused_with_an_alert() {
+async fn tls_1_0_and_1_1_are_refused() {
     let files = Files::new();
     let address = start(&files, NEVER);
     for minor in [1, 2] {
@@ -194,7 +194,7 @@ async fn versions_before_tls_1_2_are_refused_with_an_alert() {
 }
 
 #[actix_web::test]
-async fn tls_1_2_and_1_3_agree_on_http_1_1_and_on_no_other_protocol() {
+async fn tls_1_2_and_1_3_carry_http_1_1() {
     let files = Files::new();
     let address = start(&files, NEVER);
     for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
@@ -209,13 +209,13 @@ async fn tls_1_2_and_1_3_agree_on_http_1_1_and_on_no_other_protocol() {
 }
 
 #[actix_web::test]
-async fn a_new_certificate_serves_new_handshakes_and_an_open_connection_goes_on() {
+async fn a_new_certificate_is_used_for_new_handshakes_and_open_connections_continue() {
     logged::start();
     let files = Files::new();
     let address = start(&files, OFTEN);
     let open = connect(&files, address).await;
     let new = files.renew(365);
-    let line = logged::next(&format!("took over the certificate in {}", files.about())).await;
+    let line = logged::next(&format!("uses the new certificate in {}", files.about())).await;
     assert!(line.starts_with("INFO "), "{line}");
     assert_eq!(certificate_of(&connect(&files, address).await), new);
     assert_ne!(certificate_of(&open), new);
@@ -236,7 +236,7 @@ async fn files_that_do_not_change_are_not_taken_over_again() {
 }
 
 #[actix_web::test]
-async fn a_pair_that_cannot_be_used_never_replaces_one_that_can_and_is_reported_once() {
+async fn an_unusable_certificate_or_key_never_replaces_a_usable_one_and_is_reported_once() {
     logged::start();
     let files = Files::new();
     let address = start(&files, Duration::from_millis(10));
@@ -271,7 +271,7 @@ async fn a_pair_that_cannot_be_used_never_replaces_one_that_can_and_is_reported_
         assert_eq!(certificate_of(&connect(&files, address).await), good, "{reason}");
     }
     let new = files.renew(365);
-    logged::next(&format!("took over the certificate in {}", files.about())).await;
+    logged::next(&format!("uses the new certificate in {}", files.about())).await;
     assert_eq!(certificate_of(&connect(&files, address).await), new);
 }
 
@@ -292,7 +292,7 @@ async fn the_log_warns_once_a_day_of_a_certificate_that_expires_soon() {
     now.fetch_add(10 * DAY, Ordering::Relaxed);
     assert_eq!(logged::next(&about).await, format!("ERROR {about} has expired"));
     files.renew(100);
-    logged::next("took over the certificate in ").await;
+    logged::next("uses the new certificate in ").await;
     rt::time::sleep(OFTEN * 2).await;
     assert_eq!(logged::lines(&format!("{about} ")), [""; 0], "the new one lasts");
 }
@@ -311,12 +311,12 @@ async fn a_certificate_that_lasts_is_not_warned_of_and_a_key_that_others_may_rea
 }
 
 #[actix_web::test]
-async fn a_handshake_that_stalls_is_cut_and_other_clients_are_served_meanwhile() {
+async fn a_stalled_handshake_is_closed_and_delays_no_other_client() {
     let files = Files::new();
     let settings = TlsSettings { handshake_timeout: Duration::from_secs(1), ..files.settings(NEVER) };
     let address = serve(&settings, &bounds(), || NOW);
     let mut stalled = Vec::new();
-    for _ in 0..100 {
+    for _ in 0..300 {
         let mut connection = TcpStream::connect(address).await.unwrap();
         connection.write_all(&old_hello(3)[..20]).await.unwrap();
         stalled.push(connection);
@@ -329,7 +329,7 @@ async fn a_handshake_that_stalls_is_cut_and_other_clients_are_served_meanwhile()
 }
 
 #[actix_web::test]
-async fn a_handshake_that_stalls_makes_room_for_another_connection_of_its_address() {
+async fn a_stalled_handshake_makes_room_for_another_connection_of_its_address() {
     let files = Files::new();
     let settings = TlsSettings { handshake_timeout: PATIENCE * 4, ..files.settings(NEVER) };
     let address = serve(&settings, &HttpSettings { max_connections_per_address: 1, ..bounds() }, || NOW);
