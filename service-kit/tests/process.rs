@@ -1,5 +1,5 @@
-//! What the kit does with a whole process: its signals, its log, its exit code, its umask, its limits. Each test runs this
-//! test program again with one of the `ignored` functions at the end, which are programs and no tests.
+//! Whole processes: signals, log, exit codes, umask, limits. Each test runs this test program again with one of the `ignored`
+//! functions at the end, which are programs and no tests.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 

@@ -1,11 +1,11 @@
-//! The program itself: what it says and how it exits when it cannot start, and how it stops.
+//! The program: its messages, its exit codes, its signals, its socket and its health check.
 
 use std::io::{BufRead as _, BufReader, Lines, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
 
-/// The program with a data folder of its own, a free port, an issuer that is not there, and nothing else.
+/// Returns the program with a data folder, a free port, and an issuer that does not exist.
 fn program(data: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_resource-service"));
     command.env_clear().env("RESOURCE__DATA_DIR", data).env("RESOURCE__LISTEN", "127.0.0.1:0");
@@ -153,11 +153,11 @@ fn the_command_line_knows_its_version_and_refuses_the_rest() {
     assert_eq!(program(data.path()).arg("dance").output().unwrap().status.code(), Some(2));
 }
 
-/// The program as a process that listens; killed when the test is over.
+/// A process that listens. It is killed when the test ends.
 struct Running {
     child: Child,
     log: Lines<BufReader<ChildStderr>>,
-    /// As the log has it: `http://127.0.0.1:1234`, or `unix:/path (http)`.
+    /// The address in the log: `http://127.0.0.1:1234`, or `unix:/path (http)`.
     place: String,
 }
 
@@ -200,14 +200,14 @@ impl Drop for Running {
     }
 }
 
-/// The program with a shared secret: it needs no issuer to be ready.
+/// Returns the program with a shared secret, with which it is ready without an issuer.
 fn ready_program(data: &Path) -> Command {
     let mut command = program(data);
     command.env("RESOURCE__SHARED_SECRET", "a secret of more than thirty-two bytes");
     command
 }
 
-/// The exit code of a health check and what it writes.
+/// Returns the exit code of a health check, and what it writes.
 fn healthcheck(mut command: Command, listen: &str) -> (Option<i32>, String) {
     command
         .arg("healthcheck")

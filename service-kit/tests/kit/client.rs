@@ -1,4 +1,4 @@
-//! A client that sends what a test writes, and shows what comes back.
+//! An HTTP client that sends exactly the bytes of a test.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use crate::server::{bounds, listen};
 
-/// How long a test waits for what must happen.
+/// How long a test waits for an expected event.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A service that runs until the test ends.
@@ -52,7 +52,7 @@ impl Service {
     }
 }
 
-/// A whole request, after which the connection is closed.
+/// Returns a request that ends its connection.
 pub fn request(first_line: &str, fields: &[&str], body: &str) -> String {
     let length = format!("Content-Length: {}", body.len());
     let mut lines = vec!["Host: a", "Connection: close"];
@@ -75,7 +75,7 @@ where
     Answer::parse(&String::from_utf8(said).unwrap())
 }
 
-/// An answer, read to its end.
+/// A complete answer.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
@@ -92,7 +92,7 @@ impl Answer {
         Self { body: if is_chunked { without_chunks(body) } else { answer.body }, ..answer }
     }
 
-    /// The one value of this header.
+    /// Returns the value of this header, which must not be repeated.
     pub fn header(&self, name: &str) -> Option<&str> {
         let lines = self.head.lines().skip(1).filter_map(|line| line.split_once(": "));
         let mut values = lines.filter(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value);
@@ -114,7 +114,7 @@ impl Answer {
         document
     }
 
-    /// The fields that a `422` names, each with its code.
+    /// Returns the fields that a `422` names, each with its code.
     pub fn mistakes(&self) -> Vec<(String, String)> {
         let document = self.problem(422, "invalid_fields");
         let errors = document["errors"].as_array().unwrap().iter();

@@ -1,4 +1,4 @@
-//! The command `healthcheck`: what it takes for a service that is ready.
+//! The command `healthcheck`.
 
 use std::error::Error as _;
 use std::net::{Ipv6Addr, SocketAddr};
@@ -23,7 +23,7 @@ fn plain() -> TlsSettings {
     }
 }
 
-/// Reads a request and answers with these bytes. Gives what was asked.
+/// Reads a request and answers with these bytes. Returns the request.
 async fn answer(mut connection: impl AsyncRead + AsyncWrite + Unpin, said: &str) -> String {
     let mut asked = Vec::new();
     while !asked.ends_with(b"\r\n\r\n") {
@@ -33,7 +33,7 @@ async fn answer(mut connection: impl AsyncRead + AsyncWrite + Unpin, said: &str)
     String::from_utf8(asked).unwrap()
 }
 
-/// What a check says about a service that answers with these bytes, and what it asks for.
+/// Checks a service that answers with these bytes. Returns the result and the request.
 async fn checked(said: &'static str) -> (Result<(), Unhealthy>, String) {
     let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let listen = Listen::from(socket.local_addr().unwrap());

@@ -1,4 +1,4 @@
-//! Where a service listens, who may use its socket, and how it stops.
+//! The addresses and sockets of a service, and its stop.
 
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -23,7 +23,7 @@ use crate::client::{Answer, PATIENCE, request, talk};
 use crate::logged;
 use crate::server::{bounds, listen};
 
-/// Who asked, and by which id.
+/// Returns the peer of the request.
 async fn who(req: HttpRequest) -> String {
     Peer::of(&req).map_or_else(String::new, |peer| format!("{peer:?}"))
 }
@@ -33,7 +33,7 @@ async fn slow() -> &'static str {
     "slow"
 }
 
-/// An answer that goes on until the service is about to stop.
+/// An answer that continues until the service stops.
 async fn events(mut closing: Closing) -> HttpResponse {
     let first = stream::once(async { Ok::<_, std::convert::Infallible>(Bytes::from_static(b"event\n")) });
     let last = stream::once(async move {
@@ -72,7 +72,7 @@ async fn get(address: SocketAddr, path: &str) -> Answer {
     talk(connection, &request(&format!("GET {path}"), &[], "")).await
 }
 
-/// A port that was free a moment ago, by IPv4 and IPv6.
+/// Returns a port that was free a moment ago.
 async fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port()
 }
@@ -155,7 +155,7 @@ async fn a_unix_socket_has_the_mode_of_the_settings_and_is_removed_at_the_end() 
 }
 
 #[actix_web::test]
-async fn a_program_on_a_unix_socket_is_a_proxy_when_it_says_for_whom_it_asks() {
+async fn a_program_on_a_unix_socket_is_a_proxy_if_it_sends_a_forwarding_header() {
     let (_folder, path) = socket();
     let app = at(Listen::Unix(path.clone()), SocketSettings::default()).unwrap();
     rt::spawn(app.run);
@@ -178,7 +178,7 @@ async fn a_socket_that_another_service_uses_is_left_alone() {
 }
 
 #[actix_web::test]
-async fn a_socket_that_nobody_listens_on_is_replaced_and_a_file_is_not() {
+async fn a_socket_without_a_listener_is_replaced_and_a_file_is_not() {
     let (folder, path) = socket();
     drop(std::os::unix::net::UnixListener::bind(&path).unwrap()); // its file stays
     let app = at(Listen::Unix(path.clone()), SocketSettings::default()).unwrap();

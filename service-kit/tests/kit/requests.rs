@@ -1,4 +1,4 @@
-//! What stands around every handler: the route table's own answers, request ids, and the headers of every answer.
+//! The answers of the route table, request ids, and the headers of every answer.
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
@@ -13,7 +13,7 @@ use service_kit::{
 use crate::client::{Answer, Service};
 use crate::server::bounds;
 
-/// The id of the request as its handler knows it.
+/// Returns the id of the request.
 async fn id() -> String {
     REQUEST_ID.with(ToString::to_string)
 }
@@ -95,7 +95,7 @@ async fn every_answer_has_an_id_of_its_own_which_the_handler_knows() {
 
 const SENT: &str = "X-Request-Id: from-a.proxy:1_2";
 
-/// A service that believes the proxies of this network.
+/// Starts a service that trusts the proxies of this network.
 fn trusting(network: &str) -> Service {
     let http = HttpSettings { trusted_proxies: vec![network.parse().unwrap()], ..bounds() };
     Service::with(&http, routes)
@@ -112,7 +112,7 @@ async fn the_id_that_a_trusted_proxy_sends_is_kept_and_that_of_another_client_is
     assert_ne!(other.header("x-request-id"), Some("from-a.proxy:1_2"));
     let forwarded = [SENT, "X-Forwarded-For: 192.0.2.1"];
     let other = trusting("192.0.2.0/24").ask("GET /id", &forwarded).await;
-    assert_ne!(other.body, "from-a.proxy:1_2", "what a client says of itself counts for nothing");
+    assert_ne!(other.body, "from-a.proxy:1_2", "a header makes no proxy of a client");
 }
 
 #[actix_web::test]
@@ -154,7 +154,7 @@ fn a_peer_is_a_proxy_by_its_address_and_on_a_unix_socket_by_what_it_sends() {
     assert_eq!(peer("::ffff:192.0.2.1").address().to_string(), "192.0.2.1", "in its canonical form");
 }
 
-/// A service that is reached by HTTPS, and answers what it refuses in a form of its own.
+/// Sends a request to a service that is reached by HTTPS, and has its own form of refusals.
 async fn behind_https(first_line: &str, fields: &[&str]) -> Answer {
     let http = bounds();
     let app = App::listen(
@@ -180,7 +180,7 @@ async fn behind_https(first_line: &str, fields: &[&str]) -> Answer {
 }
 
 #[actix_web::test]
-async fn clients_that_come_by_https_are_told_to_keep_to_it_with_every_answer() {
+async fn clients_of_https_get_hsts_with_every_answer() {
     for first_line in ["GET /id", "GET /nowhere", "GET /fails", "GET /id?a&a"] {
         let answer = behind_https(first_line, &[]).await;
         assert_eq!(answer.header("strict-transport-security"), Some("max-age=60"), "{first_line}");
@@ -189,7 +189,7 @@ async fn clients_that_come_by_https_are_told_to_keep_to_it_with_every_answer() {
 }
 
 #[actix_web::test]
-async fn a_service_gives_what_is_refused_before_a_handler_a_form_of_its_own_by_path() {
+async fn a_service_has_its_own_form_for_requests_that_are_refused_before_a_handler() {
     let answer = behind_https("GET /id?a&a", &[]).await;
     assert_eq!((answer.status, answer.body.as_str()), (400, "refused: malformed_query"));
     let other = behind_https("GET /nowhere?a&a", &[]).await;

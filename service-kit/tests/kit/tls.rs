@@ -1,4 +1,4 @@
-//! TLS in a service: what a handshake gets, what becomes of it when files change, and what is refused.
+//! TLS in a service: handshakes, changes of the certificate files, and what is refused.
 
 use std::fs;
 use std::io;
@@ -30,7 +30,7 @@ use crate::client::{PATIENCE, request, talk};
 use crate::logged;
 use crate::server::bounds;
 
-/// When the tests are, in unix seconds.
+/// The time of the tests, in unix seconds.
 const NOW: u64 = 1_800_000_000;
 const DAY: u64 = 24 * 3600;
 const OFTEN: Duration = Duration::from_millis(50);
@@ -76,7 +76,7 @@ impl Files {
         self.folder.path().join("key.pem")
     }
 
-    /// What the log has about these files.
+    /// Returns a text that is in every log line about these files.
     fn about(&self) -> String {
         self.folder.path().display().to_string()
     }
@@ -148,7 +148,7 @@ fn certificate_of(stream: &TlsStream<TcpStream>) -> Vec<u8> {
     stream.get_ref().1.peer_certificates().unwrap()[0].to_vec()
 }
 
-/// All that is said to these bytes, up to the end of the connection.
+/// Sends these bytes; returns the answer until the service closes the connection.
 async fn said_to(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
     let mut connection = TcpStream::connect(address).await.unwrap();
     connection.write_all(bytes).await.unwrap();
@@ -377,7 +377,7 @@ async fn a_certificate_and_its_key_are_given_together_or_neither_is() {
 }
 
 #[test]
-fn browsers_are_told_of_https_where_clients_come_by_it_and_not_otherwise() {
+fn hsts_is_sent_if_clients_use_https() {
     let files = Files::new();
     let own = files.settings(NEVER);
     let plain = TlsSettings { certificate: None, key: None, ..own.clone() };
