@@ -1,4 +1,4 @@
-//! Counts tokens, and says in the log which were refused and why: the example of an observer.
+//! Counts tokens, and logs the reasons for refusals: an example of an observer.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -10,24 +10,24 @@ use shared_claims::error::Refusal;
 use shared_claims::verifier::Observer;
 use tokio::time::Instant;
 
-/// The log has one line in so long at most.
+/// The least time between two log lines.
 const PAUSE: Duration = Duration::from_secs(60);
 
-/// What became of the tokens since the start.
+/// The numbers of accepted and refused tokens since the start.
 #[derive(Debug, Default)]
-pub(crate) struct Tally {
+pub(crate) struct TokenCounter {
     accepted: AtomicU64,
     refused: Mutex<Refused>,
 }
 
 #[derive(Debug, Default)]
 struct Refused {
-    /// By the code of the refusal: there are a dozen.
+    /// By the code of the refusal, of which there are a dozen.
     by_code: BTreeMap<&'static str, u64>,
     reported: Option<Instant>,
 }
 
-impl Observer for Tally {
+impl Observer for TokenCounter {
     fn verified(&self, _: &AccessToken, _remembered: bool) {
         self.accepted.fetch_add(1, Relaxed);
     }
@@ -42,8 +42,8 @@ impl Observer for Tally {
     }
 }
 
-impl Tally {
-    /// Counts a refusal; gives what is to be said of all of them, when it is time.
+impl TokenCounter {
+    /// Counts a refusal. Returns the counts by code if it is time to log them.
     fn count(&self, code: &'static str, now: Instant) -> Option<String> {
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
         *refused.by_code.entry(code).or_default() += 1;
@@ -62,9 +62,9 @@ mod tests {
 
     #[test]
     fn refusals_are_counted_by_code_and_reported_once_a_minute() {
-        let (tally, now) = (Tally::default(), Instant::now());
-        assert_eq!(tally.count("expired", now).as_deref(), Some("expired 1"));
-        assert_eq!(tally.count("audience", now + Duration::from_secs(59)), None);
-        assert_eq!(tally.count("expired", now + PAUSE).as_deref(), Some("audience 1, expired 2"));
+        let (counter, now) = (TokenCounter::default(), Instant::now());
+        assert_eq!(counter.count("expired", now).as_deref(), Some("expired 1"));
+        assert_eq!(counter.count("audience", now + Duration::from_secs(59)), None);
+        assert_eq!(counter.count("expired", now + PAUSE).as_deref(), Some("audience 1, expired 2"));
     }
 }
