@@ -20,7 +20,7 @@ clients() {
   expect 200 "a client asks about a user's access token" POST "$introspection_endpoint" --user "$client" \
     --form "token=$alice_access" --has '"active":true' --has "\"username\":\"$alice\"" --has '"token_type":"Bearer"'
   expect 200 'a client revokes its token' POST "$revocation_endpoint" --user "$client" --form "token=$access"
-  is_revoked_soon 'resource-service learns of it' "$access"
+  is_revoked_soon 'resource-service refuses it' "$access"
   expect 200 'a revoked token is inactive' POST "$introspection_endpoint" --user "$client" --form "token=$access"
   check 'and nothing else is said about it' equal "$(body)" '{"active":false}'
 }

@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2034,SC2154 # it is a part of scripts/integration-test, and shares its variables
-# Cookie mode, through whatever proxy stands before auth-service. What a browser makes of it: scripts/browser-test.
+# Cookie mode, through any proxy before auth-service. scripts/browser-test uses a browser.
 
 cookies() {
   local origin evil=https://evil.example with=() own=()

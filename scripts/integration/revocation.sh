@@ -17,7 +17,7 @@ is_status_list() {
   token_part 1 "$1" | grep -qF '"typ":"statuslist+jwt"' && contains "$key_set" "\"kid\":\"$(kid_of "$1")\""
 }
 
-# May fail when somebody logs out in between.
+# May fail when another user logs out in between.
 is_unchanged() {
   send "$1" && send "$1" --header "If-None-Match: $(header etag)"
   [[ $status == 304 && ! -s $folder/body ]]
@@ -28,18 +28,18 @@ events() {
   log_in 'logs in beside a listener' "$alice"
   list=$(list_of "$access")
   listen "$status_list_events_endpoint"
-  check_timed 'a listener hears at once how things stand' "$news_take" heard_of "$list"
+  check_timed 'a listener gets the current state immediately' "$revocation_takes" heard_of "$list"
   check 'as a stream of events' grep -qi '^content-type: text/event-stream' "$folder/events.head"
   before=$(revision_of "$list")
   expect 204 'a logout beside a listener' POST "$auth/logout" --bearer "$access" --repeated 401
-  check_timed 'a listener hears of a logout' "$news_take" heard_after "$before" "$list"
+  check_timed 'a listener gets a logout' "$revocation_takes" heard_after "$before" "$list"
   stop_listening
 }
 
 revoking() {
   log_in 'logs in, to revoke the access token' "$alice"
   revoke 'revokes an access token' "token=$access&token_type_hint=access_token"
-  is_revoked_soon 'resource-service learns of it' "$access"
+  is_revoked_soon 'resource-service refuses it' "$access"
 }
 
 # revoke NAME FORM

@@ -34,6 +34,7 @@ mod import;
 mod introspection;
 mod keys;
 mod listeners;
+mod load;
 mod login;
 mod logout;
 mod marks;

@@ -7,6 +7,7 @@ use std::time::Instant;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::api::load::Load;
 use crate::api::support::{PASSWORD, Service, send};
 
 /// Samples of each kind in each round.
@@ -52,8 +53,9 @@ async fn a_refusal_takes_as_long_with_an_account_as_without() {
             kind("a password that is not hashed", &service, by_name("alice", &"x".repeat(2000))),
         ];
         for path in ["/login", "/token"] {
-            let told_apart = distinguishable_in_every_round(path, &kinds, &different).await;
-            assert!(told_apart.is_empty(), "{database}, {path}: {told_apart:#?}");
+            let load = Load::watch();
+            let told_apart = distinguishable_in_every_round(path, &kinds, &different, &load).await;
+            load.assert(told_apart.is_empty(), &format!("{database}, {path}: {told_apart:#?}"));
         }
     }
 }
@@ -79,6 +81,7 @@ async fn distinguishable_in_every_round(
     path: &str,
     kinds: &[Kind<'_>],
     different: &[Kind<'_>],
+    load: &Load,
 ) -> Vec<String> {
     let mut suspects: Vec<&Kind<'_>> = kinds[1..].iter().collect();
     let mut reasons = Vec::new();
@@ -89,7 +92,8 @@ async fn distinguishable_in_every_round(
         let (first, rest) = times.split_first().unwrap();
         let (suspected, others) = rest.split_at(suspects.len());
         for (kind, others) in different.iter().zip(others) {
-            assert!(difference(first, others).is_some(), "{path}: {} is not distinguishable", kind.name);
+            let reason = format!("{path}: {} is not distinguishable", kind.name);
+            load.assert(difference(first, others).is_some(), &reason);
         }
         let judged = suspects.iter().zip(suspected);
         let found = judged.filter_map(|(kind, times)| Some((*kind, difference(first, times)?)));
