@@ -159,6 +159,7 @@ pub(super) fn upkeep(settings: &Settings) -> Upkeep {
 pub(super) fn hashing_limits(settings: &Settings) -> HashingLimits {
     HashingLimits {
         threads: settings.hashing.threads,
+        low_priority: settings.hashing.low_priority,
         queue: settings.hashing.queue,
         deadline: settings.hashing.deadline,
         waiting_per_pair: settings.limits.enabled.then_some(settings.limits.waiting_per_account),
