@@ -8,11 +8,9 @@ use humantime::{parse_duration, parse_rfc3339_weak};
 
 use crate::cli::user::{advise, introduction};
 use crate::domain::audit::verify::{Anchor, verify};
-use crate::domain::audit::{EventKind, TrailQuery};
+use crate::domain::audit::{AuditEntry, EventKind, TrailQuery};
 use crate::domain::issuer::Issuer;
-use crate::http::admin::audit::Item;
 use crate::settings::Settings;
-use crate::store::audit_events::Filter;
 
 /// How many events are read at once.
 const STEP: u32 = 500;
@@ -119,13 +117,12 @@ async fn list(
         Some(called) => Some(subject_of(issuer, called).await?),
         None => None,
     };
-    let mut filter = Filter { subject, event, since, ..Filter::default() };
+    let mut query = TrailQuery { subject, event, since, limit: STEP, ..TrailQuery::default() };
     let mut out = BufWriter::new(stdout());
     loop {
-        let query = TrailQuery { filter: filter.clone(), limit: STEP };
-        let page = issuer.list_audit(query).await.map_err(|error| error.to_string())?;
+        let page = issuer.list_audit(query.clone()).await.map_err(|error| error.to_string())?;
         for event in &page.events {
-            let line = serde_json::to_string(&Item::from(event)).map_err(|error| error.to_string())?;
+            let line = serde_json::to_string(&AuditEntry::from(event)).map_err(|error| error.to_string())?;
             if writeln!(out, "{line}").is_err() {
                 return Ok(()); // whoever reads has seen enough
             }
@@ -134,6 +131,6 @@ async fn list(
             let _ = out.flush();
             return Ok(());
         }
-        filter.after = page.next;
+        query.after = page.next;
     }
 }

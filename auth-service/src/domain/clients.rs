@@ -79,6 +79,10 @@ pub enum ClientGrantError {
     Keyring(#[from] KeyringError),
 }
 
+/// A client that has authenticated. Only [`Issuer::authenticate_client`] makes one.
+#[derive(Debug, Clone)]
+pub struct ProvenClient(pub(in crate::domain) Client);
+
 /// The `client_id` of the client of this name.
 #[must_use]
 pub fn client_id(name: &str) -> String {
@@ -203,7 +207,7 @@ impl Issuer {
         &self,
         client_id: &str,
         secret: &SecretString,
-    ) -> Result<Option<Client>, StoreError> {
+    ) -> Result<Option<ProvenClient>, StoreError> {
         let name = name_of(client_id).to_owned();
         let found = if is_client_name(&name) {
             self.store.read(move |db| clients::find(db, &name)).await?
@@ -220,7 +224,7 @@ impl Issuer {
             Some(client) if client.disabled => Reason::Disabled,
             Some(client) => {
                 Origin::proven(&crate::domain::clients::client_id(&client.name));
-                return Ok(found);
+                return Ok(found.map(ProvenClient));
             }
         };
         let known = found.map(|client| crate::domain::clients::client_id(&client.name));
@@ -245,7 +249,7 @@ impl Issuer {
     /// [`ClientGrantError`].
     pub async fn client_grant(
         &self,
-        client: Client,
+        ProvenClient(client): ProvenClient,
         scope: Option<&str>,
         resource: &[String],
     ) -> Result<Grant, ClientGrantError> {

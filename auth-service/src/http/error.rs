@@ -10,6 +10,7 @@ use crate::domain::accounts::register::RegisterError;
 use crate::domain::authn::passwords::HashingError;
 use crate::domain::authn::throttle::{Budget, GuessError};
 use crate::domain::clients::ClientGrantError;
+use crate::domain::failure::DatabaseFailure;
 use crate::domain::invalid::Invalid;
 use crate::domain::issuer::Issuer;
 use crate::domain::keyring::KeyringError;
@@ -20,7 +21,6 @@ use crate::domain::tokens::admission::AdmissionError;
 use crate::domain::tokens::size::{TokenTooLarge, Transport};
 use crate::http::oauth::error::OAuthError;
 use crate::http::request::rate_limits::too_many_requests;
-use crate::store::error::{StoreError, Unique};
 
 /// Seconds after which a client may ask again when the store was away.
 const STORE_RETRY: u32 = 1;
@@ -44,15 +44,16 @@ pub(super) trait IntoProblem {
     fn into_problem(self) -> Problem;
 }
 
-impl IntoProblem for StoreError {
+/// The database's failures.
+impl<E: Into<DatabaseFailure>> IntoProblem for E {
     fn into_problem(self) -> Problem {
-        let level = if self.is_reported() { log::Level::Debug } else { log::Level::Error };
-        log::log!(level, "{self}");
-        match self {
-            Self::Unavailable(_) | Self::Corrupt(_) => {
-                Problem::unavailable("store_unavailable", "The database is unavailable.", STORE_RETRY)
-            }
-            Self::Conflict(_) | Self::Schema(_) | Self::Query(_) | Self::Url(_) => Problem::internal(),
+        let failure = self.into();
+        let level = if failure.is_logged() { log::Level::Debug } else { log::Level::Error };
+        log::log!(level, "{failure}");
+        if failure.is_outage() {
+            Problem::unavailable("store_unavailable", "The database is unavailable.", STORE_RETRY)
+        } else {
+            Problem::internal()
         }
     }
 }
@@ -93,8 +94,8 @@ impl IntoProblem for RegisterError {
                 Problem::new(StatusCode::FORBIDDEN, "registration_closed", "Registration is closed.")
             }
             Self::Invalid(mistakes) => Problem::invalid(mistakes.into_iter().map(field_error).collect()),
-            // Names that rest answer as if they were taken.
-            Self::Taken(Unique::Email) | Self::Resting(Unique::Email) => {
+            // A client cannot distinguish a resting name from one that is taken.
+            Self::Taken(unique) | Self::Resting(unique) if unique.is_email() => {
                 Problem::new(StatusCode::CONFLICT, "email_taken", "This address has an account.")
             }
             Self::Taken(_) | Self::Resting(_) => {

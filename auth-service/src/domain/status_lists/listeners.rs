@@ -16,8 +16,8 @@ use tokio::sync::Notify;
 use tokio::time::sleep;
 
 use crate::domain::authn::source::Source;
+use crate::domain::clients::ProvenClient;
 use crate::domain::issuer::Issuer;
-use crate::store::clients::Client;
 use crate::store::error::StoreError;
 
 /// How many streams there may be.
@@ -45,7 +45,7 @@ pub enum Listener {
     /// An anonymous listener at this address.
     Anonymous(Source),
     /// A client that has proven who it is.
-    Client(Client),
+    Client(ProvenClient),
 }
 
 /// By what the streams of a listener are counted.
@@ -160,7 +160,7 @@ impl Places {
         let limits = &self.0.limits;
         let (holder, proof, most) = match listener {
             Listener::Anonymous(source) => (Holder::Address(source), None, limits.per_address),
-            Listener::Client(client) => {
+            Listener::Client(ProvenClient(client)) => {
                 (Holder::Client(client.name), Some(client.secret_digest), limits.per_client)
             }
         };
@@ -292,6 +292,7 @@ impl Issuer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::clients::Client;
 
     const LIMITS: PlaceLimits = PlaceLimits { all: 8, per_address: 3, per_client: 5 };
 
@@ -300,7 +301,7 @@ mod tests {
     }
 
     fn client(name: &str, secret_digest: &str) -> Listener {
-        Listener::Client(Client {
+        Listener::Client(ProvenClient(Client {
             name: name.to_owned(),
             secret_digest: secret_digest.to_owned(),
             scopes: String::new(),
@@ -308,7 +309,7 @@ mod tests {
             disabled: false,
             status_index: None,
             created_at: 0,
-        })
+        }))
     }
 
     fn goes_on(place: &Place) -> bool {

@@ -5,11 +5,10 @@ use secrecy::{ExposeSecret as _, SecretString};
 use shared_claims::{AccessToken, claims::Claims};
 
 use crate::domain::audit::EventKind;
-use crate::domain::clients::{client_id, name_of};
+use crate::domain::clients::{ProvenClient, client_id, name_of};
 use crate::domain::issuer::Issuer;
 use crate::domain::status_lists::status_index::StatusIndex;
 use crate::store::clients;
-use crate::store::clients::Client;
 use crate::store::error::StoreError;
 use crate::store::sessions;
 use crate::store::sessions::Session;
@@ -25,7 +24,7 @@ impl Issuer {
     /// The store's.
     pub async fn introspect(
         &self,
-        client: &Client,
+        ProvenClient(client): &ProvenClient,
         token: &SecretString,
     ) -> Result<Option<Claims>, StoreError> {
         let Ok(token) = self.verify(token.expose_secret()) else { return Ok(None) };
@@ -43,14 +42,18 @@ impl Issuer {
     ///
     /// # Errors
     /// The store's.
-    pub async fn revoke_token(&self, client: Option<Client>, token: &SecretString) -> Result<(), StoreError> {
+    pub async fn revoke_token(
+        &self,
+        client: Option<ProvenClient>,
+        token: &SecretString,
+    ) -> Result<(), StoreError> {
         if self.keyring.decode_refresh_token(token.expose_secret()).is_some() {
             return if client.is_none() { self.revoke_by_refresh_token(token).await } else { Ok(()) };
         }
         let Ok(token) = self.verify_expired(token.expose_secret()) else { return Ok(()) };
         match (client, token.sid.clone()) {
             (None, Some(session)) => self.end_session(session, EventKind::TokenRevoked).await.map(|_| ()),
-            (Some(client), None)
+            (Some(ProvenClient(client)), None)
                 if token.client_id == client_id(&client.name)
                     && self.has_index(&token, client.status_index) =>
             {

@@ -42,7 +42,7 @@ pub(in crate::http) async fn names(
 ) -> Result<HttpResponse, Problem> {
     let user =
         issuer.change_names(&caller, current, names, &device).await.map_err(IntoProblem::into_problem)?;
-    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(Account::from(&user)))
+    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(Account::of(&user)))
 }
 
 /// `{current_password}`.

@@ -11,13 +11,13 @@ use crate::domain::issuer::Issuer;
 use crate::domain::sessions::csrf::Carried;
 use crate::domain::sessions::login::LoginRequest;
 use crate::domain::sessions::login_line::refused_for_its_page;
+use crate::domain::sessions::login_name::LoginName;
 use crate::domain::sessions::session::AuthenticateError;
 use crate::http::browser::cookies::{CookieMode, due_csrf_token, in_cookie};
 use crate::http::browser::token_response::Delivery;
 use crate::http::error::{IntoProblem, refusal};
 use crate::http::request::caller::access_token;
 use crate::http::request::device::DeviceOf;
-use crate::store::users::Login;
 
 /// `{username, password}` or `{email, password}`, `resource`, and `cookies`.
 pub(in crate::http) struct LoginBody {
@@ -28,18 +28,21 @@ pub(in crate::http) struct LoginBody {
 impl FromFields for LoginBody {
     fn from_fields(fields: &mut Fields) -> Self {
         let login = match (fields.optional_string("username"), fields.optional_string("email")) {
-            (Some(username), None) => Login::Username(username),
-            (None, Some(email)) => Login::Email(email),
+            (Some(username), None) => LoginName::Username(username),
+            (None, Some(email)) => LoginName::Email(email),
             (username, _) => {
                 let code = if username.is_some() { "conflict" } else { "required" };
                 fields.refuse(FieldError::new("username", code, "Either username or email is required."));
-                Login::Username(String::new())
+                LoginName::Username(String::new())
             }
         };
         let delivery = Delivery::cookies_if(fields.flag("cookies"));
         let (password, resource) = (fields.secret("password"), fields.strings("resource"));
         let (carried, transport) = (Carried::default(), delivery.transport());
-        Self { request: LoginRequest { login, password, resource, carried, transport }, delivery }
+        Self {
+            request: LoginRequest { login: login.into(), password, resource, carried, transport },
+            delivery,
+        }
     }
 }
 

@@ -8,11 +8,11 @@ use service_kit::paging::{List, PageSize};
 use service_kit::{FieldError, Problem};
 
 use crate::domain::issuer::Issuer;
+use crate::domain::sessions::view::SessionView;
 use crate::http::browser::cookies::CookieMode;
 use crate::http::browser::token_response::Delivery;
 use crate::http::error::IntoProblem;
 use crate::http::request::caller::AccountHolder;
-use crate::store::sessions::Session;
 
 const PAGE_SIZE: PageSize = PageSize { default: 50, max: 200 };
 /// The length of a session's id, which is the cursor.
@@ -27,14 +27,20 @@ pub(in crate::http) struct ListQuery {
     limit: Option<u32>,
 }
 
+/// A part of the list: `limit` sessions after the one with the id `after`.
+struct Part {
+    after: String,
+    limit: u32,
+}
+
 impl ListQuery {
-    fn check(self) -> Result<(String, u32), Problem> {
+    fn check(self) -> Result<Part, Problem> {
         let mut errors = Vec::new();
         let limit = PAGE_SIZE.check(self.limit, &mut errors);
         if !(self.cursor.is_empty() || is_id(&self.cursor)) {
             errors.push(FieldError::new("cursor", "not_allowed", "This is not what `next` has said."));
         }
-        if errors.is_empty() { Ok((self.cursor, limit)) } else { Err(Problem::invalid(errors)) }
+        if errors.is_empty() { Ok(Part { after: self.cursor, limit }) } else { Err(Problem::invalid(errors)) }
     }
 }
 
@@ -53,15 +59,9 @@ struct Item<'a> {
 }
 
 impl<'a> Item<'a> {
-    fn new(session: &'a Session, current: &str) -> Self {
-        Self {
-            id: &session.id,
-            created_at: session.created_at,
-            last_used_at: session.last_used_at,
-            ip: session.ip.as_deref(),
-            user_agent: session.user_agent.as_deref(),
-            current: session.id == current,
-        }
+    fn new(session: SessionView<'a>, current: &str) -> Self {
+        let SessionView { id, created_at, last_used_at, ip, user_agent } = session;
+        Self { id, created_at, last_used_at, ip, user_agent, current: id == current }
     }
 }
 
@@ -72,9 +72,9 @@ pub(in crate::http) async fn list(
 ) -> Result<HttpResponse, Problem> {
     let Query(query) =
         query.map_err(|_| Problem::malformed_query("The query takes cursor and limit, each once."))?;
-    let (cursor, limit) = query.check()?;
-    let page = issuer.list_sessions(&caller, &cursor, limit).await.map_err(IntoProblem::into_problem)?;
-    let items = page.sessions.iter().map(|session| Item::new(session, &caller.session.id)).collect();
+    let Part { after, limit } = query.check()?;
+    let page = issuer.list_sessions(&caller, &after, limit).await.map_err(IntoProblem::into_problem)?;
+    let items = page.sessions.iter().map(|session| Item::new(session.into(), &caller.session.id)).collect();
     let list = List { items, next: page.next };
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(list))
 }

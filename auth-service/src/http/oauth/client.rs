@@ -10,12 +10,11 @@ use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret as _, SecretString};
 use service_kit::Problem;
 
-use crate::domain::clients::name_of;
+use crate::domain::clients::{ProvenClient, name_of};
 use crate::domain::issuer::Issuer;
 use crate::http::error::IntoProblem;
 use crate::http::oauth::error::{CHALLENGE, OAuthError, refusal};
 use crate::http::oauth::parameters::Parameters;
-use crate::store::clients::Client;
 
 /// An id and a secret, as they were sent.
 struct Credentials {
@@ -31,7 +30,7 @@ pub(in crate::http) async fn authenticate(
     issuer: &Issuer,
     authorization: &Authorization,
     parameters: &mut Parameters,
-) -> Result<Option<Client>, OAuthError> {
+) -> Result<Option<ProvenClient>, OAuthError> {
     let posted = parameters.secret("client_secret");
     let id = parameters.text("client_id");
     let credentials = match (authorization.basic(), posted) {
@@ -65,7 +64,7 @@ pub(in crate::http) async fn require(
     issuer: &Issuer,
     authorization: &Authorization,
     parameters: &mut Parameters,
-) -> Result<Client, OAuthError> {
+) -> Result<ProvenClient, OAuthError> {
     authenticate(issuer, authorization, parameters).await?.ok_or_else(OAuthError::invalid_client)
 }
 
@@ -76,7 +75,7 @@ pub(in crate::http) async fn require(
 pub(in crate::http) async fn authenticate_basic(
     issuer: &Issuer,
     authorization: &Authorization,
-) -> Result<Option<Client>, Problem> {
+) -> Result<Option<ProvenClient>, Problem> {
     let Some(encoded) = authorization.basic() else { return Ok(None) };
     let refused = || {
         let detail = "The client is not known here, or its secret is another one.";

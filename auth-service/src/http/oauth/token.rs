@@ -10,6 +10,7 @@ use secrecy::SecretString;
 use crate::domain::issuer::Issuer;
 use crate::domain::sessions::login::LoginRequest;
 use crate::domain::sessions::login_line::refused_for_its_page;
+use crate::domain::sessions::login_name::LoginName;
 use crate::domain::sessions::refresh::RefreshRequest;
 use crate::domain::sessions::session::{Device, Grant};
 use crate::http::browser::cookies::{CookieMode, sent_csrf_token};
@@ -20,7 +21,6 @@ use crate::http::oauth::error::OAuthError;
 use crate::http::oauth::parameters::Parameters;
 use crate::http::request::device::DeviceOf;
 use crate::http::request::rate_limits::Rates;
-use crate::store::users::Login;
 
 pub(in crate::http) async fn token(
     issuer: Data<Issuer>,
@@ -112,8 +112,8 @@ async fn login(
     device: Device,
 ) -> Result<HttpResponse, OAuthError> {
     let login = match (parameters.text("username"), parameters.text("email")) {
-        (Some(username), None) => Login::Username(username),
-        (None, Some(email)) => Login::Email(email),
+        (Some(username), None) => LoginName::Username(username),
+        (None, Some(email)) => LoginName::Email(email),
         (None, None) => return Err(OAuthError::missing("grant_type")),
         (Some(_), Some(_)) => {
             return Err(OAuthError::bad_request("invalid_request", "Either username or email, not both."));
@@ -123,7 +123,7 @@ async fn login(
     let delivery = Delivery::cookies_if(parameters.cookies()?);
     let carried = delivery.carried(cookies, req).inspect_err(|_| refused_for_its_page(&device))?;
     let request = LoginRequest {
-        login,
+        login: login.into(),
         password,
         resource: parameters.resource,
         carried,
