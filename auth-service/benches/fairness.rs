@@ -1,18 +1,18 @@
-//! What one network can do to the logins of others: a user logs in a hundred times, one after the other, beside an attacker
-//! with 120 connections.
+//! Measures how much one network can delay the logins of others: a user logs in a hundred times in sequence, while an attacker
+//! uses 120 connections.
 //!
 //!     scripts/bench fairness
-//!     cargo bench --profile dev -p auth-service --bench fairness -- 10      the cost of bcrypt; without a release build
+//!     cargo bench --profile dev -p auth-service --bench fairness -- 10      bcrypt cost 10; without a release build
 //!
-//! Times are in units of one hash: what a login takes when nobody else logs in. The goal is 99 logins of 100, and 95 of them
-//! within 10 hashes. The attacker shares the cores with the service, so it waits 250 ms after a refusal: answering refusals is
-//! not what is measured. Sources are made by X-Forwarded-For; nothing leaves the loopback.
+//! Times are in units of one hash, which is the time of a login without other logins. The goal is that 99 of 100 logins succeed,
+//! 95 of them within 10 hashes. The attacker shares the cores with the service, so it waits 250 ms after each refusal: the cost of
+//! refusals is not what is measured. Sources are simulated with X-Forwarded-For; all traffic is on the loopback.
 
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::print_stdout,
-    reason = "a benchmark talks and stops"
+    reason = "a benchmark prints, and panics on failure"
 )]
 
 use std::fs::{self, File};
@@ -32,18 +32,18 @@ const ACCOUNTS: usize = 12;
 const WARM_UP: usize = 9;
 const DEFAULT_COST: &str = "10";
 const AFTER_A_REFUSAL: Duration = Duration::from_millis(250);
-/// No case takes longer, whatever happens.
+/// Upper bound for a case.
 const LONGEST: Duration = Duration::from_secs(600);
 const ATTACKER: &str = "198.51.100.7";
 
 /// One attacker and one victim.
 struct Case {
     name: &'static str,
-    /// Where the victim is.
+    /// The victim's address.
     victim: &'static str,
-    /// `limits.known_after`: a second makes all known who have the right password.
+    /// `limits.known_after`: with one second, every pair with a right password becomes known.
     known_after: &'static str,
-    /// From where the n-th request comes, and for which name.
+    /// Address and user name of the n-th request.
     attack: fn(usize) -> (String, String),
 }
 
@@ -61,7 +61,7 @@ fn of_a_16(index: usize) -> (String, String) {
 
 const CASES: [Case; 6] = [
     Case {
-        name: "12 accounts of one address, right passwords",
+        name: "12 accounts from one address, right passwords",
         victim: "192.0.2.1",
         known_after: "24h",
         attack: own_accounts,
@@ -146,14 +146,14 @@ async fn measure(case: &Case, cost: &str) {
     report(case.name, hash, times, &attacks);
 }
 
-/// How often the attacker was judged, and how often refused.
+/// How many of the attacker's passwords were checked, and how many requests were refused.
 #[derive(Default)]
 struct Attacks {
-    judged: AtomicUsize,
+    checked: AtomicUsize,
     refused: AtomicUsize,
 }
 
-/// The times of the victim's logins that succeeded.
+/// Returns the times of the victim's successful logins.
 async fn beside(case: &Case, client: &Client, url: &str) -> (Vec<Duration>, Attacks) {
     let (stop, sent, attacks) = (AtomicBool::new(false), AtomicUsize::new(0), Attacks::default());
     let end = Instant::now() + LONGEST;
@@ -162,7 +162,7 @@ async fn beside(case: &Case, client: &Client, url: &str) -> (Vec<Duration>, Atta
             let (address, name) = (case.attack)(sent.fetch_add(1, Ordering::Relaxed));
             let (status, _) = login(client, url, &address, &name).await;
             if matches!(status, Some(StatusCode::OK | StatusCode::UNAUTHORIZED)) {
-                attacks.judged.fetch_add(1, Ordering::Relaxed);
+                attacks.checked.fetch_add(1, Ordering::Relaxed);
             } else {
                 attacks.refused.fetch_add(1, Ordering::Relaxed);
                 tokio::time::sleep(AFTER_A_REFUSAL).await;
@@ -189,14 +189,15 @@ async fn beside(case: &Case, client: &Client, url: &str) -> (Vec<Duration>, Atta
 
 fn report(name: &str, hash: Duration, mut times: Vec<Duration>, attacks: &Attacks) {
     let successes = times.len();
-    let (judged, refused) = (attacks.judged.load(Ordering::Relaxed), attacks.refused.load(Ordering::Relaxed));
+    let (checked, refused) =
+        (attacks.checked.load(Ordering::Relaxed), attacks.refused.load(Ordering::Relaxed));
     println!("{name}: {successes} of {LOGINS} logins succeeded");
     if successes > 0 {
         let in_hashes = |time: Duration| time.as_secs_f64() / hash.as_secs_f64();
         let (half, most) = (in_hashes(at(&mut times, 0.5)), in_hashes(at(&mut times, 0.95)));
         let hash = hash.as_secs_f64() * 1000.0;
         println!(
-            "  p50 {half:.2}, p95 {most:.2} hashes of {hash:.0} ms; of the attacker's {judged} judged, {refused} refused"
+            "  p50 {half:.2}, p95 {most:.2} hashes of {hash:.0} ms; of the attacker's requests {checked} were checked, {refused} refused"
         );
     }
 }
@@ -223,7 +224,7 @@ async fn register(client: &Client, url: &str, address: &str, name: &str) {
     assert_eq!(answer.status(), StatusCode::CREATED, "{}", answer.text().await.unwrap());
 }
 
-/// The status, if there was an answer, and how long it took.
+/// Returns the status, if there was an answer, and its time.
 async fn login(client: &Client, url: &str, address: &str, name: &str) -> (Option<StatusCode>, Duration) {
     let begun = Instant::now();
     let request = client.post(format!("{url}/login")).header("x-forwarded-for", address);

@@ -1,17 +1,17 @@
-//! What logging in leaves to everything else: logins per second beside what the cores can hash, and what other requests
-//! feel of ten times as many logins.
+//! Measures the cost of logins: logins per second beside the hashes per second of the cores, and the latency of other requests
+//! during ten times as many logins.
 //!
 //!     scripts/bench logins            bcrypt, cost 12
 //!     scripts/bench argon2id
 //!
-//! auth-service runs on SQLite with its defaults. Hashing alone and logging in take turns on the same cores; the clients
-//! share them as well.
+//! auth-service runs on SQLite with its defaults. Rounds of hashing alone and rounds of logins alternate on the same cores, which
+//! the clients share.
 
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::print_stdout,
-    reason = "a benchmark talks and stops"
+    reason = "a benchmark prints, and panics on failure"
 )]
 
 use std::fs::{self, File};
@@ -32,10 +32,10 @@ const USERS: usize = 64;
 const ROUNDS: usize = 5;
 const ROUND: Duration = Duration::from_secs(6);
 const OVERLOAD: Duration = Duration::from_secs(30);
-/// How often each kind of other request is made while logins are too many.
+/// Interval between other requests of one kind during the overload.
 const EVERY: Duration = Duration::from_millis(25);
 
-/// Argon2's memory: allocated once for each thread, as the service does it, or for each hash.
+/// Argon2's memory: allocated once per thread, as in the service, or once per hash.
 #[derive(Clone, Copy, PartialEq)]
 enum Memory {
     Kept,
@@ -80,7 +80,7 @@ async fn main() {
     overload(&client, &service.url, capacity).await;
 }
 
-/// Rounds of hashing alone and rounds of logging in, by turns; gives how much can be hashed in a second.
+/// Alternates rounds of hashing alone and rounds of logins; returns the hashes per second.
 async fn throughput(client: &Client, url: &str, scheme: Scheme) -> f64 {
     let cores = std::thread::available_parallelism().unwrap().get();
     let (mut hashed, mut logged_in) = (Vec::new(), Vec::new());
@@ -94,15 +94,15 @@ async fn throughput(client: &Client, url: &str, scheme: Scheme) -> f64 {
     if scheme == Scheme::Argon2id {
         let fresh =
             tokio::task::spawn_blocking(move || hash_alone(cores, scheme, Memory::Fresh)).await.unwrap();
-        println!("hashes a second with fresh memory for each: {fresh:.2}");
+        println!("hashes per second with new memory for each hash: {fresh:.2}");
     }
-    println!("hashes a second, {cores} threads: {:.2}", median(hashed.clone()));
-    println!("logins a second: {:.2}", median(logged_in));
+    println!("hashes per second, {cores} threads: {:.2}", median(hashed.clone()));
+    println!("logins per second: {:.2}", median(logged_in));
     println!("ratio of each round: {ratios:.3?}, median {:.3}", median(ratios.clone()));
     median(hashed)
 }
 
-/// On as many threads as there are cores, without anything else.
+/// Hashes on one thread per core, without other load.
 fn hash_alone(cores: usize, scheme: Scheme, kept: Memory) -> f64 {
     let begun = Instant::now();
     let threads: Vec<_> = (0..cores)
@@ -134,7 +134,7 @@ fn hash_alone(cores: usize, scheme: Scheme, kept: Memory) -> f64 {
     threads.into_iter().map(|thread| thread.join().unwrap()).sum()
 }
 
-/// So many clients that log in again and again.
+/// Runs `clients` clients that log in repeatedly.
 async fn log_in(client: &Client, url: &str, clients: usize) -> f64 {
     let begun = Instant::now();
     let one = async |user: usize| {
@@ -148,7 +148,7 @@ async fn log_in(client: &Client, url: &str, clients: usize) -> f64 {
     join_all((0..clients).map(one)).await.into_iter().sum()
 }
 
-/// Ten times as many logins as can be hashed, in steady time, and other requests beside them.
+/// Sends ten times as many logins as can be hashed, at a steady rate, and other requests beside them.
 async fn overload(client: &Client, url: &str, capacity: f64) {
     let (verifier, token, refresh) = prepare(client, url).await;
     println!("other requests, in ms: without logins");
@@ -191,7 +191,7 @@ async fn overload(client: &Client, url: &str, capacity: f64) {
     println!("logins: {accepted} accepted, {refused} refused with 503; a refusal in ms: {}", spread(slowest));
 }
 
-/// A verifier, an access token and a refresh token.
+/// Returns a verifier, an access token and a refresh token.
 async fn prepare(client: &Client, url: &str) -> (Verifier, String, String) {
     let policy = Policy::new(ISSUER, ["resource-service"]).unwrap().cached_tokens(0);
     let verifier = Verifier::remote(policy, Remote::discover().internal_url(url)).unwrap();
@@ -203,8 +203,8 @@ async fn prepare(client: &Client, url: &str) -> (Verifier, String, String) {
     (verifier, text("access_token"), text("refresh_token"))
 }
 
-/// Refreshes, key sets, requests with a token at auth-service and verifications, at a steady pace. Gives the refresh token
-/// that is current then.
+/// Sends refreshes, key set requests and requests with a token to auth-service, and verifies tokens, at a steady rate. Returns
+/// the current refresh token.
 async fn beside(
     client: &Client,
     url: &str,
@@ -306,7 +306,7 @@ fn start(folder: &Path, scheme: Scheme) -> Service {
         .env("AUTH__DATA_DIR", folder.join("data"))
         .env("AUTH__LISTEN", "127.0.0.1:0")
         .env("AUTH__PASSWORDS__ALGORITHM", algorithm)
-        .env("AUTH__LIMITS__SESSION_REFRESH__BURST", "1000000") // one session is refreshed all the time
+        .env("AUTH__LIMITS__SESSION_REFRESH__BURST", "1000000") // one session is refreshed continuously
         .env("AUTH__LIMITS__ACCOUNT_REFRESH__BURST", "1000000")
         .stdin(Stdio::null())
         .stdout(Stdio::null())

@@ -1,16 +1,16 @@
-//! How long a logout takes to reach a hundred verifiers that never call, and what a large status list costs.
+//! Measures how long a logout takes to reach a hundred verifiers by their streams, and the cost of a large status list.
 //!
-//!     cargo bench -p auth-service --bench revocation              all of it
-//!     cargo bench -p auth-service --bench revocation -- crowd     while one address holds all that it can get
+//!     cargo bench -p auth-service --bench revocation              all cases
+//!     cargo bench -p auth-service --bench revocation -- crowd     while one address takes all streams and connections
 //!
-//! Two auth-service processes over one PostgreSQL; the verifiers are shared-claims, each with a client and a stream of
-//! events of its own. The times include that all of them share this machine, PostgreSQL as well.
+//! Two auth-service processes share one PostgreSQL. Each verifier is a shared-claims verifier with its own HTTP client and stream
+//! of events. All of them, and PostgreSQL, share this machine, which the times include.
 
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::print_stdout,
-    reason = "a benchmark talks and stops"
+    reason = "a benchmark prints, and panics on failure"
 )]
 
 #[path = "../tests/database/mod.rs"]
@@ -39,13 +39,13 @@ const PASSWORD: &str = "correct horse battery";
 const VERIFIERS: usize = 100;
 const ROUNDS: usize = 40;
 const CALLS: usize = 100_000;
-/// Where the many connections come from.
+/// Source address of the many connections.
 const CROWD: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 9));
 /// The default of `status_lists.max_listeners_per_address`.
 const STREAMS_OF_ONE_ADDRESS: usize = 8;
 /// More than the default of `http.max_connections_per_address`.
 const CONNECTIONS_OF_THE_CROWD: usize = 1200;
-/// Status lists have this many places; a million sessions fill eight.
+/// Number of indexes in a status list; a million sessions fill eight lists.
 const LIST_SIZE: u64 = 1 << 17;
 
 /// A running replica whose log goes to a file.
@@ -88,7 +88,7 @@ impl Replica {
         text
     }
 
-    /// How many requests it has answered.
+    /// Returns how many requests it has answered.
     fn requests(&self) -> usize {
         self.log().lines().filter(|line| line.contains("GET /") || line.contains("POST /")).count()
     }
@@ -107,7 +107,7 @@ async fn main() {
     let folder = tempfile::tempdir().unwrap();
     let database = server.fresh_database();
     let client = Client::new();
-    // All verifiers here listen from one address.
+    // All verifiers of this benchmark listen from one address.
     let listeners = [("AUTH__STATUS_LISTS__MAX_LISTENERS_PER_ADDRESS", "1000")];
     let replicas = ["one", "two"].map(|name| Replica::start(folder.path(), name, &database, &listeners));
     let body = json!({ "username": "alice", "password": PASSWORD });
@@ -116,7 +116,7 @@ async fn main() {
         return crowd(&client, folder.path(), &database).await;
     }
 
-    // With one replica, all verifiers listen where the logout is sent; with two, half of them at the other one.
+    // With one replica, all verifiers listen to the one that gets the logout; with two, half of them listen to the other one.
     let all_at_one: Vec<Verifier> = (0..VERIFIERS).map(|_| verifier(&replicas[0].url)).collect();
     ready(&all_at_one).await;
     spread("one replica", &client, &replicas[0].url, &all_at_one).await;
@@ -159,7 +159,7 @@ async fn login(client: &Client, url: &str) -> String {
     post(client, url, "/login", &body).await["access_token"].as_str().unwrap().to_owned()
 }
 
-/// From the answer to a logout to the first refusal of each verifier.
+/// Measures the time from the answer to a logout to each verifier's first refusal.
 async fn spread(name: &str, client: &Client, url: &str, verifiers: &[Verifier]) {
     let mut times = Vec::new();
     for _ in 0..ROUNDS {
@@ -168,7 +168,7 @@ async fn spread(name: &str, client: &Client, url: &str, verifiers: &[Verifier]) 
     println!("{name}: {VERIFIERS} verifiers, {ROUNDS} logouts; refused after {}", summary(times));
 }
 
-/// Logs in and out once; gives how long each verifier has still believed the token.
+/// Logs in and out once; returns for how long each verifier still accepted the token.
 async fn logout(client: &Client, url: &str, verifiers: &[Verifier]) -> Vec<Duration> {
     let mut times = Vec::new();
     let token = login(client, url).await;
@@ -178,19 +178,19 @@ async fn logout(client: &Client, url: &str, verifiers: &[Verifier]) -> Vec<Durat
     let logout = client.post(format!("{url}/logout")).bearer_auth(&token).send().await.unwrap();
     assert_eq!(logout.status(), 204);
     let begin = Instant::now();
-    let mut believing: Vec<&Verifier> = verifiers.iter().collect();
-    while !believing.is_empty() {
-        believing.retain(|verifier| {
-            let refused = verifier.verify_known(&token).is_err_and(|why| why == Refusal::Revoked);
+    let mut accepting: Vec<&Verifier> = verifiers.iter().collect();
+    while !accepting.is_empty() {
+        accepting.retain(|verifier| {
+            let refused = verifier.verify_now(&token).is_err_and(|why| why == Refusal::Revoked);
             if refused {
                 times.push(begin.elapsed());
             }
             !refused
         });
-        assert!(begin.elapsed() < Duration::from_secs(30), "{} still believe it", believing.len());
+        assert!(begin.elapsed() < Duration::from_secs(30), "{} still accept it", accepting.len());
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
-    // Not in step with anything.
+    // A pause that is no multiple of another interval.
     tokio::time::sleep(Duration::from_millis(300 + u64::from(begin.elapsed().subsec_nanos()) % 300)).await;
     times
 }
@@ -206,8 +206,8 @@ fn summary(mut times: Vec<Duration>) -> String {
     )
 }
 
-/// One address holds all the streams and connections that it can get, and asks for more of both all the time. Meanwhile a
-/// verifier at another address connects anew for each logout.
+/// Runs logouts while one address holds all streams and connections that it can get, and keeps requesting more of both. For
+/// each logout a new verifier at another address connects.
 async fn crowd(client: &Client, folder: &Path, database: &str) {
     let replica = Replica::start(folder, "three", database, &[]);
     let (url, gathered) = (replica.url.clone(), Arc::new(AtomicUsize::new(0)));
@@ -227,7 +227,7 @@ async fn crowd(client: &Client, folder: &Path, database: &str) {
         times.extend(logout(client, &url, &verifiers).await);
     }
     println!(
-        "while one address holds all it can get: {ROUNDS} logouts, each with a verifier that has just connected; it \
+        "while one address holds all streams and connections it can get: {ROUNDS} logouts, each with a verifier that has just connected; it \
          listened after {}, and refused the token after {}",
         summary(connecting),
         summary(times)
@@ -237,7 +237,7 @@ async fn crowd(client: &Client, folder: &Path, database: &str) {
     }
 }
 
-/// Opens streams until some are refused, and goes on trying.
+/// Opens streams until some are refused, and keeps trying.
 async fn take_streams(url: String, asked: Arc<AtomicUsize>) {
     let client = Client::builder().local_address(Some(CROWD)).build().unwrap();
     let mut streams = Vec::new();
@@ -254,7 +254,7 @@ async fn take_streams(url: String, asked: Arc<AtomicUsize>) {
     }
 }
 
-/// Opens connections, each of which says nothing.
+/// Opens connections that send nothing.
 async fn take_connections(url: String) {
     let address: SocketAddr = url.strip_prefix("http://").unwrap().parse().unwrap();
     let mut connections = VecDeque::new();
@@ -271,13 +271,13 @@ async fn take_connections(url: String) {
     }
 }
 
-/// What verifiers ask of auth-service while they verify, and nobody logs out.
+/// Counts the requests of verifiers to auth-service while they verify and no user logs out.
 async fn requests_of_verifiers(client: &Client, replicas: &[Replica; 2], verifiers: &[Verifier]) {
     let token = login(client, &replicas[0].url).await;
     let count = || replicas.iter().map(Replica::requests).sum::<usize>();
     let (before, begin) = (count(), Instant::now());
     for call in 0..CALLS {
-        verifiers[call % verifiers.len()].verify_known(&token).unwrap();
+        verifiers[call % verifiers.len()].verify_now(&token).unwrap();
     }
     println!(
         "{CALLS} tokens verified by {VERIFIERS} verifiers in {:.0} s: {} requests to auth-service",
@@ -286,10 +286,10 @@ async fn requests_of_verifiers(client: &Client, replicas: &[Replica; 2], verifie
     );
 }
 
-/// A million sessions of which one in a hundred has ended.
+/// Measures a million sessions, one in a hundred of them ended.
 async fn large_lists(client: &Client, url: &str, database: &str) {
     let mut connection = PgConnection::establish(database).unwrap();
-    // Places are random, and a million sessions fill eight lists; lists from 8 on are for measuring memory.
+    // Indexes are random, and a million sessions fill eight lists; lists from 8 on are for measuring memory.
     connection
         .batch_execute(&format!(
             "INSERT INTO status_lists (id, revision) SELECT n, 0 FROM generate_series(2, 7) n ON CONFLICT DO NOTHING;
@@ -306,7 +306,7 @@ async fn large_lists(client: &Client, url: &str, database: &str) {
         let request = client.get(&list).header("accept-encoding", "gzip");
         compressed += request.send().await.unwrap().bytes().await.unwrap().len();
     }
-    println!("a million sessions, 1% ended: 8 lists, {compressed} bytes on the wire (gzip), {plain} without");
+    println!("a million sessions, 1% ended: 8 lists, {compressed} bytes sent with gzip, {plain} without");
 
     let few: Vec<Verifier> = (0..10).map(|_| verifier(url)).collect();
     known_lists(&few, 8).await;
@@ -322,7 +322,7 @@ async fn large_lists(client: &Client, url: &str, database: &str) {
     known_lists(&few, 264).await;
     let each = (resident() - before) / (10.0 * 256.0);
     println!(
-        "memory of a verifier: {:.1} KiB for a list of 131,072 places, {:.0} KiB for a million sessions",
+        "memory of a verifier: {:.1} KiB for a list of 131,072 indexes, {:.0} KiB for a million sessions",
         each / 1024.0,
         8.0 * each / 1024.0
     );
@@ -341,7 +341,7 @@ async fn known_lists(verifiers: &[Verifier], count: usize) {
     }
 }
 
-/// The memory of this process, in bytes.
+/// Returns the resident memory of this process in bytes.
 fn resident() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();

@@ -1,15 +1,15 @@
-//! Whether a large database is as fast as a small one: a million users with two million sessions beside a thousand with
-//! two thousand, on SQLite and on PostgreSQL, measured in turns in one run.
+//! Compares a large database with a small one: a million users with two million sessions, and a thousand users with two
+//! thousand, on SQLite and on PostgreSQL. Rounds of both alternate in one run.
 //!
 //!     cargo bench -p auth-service --bench scale
 //!
-//! Only ratios of one run mean anything. The hash is bcrypt at cost 4, so that a login is mostly its database work.
+//! Only ratios within one run are meaningful. The hash is bcrypt at cost 4, so that a login consists mostly of database work.
 
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::print_stdout,
-    reason = "a benchmark talks and stops"
+    reason = "a benchmark prints, and panics on failure"
 )]
 
 #[path = "../tests/database/mod.rs"]
@@ -41,13 +41,13 @@ const SIZES: [u64; 2] = [1_000, 1_000_000];
 const ROUNDS: usize = 9;
 const CALLS: u64 = 200;
 
-/// What is measured: a name, and one call of it.
-const CASES: [&str; 5] = ["login", "refresh", "list: first part", "list: somewhere", "list: search"];
+/// The measured operations.
+const CASES: [&str; 5] = ["login", "refresh", "list: first page", "list: middle page", "list: search"];
 
 struct Filled {
     issuer: Issuer,
     users: u64,
-    /// Of the case that is being measured.
+    /// Times of the case that is being measured.
     calls: u64,
     _folder: TempDir,
 }
@@ -60,7 +60,7 @@ async fn main() {
         for users in SIZES {
             filled.push(fill(database, &server, users).await);
         }
-        println!("\n{database:?}: microseconds a call, median of {ROUNDS} rounds of {CALLS}");
+        println!("\n{database:?}: microseconds per call, median of {ROUNDS} rounds of {CALLS}");
         println!("{:<18} {:>10} {:>12} {:>7}", "", "1,000", "1,000,000", "ratio");
         for case in CASES {
             for database in &mut filled {
@@ -84,12 +84,12 @@ fn median(mut times: Vec<Duration>) -> f64 {
 }
 
 impl Filled {
-    /// The time of one call, from a round of them.
+    /// Returns the time of one call, averaged over a round.
     async fn measure(&mut self, case: &str) -> Duration {
         let begin = Instant::now();
         for _ in 0..CALLS {
-            // The same number of users in either database, spread over all of it: what is compared is how far the tables
-            // and their indexes are to walk, not how much of them the machine holds in memory.
+            // The same number of users in both databases, spread over all of it: this compares the depth of the tables and
+            // their indexes, not how much of them the machine caches.
             let (round, place) = (self.calls / SIZES[0], self.calls % SIZES[0]);
             self.call(case, place * (self.users / SIZES[0]), round).await;
             self.calls += 1;
@@ -97,7 +97,7 @@ impl Filled {
         begin.elapsed() / u32::try_from(CALLS).unwrap()
     }
 
-    /// `round`: how often this user was called before.
+    /// `round` is the number of earlier calls for this user.
     async fn call(&self, case: &str, number: u64, round: u64) {
         let name = format!("user-{number:07}");
         let list = |search: &str, cursor: &str| UserQuery {
@@ -130,8 +130,8 @@ impl Filled {
                 };
                 self.issuer.refresh(request, Device::default()).await.unwrap();
             }
-            "list: first part" => drop(self.issuer.list_users(list("", "")).await.unwrap()),
-            "list: somewhere" => drop(self.issuer.list_users(list("", &name)).await.unwrap()),
+            "list: first page" => drop(self.issuer.list_users(list("", "")).await.unwrap()),
+            "list: middle page" => drop(self.issuer.list_users(list("", &name)).await.unwrap()),
             _ => {
                 let found = self.issuer.list_users(list(&format!("{name}@ex"), "")).await.unwrap();
                 assert_eq!(found.users.len(), 1);
@@ -214,7 +214,7 @@ struct PlanLine {
     plan: String,
 }
 
-/// Prints how the database goes about the queries, as it says itself.
+/// Prints the database's own query plans.
 fn explain(url: &str) {
     let some = id(1_234);
     let queries = [

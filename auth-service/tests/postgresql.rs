@@ -5,5 +5,5 @@
 mod api;
 mod database;
 
-/// What the services of these tests keep their data in.
+/// The database of the services of these tests.
 const DATABASE: database::Database = database::Database::Postgresql;

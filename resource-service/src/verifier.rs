@@ -30,7 +30,7 @@ pub(crate) fn from_settings(settings: &Settings) -> Result<Verifier, StartError>
             None => Verifier::remote(policy, remote(settings)),
         }
     });
-    made.map(|verifier| verifier.with_sources(sources).observed_by(Tally::default()))
+    made.map(|verifier| verifier.with_sources(sources).with_observer(Tally::default()))
         .map_err(|error| blame(settings, error))
 }
 

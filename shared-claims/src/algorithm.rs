@@ -1,6 +1,6 @@
-//! The signature algorithms this crate can verify, by their JOSE names (RFC 7518, RFC 8037, RFC 9864).
+//! The signature algorithms that this crate can verify, by their JOSE names (RFC 7518, RFC 8037, RFC 9864).
 //!
-//! There is no `none`, and a name that is not here cannot be spelled in a policy, a key or a token.
+//! There is no `none`. A policy, a key or a token cannot have an algorithm that is not listed here.
 
 use std::{fmt, str::FromStr};
 
@@ -12,17 +12,17 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 pub enum Algorithm {
     /// ECDSA on P-256 with SHA-256.
     ES256,
-    /// Ed25519. Written `EdDSA`; `Ed25519`, its fully specified name in RFC 9864, is read as well.
+    /// Ed25519. EncodedList `EdDSA`; `Ed25519`, its fully specified name in RFC 9864, is read as well.
     EdDSA,
-    /// RSASSA-PKCS1-v1_5 with SHA-256; RFC 9068 asks every verifier to support it.
+    /// RSASSA-PKCS1-v1_5 with SHA-256, which RFC 9068 requires of every verifier.
     RS256,
-    /// HMAC with SHA-256: whoever can verify can sign. Only for
+    /// HMAC with SHA-256: every verifier could also sign. Only for
     /// [`Verifier::with_shared_secret`](crate::Verifier::with_shared_secret).
     HS256,
 }
 
 impl Algorithm {
-    /// The name in a JOSE header.
+    /// Returns the name in a JOSE header.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -40,7 +40,7 @@ impl fmt::Display for Algorithm {
     }
 }
 
-/// The name is none of this crate's algorithms.
+/// The name is not one of this crate's algorithms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not one of the algorithms ES256, EdDSA, RS256, HS256")]
 pub struct UnknownAlgorithm;

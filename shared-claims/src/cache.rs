@@ -1,8 +1,8 @@
-//! Tokens that were verified before, by their whole text. What can change since is judged again at each use, by the
-//! [verifier](crate::Verifier); what cannot, the form, the signature and the claims, is not.
+//! A cache of verified tokens, by their whole text. The [verifier](crate::Verifier) checks again at each use what can change:
+//! expiry, revocation and the key. The form, the signature and the claims cannot change.
 //!
-//! Only verified tokens are stored: forged ones can neither fill the cache nor push anybody out of it. One cache belongs to
-//! one verifier, and so to one policy: a token that is good for another audience is not found here.
+//! Only verified tokens are stored, so forged ones can neither fill the cache nor evict others. Each cache belongs to one
+//! verifier, and so to one policy: a token for another audience is not found here.
 
 use std::fmt;
 
@@ -11,10 +11,10 @@ use quick_cache::{Weighter, sync};
 
 use crate::token::AccessToken;
 
-/// A token of so many bytes counts as one; a longer one as several.
-const USUAL_TOKEN: u64 = 1024;
+/// Each started kilobyte of a token's text counts as one token.
+const BYTES_PER_UNIT: u64 = 1024;
 
-/// Verified tokens, bounded in number. Keeps those that come again (S3-FIFO).
+/// Verified tokens, bounded in number and size. Evicts by S3-FIFO, which keeps tokens that are used again.
 pub(crate) struct TokenCache(sync::Cache<Box<str>, AccessToken, BySize, RandomState>);
 
 #[derive(Clone)]
@@ -22,20 +22,20 @@ struct BySize;
 
 impl Weighter<Box<str>, AccessToken> for BySize {
     fn weight(&self, text: &Box<str>, _: &AccessToken) -> u64 {
-        text.len() as u64 / USUAL_TOKEN + 1
+        text.len() as u64 / BYTES_PER_UNIT + 1
     }
 }
 
 impl TokenCache {
-    /// Room for so many tokens of the usual size.
+    /// Creates a cache for `tokens` tokens of less than a kilobyte.
     pub(crate) fn new(tokens: usize) -> Self {
-        // It is divided, and not all parts are filled alike.
+        // The cache is sharded, and shards fill unevenly: a quarter more lets `tokens` of them fit.
         let room = tokens as u64 + tokens as u64 / 4;
         let hasher = RandomState::default();
         Self(sync::Cache::with(tokens, room, BySize, hasher, sync::DefaultLifecycle::default()))
     }
 
-    /// The token with exactly this text.
+    /// Returns the token with exactly this text.
     pub(crate) fn get(&self, text: &str) -> Option<AccessToken> {
         self.0.get(text)
     }

@@ -1,7 +1,7 @@
-//! Where time comes from: the wall clock, or one that a test sets.
+//! The source of time: the wall clock, or one that a test sets.
 //!
-//! Tokens are judged by the wall clock, because that is what `exp` and `nbf` mean. Cool-downs and the age of
-//! keys are not: they use a monotonic instant, so that a corrected clock neither freezes nor opens them.
+//! Tokens are checked by the wall clock, because that is what `exp` and `nbf` mean. Cool-downs and the age of keys use a
+//! monotonic clock, so that a correction of the wall clock neither extends nor ends them.
 
 use std::{
     sync::{
@@ -11,27 +11,27 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-/// The monotonic clock; tokio's when there is a runtime, so that tests can pause it.
+/// The monotonic clock; tokio's where there is a runtime, so that tests can pause it.
 #[cfg(not(feature = "remote"))]
 pub(crate) use std::time::Instant;
 #[cfg(feature = "remote")]
 pub(crate) use tokio::time::Instant;
 
-/// How long ago something was seen to be current, by the monotonic clock.
+/// When something was last known to be current, by the monotonic clock.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Freshness {
     at: Instant,
-    /// How old it was by then.
+    /// How old it already was at that time.
     before: Duration,
 }
 
 impl Freshness {
-    /// Seen `now`.
+    /// Current `now`.
     pub(crate) fn at(now: Instant) -> Self {
         Self { at: now, before: Duration::ZERO }
     }
 
-    /// Seen so long before `now`, maybe by another process.
+    /// Last current `age` before `now`, possibly in another process.
     #[cfg(feature = "remote")]
     pub(crate) fn aged(age: Duration, now: Instant) -> Self {
         Self { at: now, before: age }
@@ -42,7 +42,7 @@ impl Freshness {
     }
 }
 
-/// A source of the current time, in whole seconds since 1970 (the `NumericDate` of RFC 7519).
+/// A source of the current time in whole seconds since 1970 (the `NumericDate` of RFC 7519).
 #[derive(Clone, Debug, Default)]
 pub struct Clock(Source);
 
@@ -50,21 +50,21 @@ pub struct Clock(Source);
 enum Source {
     #[default]
     System,
-    Manual(Arc<Hands>),
+    Manual(Arc<ManualTime>),
     /// Another clock, and the seconds to add to it.
     Adjusted(Arc<Clock>, Arc<AtomicI64>),
 }
 
-/// What a test sets. Each change is one store, so that a reader sees both clocks before it or after it.
+/// The time that a test sets. Each change is one store, so that a reader sees both clocks before or after it.
 #[derive(Debug)]
-struct Hands {
-    /// What the wall clock read when no time had passed, in seconds since 1970; wraps around.
+struct ManualTime {
+    /// What the wall clock reads when no time has passed, in seconds since 1970; wraps around.
     origin: AtomicU64,
-    /// How much time has passed besides what passes by itself, in seconds.
+    /// How much time a test has let pass, in seconds.
     passed: AtomicU64,
 }
 
-impl Hands {
+impl ManualTime {
     fn passed(&self) -> u64 {
         self.passed.load(Ordering::Relaxed)
     }
@@ -75,54 +75,54 @@ impl Hands {
 }
 
 impl Clock {
-    /// The machine's wall clock.
+    /// Returns the machine's wall clock.
     #[must_use]
     pub fn system() -> Self {
         Self::default()
     }
 
-    /// Seconds since 1970. A machine set to a time before 1970 reads 0, at which no token is valid yet.
+    /// Returns the seconds since 1970. A machine set to a time before 1970 reads 0, at which no token is valid yet.
     #[must_use]
     pub fn now(&self) -> u64 {
         match &self.0 {
             Source::System => system_now(),
-            Source::Manual(hands) => hands.wall(),
+            Source::Manual(time) => time.wall(),
             Source::Adjusted(clock, ahead) => {
                 clock.now().saturating_add_signed(ahead.load(Ordering::Relaxed))
             }
         }
     }
 
-    /// By the monotonic clock. Where a test moves time, what that moves comes on top.
+    /// Returns the monotonic time, plus the time that a test has let pass.
     pub(crate) fn instant(&self) -> Instant {
         match &self.0 {
             Source::System => Instant::now(),
-            Source::Manual(hands) => Instant::now() + Duration::from_secs(hands.passed()),
+            Source::Manual(time) => Instant::now() + Duration::from_secs(time.passed()),
             Source::Adjusted(clock, _) => clock.instant(),
         }
     }
 
-    /// This clock, put right by as many seconds as `ahead` holds at the time: for a machine that follows the clock of
-    /// another one.
+    /// Returns a clock that reads this one plus the seconds that `ahead` holds at that moment. For a machine that follows the
+    /// clock of another one.
     #[must_use]
     pub fn adjusted_by(&self, ahead: Arc<AtomicI64>) -> Self {
         Self(Source::Adjusted(Arc::new(self.clone()), ahead))
     }
 
-    /// Whether a test sets it.
+    /// Returns whether a test sets this clock.
     #[must_use]
     pub fn is_manual(&self) -> bool {
         self.manual_elapsed().is_some()
     }
 
-    /// Returns how much time a test has let pass by [`ManualClock::advance`], or `None` for a clock that goes by itself.
+    /// Returns how much time a test has let pass by [`ManualClock::advance`], or `None` for a system clock.
     ///
     /// [`ManualClock::set`] does not change it: the two differ as a wall clock that is set differs from `CLOCK_BOOTTIME`.
     #[must_use]
     pub fn manual_elapsed(&self) -> Option<Duration> {
         match &self.0 {
             Source::System => None,
-            Source::Manual(hands) => Some(Duration::from_secs(hands.passed())),
+            Source::Manual(time) => Some(Duration::from_secs(time.passed())),
             Source::Adjusted(clock, _) => clock.manual_elapsed(),
         }
     }
@@ -133,39 +133,39 @@ fn system_now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
-/// A clock that stands still until it is told otherwise. For tests.
+/// A clock that only moves when a test moves it.
 ///
 /// ```
 /// # use {shared_claims::verifier::ManualClock, std::time::Duration};
 /// let time = ManualClock::at(1_800_000_000);
-/// let clock = time.clock(); // hand this one to what is tested
+/// let clock = time.clock(); // give this one to the code under test
 /// time.advance(Duration::from_secs(301));
 /// assert_eq!(clock.now(), 1_800_000_301);
 /// ```
 #[derive(Clone, Debug)]
-pub struct ManualClock(Arc<Hands>);
+pub struct ManualClock(Arc<ManualTime>);
 
 impl ManualClock {
-    /// A clock that reads `seconds` since 1970.
+    /// Creates a clock that reads `seconds` since 1970.
     #[must_use]
     pub fn at(seconds: u64) -> Self {
-        Self(Arc::new(Hands { origin: AtomicU64::new(seconds), passed: AtomicU64::new(0) }))
+        Self(Arc::new(ManualTime { origin: AtomicU64::new(seconds), passed: AtomicU64::new(0) }))
     }
 
-    /// The [`Clock`] that this one drives.
+    /// Returns the [`Clock`] that this one controls.
     #[must_use]
     pub fn clock(&self) -> Clock {
         Clock(Source::Manual(Arc::clone(&self.0)))
     }
 
-    /// Lets time pass: the clock moves forward by `by`, and what is known grows older by as much. Parts of a second are
+    /// Lets time pass: moves the clock forward by `by`, and keys and lists grow older by as much. Fractions of a second are
     /// dropped.
     pub fn advance(&self, by: Duration) {
         self.0.passed.fetch_add(by.as_secs(), Ordering::Relaxed);
     }
 
-    /// Sets the clock to `seconds` since 1970, also backwards, as somebody does who puts it right: nothing grows older
-    /// by that.
+    /// Sets the clock to `seconds` since 1970, forwards or backwards, like a correction of the wall clock: keys and lists do
+    /// not grow older by it.
     pub fn set(&self, seconds: u64) {
         self.0.origin.store(seconds.wrapping_sub(self.0.passed()), Ordering::Relaxed);
     }
@@ -176,7 +176,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_clock_that_is_set_lets_no_time_pass_and_one_that_is_advanced_does() {
+    fn setting_a_clock_lets_no_time_pass_and_advancing_it_does() {
         let time = ManualClock::at(1_000);
         let clock = time.clock().adjusted_by(Arc::new(AtomicI64::new(5)));
         time.advance(Duration::from_secs(60));

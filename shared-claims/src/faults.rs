@@ -1,5 +1,5 @@
-//! What an operator or a programmer did wrong, and only the log can say: each is warned of once a minute at most, however many
-//! tokens are refused for it.
+//! Warnings about mistakes of operators and programmers. Each is logged once a minute at most, however many tokens are
+//! refused because of it.
 
 use std::{
     sync::{
@@ -11,32 +11,32 @@ use std::{
 
 use crate::{clock::Instant, shown::Shown};
 
-const PAUSE: Duration = Duration::from_secs(60);
+const INTERVAL: Duration = Duration::from_secs(60);
 
-/// Lets one line through, and then none for a minute.
+/// Allows one line a minute.
 #[derive(Debug, Default)]
-pub(crate) struct Limit(Mutex<Option<Instant>>);
+pub(crate) struct OncePerMinute(Mutex<Option<Instant>>);
 
-/// What has been warned of, and what the warnings depend on.
+/// When each mistake was last warned of, and what the warnings depend on.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
-    pub(crate) audience: Limit,
-    pub(crate) issuer: Limit,
-    pub(crate) too_long: Limit,
+    pub(crate) audience: OncePerMinute,
+    pub(crate) issuer: OncePerMinute,
+    pub(crate) too_long: OncePerMinute,
     #[cfg(feature = "remote")]
-    pub(crate) not_started: Limit,
-    clock: Limit,
-    /// A token was of the issuer that is trusted.
+    pub(crate) not_started: OncePerMinute,
+    clock: OncePerMinute,
+    /// A token was of the trusted issuer.
     issuer_matched: AtomicBool,
     /// A token was for an audience of this service.
     audience_matched: AtomicBool,
 }
 
-impl Limit {
-    /// Whether a line may be written `now`. The lock is held for a comparison, and never while a token is accepted.
+impl OncePerMinute {
+    /// Returns whether a line may be written `now`. Never called on the path of an accepted token.
     pub(crate) fn allows(&self, now: Instant) -> bool {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let due = last.is_none_or(|last| now.saturating_duration_since(last) >= PAUSE);
+        let due = last.is_none_or(|last| now.saturating_duration_since(last) >= INTERVAL);
         if due {
             *last = Some(now);
         }
@@ -45,14 +45,14 @@ impl Limit {
 }
 
 impl Faults {
-    /// A token of this issuer was seen.
-    pub(crate) fn issuer_matches(&self) {
+    /// Notes that a token of this issuer was seen.
+    pub(crate) fn note_issuer_matched(&self) {
         note(&self.issuer_matched);
     }
 
-    /// A token for this service was seen, of this issuer.
-    pub(crate) fn audience_matches(&self) {
-        self.issuer_matches();
+    /// Notes that a token of this issuer for this service was seen.
+    pub(crate) fn note_audience_matched(&self) {
+        self.note_issuer_matched();
         note(&self.audience_matched);
     }
 
@@ -64,20 +64,20 @@ impl Faults {
         !self.audience_matched.load(Relaxed)
     }
 
-    /// The clocks are `skew` seconds apart; the issuer's is ahead when that is more than 0.
+    /// Warns that the clocks are `skew` seconds apart; positive if the issuer's is ahead.
     pub(crate) fn warn_of_skew(&self, skew: i64, issuer: &str, now: Instant) {
         if self.clock.allows(now) {
             let (apart, way) = (skew.unsigned_abs(), if skew > 0 { "behind" } else { "ahead of" });
             log::warn!(
-                "this machine's clock is {apart} s {way} that of {}: good tokens are refused when the difference exceeds the \
-                 leeway. Set the clock that is wrong (NTP)",
+                "this machine's clock is {apart} s {way} that of {}: valid tokens are refused if the difference exceeds the \
+                 leeway. Correct the clock that is wrong (NTP)",
                 Shown(issuer)
             );
         }
     }
 }
 
-/// Written once: all threads read this word.
+/// Writes only once, because all threads read this word.
 fn note(seen: &AtomicBool) {
     if !seen.load(Relaxed) {
         seen.store(true, Relaxed);

@@ -1,7 +1,7 @@
-//! The compact form of a signed token (RFC 7515 section 7.1): text in, parts out, nothing verified yet.
+//! Parses the compact form of a signed token (RFC 7515 section 7.1) without verifying it.
 //!
-//! What is wrong with the form or the header is found here, before any key is looked at. Everything a header
-//! could say about where a key comes from (`jwk`, `jku`, `x5c`, `x5u`, …) is left unread.
+//! Errors in the form and the header are found here, before a key is looked up. Header members that name or embed a key
+//! (`jwk`, `jku`, `x5c`, `x5u`, …) are never read.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Deserialize;
@@ -10,29 +10,29 @@ use crate::{
     algorithm::Algorithm, claims::standard::present, error::refusal::Refusal, policy::Policy, strict,
 };
 
-/// What a signed text is taken for: nothing that was signed as one kind is accepted as another.
+/// A kind of signed token. A token that was signed as one kind is not accepted as another.
 pub(crate) struct Kind {
     /// The header's `typ`, compared as a media type (RFC 7515 section 4.1.9).
     typ: &'static str,
     /// The same with its prefix.
     media_type: &'static str,
-    /// Longer ones are refused unread, in bytes.
+    /// The longest text of this kind that is read, in bytes.
     longest: usize,
 }
 
-/// The longest access token that a verifier accepts, in bytes. Longer ones are refused unread, by every verifier, so an issuer
-/// has to refuse the request instead of making one.
+/// The longest access token that a verifier accepts, in bytes. Verifiers refuse longer ones unread, so an issuer must not
+/// issue them.
 pub const MAX_ACCESS_TOKEN_BYTES: usize = 8 * 1024;
-/// The same for a signed status list.
+/// The longest signed status list that a verifier accepts, in bytes.
 pub const MAX_STATUS_LIST_BYTES: usize = 2 * 1024 * 1024;
 
 impl Kind {
-    /// The longest text of this kind that is read, in bytes.
+    /// Returns the longest text of this kind that is read, in bytes.
     pub(crate) fn longest(&self) -> usize {
         self.longest
     }
 
-    /// The header's `typ`, without its prefix.
+    /// Returns the header's `typ`, without its prefix.
     pub(crate) fn typ(&self) -> &'static str {
         self.typ
     }
@@ -46,16 +46,16 @@ pub(crate) const ACCESS_TOKEN: Kind =
 pub(crate) const STATUS_LIST: Kind =
     Kind { typ: "statuslist+jwt", media_type: "application/statuslist+jwt", longest: MAX_STATUS_LIST_BYTES };
 
-/// A key id is looked up in a map; nobody needs a longer one, in bytes.
+/// The longest key id that is accepted, in bytes.
 pub(crate) const MAX_KID: usize = 256;
-/// Members that change what the rest means (RFC 7515 section 4.1.11, RFC 7797, a nested token): none is
-/// understood.
+/// Header members that change the meaning of the rest (RFC 7515 section 4.1.11, RFC 7797, a nested token). None of them is
+/// supported.
 pub(crate) const REFUSED_MEMBERS: [&str; 3] = ["crit", "b64", "cty"];
 
-/// A token of the right form whose signature nobody has looked at.
+/// A well-formed token whose signature has not been checked.
 pub(crate) struct Unverified<'a> {
     pub(crate) header: Header,
-    /// What the signature is over: header and payload as they were sent.
+    /// The signed text: header and payload as they were sent.
     pub(crate) signed: &'a str,
     pub(crate) payload: Vec<u8>,
     pub(crate) signature: Vec<u8>,
@@ -72,7 +72,7 @@ pub(crate) struct Header {
 }
 
 impl<'a> Unverified<'a> {
-    /// Takes a token of this kind apart.
+    /// Parses a token of this kind.
     pub(crate) fn parse(token: &'a str, kind: &Kind) -> Result<Self, Refusal> {
         if token.len() > kind.longest {
             return Err(Refusal::Malformed("too long"));
@@ -91,7 +91,7 @@ impl<'a> Unverified<'a> {
         })
     }
 
-    /// Which key the header names, and the algorithm: one that `policy` accepts.
+    /// Returns the key id and the algorithm of the header, if `policy` accepts the algorithm.
     pub(crate) fn key(&self, policy: &Policy) -> Result<(&str, Algorithm), Refusal> {
         let algorithm = self.header.alg.parse().map_err(|_| Refusal::Algorithm)?;
         if !policy.accepts(algorithm) {
@@ -117,7 +117,7 @@ impl Header {
     }
 }
 
-/// Base64url without padding, in the one spelling that the bytes have: unused bits are zero. Never empty.
+/// Decodes base64url without padding. Empty text and non-canonical encodings are refused.
 pub(crate) fn decode(part: &str) -> Result<Vec<u8>, Refusal> {
     match URL_SAFE_NO_PAD.decode(part) {
         Ok(bytes) if !bytes.is_empty() => Ok(bytes),

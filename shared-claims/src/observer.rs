@@ -1,12 +1,12 @@
-//! What a verifier does, told to whoever counts it: a trait without a dependency, for metrics of any kind.
+//! A trait that receives the outcome of every verification, for metrics of any kind.
 //!
-//! How old keys and lists are is in [`readiness`](crate::Verifier::readiness), to be read when metrics are collected.
+//! The age of keys and status lists is in [`readiness`](crate::Verifier::readiness): read it when metrics are collected.
 
 use std::{fmt, sync::Arc};
 
 use crate::{error::refusal::Refusal, token::AccessToken};
 
-/// Is told of every token. Called on the path of requests: it must not wait.
+/// Receives the outcome of every verification. It is called on the path of requests, so it must not block.
 ///
 /// ```
 /// # use shared_claims::{AccessToken, error::Refusal, verifier::Observer};
@@ -18,7 +18,7 @@ use crate::{error::refusal::Refusal, token::AccessToken};
 /// }
 ///
 /// impl Observer for Counters {
-///     fn verified(&self, _: &AccessToken, _remembered: bool) {
+///     fn verified(&self, _: &AccessToken, _cached: bool) {
 ///         self.verified.fetch_add(1, Relaxed);
 ///     }
 ///     fn refused(&self, _: &Refusal) { // `Refusal::code` makes a good label
@@ -27,22 +27,22 @@ use crate::{error::refusal::Refusal, token::AccessToken};
 /// }
 /// ```
 pub trait Observer: Send + Sync + 'static {
-    /// A token was found good; `remembered` when it had been verified before.
-    fn verified(&self, token: &AccessToken, remembered: bool) {
-        let _ = (token, remembered);
+    /// Called when a token was accepted; `cached` if it had been verified before.
+    fn verified(&self, token: &AccessToken, cached: bool) {
+        let _ = (token, cached);
     }
 
-    /// A token was refused. [`Refusal::code`] is a name for the reason.
+    /// Called when a token was refused. [`Refusal::code`] names the reason.
     fn refused(&self, refusal: &Refusal) {
         let _ = refusal;
     }
 }
 
-/// An observer that can be shared and shown.
+/// An observer that is shared between clones of a verifier.
 #[derive(Clone)]
-pub(crate) struct Watch(pub(crate) Arc<dyn Observer>);
+pub(crate) struct SharedObserver(pub(crate) Arc<dyn Observer>);
 
-impl fmt::Debug for Watch {
+impl fmt::Debug for SharedObserver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an observer")
     }

@@ -1,7 +1,6 @@
-//! What a service accepts: one issuer, its own audiences, algorithms, a leeway. A pure function of claims and
-//! time.
+//! The policy of a service: the issuer, audiences, algorithms and leeway that it accepts.
 //!
-//! Checks can be tuned, not switched off.
+//! Checks can be tuned, but not switched off.
 
 use std::{ops::Range, sync::Arc, time::Duration};
 
@@ -17,7 +16,7 @@ const DEFAULT_LEEWAY: u64 = 30;
 const MAX_LEEWAY: u64 = 300;
 const DEFAULT_CACHED_TOKENS: usize = 10_000;
 
-/// What a token must say to be accepted (RFC 9068 section 4).
+/// The requirements that a token must meet to be accepted (RFC 9068 section 4).
 ///
 /// ```
 /// # use {shared_claims::{Policy, verifier::Algorithm}, std::time::Duration};
@@ -37,12 +36,12 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// Accepts tokens of `issuer`, which must equal `iss` to the letter, meant for any of `audiences`.
+    /// Accepts tokens whose `iss` equals `issuer` to the letter, and whose `aud` names at least one of `audiences`.
     ///
     /// By default ES256, `EdDSA` and RS256 are accepted, and clocks may differ by 30 seconds.
     ///
     /// # Errors
-    /// When the issuer is empty, or when there is no audience or an empty one.
+    /// If the issuer is empty, or if there is no audience or one is empty.
     pub fn new<I>(issuer: impl Into<String>, audiences: I) -> Result<Self, SetupError>
     where
         I: IntoIterator<Item: Into<String>>,
@@ -65,11 +64,10 @@ impl Policy {
         }
     }
 
-    /// Accepts these algorithms instead. A verifier of a shared secret takes HS256 alone, whatever stands
-    /// here.
+    /// Sets the accepted algorithms. A verifier with a shared secret ignores this and accepts HS256 only.
     ///
     /// # Errors
-    /// When the list is empty or holds HS256.
+    /// [`SetupError::Algorithms`] if the list is empty or contains HS256.
     pub fn algorithms(mut self, algorithms: &[Algorithm]) -> Result<Self, SetupError> {
         if algorithms.is_empty() || algorithms.contains(&Algorithm::HS256) {
             return Err(SetupError::Algorithms);
@@ -78,10 +76,10 @@ impl Policy {
         Ok(self)
     }
 
-    /// How far the clocks of issuer and verifier may differ, in whole seconds.
+    /// Sets how far the clocks of issuer and verifier may differ, in whole seconds.
     ///
     /// # Errors
-    /// When it is more than 300 seconds.
+    /// [`SetupError::Leeway`] if it is more than 300 seconds.
     pub fn leeway(mut self, leeway: Duration) -> Result<Self, SetupError> {
         if leeway > Duration::from_secs(MAX_LEEWAY) {
             return Err(SetupError::Leeway);
@@ -90,14 +88,14 @@ impl Policy {
         Ok(self)
     }
 
-    /// The `realm` of challenges (RFC 9110 section 11.5); by default the first audience.
+    /// Sets the `realm` of challenges (RFC 9110 section 11.5); by default the first audience.
     #[must_use]
     pub fn realm(mut self, realm: &str) -> Self {
         Arc::make_mut(&mut self.realm).name = realm.into();
         self
     }
 
-    /// Names the URL of this service's own metadata (RFC 9728) in every challenge:
+    /// Sets the URL of this service's metadata (RFC 9728), which every challenge names:
     /// [`ResourceMetadata::url`](crate::http::ResourceMetadata::url).
     #[must_use]
     pub fn resource_metadata(mut self, url: &str) -> Self {
@@ -105,9 +103,8 @@ impl Policy {
         self
     }
 
-    /// How many verified tokens are remembered, so that they need not be verified again; 10,000 by default, of 1.9 KiB
-    /// each. 0 remembers none. Whether a token has expired, was revoked, or its key is gone is looked up at each use all
-    /// the same.
+    /// Sets how many verified tokens are cached, so that they need not be verified again; 10,000 by default, of 1.9 KiB each.
+    /// 0 turns the cache off. Expiry, revocation and the key of a cached token are still checked at each use.
     #[must_use]
     pub fn cached_tokens(mut self, tokens: usize) -> Self {
         self.cached_tokens = tokens;
@@ -118,7 +115,7 @@ impl Policy {
         self.cached_tokens
     }
 
-    /// The issuer whose tokens are accepted.
+    /// Returns the issuer whose tokens are accepted.
     #[must_use]
     pub fn issuer(&self) -> &str {
         &self.issuer
@@ -132,7 +129,7 @@ impl Policy {
         &self.realm
     }
 
-    /// How far the clocks may differ, in seconds.
+    /// Returns how far the clocks may differ, in seconds.
     pub(crate) fn leeway_secs(&self) -> u64 {
         self.leeway
     }
@@ -145,7 +142,7 @@ impl Policy {
         self.algorithms.contains(&algorithm)
     }
 
-    /// Everything but `exp`, with `now` in seconds since 1970.
+    /// Checks all claims except `exp`, at `now` in seconds since 1970.
     pub(crate) fn check(&self, claims: &Claims, now: u64) -> Result<(), Refusal> {
         let latest = now.saturating_add(self.leeway);
         if claims.iss != self.issuer {
@@ -159,13 +156,13 @@ impl Policy {
         }
     }
 
-    /// When these claims are good, leeway included: from the first second on, and before the second one.
+    /// Returns when these claims are valid, leeway included.
     pub(crate) fn lifetime(&self, claims: &Claims) -> Range<u64> {
         let begins = claims.iat.max(claims.nbf.unwrap_or(0)).saturating_sub(self.leeway);
         begins..claims.exp.saturating_add(self.leeway)
     }
 
-    /// `exp`: valid only before it (RFC 7519 section 4.1.4).
+    /// Checks `exp`: a token is valid only before it (RFC 7519 section 4.1.4).
     pub(crate) fn check_expiry(&self, claims: &Claims, now: u64) -> Result<(), Refusal> {
         if now < claims.exp.saturating_add(self.leeway) { Ok(()) } else { Err(Refusal::Expired) }
     }

@@ -1,49 +1,49 @@
-//! What a verifier says about itself: whether it can judge, and how old its knowledge is. For probes and metrics.
+//! Whether a verifier can verify tokens, and how old its keys and status lists are. For probes and metrics.
 
-/// Whether a verifier can judge tokens right now.
+/// Whether a verifier can verify tokens now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Readiness {
-    /// It can.
+    /// Tokens can be verified.
     Ready {
         /// How long ago the keys were loaded or confirmed, in seconds.
         keys_age_secs: u64,
-        /// What is known of revocations; `None` where no status is looked up. A list that is not known yet is
-        /// fetched when a token names it.
+        /// The state of the status lists; `None` if they are not checked. A list that is not known yet is fetched when a token
+        /// names it.
         revocations: Option<Revocations>,
     },
-    /// It cannot: every well-formed token is [`Refusal::Unavailable`](crate::error::Refusal::Unavailable).
+    /// Every well-formed token is refused as [`Refusal::Unavailable`](crate::error::Refusal::Unavailable).
     NotReady {
-        /// Why, in a sentence for an operator.
+        /// The reason, for an operator.
         reason: String,
     },
 }
 
-/// How much a verifier knows of tokens that were revoked before they expire (draft-ietf-oauth-status-list).
+/// The state of a verifier's status lists (draft-ietf-oauth-status-list).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Revocations {
-    /// The status lists that are known.
+    /// How many status lists are in memory.
     pub lists: usize,
-    /// How long ago the issuer confirmed the one that has waited longest, in seconds.
+    /// How long ago the issuer confirmed the oldest of them, in seconds.
     pub oldest_age_secs: u64,
-    /// Whether the issuer's event stream is connected, which tells of changes at once.
+    /// Whether the issuer's event stream is connected, which reports changes immediately.
     pub streaming: bool,
-    /// How changes are seen when there is no event stream, and the verifier only polls. `None` while there is one, and where
-    /// nothing is fetched any more, because the runtime is gone in which the verifier was started.
+    /// How changes are found without an event stream. `None` while the stream is connected, and if nothing is fetched any
+    /// more because the runtime in which the verifier was started is gone.
     pub polling: Option<Polling>,
 }
 
-/// How a verifier without an event stream sees that a status list has changed.
+/// How a verifier without an event stream finds out that a status list has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Polling {
-    /// Each second it asks for the revisions of all lists, which is one small question, and fetches what has changed.
+    /// It requests the revisions of all lists once a second, in one small request, and fetches the lists that have changed.
     Revisions,
-    /// It asks for each list as often as its `ttl` says: the issuer does not publish revisions, or cannot be reached.
+    /// It fetches each list as often as its `ttl` says, because the issuer does not publish revisions or is unreachable.
     Lists,
 }
 
 impl Readiness {
-    /// Of two issuers, what is to be said of both.
+    /// Combines the readiness of two issuers.
     pub(crate) fn worse(self, other: Self) -> Self {
         match (self, other) {
             (not @ Self::NotReady { .. }, _) | (_, not @ Self::NotReady { .. }) => not,

@@ -1,33 +1,33 @@
-//! Text from outside as it may stand in a log: of a bounded length, and without anything that begins a line of its own.
+//! Untrusted text for the log: escaped, so that it cannot start a line of its own, and of bounded length.
 
 use std::fmt::{self, Display, Formatter, Write as _};
 
-/// Longer than any text that means anything.
-const MOST: usize = 256;
+/// The most characters that are shown.
+const MAX_CHARS: usize = 256;
 
-/// Shows what `T` displays: escaped, and cut.
+/// Displays `T` escaped and truncated.
 pub(crate) struct Shown<T>(pub(crate) T);
 
 impl<T: Display> Display for Shown<T> {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
-        let mut cut = Cut { formatter, left: MOST, shortened: false };
-        write!(cut, "{}", self.0)?;
-        if cut.shortened { formatter.write_str("…") } else { Ok(()) }
+        let mut writer = Truncated { formatter, left: MAX_CHARS, truncated: false };
+        write!(writer, "{}", self.0)?;
+        if writer.truncated { formatter.write_str("…") } else { Ok(()) }
     }
 }
 
-struct Cut<'f, 'a> {
+struct Truncated<'f, 'a> {
     formatter: &'f mut Formatter<'a>,
-    /// Characters that there is room for.
+    /// How many more characters are shown.
     left: usize,
-    shortened: bool,
+    truncated: bool,
 }
 
-impl fmt::Write for Cut<'_, '_> {
+impl fmt::Write for Truncated<'_, '_> {
     fn write_str(&mut self, piece: &str) -> fmt::Result {
         for char in piece.chars() {
             if self.left == 0 {
-                self.shortened = true;
+                self.truncated = true;
                 break;
             }
             self.left -= 1;
@@ -51,6 +51,6 @@ mod tests {
         assert!(shown.starts_with(r"https://a/\r\n2026 INFO all is well\u{202e}xxx"), "{shown}");
         assert!(shown.ends_with("x…") && shown.len() < 300, "{shown}");
         assert_eq!(Shown("a \"word\" or two").to_string(), "a \"word\" or two");
-        assert_eq!(Shown("\n".repeat(10_000)).to_string().len(), 2 * MOST + "…".len());
+        assert_eq!(Shown("\n".repeat(10_000)).to_string().len(), 2 * MAX_CHARS + "…".len());
     }
 }

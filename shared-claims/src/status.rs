@@ -1,5 +1,5 @@
-//! A Token Status List as bits (draft-ietf-oauth-status-list section 4): what `status_list` says about each place in
-//! it. Pure; who signed it, and how old it is, is not looked at here.
+//! The bits of a Token Status List (draft-ietf-oauth-status-list section 4): the status at each index. The signature and the
+//! age of a list are checked elsewhere.
 
 use std::{borrow::Cow, io::Write as _};
 
@@ -15,31 +15,31 @@ pub(crate) struct StatusList {
     bytes: Box<[u8]>,
 }
 
-/// The claim `status_list` as it is written; `aggregation_uri` is left unread.
+/// The claim `status_list` in its JSON form; `aggregation_uri` is ignored.
 #[derive(Deserialize)]
-pub(crate) struct Written<'a> {
+pub(crate) struct EncodedList<'a> {
     bits: u8,
     #[serde(borrow)]
     lst: Cow<'a, str>,
 }
 
 impl StatusList {
-    /// Reads a list that inflates to at most `most` bytes. The error says what is wrong with it.
-    pub(crate) fn read(written: &Written<'_>, most: usize) -> Result<Self, &'static str> {
-        if !matches!(written.bits, 1 | 2 | 4 | 8) {
+    /// Reads a list that inflates to at most `max_bytes`. The error is the reason why it is unusable.
+    pub(crate) fn read(encoded: &EncodedList<'_>, max_bytes: usize) -> Result<Self, &'static str> {
+        if !matches!(encoded.bits, 1 | 2 | 4 | 8) {
             return Err("the status list's bits");
         }
         let compressed =
-            URL_SAFE_NO_PAD.decode(&*written.lst).map_err(|_| "the status list is no base64url")?;
-        match inflate::zlib(&compressed, most) {
+            URL_SAFE_NO_PAD.decode(&*encoded.lst).map_err(|_| "the status list is no base64url")?;
+        match inflate::zlib(&compressed, max_bytes) {
             Ok(bytes) if bytes.is_empty() => Err("the status list is empty"),
-            Ok(bytes) => Ok(Self { bits: written.bits, bytes: bytes.into_boxed_slice() }),
+            Ok(bytes) => Ok(Self { bits: encoded.bits, bytes: bytes.into_boxed_slice() }),
             Err(InflateError::Broken) => Err("the status list is not in zlib form"),
             Err(InflateError::TooLarge) => Err("the status list is too large"),
         }
     }
 
-    /// The status at place `idx`: 0 is valid, anything else is not. `None`: there is no such place.
+    /// Returns the status at the index `idx`: 0 is valid, anything else is not. `None` if the list is shorter.
     pub(crate) fn get(&self, idx: u64) -> Option<u8> {
         let (bits, per_byte) = (u64::from(self.bits), u64::from(8 / self.bits));
         let byte = *self.bytes.get(usize::try_from(idx / per_byte).ok()?)?;
@@ -48,7 +48,7 @@ impl StatusList {
         Some(byte.checked_shr(above)? & mask)
     }
 
-    /// The list in which every bit is set that is set in one of both: what either of them refuses, it refuses.
+    /// Returns a list in which every bit is set that is set in one of the two: it refuses what either of them refuses.
     pub(crate) fn union(&self, other: &Self) -> Self {
         if self.bits != other.bits {
             let bits = self.bits.max(other.bits);
@@ -61,7 +61,7 @@ impl StatusList {
         Self { bits: self.bits, bytes }
     }
 
-    /// Whether every bit that is set in `other` is set here as well.
+    /// Returns whether every bit that is set in `other` is set here as well.
     pub(crate) fn covers(&self, other: &Self) -> bool {
         if self.bits != other.bits {
             let bits = self.bits.max(other.bits);
@@ -72,7 +72,7 @@ impl StatusList {
             && beyond.iter().all(|byte| *byte == 0)
     }
 
-    /// The same entries with more bits each.
+    /// Returns the same entries with more bits each.
     fn widened(&self, bits: u8) -> Self {
         let per_byte = u64::from(8 / bits);
         let entries = self.bytes.len() as u64 * u64::from(8 / self.bits);
@@ -83,16 +83,16 @@ impl StatusList {
         Self { bits, bytes: (0..entries.div_ceil(per_byte)).map(|at| byte(at * per_byte)).collect() }
     }
 
-    /// The claim `status_list` that reads as this list: its `bits`, and its `lst`.
-    pub(crate) fn to_written(&self) -> (u8, String) {
+    /// Encodes the list as the `bits` and the `lst` of a claim `status_list`.
+    pub(crate) fn encode(&self) -> (u8, String) {
         let mut encoder = ZlibEncoder::new(Vec::new(), Compression::fast());
-        // Writing into memory does not fail.
+        // Writing to memory cannot fail.
         let compressed = encoder.write_all(&self.bytes).and_then(|()| encoder.finish()).unwrap_or_default();
         (self.bits, URL_SAFE_NO_PAD.encode(compressed))
     }
 }
 
-impl<'a> Written<'a> {
+impl<'a> EncodedList<'a> {
     pub(crate) fn new(bits: u8, lst: &'a str) -> Self {
         Self { bits, lst: Cow::Borrowed(lst) }
     }
@@ -119,10 +119,10 @@ mod tests {
         AAAAAAD8ExIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAwJEuAQAAAAAAAAAAAAAAAAAAAAAAAMB9SwIAAAAAAAAAAAAAAAAA\
         AACoYUoAAAAAAAAAAAAAAEBqH81gAQw";
     const LONG_2_VALUES: [u8; 11] = [1, 2, 1, 3, 1, 1, 2, 1, 1, 2, 3];
-    const MOST: usize = 1024 * 1024;
+    const MAX: usize = 1024 * 1024;
 
     fn list(bits: u8, lst: &str) -> Result<StatusList, &'static str> {
-        StatusList::read(&Written { bits, lst: lst.into() }, MOST)
+        StatusList::read(&EncodedList { bits, lst: lst.into() }, MAX)
     }
 
     fn lst(bytes: &[u8]) -> String {
@@ -203,7 +203,7 @@ mod tests {
     #[test]
     fn a_list_is_written_as_it_is_read() {
         for (bits, bytes) in [(1_u8, [0xb9, 0xa3].as_slice()), (2, &[0xc9, 0x44, 0xf9]), (8, &[0; 1000])] {
-            let (is, written) = list(bits, &lst(bytes)).unwrap().to_written();
+            let (is, written) = list(bits, &lst(bytes)).unwrap().encode();
             let again = list(is, &written).unwrap();
             assert_eq!((again.bits, &*again.bytes), (bits, bytes));
         }
@@ -227,7 +227,7 @@ mod tests {
             assert!(list(1, wrong).is_err(), "{wrong}");
         }
         assert_eq!(list(1, &lst(&[])).err(), Some("the status list is empty"));
-        assert!(list(1, &lst(&vec![0; MOST])).is_ok());
-        assert_eq!(list(1, &lst(&vec![0; MOST + 1])).err(), Some("the status list is too large"));
+        assert!(list(1, &lst(&vec![0; MAX])).is_ok());
+        assert_eq!(list(1, &lst(&vec![0; MAX + 1])).err(), Some("the status list is too large"));
     }
 }

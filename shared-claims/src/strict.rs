@@ -1,10 +1,9 @@
-//! Strict JSON: what a signed text must be before anything in it is believed (RFC 8725, RFC 7515 section 4).
+//! Strict JSON: the checks that a signed text must pass before it is read (RFC 8725, RFC 7515 section 4).
 //!
-//! Two parsers that read one text differently are how forged rights slip through, so whatever parsers
-//! disagree about is refused: member names that occur twice at any depth, also in escaped spellings; a byte
-//! order mark; text after the end; numbers no double can hold; deep nesting; names that mean something to
-//! `serde_json` itself. It reads, this file only watches, and sees the same whichever features other crates in the
-//! program have turned on in it: `shared-claims/neighbours` turns all of them on.
+//! If two parsers read one text differently, an attacker can forge rights. So everything that parsers disagree about is
+//! refused: member names that occur twice at any depth, even if one is escaped; a byte order mark; text after the end;
+//! numbers that do not fit into a double; deep nesting; and names that `serde_json` uses internally. The result does not
+//! depend on features of `serde_json` that other crates enable: `shared-claims/neighbours` enables all of them.
 
 use std::{borrow::Cow, fmt};
 
@@ -13,19 +12,19 @@ use serde::{
     de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor},
 };
 
-/// Objects and arrays inside one another, the outermost included.
+/// The deepest accepted nesting of objects and arrays, the outermost included.
 const MAX_DEPTH: u8 = 32;
 
-/// Names that `serde_json` gives, in one set of features or another, to what is no object: it would read an object with
-/// such a member as a number or as a text to be read again.
+/// The prefix of names with which `serde_json`, depending on its features, marks values that are not objects. It would read an
+/// object with such a member as a number or as raw JSON.
 const RESERVED: &str = "$serde_json::private::";
-/// With the feature `arbitrary_precision` it shows numbers as objects whose only member has this name.
+/// With the feature `arbitrary_precision`, it presents numbers as objects whose only member has this name.
 const NUMBER: &str = "$serde_json::private::Number";
 
-/// Room for so many names is made at once.
+/// The initial capacity for member names.
 const USUAL_MEMBERS: usize = 20;
 
-/// A text that is one JSON object without anything ambiguous in it.
+/// A text that is one unambiguous JSON object.
 pub(crate) struct Object<'a> {
     text: &'a str,
     /// Sorted.
@@ -33,7 +32,7 @@ pub(crate) struct Object<'a> {
 }
 
 impl<'a> Object<'a> {
-    /// Checks the whole of `bytes`. The error says what is wrong without repeating any of the text.
+    /// Checks all of `bytes`. The error does not repeat any of the text.
     pub(crate) fn check(bytes: &'a [u8]) -> Result<Self, &'static str> {
         let text = str::from_utf8(bytes).map_err(|_| "not UTF-8")?;
         let mut json = serde_json::Deserializer::from_str(text);
@@ -43,7 +42,7 @@ impl<'a> Object<'a> {
         Ok(Self { text, names })
     }
 
-    /// Whether the object itself has a member of this name, whatever its value.
+    /// Returns whether the object itself has a member of this name, whatever its value.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.names.binary_search_by(|own| (**own).cmp(name)).is_ok()
     }
@@ -54,13 +53,13 @@ impl<'a> Object<'a> {
     }
 }
 
-/// Walks an object and returns the names of its members.
+/// Visits an object and returns the names of its members.
 struct Members {
     depth_left: u8,
 }
 
 impl Members {
-    /// The same from the first member's name on.
+    /// Visits the members, given the name of the first.
     fn walk<'de, A: MapAccess<'de>>(
         self,
         first: Option<Cow<'de, str>>,
@@ -97,7 +96,7 @@ impl<'de> Visitor<'de> for Members {
     }
 }
 
-/// Reads a member's name, borrowed where it is spelled without escapes.
+/// Reads a member's name, borrowed if it has no escapes.
 struct Name;
 
 impl<'de> DeserializeSeed<'de> for Name {
@@ -124,7 +123,7 @@ impl<'de> Visitor<'de> for Name {
     }
 }
 
-/// Walks any value and keeps nothing of it.
+/// Visits any value without keeping it.
 #[derive(Clone, Copy)]
 struct Anything {
     depth_left: u8,
@@ -190,8 +189,8 @@ impl<'de> Visitor<'de> for Anything {
     }
 }
 
-/// Looks at a number that is shown as text. No object in the JSON itself can pass for one: its strings are borrowed or
-/// lent, this one is given away.
+/// Checks a number that is presented as text. An object in the JSON cannot imitate it: the strings of the JSON arrive borrowed
+/// or by reference, and this one arrives owned.
 struct ExactNumber;
 
 impl<'de> DeserializeSeed<'de> for ExactNumber {

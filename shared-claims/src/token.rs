@@ -1,4 +1,4 @@
-//! A token that has been verified, as a type: whoever holds one need not check anything but rights.
+//! `AccessToken`: a verified token as a type. Code that holds one only needs to check rights.
 
 use std::{
     any::{Any, TypeId},
@@ -8,7 +8,7 @@ use std::{
 };
 
 #[cfg(feature = "remote")]
-use crate::remote::lists::store::Place;
+use crate::remote::lists::store::ListSlot;
 use crate::{
     claims::standard::Claims,
     guard::Rule,
@@ -25,20 +25,20 @@ pub struct AccessToken {
     verified_at: u64,
 }
 
-/// What is known of a token by now.
+/// What verification has established about a token.
 pub(crate) struct Verified {
     pub(crate) claims: Claims,
     pub(crate) realm: Arc<Realm>,
-    /// The claims as they were sent, for those who want to read more in them.
+    /// The claims as they were sent, from which custom claims are read.
     pub(crate) payload: Box<[u8]>,
-    /// The generation of the keys that it was verified by; `None` for a shared secret.
+    /// The generation of the keys that it was verified with; `None` for a shared secret.
     pub(crate) generation: Option<u64>,
-    /// When it is good, in seconds since 1970, leeway included.
+    /// When it is valid, in seconds since 1970, leeway included.
     pub(crate) lifetime: Range<u64>,
     /// Where its status list is kept, and its place in it; `None` when its status is not looked up.
     #[cfg(feature = "remote")]
-    pub(crate) place: Option<(Arc<Place>, u64)>,
-    pub(crate) own: OnceLock<(TypeId, Arc<dyn Any + Send + Sync>)>,
+    pub(crate) place: Option<(Arc<ListSlot>, u64)>,
+    pub(crate) custom: OnceLock<(TypeId, Arc<dyn Any + Send + Sync>)>,
 }
 
 impl Verified {
@@ -57,18 +57,18 @@ impl Verified {
             lifetime,
             #[cfg(feature = "remote")]
             place: None,
-            own: OnceLock::new(),
+            custom: OnceLock::new(),
         }
     }
 }
 
 impl AccessToken {
-    /// `now` is when the claims were found to be good.
+    /// Creates a token that was verified at `now`.
     pub(crate) fn new(verified: Verified, now: u64) -> Self {
         Self { verified: Arc::new(verified), verified_at: now }
     }
 
-    /// The same, found to be good once more.
+    /// Returns the token with a later time of verification.
     pub(crate) fn at(self, now: u64) -> Self {
         Self { verified_at: now, ..self }
     }
@@ -77,20 +77,17 @@ impl AccessToken {
         &self.verified
     }
 
-    /// When the token was verified, in seconds since 1970 by the verifier's clock: the time at which rules are judged.
+    /// Returns when the token was verified, in seconds since 1970 by the verifier's clock. Rules are checked at this time.
     #[must_use]
     pub fn verified_at(&self) -> u64 {
         self.verified_at
     }
 
-    /// Demands a right: `token.require(scope("books:download"))?`. The rules are in [`guard`](crate::guard).
+    /// Requires a right: `token.require(scope("books:download"))?`. The rules are in [`guard`](crate::guard).
     ///
     /// # Errors
-    /// A `403` when the token does not satisfy the rule; a `401` when a new login is all that is missing.
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "rules are made where they are asked for, and read as sentences"
-    )]
+    /// [`Cause::Denied`]: answered with `403` if the token does not satisfy the rule, or `401` if a more recent login would.
+    #[expect(clippy::needless_pass_by_value, reason = "rules are built in the call")]
     pub fn require(&self, rule: Rule<'_>) -> Result<(), AuthError> {
         self.allowed_by(&rule)
     }
@@ -98,7 +95,7 @@ impl AccessToken {
     pub(crate) fn allowed_by(&self, rule: &Rule<'_>) -> Result<(), AuthError> {
         rule.check_at(self, self.verified_at).map_err(|denied| {
             log::debug!(
-                "a right is refused: wanted {}, came sub {}, scope {}, roles {}, auth_time {:?}",
+                "a right is missing: expected {}, got sub {}, scope {}, roles {}, auth_time {:?}",
                 Shown(format!("{rule:?}")),
                 Shown(&self.sub),
                 Shown(&self.scope),
@@ -109,7 +106,7 @@ impl AccessToken {
         })
     }
 
-    /// An error in the realm of whoever verified this.
+    /// Returns an error with the realm of the verifier.
     pub(crate) fn auth_error(&self, cause: impl Into<Cause>) -> AuthError {
         AuthError::new(cause, &self.verified.realm)
     }

@@ -48,7 +48,7 @@ fn tokens_of_the_jsonwebtoken_crate_verify() {
         header.typ = Some("at+jwt".to_owned());
         header.kid = Some("k".to_owned());
         let token = jsonwebtoken::encode(&header, &claims(), &foreign_key(&signer)).unwrap();
-        let verified = verifier(&[&signer]).verify_known(&token).unwrap();
+        let verified = verifier(&[&signer]).verify_now(&token).unwrap();
         assert_eq!(serde_json::to_value(&*verified).unwrap(), claims(), "{}", signer.alg());
     }
 }
@@ -63,9 +63,9 @@ fn the_other_ecdsa_signature_of_a_token_is_valid_too_and_is_no_way_around_a_revo
     let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
     let mirrored = [&signature[..32], &subtracted_from_n(&signature[32..])].concat();
     let mirrored = format!("{text}.{}", support::b64(mirrored));
-    assert_eq!(outcome(orders.verify_known(&mirrored)), "accepted");
+    assert_eq!(outcome(orders.verify_now(&mirrored)), "accepted");
     issuer.revoke(&token);
-    assert_eq!(outcome(orders.verify_known(&mirrored)), "revoked");
+    assert_eq!(outcome(orders.verify_now(&mirrored)), "revoked");
 }
 
 fn foreign_key(signer: &Signer) -> EncodingKey {
@@ -82,7 +82,7 @@ fn tokens_that_we_accept_verify_with_the_jsonwebtoken_crate() {
     for signer in [Signer::es256("k"), Signer::eddsa("k"), Signer::rs256("k")] {
         // That crate reads the real clock; this token is good until the year 2100.
         let token = signer.token_of(&with(with(claims(), "exp", json!(4_102_444_800_u64)), "nbf", json!(1)));
-        verifier(&[&signer]).verify_known(&token).unwrap();
+        verifier(&[&signer]).verify_now(&token).unwrap();
         let jwk: Jwk = serde_json::from_value(signer.jwk()).unwrap();
         let mut validation = Validation::new(signer.alg().parse().unwrap());
         validation.set_audience(&[AUDIENCE]);
@@ -109,7 +109,7 @@ fn a_shared_secret_verifies_hs256_and_nothing_else() {
     ];
     check_table(&verifier, rows.map(|(name, token, expected)| (name.to_owned(), token, expected)));
     verifier.set_keys(key_set(&[&es]));
-    assert_eq!(outcome(verifier.verify_known(&es.token())), "algorithm");
+    assert_eq!(outcome(verifier.verify_now(&es.token())), "algorithm");
     assert_eq!(verifier.readiness(), Readiness::Ready { keys_age_secs: 0, revocations: None });
     assert!(!format!("{verifier:?}").contains("secret of"));
 }
@@ -119,8 +119,8 @@ fn only_the_algorithms_of_the_policy_are_accepted() {
     let (es, rsa) = (Signer::es256("es"), Signer::rs256("rsa"));
     let policy = policy().algorithms(&[Algorithm::ES256]).unwrap();
     let verifier = Verifier::with_keys(policy, key_set(&[&es, &rsa])).with_clock(support::clock());
-    assert_eq!(outcome(verifier.verify_known(&es.token())), "accepted");
-    assert_eq!(outcome(verifier.verify_known(&rsa.token())), "algorithm");
+    assert_eq!(outcome(verifier.verify_now(&es.token())), "accepted");
+    assert_eq!(outcome(verifier.verify_now(&rsa.token())), "algorithm");
 }
 
 #[test]

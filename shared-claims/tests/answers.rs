@@ -18,7 +18,7 @@ use support::{ISSUER, NOW, Signer, claims, key_set, policy, verifier, with, with
 /// A token of `user-1` with the scopes `books:download comments:write` and the role `reader`.
 fn token() -> AccessToken {
     let signer = Signer::es256("es");
-    verifier(&[&signer]).verify_known(&signer.token()).unwrap()
+    verifier(&[&signer]).verify_now(&signer.token()).unwrap()
 }
 
 fn challenge(error: &AuthError) -> String {
@@ -99,7 +99,7 @@ fn token_after_login(seconds: Option<u64>) -> AccessToken {
         Some(seconds) => with(claims(), "auth_time", json!(NOW - seconds)),
         None => without(claims(), "auth_time"),
     };
-    verifier(&[&signer]).verify_known(&signer.token_of(&claims)).unwrap()
+    verifier(&[&signer]).verify_now(&signer.token_of(&claims)).unwrap()
 }
 
 #[test]
@@ -119,7 +119,7 @@ fn a_login_from_the_future_is_recent_only_within_what_clocks_may_differ() {
     let signer = Signer::es256("es");
     let by = |login: u64| {
         let token = signer.token_of(&with(claims(), "auth_time", json!(login)));
-        verifier(&[&signer]).verify_known(&token).unwrap()
+        verifier(&[&signer]).verify_now(&token).unwrap()
     };
     for (ahead, recent) in [(1, true), (60, true), (61, false), (301, false), (86_400, false)] {
         for within in [Duration::ZERO, Duration::from_secs(300), Duration::MAX] {
@@ -135,9 +135,9 @@ fn a_token_that_is_verified_again_is_judged_by_the_time_of_then() {
     let (signer, time) = (Signer::es256("es"), ManualClock::at(NOW));
     let verifier = verifier(&[&signer]).with_clock(time.clock());
     let (token, recent) = (signer.token(), || login_within(Duration::from_secs(300)));
-    verifier.verify_known(&token).unwrap().require(recent()).unwrap();
+    verifier.verify_now(&token).unwrap().require(recent()).unwrap();
     time.advance(Duration::from_secs(301));
-    let again = verifier.verify_known(&token).unwrap();
+    let again = verifier.verify_now(&token).unwrap();
     assert_eq!(again.verified_at(), NOW + 301);
     assert!(again.require(recent()).is_err());
 }

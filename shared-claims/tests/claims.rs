@@ -205,11 +205,11 @@ fn one_token_is_good_for_one_service_and_refused_by_another() {
     let billing = Policy::new(ISSUER, ["billing", "invoices"]).unwrap();
     let billing = Verifier::with_keys(billing, key_set(&[&signer])).with_clock(support::clock());
     let (orders, token) = (verifier(&[&signer]), signer.token());
-    orders.verify_known(&token).unwrap();
-    assert_eq!(billing.verify_known(&token).unwrap_err(), Refusal::Audience);
+    orders.verify_now(&token).unwrap();
+    assert_eq!(billing.verify_now(&token).unwrap_err(), Refusal::Audience);
     let second = signer.token_of(&with(claims(), "aud", json!("invoices")));
-    billing.verify_known(&second).unwrap();
-    assert_eq!(orders.verify_known(&second).unwrap_err(), Refusal::Audience);
+    billing.verify_now(&second).unwrap();
+    assert_eq!(orders.verify_now(&second).unwrap_err(), Refusal::Audience);
 }
 
 #[test]
@@ -220,9 +220,9 @@ fn a_token_expires_while_the_clock_runs_and_still_names_its_session_for_logout()
     let verifier = Verifier::with_keys(strict, key_set(&[&signer])).with_clock(time.clock());
     let token = signer.token();
     time.advance(Duration::from_secs(599));
-    verifier.verify_known(&token).unwrap();
+    verifier.verify_now(&token).unwrap();
     time.advance(Duration::from_secs(1));
-    assert_eq!(verifier.verify_known(&token).unwrap_err(), Refusal::Expired);
+    assert_eq!(verifier.verify_now(&token).unwrap_err(), Refusal::Expired);
     assert_eq!(verifier.verify_expired(&token).unwrap().sid.as_deref(), Some("session-1"));
     let forged = Signer::es256("es").token();
     assert_eq!(outcome(verifier.verify_expired(&forged)), "signature");

@@ -70,10 +70,7 @@ async fn metadata_that_is_not_the_issuers_is_refused() {
     let uri = format!("{}{KEYS}", server.url);
     let rows = [
         (json!({"issuer": format!("{}/", server.url), "jwks_uri": uri}), "another issuer's"),
-        (
-            json!({"issuer": "http://evil.example", "jwks_uri": uri}),
-            r#"it names "http://evil.example", and "http://"#,
-        ),
+        (json!({"issuer": "http://evil.example", "jwks_uri": uri}), r#"expected "http://"#),
         (json!({"issuer": "evil\n".repeat(1000), "jwks_uri": uri}), r#"evil\nevil\n", and "http://"#),
         (json!({"issuer": server.url}), "not the metadata"),
         (json!({"issuer": server.url, "jwks_uri": "jwks.json"}), "not a URL"),

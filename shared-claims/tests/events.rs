@@ -107,7 +107,7 @@ async fn a_flood_of_events_causes_a_few_fetches_a_second() {
     let most = 3 + begun.elapsed().as_millis() / 250;
     assert!(server.hits(PATH) as u128 <= most, "{} lists of {most}", server.hits(PATH));
     assert!(server.hits(KEYS) as u128 <= most, "{} keys of {most}", server.hits(KEYS));
-    verifier.verify_known(&token_at(&signer, 7)).unwrap();
+    verifier.verify_now(&token_at(&signer, 7)).unwrap();
 }
 
 #[tokio::test]
@@ -170,13 +170,13 @@ async fn what_is_no_event_stream_counts_for_nothing() {
 async fn a_key_that_is_withdrawn_is_refused_as_soon_as_the_stream_says_so() {
     let (old, new) = (Signer::es256("old"), Signer::es256("new"));
     let (server, verifier) = connected(&old).await;
-    verifier.verify_known(&token_at(&old, 7)).unwrap();
+    verifier.verify_now(&token_at(&old, 7)).unwrap();
     server.route(KEYS, keys_of(2, &[&new]));
     serve(&server, &List::new(&[8]).revision(1), &new); // signed anew
     server.say(keys_event(2));
-    until("the old key is refused", || verifier.verify_known(&old.token()).is_err()).await;
-    assert_eq!(verifier.verify_known(&old.token()).unwrap_err(), Refusal::UnknownKey);
-    verifier.verify_known(&token_at(&new, 7)).unwrap();
+    until("the old key is refused", || verifier.verify_now(&old.token()).is_err()).await;
+    assert_eq!(verifier.verify_now(&old.token()).unwrap_err(), Refusal::UnknownKey);
+    verifier.verify_now(&token_at(&new, 7)).unwrap();
     until("the list is fetched anew", || is_revoked(&verifier, &token_at(&new, 8))).await;
 }
 
@@ -186,17 +186,17 @@ async fn an_older_key_set_never_replaces_a_newer_one() {
     let (server, verifier) = connected(&old).await;
     server.route(KEYS, keys_of(5, &[&new]));
     server.say(keys_event(5));
-    until("the new key is there", || verifier.verify_known(&new.token()).is_ok()).await;
+    until("the new key is there", || verifier.verify_now(&new.token()).is_ok()).await;
     for older in [keys_of(4, &[&old, &new]), keys_of(0, &[&old])] {
         let before = server.hits(KEYS);
         server.route(KEYS, older);
         server.say(keys_event(6));
         until("it is asked for", || server.hits(KEYS) >= before + 2).await;
-        verifier.verify_known(&new.token()).unwrap();
-        assert_eq!(verifier.verify_known(&old.token()).unwrap_err(), Refusal::UnknownKey);
+        verifier.verify_now(&new.token()).unwrap();
+        assert_eq!(verifier.verify_now(&old.token()).unwrap_err(), Refusal::UnknownKey);
     }
     server.route(KEYS, keys_of(6, &[&old, &new]));
-    until("what was announced is there", || verifier.verify_known(&old.token()).is_ok()).await;
+    until("what was announced is there", || verifier.verify_now(&old.token()).is_ok()).await;
 }
 
 #[tokio::test]

@@ -172,7 +172,7 @@ async fn an_expired_list_is_not_used_and_the_next_one_is() {
     let (server, verifier, time) = with_clock(&signer, &list).await;
     server.route(PATH, Reply::Close);
     time.advance(Duration::from_secs(129)); // the leeway is 30 s
-    verifier.verify_known(&long_lived(&signer)).unwrap();
+    verifier.verify_now(&long_lived(&signer)).unwrap();
     time.advance(Duration::from_secs(1));
     assert_eq!(verifier.verify(&long_lived(&signer)).await.unwrap_err(), Refusal::Unavailable);
     jump(11).await;
@@ -188,9 +188,9 @@ async fn a_list_that_cannot_be_confirmed_for_a_day_is_not_used() {
     server.route(PATH, Reply::Close);
     for hours in [12, 11] {
         jump(hours * 60 * 60).await;
-        until("the keys are confirmed", || verifier.verify_known(&signer.token()).is_ok()).await;
+        until("the keys are confirmed", || verifier.verify_now(&signer.token()).is_ok()).await;
     }
-    verifier.verify_known(&long_lived(&signer)).unwrap();
+    verifier.verify_now(&long_lived(&signer)).unwrap();
     assert!(revocations(&verifier).oldest_age_secs >= 23 * 60 * 60);
     jump(2 * 60 * 60).await;
     assert_eq!(verifier.verify(&long_lived(&signer)).await.unwrap_err(), Refusal::Unavailable);
@@ -217,5 +217,5 @@ async fn a_list_near_its_end_is_asked_for_whole() {
     let heads = server.requests(PATH);
     assert!(heads[2].to_lowercase().contains("if-none-match"));
     assert!(!heads[3].to_lowercase().contains("if-none-match"), "the server may have signed the same anew");
-    verifier.verify_known(&long_lived(&signer)).unwrap();
+    verifier.verify_now(&long_lived(&signer)).unwrap();
 }

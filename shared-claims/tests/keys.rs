@@ -97,8 +97,8 @@ fn different_keys_under_one_kid_are_all_left_out() {
     let set = key_set(&[&first, &second, &good, &third, &first]);
     assert_eq!(set.kids().collect::<Vec<_>>(), ["good"]);
     let verifier = verifier(&[&first, &second, &good]);
-    assert_eq!(verifier.verify_known(&first.token()).unwrap_err(), Refusal::UnknownKey);
-    verifier.verify_known(&good.token()).unwrap();
+    assert_eq!(verifier.verify_now(&first.token()).unwrap_err(), Refusal::UnknownKey);
+    verifier.verify_now(&good.token()).unwrap();
 }
 
 #[test]
@@ -137,6 +137,6 @@ fn replaced_keys_count_at_once() {
     let verifier = verifier(&[&old]);
     let clone = verifier.clone();
     verifier.set_keys(key_set(&[&new]));
-    clone.verify_known(&new.token()).unwrap();
-    assert_eq!(clone.verify_known(&old.token()).unwrap_err(), Refusal::UnknownKey);
+    clone.verify_now(&new.token()).unwrap();
+    assert_eq!(clone.verify_now(&old.token()).unwrap_err(), Refusal::UnknownKey);
 }

@@ -18,13 +18,13 @@ async fn a_token_is_refused_whose_place_in_the_list_is_set() {
     let signer = Signer::es256("es");
     let (server, verifier) = started(&signer, &List::new(&[7, 1023])).await;
     assert_eq!(server.hits(PATH), 0, "nobody has asked for it");
-    assert_eq!(verifier.verify_known(&token_at(&signer, 6)).unwrap_err(), Refusal::Unavailable);
+    assert_eq!(verifier.verify_now(&token_at(&signer, 6)).unwrap_err(), Refusal::Unavailable);
     verifier.verify(&token_at(&signer, 6)).await.unwrap();
     for idx in [7, 1023] {
         assert_eq!(verifier.verify(&token_at(&signer, idx)).await.unwrap_err(), Refusal::Revoked);
     }
     for idx in [0, 5, 8, 1022] {
-        verifier.verify_known(&token_at(&signer, idx)).unwrap();
+        verifier.verify_now(&token_at(&signer, idx)).unwrap();
     }
     assert_eq!(server.hits(PATH), 1);
     let head = server.requests(PATH).remove(0).to_lowercase();
@@ -129,7 +129,7 @@ async fn a_list_that_cannot_be_had_is_waited_for_once_and_is_nobodys_401() {
         assert_eq!(server.hits(PATH), before + 1, "{name}");
         verifier.verify(&token_at(&signer, 1)).await.unwrap_err();
         assert_eq!(server.hits(PATH), before + 1, "{name}: fetched within the cool-down");
-        verifier.verify_known(&signer.token()).unwrap();
+        verifier.verify_now(&signer.token()).unwrap();
         jump(11).await;
     }
     assert_eq!(server.hits("/good"), 0);

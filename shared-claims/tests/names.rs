@@ -19,7 +19,7 @@ use support::{
 async fn lists_that_the_issuer_names_are_there_before_any_token() {
     let signer = Signer::es256("es");
     let (server, verifier) = connected(&signer).await;
-    verifier.verify_known(&token_at(&signer, 7)).unwrap();
+    verifier.verify_now(&token_at(&signer, 7)).unwrap();
     assert_eq!((server.hits(NAMES), server.hits(PATH)), (1, 1));
 }
 
@@ -42,7 +42,7 @@ async fn an_event_about_an_unknown_list_has_the_names_read_again_and_fetches_not
     server.say(event_of(&format!("{ISSUER}{second}"), 0));
     until("the list is there", || revocations(&verifier).lists == 2).await;
     let token = signer.token_of(&claims_at(&format!("{ISSUER}{second}"), 3));
-    assert_eq!(verifier.verify_known(&token).unwrap_err(), Refusal::Revoked);
+    assert_eq!(verifier.verify_now(&token).unwrap_err(), Refusal::Revoked);
 }
 
 #[tokio::test]
@@ -50,7 +50,7 @@ async fn a_list_that_is_no_longer_named_goes_when_no_token_needs_it() {
     let signer = Signer::es256("es");
     let (server, verifier) = connected(&signer).await;
     server.route(NAMES, Reply::ok(json!({"status_lists": []}).to_string()));
-    verifier.verify_known(&token_at(&signer, 7)).unwrap();
+    verifier.verify_now(&token_at(&signer, 7)).unwrap();
     reread(&server).await;
     assert_eq!(revocations(&verifier).lists, 1, "a token of this list may come again");
 

@@ -97,7 +97,7 @@ async fn a_key_that_is_withdrawn_is_refused_after_the_next_poll() {
     server.route(KEYS, keys(1, &old));
     server.route(NAMES, names_with_keys(1, &lists));
     poll(&server, 3).await;
-    until("the keys are known", || verifier.verify_known(&old.token()).is_ok()).await;
+    until("the keys are known", || verifier.verify_now(&old.token()).is_ok()).await;
     let fetched = server.hits(KEYS);
     poll(&server, 10).await;
     assert!(server.hits(KEYS) <= fetched + 1, "what has been said is no news");
@@ -109,8 +109,8 @@ async fn a_key_that_is_withdrawn_is_refused_after_the_next_poll() {
     let unchanged = "304 Not Modified\r\nX-Keys-Revision: 2\r\n".to_owned();
     server.route(NAMES, Reply::Full(unchanged, Vec::new()));
     poll(&server, 1).await;
-    until("the old key is refused", || verifier.verify_known(&old.token()).is_err()).await;
-    verifier.verify_known(&new.token()).unwrap();
+    until("the old key is refused", || verifier.verify_now(&old.token()).is_err()).await;
+    verifier.verify_now(&new.token()).unwrap();
     assert!(server.hits(KEYS) > fetched);
     let head = server.requests(KEYS).pop().unwrap();
     assert_eq!(header(&head, "cache-control"), Some("no-cache"));

@@ -186,11 +186,11 @@ async fn a_snapshot_that_lies_in_a_shared_folder_is_not_believed() {
     assert!(!world.is_believed());
     let warnings = world.warnings();
     assert_eq!(warnings.len(), 1, "{warnings:?}");
-    assert!(warnings[0].contains("is not believed") && warnings[0].contains("0700"), "{warnings:?}");
+    assert!(warnings[0].contains("is ignored") && warnings[0].contains("0700"), "{warnings:?}");
     world.fill(&world.own_folder().join("verifier.json")).await;
     let verifier = world.start("http://127.0.0.1:1");
-    verifier.verify_known(&world.signer.token()).unwrap();
-    let planted = verifier.verify_known(&attacker.signer.token()).unwrap_err();
+    verifier.verify_now(&world.signer.token()).unwrap();
+    let planted = verifier.verify_now(&attacker.signer.token()).unwrap_err();
     assert_eq!(planted, Refusal::Signature, "the same kid, and another key");
 }
 

@@ -26,7 +26,7 @@ fn of(issuer: &str, signer: &Signer) -> (Verifier, ManualClock) {
 }
 
 #[test]
-fn the_log_says_which_claim_was_refused_what_was_wanted_and_what_came() {
+fn the_log_says_which_claim_was_refused_what_was_expected_and_what_it_has() {
     let signer = Signer::es256("the-key");
     let (verifier, _) = of(support::ISSUER, &signer);
     let header = |name: &str, value: Value| signer.token_under(&with(signer.header(), name, value));
@@ -34,32 +34,32 @@ fn the_log_says_which_claim_was_refused_what_was_wanted_and_what_came() {
     let rows: Vec<(String, &[&str])> = vec![
         (
             claim("iss", json!("https://row-iss")),
-            &["issuer", "iss: wanted \"https://auth.example.com\", came \"https://row-iss\""],
+            &["issuer", "iss: expected \"https://auth.example.com\", got \"https://row-iss\""],
         ),
         (
             claim("aud", json!(["row-aud"])),
-            &["audience", "aud: wanted one of [\"orders\"], came [\"row-aud\"]"],
+            &["audience", "aud: expected one of [\"orders\"], got [\"row-aud\"]"],
         ),
-        (claim("exp", json!(NOW - 101)), &["expired", "exp: came 1799999899, 101 s ago", "leeway of 30 s"]),
-        (claim("nbf", json!(NOW + 102)), &["not_yet_valid", "nbf: came 1800000102, 102 s ahead"]),
-        (claim("sid", json!(4711)), &["malformed", "sid: another type or value is wanted, came 4711"]),
+        (claim("exp", json!(NOW - 101)), &["expired", "exp: got 1799999899, 101 s ago", "leeway of 30 s"]),
+        (claim("nbf", json!(NOW + 102)), &["not_yet_valid", "nbf: got 1800000102, 102 s ahead"]),
+        (claim("sid", json!(4711)), &["malformed", "sid: wrong type or value, got 4711"]),
         (
             signer.token_of(&without(claims(), "client_id")),
-            &["malformed", "client_id: is wanted, came nothing"],
+            &["malformed", "client_id: expected a value, got nothing"],
         ),
-        (claim("cnf", json!({"jkt": "row-cnf"})), &["sender_constrained", "cnf: wanted nothing"]),
-        (header("typ", json!("row-typ")), &["type", "typ: wanted \"at+jwt\", came \"row-typ\""]),
+        (claim("cnf", json!({"jkt": "row-cnf"})), &["sender_constrained", "cnf: expected nothing"]),
+        (header("typ", json!("row-typ")), &["type", "typ: expected \"at+jwt\", got \"row-typ\""]),
         (
             header("alg", json!("row-alg")),
-            &["algorithm", "wanted ES256, which is the key's, came \"row-alg\""],
+            &["algorithm", "expected ES256, which is the key's, got \"row-alg\""],
         ),
-        (header("kid", json!("row-kid")), &["unknown_key", "kid: wanted one of the-key, came \"row-kid\""]),
-        (header("crit", json!(["row-crit"])), &["malformed", "crit: wanted nothing, came [\"row-crit\"]"]),
+        (header("kid", json!("row-kid")), &["unknown_key", "kid: expected one of the-key, got \"row-kid\""]),
+        (header("crit", json!(["row-crit"])), &["malformed", "crit: expected nothing, got [\"row-crit\"]"]),
         (Signer::es256("the-key").token(), &["signature", "kid \"the-key\", alg \"ES256\""]),
-        ("x".repeat(43), &["malformed", "wanted three parts with dots between them, came 1 in 43 bytes"]),
+        ("x".repeat(43), &["malformed", "expected three parts separated by dots, got 1 in 43 bytes"]),
     ];
     for (token, says) in rows {
-        verifier.verify_known(&token).unwrap_err();
+        verifier.verify_now(&token).unwrap_err();
         let lines = logs::debug_lines(says[says.len() - 1]);
         assert!(lines.iter().any(|line| says.iter().all(|text| line.contains(text))), "{says:?}: {lines:?}");
     }
@@ -71,9 +71,9 @@ fn what_a_token_says_is_cut_and_escaped_in_the_log_and_its_text_is_not_there() {
     let (verifier, _) = of(support::ISSUER, &signer);
     let long = format!("cut-here\r\n2026 ERROR FORGED {}", "x".repeat(5_000));
     let token = signer.token_of(&with(claims(), "aud", json!([long])));
-    verifier.verify_known(&token).unwrap_err();
+    verifier.verify_now(&token).unwrap_err();
     let secret = "rt_a-secret-that-is-no-token";
-    verifier.verify_known(secret).unwrap_err();
+    verifier.verify_now(secret).unwrap_err();
     let lines = logs::debug_lines("cut-here");
     assert!(lines.iter().all(|line| line.len() < 1_000 && !line.contains(['\r', '\n'])), "{lines:?}");
     assert!(!lines.is_empty());
@@ -92,15 +92,15 @@ fn an_audience_that_never_matches_is_warned_of_once_a_minute_until_one_does() {
     let other = signer.token_of(&with(good.clone(), "aud", json!(["never-ours"])));
     let warned = || logs::warnings("never-ours").len();
     for expected in [1, 1, 1] {
-        verifier.verify_known(&other).unwrap_err();
+        verifier.verify_now(&other).unwrap_err();
         assert_eq!(warned(), expected);
     }
     time.advance(Duration::from_secs(61));
-    verifier.verify_known(&other).unwrap_err();
+    verifier.verify_now(&other).unwrap_err();
     assert_eq!(warned(), 2);
-    verifier.verify_known(&signer.token_of(&good)).unwrap();
+    verifier.verify_now(&signer.token_of(&good)).unwrap();
     time.advance(Duration::from_secs(61));
-    verifier.verify_known(&other).unwrap_err();
+    verifier.verify_now(&other).unwrap_err();
     assert_eq!(warned(), 2, "some tokens are ours: this one was sent to the wrong service");
 }
 
@@ -111,14 +111,14 @@ fn an_issuer_that_never_matches_is_warned_of_once_a_minute() {
     let strangers = Signer::es256("another");
     let token = |signer: &Signer| signer.token_of(&with(claims(), "iss", json!("https://called-otherwise")));
     for signer in [&signer, &strangers, &signer] {
-        verifier.verify_known(&token(signer)).unwrap_err();
+        verifier.verify_now(&token(signer)).unwrap_err();
     }
-    let lines = logs::warnings("it is of https://called-otherwise");
+    let lines = logs::warnings("the latest one names https://called-otherwise");
     assert_eq!(lines.len(), 1, "{lines:?}");
     assert!(lines[0].contains(issuer), "{lines:?}");
     time.advance(Duration::from_secs(61));
-    verifier.verify_known(&token(&signer)).unwrap_err();
-    assert_eq!(logs::warnings("it is of https://called-otherwise").len(), 2);
+    verifier.verify_now(&token(&signer)).unwrap_err();
+    assert_eq!(logs::warnings("the latest one names https://called-otherwise").len(), 2);
 }
 
 #[test]
@@ -126,9 +126,9 @@ fn a_token_over_the_bound_is_warned_of_once_a_minute() {
     let signer = Signer::es256("es");
     let (verifier, _) = of(support::ISSUER, &signer);
     for _ in 0..3 {
-        verifier.verify_known(&b64("y".repeat(9_000))).unwrap_err();
+        verifier.verify_now(&b64("y".repeat(9_000))).unwrap_err();
     }
-    let lines = logs::warnings("a token of 12000 bytes was refused unread: 8192 are the most");
+    let lines = logs::warnings("a token of 12000 bytes was refused unread: the limit is 8192");
     assert_eq!(lines.len(), 1, "{lines:?}");
 }
 
@@ -138,7 +138,7 @@ fn a_token_from_the_future_shows_a_clock_that_is_off() {
     let (verifier, _) = of(issuer, &signer);
     let claims = with(with(claims(), "iss", json!(issuer)), "iat", json!(NOW + 95));
     for _ in 0..3 {
-        verifier.verify_known(&signer.token_of(&claims)).unwrap_err();
+        verifier.verify_now(&signer.token_of(&claims)).unwrap_err();
     }
     let lines = logs::warnings("clock is 95 s behind that of https://future.example");
     assert_eq!(lines.len(), 1, "{lines:?}");

@@ -40,12 +40,12 @@ struct Watched {
 impl Watched {
     fn new(verifier: Verifier) -> Self {
         let latest = Latest::default();
-        Self { verifier: verifier.observed_by(latest.clone()), latest }
+        Self { verifier: verifier.with_observer(latest.clone()), latest }
     }
 
     /// The code of a refusal, or whether the token was remembered.
     fn says(&self, token: &str) -> &'static str {
-        match self.verifier.verify_known(token) {
+        match self.verifier.verify_now(token) {
             Err(refusal) => refusal.code(),
             Ok(_) if self.latest.0.load(Ordering::Relaxed) => "remembered",
             Ok(_) => "verified anew",
@@ -176,13 +176,13 @@ fn a_remembered_token_is_no_longer_judged_once_what_is_known_is_too_old() {
     let (token, revoked) = (long(), long());
     orders.learn(&token);
     orders.learn(&revoked);
-    issuer.go_away();
+    issuer.go_offline();
     issuer.revoke(&revoked);
     issuer.advance(23 * HOUR);
     assert_eq!((orders.says(&token), orders.says(&revoked)), ("remembered", "remembered"), "nobody has told");
     issuer.advance(HOUR);
     assert_eq!((orders.says(&token), orders.says(&revoked)), ("unavailable", "unavailable"));
-    issuer.come_back();
+    issuer.go_online();
     assert_eq!((orders.says(&token), orders.says(&revoked)), ("remembered", "revoked"));
 }
 
@@ -209,13 +209,12 @@ fn whatever_happens_verifiers_that_remember_say_what_one_says_that_does_not() {
                 "withdraw" => issuer.withdraw(),
                 "revoke" if !tokens.is_empty() => issuer.revoke(&tokens[dice.below(tokens.len())]),
                 "wait" => issuer.advance(Duration::from_secs([30, 300, 50_000][dice.below(3)])),
-                "go" => issuer.go_away(),
-                "come" => issuer.come_back(),
+                "go" => issuer.go_offline(),
+                "come" => issuer.go_online(),
                 _ => {}
             }
             for token in &tokens {
-                let says =
-                    |verifier: &Verifier| verifier.verify_known(token).map(drop).map_err(|is| is.code());
+                let says = |verifier: &Verifier| verifier.verify_now(token).map(drop).map_err(|is| is.code());
                 let expected = says(&forgetful);
                 assert_eq!((says(&small), says(&usual)), (expected, expected), "{seed}: {story:?}");
             }

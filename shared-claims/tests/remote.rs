@@ -64,7 +64,7 @@ async fn a_bad_answer_never_replaces_good_keys() {
         // Whether it is a new key of the issuer's cannot be known.
         assert_eq!(verifier.verify(&stranger).await.unwrap_err(), Refusal::Unavailable, "{name}");
         assert!(server.hits(KEYS) > before, "{name} was never fetched");
-        verifier.verify_known(&signer.token()).unwrap();
+        verifier.verify_now(&signer.token()).unwrap();
         assert!(is_ready(&verifier), "{name}");
     }
     assert_eq!(server.hits("/elsewhere"), 0);
@@ -153,8 +153,8 @@ async fn a_new_key_is_accepted_within_one_fetch_and_a_withdrawn_one_no_longer() 
     assert_eq!(server.hits(KEYS), 2);
     server.route(KEYS, Reply::ok(jwks(&[&new])));
     jump(331).await;
-    until("the old key is gone", || verifier.verify_known(&old.token()).is_err()).await;
-    verifier.verify_known(&new.token()).unwrap();
+    until("the old key is gone", || verifier.verify_now(&old.token()).is_err()).await;
+    verifier.verify_now(&new.token()).unwrap();
 }
 
 #[tokio::test]
@@ -190,7 +190,7 @@ async fn an_unchanged_key_set_is_confirmed_by_its_etag() {
         .filter(|head| head.to_lowercase().contains("if-none-match: \"one\""))
         .count();
     assert_eq!(sent, 2);
-    verifier.verify_known(&signer.token()).unwrap();
+    verifier.verify_now(&signer.token()).unwrap();
 }
 
 #[tokio::test]
@@ -199,9 +199,9 @@ async fn keys_that_cannot_be_confirmed_for_a_day_are_not_used() {
     let (server, verifier) = loaded(&signer).await;
     server.route(KEYS, Reply::Close);
     jump(23 * 60 * 60).await;
-    verifier.verify_known(&signer.token()).unwrap();
+    verifier.verify_now(&signer.token()).unwrap();
     jump(2 * 60 * 60).await;
-    assert_eq!(verifier.verify_known(&signer.token()).unwrap_err(), Refusal::Unavailable);
+    assert_eq!(verifier.verify_now(&signer.token()).unwrap_err(), Refusal::Unavailable);
     until("it says why", || reason(&verifier).starts_with("the keys are too old: http://127.0.0.1")).await;
 
     server.route(KEYS, Reply::ok(jwks(&[&signer])));
@@ -219,14 +219,14 @@ async fn an_issuer_that_comes_up_late_is_found_without_being_asked_for() {
     verifier.start();
     let token = signer.token_of(&with(claims(), "iss", json!(url)));
     assert_eq!(verifier.verify(&token).await.unwrap_err(), Refusal::Unavailable);
-    assert_eq!(verifier.verify_known("garbage").unwrap_err().code(), "malformed");
+    assert_eq!(verifier.verify_now("garbage").unwrap_err().code(), "malformed");
     until("it says why", || reason(&verifier).contains("refused")).await;
 
     let server = Server::start_at(address).await;
     server.publish(&url, &jwks(&[&signer]));
     jump(70).await; // past any pause
     until("the keys are there", || is_ready(&verifier)).await;
-    verifier.verify_known(&token).unwrap();
+    verifier.verify_now(&token).unwrap();
 }
 
 #[tokio::test]

@@ -105,7 +105,7 @@ async fn a_revocation_after_a_restore_is_seen_and_nothing_is_unlearned() {
     let world = World::knowing(&[1, 2]).await;
     let seen = world.token(3);
     for _ in 0..2 {
-        world.verifier.verify_known(&seen).unwrap(); // the second time it is remembered
+        world.verifier.verify_now(&seen).unwrap(); // the second time it is remembered
     }
     assert!(world.is_revoked(2) && !world.is_revoked(3));
     let before = world.server.hits(PATH);
@@ -113,7 +113,7 @@ async fn a_revocation_after_a_restore_is_seen_and_nothing_is_unlearned() {
     world.publish(51, &[1, 3]);
     until("the new revocation is seen", || world.is_revoked(3)).await;
     assert_eq!(world.server.hits(PATH), before + 1);
-    assert_eq!(world.verifier.verify_known(&seen).unwrap_err(), Refusal::Revoked);
+    assert_eq!(world.verifier.verify_now(&seen).unwrap_err(), Refusal::Revoked);
     assert!(world.is_revoked(1) && world.is_revoked(2) && !world.is_revoked(4));
     world.publish(52, &[1, 3, 4]);
     until("the next one is seen", || world.is_revoked(4)).await;

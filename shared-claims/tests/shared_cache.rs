@@ -39,7 +39,7 @@ async fn what_an_event_tells_of_is_fetched_past_every_cache() {
     server.route(KEYS, keys_of(2, &[&new]));
     serve(&server, &List::new(&[7, 8]).revision(2), &new); // signed anew
     server.say(keys_event(2));
-    until("the old key is refused", || verifier.verify_known(&old.token()).is_err()).await;
+    until("the old key is refused", || verifier.verify_now(&old.token()).is_err()).await;
     assert_eq!(cache_control(&server, KEYS).as_deref(), Some("no-cache"));
     until("the list is fetched anew", || is_revoked(&verifier, &token_at(&new, 8))).await;
     assert_eq!(cache_control(&server, PATH).as_deref(), Some("no-cache"));
@@ -73,7 +73,7 @@ async fn a_search_for_an_unknown_key_that_fails_goes_on_past_every_cache() {
     let before = server.hits(METADATA);
     server.route(KEYS, keys_of(2, &[&old, &new]));
     jump(2).await;
-    until("the new key is known", || verifier.verify_known(&new.token()).is_ok()).await;
+    until("the new key is known", || verifier.verify_now(&new.token()).is_ok()).await;
     assert_eq!(cache_control(&server, KEYS).as_deref(), Some("no-cache"));
     // After a failure the metadata is read again: the keys may be elsewhere.
     assert!(server.hits(METADATA) > before);
@@ -89,7 +89,7 @@ async fn metadata_that_is_read_because_of_an_event_is_read_past_every_cache() {
     server.say(keys_event(2));
     until("it fails", || server.hits(KEYS) > asked).await;
     server.route(KEYS, keys_of(2, &[&new]));
-    until("the old key is refused", || verifier.verify_known(&old.token()).is_err()).await;
+    until("the old key is refused", || verifier.verify_now(&old.token()).is_err()).await;
     assert!(server.hits(METADATA) > before);
     assert_eq!(cache_control(&server, METADATA).as_deref(), Some("no-cache"));
 }
@@ -108,8 +108,8 @@ async fn a_key_set_older_than_the_event_is_asked_for_again_until_the_newer_one_i
     }
     serve(&server, &List::new(&[]).revision(1), &new); // or its unknown key would be asked for
     server.route(KEYS, keys_of(2, &[&new]));
-    until("the old key is refused", || verifier.verify_known(&old.token()).is_err()).await;
-    assert_eq!(verifier.verify_known(&old.token()).unwrap_err(), Refusal::UnknownKey);
+    until("the old key is refused", || verifier.verify_now(&old.token()).is_err()).await;
+    assert_eq!(verifier.verify_now(&old.token()).unwrap_err(), Refusal::UnknownKey);
     let hits = server.hits(KEYS);
     for _ in 0..6 {
         server.say(keys_event(2));
@@ -120,7 +120,7 @@ async fn a_key_set_older_than_the_event_is_asked_for_again_until_the_newer_one_i
     server.route(KEYS, keys_of(1, &[&old]));
     server.say(keys_event(3));
     until("it is asked for", || server.hits(KEYS) >= hits + 2).await;
-    assert_eq!(verifier.verify_known(&old.token()).unwrap_err(), Refusal::UnknownKey, "nothing goes back");
+    assert_eq!(verifier.verify_now(&old.token()).unwrap_err(), Refusal::UnknownKey, "nothing goes back");
 }
 
 #[tokio::test]
@@ -137,7 +137,7 @@ async fn a_revision_of_the_keys_that_never_comes_is_given_up() {
     }
     let hits = server.hits(KEYS) - before;
     assert!((3..=12).contains(&hits), "{hits}");
-    verifier.verify_known(&signer.token()).unwrap();
+    verifier.verify_now(&signer.token()).unwrap();
 }
 
 #[tokio::test]
@@ -148,7 +148,7 @@ async fn keys_without_a_revision_are_fetched_once_for_each_event() {
     server.route(KEYS, Reply::ok(json!({"keys": [new.jwk()]}).to_string()));
     let before = server.hits(KEYS);
     server.say(keys_event(2));
-    until("the old key is refused", || verifier.verify_known(&old.token()).is_err()).await;
+    until("the old key is refused", || verifier.verify_now(&old.token()).is_err()).await;
     jump(20).await;
     tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     assert_eq!(server.hits(KEYS), before + 1);

@@ -93,7 +93,7 @@ fn start(path: &Path, issuer: &str, now: u64, url: &str, setting: impl Fn(Remote
 async fn a_service_that_starts_while_the_issuer_is_away_judges_by_what_it_knew() {
     let left = Left::behind().await;
     let verifier = left.start_alone(NOW + 3600);
-    verifier.verify_known(&left.token(6)).unwrap();
+    verifier.verify_now(&left.token(6)).unwrap();
     assert!(is_revoked(&verifier, &left.token(7)));
     match verifier.readiness() {
         Readiness::Ready { keys_age_secs, revocations: Some(known) } => {
@@ -141,9 +141,9 @@ async fn a_snapshot_is_too_old_after_a_day_by_the_wall_clock_restarts_included()
 
     let week = |remote: Remote| remote.max_staleness(Duration::from_secs(7 * 86_400));
     let verifier = start(&left.path(), ISSUER, NOW + 6 * 86_400, "http://127.0.0.1:1", week);
-    verifier.verify_known(&left.signer.token_of(&with(claims(), "exp", json!(NOW + 1_000_000)))).unwrap();
+    verifier.verify_now(&left.signer.token_of(&with(claims(), "exp", json!(NOW + 1_000_000)))).unwrap();
     assert_eq!(
-        verifier.verify_known(&left.token(6)).unwrap_err(),
+        verifier.verify_now(&left.token(6)).unwrap_err(),
         Refusal::Unavailable,
         "the list has expired"
     );
@@ -188,7 +188,7 @@ async fn lists_in_a_snapshot_are_verified_again() {
         let verifier = left.start_alone(NOW);
         assert!(is_ready(&verifier), "{name}: the keys are good");
         assert_eq!(revocations(&verifier).lists, 0, "{name}");
-        assert_eq!(verifier.verify_known(&left.token(7)).unwrap_err(), Refusal::Unavailable, "{name}");
+        assert_eq!(verifier.verify_now(&left.token(7)).unwrap_err(), Refusal::Unavailable, "{name}");
     }
     let left = Left::behind().await;
     left.change(|saved| saved["lists"][0]["confirmed_at"] = json!(NOW - 86_401));
@@ -203,10 +203,10 @@ async fn a_withdrawn_key_is_gone_from_the_file() {
     server.route(KEYS, Reply::ok(jwks(&[&new])));
     serve(&server, &List::new(&[7]).revision(3), &new);
     let verifier = left.start_at(NOW, &server.url);
-    until("the new key is there", || verifier.verify_known(&new.token()).is_ok()).await;
+    until("the new key is there", || verifier.verify_now(&new.token()).is_ok()).await;
     until("the file has it", || left.text().contains(r#"\"kid\":\"new\""#)).await;
     assert!(!left.text().contains(r#"\"kid\":\"es\""#));
-    assert_eq!(left.start_alone(NOW).verify_known(&left.token(6)).unwrap_err(), Refusal::UnknownKey);
+    assert_eq!(left.start_alone(NOW).verify_now(&left.token(6)).unwrap_err(), Refusal::UnknownKey);
 }
 
 #[tokio::test]
@@ -220,7 +220,7 @@ async fn an_issuer_that_was_set_up_anew_counts_from_the_start_and_is_followed_af
     serve(&server, &List::new(&[8]).revision(0), &new);
     let verifier = left.start_at(NOW, &server.url);
     assert!(is_ready(&verifier));
-    until("the new key is there", || verifier.verify_known(&new.token()).is_ok()).await;
+    until("the new key is there", || verifier.verify_now(&new.token()).is_ok()).await;
     until("the new list is there", || is_revoked(&verifier, &token_at(&new, 8))).await;
     assert!(!is_revoked(&verifier, &token_at(&new, 7)), "what the list of the withdrawn key said");
 }
@@ -260,6 +260,6 @@ async fn keys_that_were_set_by_hand_come_before_the_file() {
     let verifier = Verifier::remote(policy, remote).unwrap().with_clock(ManualClock::at(NOW).clock());
     verifier.set_keys(support::key_set(&[&other]));
     verifier.start();
-    verifier.verify_known(&other.token()).unwrap();
-    assert_eq!(verifier.verify_known(&left.signer.token()).unwrap_err(), Refusal::UnknownKey);
+    verifier.verify_now(&other.token()).unwrap();
+    assert_eq!(verifier.verify_now(&left.signer.token()).unwrap_err(), Refusal::UnknownKey);
 }

@@ -139,7 +139,7 @@ fn while_the_issuer_is_away_its_verifiers_go_on_by_what_they_know_until_that_is_
     let orders = issuer.verifier("orders");
     let long = || issuer.token("alice").expires_in(100 * HOUR);
     let (token, revoked) = (long().sign(), long().sign());
-    issuer.go_away();
+    issuer.go_offline();
     issuer.revoke(&revoked);
     issuer.rotate();
     let new = long().sign();
@@ -158,7 +158,7 @@ fn while_the_issuer_is_away_its_verifiers_go_on_by_what_they_know_until_that_is_
     let Readiness::NotReady { reason } = orders.readiness() else { panic!() };
     assert!(reason.contains("too old") && reason.contains("gone away"), "{reason}");
 
-    issuer.come_back();
+    issuer.go_online();
     assert_eq!((code(&orders, &token), code(&orders, &new)), ("accepted", "accepted"));
     assert_eq!(code(&orders, &revoked), "revoked");
 }
@@ -176,12 +176,12 @@ fn a_policy_and_its_limits_count_as_they_do_elsewhere() {
     assert_eq!(code(&orders, &issuer.token("alice").algorithm(Algorithm::ES256).sign()), "algorithm");
     issuer.advance(Duration::from_secs(1));
     assert_eq!(code(&orders, &token), "expired");
-    issuer.go_away();
+    issuer.go_offline();
     issuer.advance(HOUR + Duration::from_secs(1));
     assert_eq!(code(&orders, &issuer.token("alice").sign()), "unavailable");
 
     let careless = issuer.verifier_with(policy(), Remote::discover().without_status_lists()).unwrap();
-    issuer.come_back();
+    issuer.go_online();
     let revoked = issuer.token("alice").sign();
     issuer.revoke(&revoked);
     assert_eq!((code(&careless, &revoked), code(&orders, &revoked)), ("accepted", "revoked"));

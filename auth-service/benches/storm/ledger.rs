@@ -1,4 +1,4 @@
-//! What was asked, what was judged, and what was violated.
+//! Counts requests, checks and violations.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -10,7 +10,7 @@ const SHOWN: usize = 20;
 #[derive(Debug, Default)]
 pub struct Ledger {
     answers: Mutex<BTreeMap<(String, u16), u64>>,
-    /// For each rule how often it was judged.
+    /// Number of checks of each rule.
     rules: Mutex<BTreeMap<&'static str, u64>>,
     violations: Mutex<Vec<String>>,
 }
@@ -22,15 +22,15 @@ impl Ledger {
         *answers.entry((route.to_owned(), status)).or_default() += 1;
     }
 
-    /// Judges one case of `rule`; `seen` describes what was seen instead.
-    pub fn judge(&self, rule: &'static str, holds: bool, seen: impl FnOnce() -> String) {
+    /// Checks one case of `rule`; `seen` describes what was seen instead.
+    pub fn check(&self, rule: &'static str, holds: bool, seen: impl FnOnce() -> String) {
         *self.rules.lock().unwrap_or_else(PoisonError::into_inner).entry(rule).or_default() += 1;
         if !holds {
             self.violation(&format!("{rule}: {}", seen()));
         }
     }
 
-    /// Notes a violation.
+    /// Records a violation.
     pub fn violation(&self, text: &str) {
         let mut violations = self.violations.lock().unwrap_or_else(PoisonError::into_inner);
         if violations.len() < SHOWN {
@@ -39,14 +39,14 @@ impl Ledger {
         violations.push(text.to_owned());
     }
 
-    /// Prints everything; `true` when nothing was violated.
+    /// Prints all counts; returns whether nothing was violated.
     pub fn report(&self) -> bool {
         let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
         println!("{} requests:", answers.values().sum::<u64>());
         for ((route, status), count) in answers.iter() {
             println!("  {count:>8}  {status}  {route}");
         }
-        println!("judged:");
+        println!("checks:");
         for (rule, count) in self.rules.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             println!("  {count:>8}  {rule}");
         }

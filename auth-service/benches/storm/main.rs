@@ -1,19 +1,19 @@
-//! A storm of account, session and key operations over two replicas, whose answers are judged against a model.
+//! Stress test: concurrent account, session and key operations over two replicas, whose answers are checked against a model.
 //!
 //!     scripts/storm                         ten minutes on each database
 //!     scripts/storm postgresql 60           a minute on one of them
 //!
-//! Each worker owns one account and knows what every token of it must do: it races uses of one refresh token, logouts,
-//! renames, password changes, role changes and deletions over both replicas, and then asks both what became of the tokens.
-//! Beside the workers, signing keys are rotated and withdrawn. At the end shared-claims judges the same tokens, and
-//! the audit trail is verified. A violation is printed with its account and operation; the exit status is 1.
+//! Each worker owns one account and knows for every token of it whether it must be accepted. It races uses of one refresh token,
+//! logouts, renames, password changes, role changes and deletions over both replicas, and then checks the tokens at both.
+//! Beside the workers, signing keys are rotated and withdrawn. At the end shared-claims verifies the same tokens, and the audit
+//! trail is verified. Each violation is printed with its account and operation; then the exit status is 1.
 
 #![allow(unreachable_pub, reason = "a benchmark has no public items")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::print_stdout,
-    reason = "a storm talks and stops at what it did not expect"
+    reason = "a stress test prints, and panics on the unexpected"
 )]
 
 #[path = "../../tests/database/mod.rs"]
@@ -41,7 +41,7 @@ async fn main() -> ExitCode {
     let databases: Vec<&str> = match arguments.first().map(String::as_str) {
         Some(name @ ("sqlite" | "postgresql")) => vec![name],
         None => vec!["sqlite", "postgresql"],
-        Some(other) => panic!("{other} is no database of this storm: sqlite or postgresql"),
+        Some(other) => panic!("unknown database {other}: use sqlite or postgresql"),
     };
     let seconds = arguments.get(1).map_or(600, |text| text.parse().expect("seconds"));
     let mut calm = true;
@@ -51,7 +51,7 @@ async fn main() -> ExitCode {
     if calm { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Runs one storm; `false` when a rule was violated.
+/// Runs one stress test; returns `false` when a rule was violated.
 async fn storm(name: &str, length: Duration) -> bool {
     let folder = tempfile::tempdir().unwrap();
     let server = (name == "postgresql").then(|| Server::start(5432, "-c max_connections=100", |_| ()));
@@ -66,14 +66,14 @@ async fn storm(name: &str, length: Duration) -> bool {
     tasks.push(tokio::spawn(keys::rotate_until(Arc::clone(&replicas), end)));
     for task in tasks {
         if task.await.is_err() {
-            ledger.violation("a worker met an answer that it could not read (see above)");
+            ledger.violation("a worker got an answer that it could not read (see above)");
         }
     }
-    replicas.judge_by_verifiers().await;
-    replicas.judge_audit();
-    replicas.judge_logs();
+    replicas.check_with_verifiers().await;
+    replicas.check_audit();
+    replicas.check_logs();
     if let Some(server) = &server {
-        ledger.judge("no deadlock in PostgreSQL's log", !server.log().contains("deadlock detected"), || {
+        ledger.check("no deadlock in PostgreSQL's log", !server.log().contains("deadlock detected"), || {
             "deadlock detected".to_owned()
         });
     }

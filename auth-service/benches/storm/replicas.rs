@@ -1,4 +1,4 @@
-//! Two processes of auth-service over one database, the requests to them, and the command line beside them.
+//! Two auth-service processes that share a database, requests to them, and commands beside them.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -13,14 +13,14 @@ use shared_claims::{Policy, Remote, Verifier, error::Refusal};
 
 use crate::ledger::Ledger;
 
-/// The `iss` of all tokens; verifiers reach it at the replicas.
+/// The `iss` of all tokens; verifiers connect to the replicas for it.
 pub const ISSUER: &str = "https://id.example";
-/// How many ended tokens are kept for the verifiers at the end.
+/// Number of ended tokens that are kept for the verifiers at the end.
 const KEPT: usize = 2_000;
-/// How often a command is run that fails.
-const TRIES: usize = 10;
+/// How often a failing command is run.
+const ATTEMPTS: usize = 10;
 
-/// An answer that was read whole.
+/// A complete answer.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
@@ -28,12 +28,12 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// A member of the answer, as text.
+    /// Returns a member of the answer as text.
     pub fn text(&self, name: &str) -> String {
         self.json[name].as_str().unwrap_or_default().to_owned()
     }
 
-    /// One line for a report, without tokens.
+    /// Returns one line for a report, without tokens.
     pub fn summary(&self) -> String {
         let code = [&self.json["code"], &self.json["error"], &self.json["detail"]];
         format!("{} {:?}", self.status, code.iter().filter_map(|value| value.as_str()).collect::<Vec<_>>())
@@ -46,13 +46,13 @@ pub struct Replicas {
     environment: Vec<(String, String)>,
     client: Client,
     pub ledger: Arc<Ledger>,
-    /// Odd while signing keys are being withdrawn, so that the same even number twice means "none meanwhile".
+    /// Odd while signing keys are being withdrawn, so that the same even number before and after means "none in between".
     pub withdrawals: AtomicU64,
     ended: Mutex<Vec<String>>,
 }
 
 impl Replicas {
-    /// Starts both, and waits until they listen.
+    /// Starts both replicas, and waits until they listen.
     pub fn start(folder: &Path, database: Option<String>, ledger: Arc<Ledger>) -> Self {
         let mut environment = vec![
             ("AUTH__ISSUER".to_owned(), ISSUER.to_owned()),
@@ -66,7 +66,7 @@ impl Replicas {
         ];
         environment.extend(database.map(|url| ("AUTH__DATABASE_URL".to_owned(), url)));
         let processes = ["one", "two"].map(|name| start(folder, name, &environment)).into();
-        // A connection is given up before the service does (`http.keep_alive`): a request that meets its end is lost.
+        // Closes idle connections before the service does (`http.keep_alive`): a request on a closing connection is lost.
         let client =
             Client::builder().timeout(Duration::from_secs(60)).pool_idle_timeout(Duration::from_secs(5));
         let client = client.build().unwrap();
@@ -74,7 +74,7 @@ impl Replicas {
         Self { processes, environment, client, ledger, withdrawals, ended: Mutex::default() }
     }
 
-    /// Sends a request to one replica. A `503` is sent again: it says that nothing was done.
+    /// Sends a request to one replica, again after a `503`, which means that nothing was done.
     pub async fn send(
         &self,
         replica: usize,
@@ -98,7 +98,7 @@ impl Replicas {
             let answer = Answer { status, json };
             self.ledger.answered(&format!("{method} {}", path_of(path)), status);
             let known = status < 500 || (status == 503 && patience);
-            self.ledger.judge("no 5xx but a 503 that says when to come again", known, || {
+            self.ledger.check("no 5xx but 503 with Retry-After", known, || {
                 format!("{method} {path}: {}", answer.summary())
             });
             if status != 503 {
@@ -118,10 +118,10 @@ impl Replicas {
         self.post(replica, "/token", &json!({ "grant_type": "refresh_token", "refresh_token": token })).await
     }
 
-    /// Runs a command of the operator's beside the replicas, again when it fails, as a person would: on a busy machine the
-    /// database may be locked for longer than it waits. `true` when it succeeded.
+    /// Runs an operator's command beside the replicas, and repeats it when it fails: on a busy machine the database may be locked
+    /// for longer than the command waits. Returns whether it succeeded.
     pub async fn command(&self, arguments: &[&str]) -> bool {
-        for _ in 0..TRIES {
+        for _ in 0..ATTEMPTS {
             let mut command = command(&self.environment);
             command.args(arguments).stdout(Stdio::null()).stderr(Stdio::null());
             let done = tokio::task::spawn_blocking(move || command.status().unwrap().success());
@@ -135,7 +135,7 @@ impl Replicas {
         false
     }
 
-    /// Keeps a token that must be refused from now on.
+    /// Stores a token that must be refused from now on.
     pub fn keep_ended(&self, token: &str) {
         let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
         if ended.len() == KEPT {
@@ -144,8 +144,8 @@ impl Replicas {
         ended.push(token.to_owned());
     }
 
-    /// Asks a verifier at each replica about the tokens that were ended: those whose key is still published are revoked.
-    pub async fn judge_by_verifiers(&self) {
+    /// Verifies all ended tokens with a verifier at each replica: those whose key is still published must be revoked.
+    pub async fn check_with_verifiers(&self) {
         let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for (_, url, _) in &self.processes {
             let policy = Policy::new(ISSUER, ["resource-service", ISSUER]).unwrap();
@@ -155,31 +155,31 @@ impl Replicas {
                 let verdict = verifier.verify(token).await;
                 let refused = verdict.is_err();
                 self.ledger
-                    .judge("a verifier refuses every token that was ended", refused, || "accepted".into());
-                let rule = "for a reason that is true: revoked, or its key was withdrawn";
+                    .check("a verifier refuses every token that was ended", refused, || "accepted".into());
+                let rule = "for the right reason: revoked, or its key was withdrawn";
                 let reason = verdict.err();
                 let known = matches!(reason, Some(Refusal::Revoked | Refusal::UnknownKey | Refusal::Expired));
-                self.ledger.judge(rule, known, || format!("{reason:?}"));
+                self.ledger.check(rule, known, || format!("{reason:?}"));
             }
         }
     }
 
-    /// Verifies the audit trail while both replicas run.
-    pub fn judge_audit(&self) {
+    /// Verifies the audit trail while both replicas are running.
+    pub fn check_audit(&self) {
         let mut command = command(&self.environment);
         let output = command.args(["audit", "verify"]).output().unwrap();
-        self.ledger.judge("the audit trail verifies", output.status.success(), || {
+        self.ledger.check("the audit trail verifies", output.status.success(), || {
             String::from_utf8_lossy(&output.stdout).into_owned()
         });
     }
 
-    /// Looks through the logs.
-    pub fn judge_logs(&self) {
+    /// Checks the logs for errors and panics.
+    pub fn check_logs(&self) {
         for (_, _, log) in &self.processes {
             let text = std::fs::read_to_string(log).unwrap();
             let bad = text.lines().find(|line| line.contains(" ERROR ") || line.contains("panicked"));
             self.ledger
-                .judge("no error and no panic in the logs", bad.is_none(), || bad.unwrap_or("").into());
+                .check("no error and no panic in the logs", bad.is_none(), || bad.unwrap_or("").into());
         }
     }
 }
@@ -193,7 +193,7 @@ impl Drop for Replicas {
     }
 }
 
-/// The path without ids.
+/// Returns the path without ids.
 fn path_of(path: &str) -> &str {
     if path.starts_with("/me/sessions/") { "/me/sessions/{id}" } else { path }
 }
@@ -211,7 +211,7 @@ fn start(folder: &Path, name: &str, environment: &[(String, String)]) -> (Child,
     (command.spawn().unwrap(), address_in(&log), log)
 }
 
-/// Waits until the log says where the replica listens.
+/// Waits for the address of the replica in its log.
 fn address_in(log: &Path) -> String {
     let begun = Instant::now();
     loop {
@@ -220,11 +220,11 @@ fn address_in(log: &Path) -> String {
         if let Some((_, url)) = text.lines().find_map(|line| line.split_once("listens on ")) {
             return url.trim().to_owned();
         }
-        assert!(begun.elapsed() < Duration::from_secs(60), "it does not start: {text}");
+        assert!(begun.elapsed() < Duration::from_secs(60), "the replica does not start: {text}");
     }
 }
 
-/// How often keys were withdrawn; odd while it happens.
+/// Returns the count of withdrawals; odd during one.
 pub fn withdrawals(replicas: &Replicas) -> u64 {
     replicas.withdrawals.load(Ordering::SeqCst)
 }

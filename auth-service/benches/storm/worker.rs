@@ -1,4 +1,4 @@
-//! One account at a time, and what every token of it must do.
+//! A worker with one account at a time, which knows for each of its tokens whether it must be accepted.
 
 use std::sync::Arc;
 
@@ -13,19 +13,19 @@ pub const PASSWORD: &str = "correct horse battery";
 const OTHER_PASSWORD: &str = "staple battery horse";
 /// Sessions of one account at a time.
 const SESSIONS: usize = 4;
-/// Uses of one refresh token at once.
+/// Concurrent uses of one refresh token.
 const USES: usize = 6;
 
-/// A session as the worker knows it.
+/// The worker's record of a session.
 #[derive(Debug, Clone)]
 struct Session {
     access: String,
     refresh: String,
-    /// `withdrawals` when the access token was made.
+    /// The value of `withdrawals` when the access token was made.
     made_at: u64,
 }
 
-/// An account, its sessions, and a source of chance of its own.
+/// An account, its sessions, and a random number generator.
 pub struct Worker {
     replicas: Arc<Replicas>,
     index: usize,
@@ -51,7 +51,7 @@ impl Worker {
                 continue;
             }
             match self.dice(16) {
-                0..=4 => self.refresh_at_once().await,
+                0..=4 => self.refresh_concurrently().await,
                 5..=6 if self.sessions.len() < SESSIONS => self.login().await,
                 7 => self.logout_beside_refreshes().await,
                 8 => self.theft().await,
@@ -62,12 +62,12 @@ impl Worker {
                 13 => self.disable().await,
                 14 => self.revoke().await,
                 15 if self.dice(4) == 0 => self.delete().await,
-                _ => self.look().await,
+                _ => self.read().await,
             }
         }
     }
 
-    /// A number below `sides`, by xorshift.
+    /// Returns a random number below `sides`, by xorshift.
     fn dice(&mut self, sides: u64) -> usize {
         self.chance ^= self.chance << 13;
         self.chance ^= self.chance >> 7;
@@ -79,11 +79,11 @@ impl Worker {
         self.dice(self.sessions.len() as u64)
     }
 
-    fn judge(&self, rule: &'static str, holds: bool, seen: &Answer) {
-        self.replicas.ledger.judge(rule, holds, || format!("{}: {}", self.name, seen.summary()));
+    fn check(&self, rule: &'static str, holds: bool, seen: &Answer) {
+        self.replicas.ledger.check(rule, holds, || format!("{}: {}", self.name, seen.summary()));
     }
 
-    /// Registers a new name six times at once.
+    /// Registers a new name six times concurrently.
     async fn register(&mut self) {
         self.accounts += 1;
         self.name = format!("storm-{}-{}", self.index, self.accounts);
@@ -94,8 +94,8 @@ impl Worker {
             join_all((0..USES).map(|replica| self.replicas.post(replica, "/register", &body))).await;
         let made = answers.iter().filter(|answer| answer.status == 201).count();
         let taken = answers.iter().filter(|answer| answer.status == 409).count();
-        self.judge(
-            "of registrations of one name at once, one is made",
+        self.check(
+            "of concurrent registrations of one name, one succeeds",
             (made, taken) == (1, USES - 1),
             &answers[0],
         );
@@ -108,29 +108,29 @@ impl Worker {
     async fn login(&mut self) {
         let (replica, made_at) = (self.dice(2), withdrawals(&self.replicas));
         let answer = self.replicas.post(replica, "/login", &self.credentials()).await;
-        self.judge("a right password logs in", answer.status == 200, &answer);
+        self.check("a right password logs in", answer.status == 200, &answer);
         if answer.status == 200 {
             self.sessions.push(session(&answer, made_at));
         }
     }
 
-    /// Uses one refresh token six times at once: all get the same next one.
-    async fn refresh_at_once(&mut self) {
+    /// Uses one refresh token six times concurrently: all uses get the same next one.
+    async fn refresh_concurrently(&mut self) {
         let (index, first) = (self.any_session(), self.dice(2));
         let made_at = withdrawals(&self.replicas);
         let old = self.sessions[index].refresh.clone();
         let uses = (0..USES).map(|use_| self.replicas.refresh(first + use_, &old));
         let answers = join_all(uses).await;
         for answer in &answers {
-            self.judge("uses of one refresh token at once all succeed", answer.status == 200, answer);
+            self.check("concurrent uses of one refresh token all succeed", answer.status == 200, answer);
             let same = answer.text("refresh_token") == answers[0].text("refresh_token");
-            self.judge("and all get the same next one", same, answer);
+            self.check("and all get the same next one", same, answer);
         }
         self.sessions[index] = session(&answers[0], made_at);
         self.works(index).await;
     }
 
-    /// Logs out while the session is refreshed: every token of it is refused afterwards.
+    /// Logs out while the session is refreshed: afterwards all its tokens are refused.
     async fn logout_beside_refreshes(&mut self) {
         let index = self.any_session();
         let ended = self.sessions.swap_remove(index);
@@ -141,14 +141,14 @@ impl Worker {
             self.replicas.post(first, "/logout", &body),
             join_all((0..3).map(|use_| self.replicas.refresh(first + use_, &ended.refresh)))
         );
-        // A logout by a refresh token that was used meanwhile may be its reuse, which ends the session as well.
-        self.judge("a logout is answered", matches!(logout.status, 204 | 400 | 401), &logout);
+        // A logout with a refresh token that was used in the meantime may count as reuse, which ends the session as well.
+        self.check("a logout gets an expected answer", matches!(logout.status, 204 | 400 | 401), &logout);
         let mut tokens = vec![ended];
         tokens.extend(
             refreshed.iter().filter(|answer| answer.status == 200).map(|answer| session(answer, made_at)),
         );
         if logout.status == 204 {
-            self.are_over(&tokens).await;
+            self.must_be_refused(&tokens).await;
         } else if let Some(last) = tokens.pop() {
             self.replicas.post(first, "/logout", &json!({ "refresh_token": last.refresh })).await;
         }
@@ -162,17 +162,17 @@ impl Worker {
         for replica in 0..2 {
             let made_at = withdrawals(&self.replicas);
             let answer = self.replicas.refresh(replica, &tokens[replica].refresh).await;
-            self.judge("a refresh token works once", answer.status == 200, &answer);
+            self.check("a refresh token works once", answer.status == 200, &answer);
             tokens.push(session(&answer, made_at));
         }
         let replica = self.dice(2);
         let answer = self.replicas.refresh(replica, &stolen.refresh).await;
-        self.judge("an old refresh token is refused", answer.status == 400, &answer);
+        self.check("an old refresh token is refused", answer.status == 400, &answer);
         self.sessions.swap_remove(index);
-        self.are_over(&tokens).await;
+        self.must_be_refused(&tokens).await;
     }
 
-    /// Renames the account while its sessions are refreshed: the old access tokens are over, the sessions are not.
+    /// Renames the account while its sessions are refreshed: old access tokens are revoked, and the sessions continue.
     async fn rename_beside_refreshes(&mut self) {
         let name = self.name.strip_suffix("-b").map_or_else(|| format!("{}-b", self.name), str::to_owned);
         let body = json!({ "username": name, "current_password": self.password });
@@ -185,9 +185,9 @@ impl Worker {
         self.accepted("a rename succeeds", &renamed, made_at);
         if renamed.status == 200 {
             self.name = name;
-            self.is_over_elsewhere(&before);
+            self.must_be_refused_elsewhere(&before);
         }
-        self.go_on().await;
+        self.resume().await;
     }
 
     async fn change_password(&mut self) {
@@ -201,7 +201,7 @@ impl Worker {
         if changed.status == 200 {
             self.password = new;
             self.sessions = vec![session(&changed, made_at)];
-            self.are_over(&before).await;
+            self.must_be_refused(&before).await;
             self.works(0).await;
         }
     }
@@ -214,7 +214,7 @@ impl Worker {
         });
         let made_at = withdrawals(&self.replicas);
         let answer = self.replicas.post(self.index, "/token", &body).await;
-        self.judge("a refresh gives a token for the issuer", answer.status == 200, &answer);
+        self.check("a refresh gives a token for the issuer", answer.status == 200, &answer);
         let current = session(&answer, made_at);
         let route = (Method::DELETE, "/me/sessions");
         let ended = self.replicas.send(self.index, route, Some(&current.access), None).await;
@@ -223,37 +223,35 @@ impl Worker {
         others.swap_remove(index);
         self.sessions.push(current);
         if ended.status == 204 {
-            self.are_over(&others).await;
+            self.must_be_refused(&others).await;
         } else {
             self.sessions.extend(others);
         }
-        self.go_on().await;
+        self.resume().await;
     }
 
-    /// An operator gives a role and takes it away while the sessions are refreshed.
+    /// As an operator, adds and removes a role while the sessions are refreshed.
     async fn change_roles(&mut self) {
         let name = self.name.clone();
         self.command(&["user", "roles", &name, "--add", "subscriber"]).await;
-        self.go_on().await;
+        self.resume().await;
         let before = self.sessions.clone();
         let arguments = ["user", "roles", &name, "--remove", "subscriber"];
         tokio::join!(
             self.command(&arguments),
             join_all(before.iter().map(|session| self.replicas.refresh(self.index, &session.refresh)))
         );
-        self.is_over_elsewhere(&before);
-        self.go_on().await;
+        self.must_be_refused_elsewhere(&before);
+        self.resume().await;
         for session in &self.sessions {
             let roles = claims(&session.access)["roles"].clone();
-            self.replicas.ledger.judge(
-                "a role that was taken away is in no new token",
-                roles == json!([]),
-                || format!("{}: {roles}", self.name),
-            );
+            self.replicas.ledger.check("a removed role is in no new token", roles == json!([]), || {
+                format!("{}: {roles}", self.name)
+            });
         }
     }
 
-    /// An operator disables the account while it logs in and refreshes.
+    /// As an operator, disables the account during logins and refreshes.
     async fn disable(&mut self) {
         let mut tokens = std::mem::take(&mut self.sessions);
         let (name, credentials, made_at) =
@@ -266,9 +264,9 @@ impl Worker {
         );
         let given = logins.iter().chain(&refreshed).filter(|answer| answer.status == 200);
         tokens.extend(given.map(|answer| session(answer, made_at)));
-        self.are_over(&tokens).await;
+        self.must_be_refused(&tokens).await;
         let answer = self.replicas.post(self.index, "/login", &credentials).await;
-        self.judge("a disabled account cannot log in", answer.status == 401, &answer);
+        self.check("a disabled account cannot log in", answer.status == 401, &answer);
         self.command(&["user", "enable", &name]).await;
     }
 
@@ -276,11 +274,11 @@ impl Worker {
         let index = self.any_session();
         let ended = self.sessions.swap_remove(index);
         let answer = self.replicas.post(self.index, "/revoke", &json!({ "token": ended.refresh })).await;
-        self.judge("a revocation is answered", answer.status == 200, &answer);
-        self.are_over(&[ended]).await;
+        self.check("a revocation succeeds", answer.status == 200, &answer);
+        self.must_be_refused(&[ended]).await;
     }
 
-    /// Deletes the account while it logs in; goes on with another one.
+    /// Deletes the account during a login, and continues with another one.
     async fn delete(&mut self) {
         let Some((token, made_at)) = self.fresh_access().await else { return };
         let mut tokens = std::mem::take(&mut self.sessions);
@@ -295,43 +293,43 @@ impl Worker {
             logins.iter().filter(|answer| answer.status == 200).map(|answer| session(answer, made_at)),
         );
         if deleted.status == 204 {
-            self.are_over(&tokens).await;
+            self.must_be_refused(&tokens).await;
             self.register().await;
         } else {
             self.sessions = tokens;
         }
     }
 
-    async fn look(&mut self) {
+    async fn read(&mut self) {
         let index = self.any_session();
         self.works(index).await;
     }
 
     async fn command(&self, arguments: &[&str]) {
         let done = self.replicas.command(arguments).await;
-        self.replicas.ledger.judge("commands succeed", done, || arguments.join(" "));
+        self.replicas.ledger.check("commands succeed", done, || arguments.join(" "));
     }
 
-    /// An access token that was made a moment ago, and `withdrawals` from before it.
+    /// Returns a new access token, and the value of `withdrawals` from before it was made.
     async fn fresh_access(&mut self) -> Option<(String, u64)> {
         let (index, made_at) = (self.any_session(), withdrawals(&self.replicas));
         let answer = self.replicas.refresh(self.index, &self.sessions[index].refresh).await;
-        self.judge("a live session can be refreshed", answer.status == 200, &answer);
+        self.check("a live session can be refreshed", answer.status == 200, &answer);
         self.sessions[index] = session(&answer, made_at);
         (answer.status == 200).then(|| (self.sessions[index].access.clone(), made_at))
     }
 
-    /// Refreshes every session, as a client whose answers were lost would.
-    async fn go_on(&mut self) {
+    /// Refreshes every session, like a client that lost the last answers.
+    async fn resume(&mut self) {
         for index in 0..self.sessions.len() {
             let made_at = withdrawals(&self.replicas);
             let answer = self.replicas.refresh(self.index + index, &self.sessions[index].refresh).await;
-            self.judge("a session goes on after a change of its account", answer.status == 200, &answer);
+            self.check("a session continues after a change of its account", answer.status == 200, &answer);
             self.sessions[index] = session(&answer, made_at);
         }
     }
 
-    /// The session's access token is accepted at both replicas, unless keys were withdrawn.
+    /// Checks that both replicas accept the session's access token, unless keys were withdrawn.
     async fn works(&self, index: usize) {
         let session = &self.sessions[index];
         for replica in 0..2 {
@@ -340,31 +338,31 @@ impl Worker {
         }
     }
 
-    /// `answer` is a success, unless keys were withdrawn since the access token was made.
+    /// Checks that `answer` is a success, unless keys were withdrawn since the access token was made.
     fn accepted(&self, rule: &'static str, answer: &Answer, made_at: u64) {
         let undisturbed = made_at.is_multiple_of(2) && made_at == withdrawals(&self.replicas);
-        self.judge(rule, answer.status < 300 || (answer.status == 401 && !undisturbed), answer);
+        self.check(rule, answer.status < 300 || (answer.status == 401 && !undisturbed), answer);
     }
 
-    /// Other services refuse these access tokens, whose sessions go on: verifiers are asked at the end. auth-service looks at
-    /// the session itself.
-    fn is_over_elsewhere(&self, tokens: &[Session]) {
+    /// Records access tokens that other services must refuse although their sessions continue; verifiers check them at the end.
+    /// auth-service itself decides by the session.
+    fn must_be_refused_elsewhere(&self, tokens: &[Session]) {
         for session in tokens {
             self.replicas.keep_ended(&session.access);
         }
     }
 
-    /// Nothing of these sessions works any more, at either replica.
-    async fn are_over(&self, tokens: &[Session]) {
-        self.is_over_elsewhere(tokens);
+    /// Checks that both replicas refuse every token of these sessions.
+    async fn must_be_refused(&self, tokens: &[Session]) {
+        self.must_be_refused_elsewhere(tokens);
         for session in tokens {
             let answer = self.replicas.refresh(self.index, &session.refresh).await;
-            self.judge("a session that has ended cannot be refreshed", answer.status == 400, &answer);
+            self.check("a session that has ended cannot be refreshed", answer.status == 400, &answer);
             for replica in 0..2 {
                 let answer =
                     self.replicas.send(replica, (Method::GET, "/me"), Some(&session.access), None).await;
-                self.judge(
-                    "an access token that was ended is refused at each replica",
+                self.check(
+                    "a revoked access token is refused at each replica",
                     answer.status == 401,
                     &answer,
                 );

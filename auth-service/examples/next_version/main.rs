@@ -1,4 +1,4 @@
-//! This program as its next version could be: with one more migration, which is additive. `tests/migrations.rs` runs it
+//! This program as its next version could be: with one more migration, which is additive. `tests/program/migrations.rs` runs it
 //! beside the program of now, over one database.
 
 use std::process::ExitCode;

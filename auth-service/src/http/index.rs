@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::domain::issuer::Issuer;
 
-/// Every route, field and error code; `tests/api_page.rs` compares it with the route table.
+/// Every route, field and error code; `tests/rules/api_page.rs` compares it with the route table.
 const PAGE: &str = include_str!("../../../docs/api.md");
 
 #[derive(Serialize)]

@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 use crate::api::support::{Answer, PASSWORD, START, Service, send};
 
 const NEW_PASSWORD: &str = "a different staple";
-/// More than this many rounds of a race without the outcome in question, and the test is broken.
+/// Rounds of a race after which the test fails if the awaited outcome never came.
 const ROUNDS: usize = 20;
 
-/// Which fields are refused, each with its code.
+/// The refused fields, each with its code.
 type Mistakes = &'static [(&'static str, &'static str)];
 type Route = (Method, &'static str);
 
@@ -65,14 +65,14 @@ async fn a_new_password_ends_every_earlier_session_and_begins_one() {
     assert_alive(&service, &new.access).await;
     assert!(service.is_active(&asking, &new.access).await);
     assert_alive(&service, &bystander.access).await;
-    // And once more, in the session that began with the change.
+    // Once more, in the session that began with the change.
     assert_eq!(put_password(&service, &new.access, NEW_PASSWORD, PASSWORD).await.status, 200);
     service.get_as("/me", &new.access).await.assert_problem(401, "token_revoked");
     service.login("alice").await;
 }
 
 #[actix_web::test]
-async fn the_current_password_changes_nothing_when_it_is_wrong() {
+async fn a_wrong_current_password_changes_nothing() {
     let service = Service::with(&[("AUTH__LIMITS__ACCOUNT_FROM_SOURCE__ATTEMPTS", "100")]).await;
     let tokens = service.register_and_login("alice").await;
     let wrong = ["wrong password", "", &PASSWORD.to_uppercase(), &format!("{PASSWORD} "), "with a \0 inside"];
@@ -97,7 +97,7 @@ async fn the_current_password_changes_nothing_when_it_is_wrong() {
 }
 
 #[actix_web::test]
-async fn changes_that_break_a_rule_are_refused_by_name() {
+async fn a_change_that_breaks_a_rule_is_refused_with_its_field_and_code() {
     let service = Service::start().await;
     register_with_email(&service, "alice.liddell", "rabbit.hole@example.com").await;
     let tokens = service.login("alice.liddell").await;
@@ -187,7 +187,7 @@ async fn changes_that_break_a_rule_are_refused_by_name() {
 }
 
 #[actix_web::test]
-async fn of_changes_of_the_password_at_once_one_wins() {
+async fn of_concurrent_password_changes_one_succeeds() {
     let one = Service::start().await;
     let other = one.replica().await;
     let mut current = PASSWORD.to_owned();
@@ -206,7 +206,7 @@ async fn of_changes_of_the_password_at_once_one_wins() {
         } else {
             (answers.1, answers.0, right, left)
         };
-        // Whoever comes second finds no session any more, another password, or that the account changed meanwhile.
+        // The second request finds its session ended, another password, or an account that changed in the meantime.
         match lost.status.as_u16() {
             401 => lost.assert_problem(401, "token_revoked"),
             403 => lost.assert_problem(403, "invalid_credentials"),
@@ -221,7 +221,7 @@ async fn of_changes_of_the_password_at_once_one_wins() {
     }
 }
 
-/// What ends or changes an account while a login to it is being hashed.
+/// A change to an account while the password of a login to it is being hashed.
 #[derive(Debug, Clone, Copy)]
 enum Change {
     Password,
@@ -258,7 +258,7 @@ impl Change {
 }
 
 #[actix_web::test]
-async fn a_login_that_is_being_hashed_while_the_account_changes_gets_no_session() {
+async fn a_login_gets_no_session_when_the_account_changes_while_its_password_is_hashed() {
     let service = Service::start().await;
     let variables = [("AUTH__PASSWORDS__BCRYPT_COST", "11"), ("AUTH__HASHING__THREADS", "1")];
     let slow = service.replica_with(&variables).await;
@@ -273,7 +273,7 @@ async fn a_login_that_is_being_hashed_while_the_account_changes_gets_no_session(
             operator.change_roles(&username, more, vec![]).await.unwrap().unwrap();
             let tokens = service.login(&username).await;
             let changed = Cell::new(false);
-            // The one thread of the slow service has something else to hash first.
+            // The only hashing thread of the slow service first hashes something else.
             let (_, (answer, after_the_change), ()) = join3(
                 slow.register(&format!("{username}.other")),
                 async { (slow.try_login(&username, PASSWORD).await, changed.get()) },
@@ -284,7 +284,7 @@ async fn a_login_that_is_being_hashed_while_the_account_changes_gets_no_session(
             )
             .await;
             if answer.status == 200 {
-                // It was faster, or so slow that it found everything changed: what it got is worth nothing, or true.
+                // The login came before the change or after it: its token is inactive, or up to date.
                 let access = answer.tokens().access;
                 let true_now = answer.tokens().claims()["roles"] == json!([]);
                 assert!(!service.is_active(&asking, &access).await || true_now, "{change:?}");
@@ -301,7 +301,7 @@ async fn a_login_that_is_being_hashed_while_the_account_changes_gets_no_session(
 }
 
 #[actix_web::test]
-async fn an_owner_changes_the_names_and_the_sessions_go_on_with_them() {
+async fn a_user_changes_name_and_address_and_the_sessions_continue_with_them() {
     let variables = [("AUTH__TOKENS__UNVERIFIED_EMAIL", "true"), ("AUTH__ACCOUNTS__MAX_RESTING", "9")];
     let service = Service::with(&variables).await;
     let asking = service.create_client("asking", &[], &[]).await;
@@ -334,8 +334,12 @@ async fn an_owner_changes_the_names_and_the_sessions_go_on_with_them() {
         let account =
             json!({ "id": id, "username": username, "email": email, "roles": [], "created_at": START });
         assert_eq!(answer.json(), account);
-        assert_eq!(service.get_as("/me", &tokens.access).await.json(), account, "our own routes look it up");
-        assert!(!service.is_active(&asking, &tokens.access).await, "what it says is not true any more");
+        assert_eq!(
+            service.get_as("/me", &tokens.access).await.json(),
+            account,
+            "auth-service's own routes read the account"
+        );
+        assert!(!service.is_active(&asking, &tokens.access).await, "the name in it is out of date");
         let next = service.refresh(&tokens.refresh).await;
         let claims = next.claims();
         assert_eq!((&claims["sub"], &claims["sid"]), (&id, &tokens.claims()["sid"]));
@@ -353,7 +357,7 @@ async fn an_owner_changes_the_names_and_the_sessions_go_on_with_them() {
 }
 
 #[actix_web::test]
-async fn what_is_as_it_was_changes_nothing() {
+async fn a_change_to_the_present_values_changes_nothing() {
     let service = Service::start().await;
     let asking = service.create_client("asking", &[], &[]).await;
     register_with_email(&service, "alice", "alice@example.com").await;
@@ -364,7 +368,7 @@ async fn what_is_as_it_was_changes_nothing() {
 }
 
 #[actix_web::test]
-async fn a_name_or_an_address_that_somebody_else_has_is_a_conflict() {
+async fn a_name_or_an_address_of_another_account_is_a_conflict() {
     let service = Service::start().await;
     let asking = service.create_client("asking", &[], &[]).await;
     register_with_email(&service, "bob", "bob@example.com").await;
@@ -381,7 +385,7 @@ async fn a_name_or_an_address_that_somebody_else_has_is_a_conflict() {
     }
     assert!(service.is_active(&asking, &tokens.access).await, "nothing has changed");
     service.try_login("malice", PASSWORD).await.assert_problem(401, "invalid_credentials");
-    // Of two who want the same name at once, one gets it.
+    // Of two concurrent renames to the same name, one succeeds.
     let carl = service.register_and_login("carl").await;
     let want = json!({ "username": "wanted", "current_password": PASSWORD });
     let answers = join(
@@ -395,7 +399,7 @@ async fn a_name_or_an_address_that_somebody_else_has_is_a_conflict() {
 }
 
 #[actix_web::test]
-async fn a_deleted_account_is_gone_and_its_name_is_free_for_another_one_in_time() {
+async fn a_deleted_account_is_gone_and_its_name_is_free_again_after_its_rest() {
     let service = Service::start().await;
     let asking = service.create_client("asking", &[], &[]).await;
     register_with_email(&service, "alice", "alice@example.com").await;
@@ -431,7 +435,7 @@ async fn a_deleted_account_is_gone_and_its_name_is_free_for_another_one_in_time(
 }
 
 #[actix_web::test]
-async fn a_name_is_not_changed_into_the_password() {
+async fn a_name_cannot_be_changed_to_the_password() {
     let service = Service::start().await;
     let password = "horse.battery-staple";
     service.post("/register", &json!({ "username": "alice", "password": password })).await;

@@ -1,4 +1,4 @@
-//! E-mail addresses: one spelling for each mailbox; addresses that nobody has verified keep nobody from their own.
+//! E-mail addresses: one stored spelling for each mailbox. An unverified address does not block the owner of the mailbox.
 
 use auth_service::domain::accounts::address_check::{AddressReport, settle_addresses};
 use auth_service::domain::accounts::import::{Import, Outcome, Rehearsal};
@@ -12,7 +12,7 @@ use crate::api::support::{Answer, PASSWORD, Service};
 
 /// bcrypt with cost 4 of [`PASSWORD`].
 const HASH: &str = "$2b$04$oFKlZ3ENzEvFmT5CMwekBuVBDm2BElvtSpHmYpUTT7hjnI.L6EzTS";
-/// Each with other spellings of it.
+/// Addresses, each with other spellings of it.
 const SPELLINGS: [(&str, &[&str]); 3] = [
     ("ceo@bank.example", &["ceo@ｂank.example", "CEO@BANK.example", "ceo@bank。example"]),
     ("idn@xn--bcher-kva.example", &["idn@bücher.example", "IDN@BÜCHER.example", "idn@bu\u{308}cher.example"]),
@@ -82,7 +82,7 @@ async fn every_spelling_of_an_address_is_the_same_at_registration_login_import_a
 }
 
 #[actix_web::test]
-async fn a_mailbox_that_is_written_in_characters_that_stand_for_others_is_refused_with_that_reason() {
+async fn an_address_that_is_not_normalized_is_refused_with_that_reason() {
     let service = Service::start().await;
     service.register("alice").await;
     let operator = service.operator().await;
@@ -107,7 +107,7 @@ async fn a_mailbox_that_is_written_in_characters_that_stand_for_others_is_refuse
 }
 
 #[actix_web::test]
-async fn of_many_who_register_spellings_of_one_address_one_gets_it() {
+async fn of_concurrent_registrations_with_spellings_of_one_address_one_succeeds() {
     let service = Service::start().await;
     let spellings = ["a@bücher.example", "A@BÜCHER.example", "a@xn--bcher-kva.example", "a@ｂücher.example"];
     let names: Vec<String> = (0..12).map(|index| format!("user-{index}")).collect();
@@ -128,7 +128,7 @@ async fn tokens_carry_an_address_only_when_it_is_verified_unless_the_settings_sa
     assert!(claims.get("email").is_none() && claims.get("email_verified").is_none(), "{claims}");
     let asked = service.introspect(&asking, &first.access).await;
     assert!(asked.get("email").is_none() && asked.get("email_verified").is_none(), "{asked}");
-    assert_eq!(email_of(&service, "alice").await, json!("alice@example.com"), "its owner sees it");
+    assert_eq!(email_of(&service, "alice").await, json!("alice@example.com"), "the owner sees it");
     service.run_sql("UPDATE users SET email_verified = TRUE");
     let claims = service.refresh(&first.refresh).await.claims();
     assert_eq!((&claims["email"], &claims["email_verified"]), (&json!("alice@example.com"), &json!(true)));
@@ -139,12 +139,12 @@ async fn tokens_carry_an_address_only_when_it_is_verified_unless_the_settings_sa
 }
 
 #[actix_web::test]
-async fn an_address_that_nobody_verified_is_lost_to_the_account_for_which_it_is() {
+async fn an_unverified_address_goes_to_the_account_for_which_it_is_verified() {
     let service = Service::with(&[("AUTH__TOKENS__UNVERIFIED_EMAIL", "true")]).await;
     let victims = "victim@example.com";
     assert_eq!(try_register(&service, "mallory", victims).await.status, 201);
     let squatter = service.login("mallory").await;
-    // Others that nobody verified do not take it.
+    // Accounts without verification cannot take it.
     try_register(&service, "alice", victims).await.assert_problem(409, "email_taken");
     let operator = service.operator().await;
     let unverified = operator.import(vec![Ok(import("alice", victims, false))], None).await.unwrap();
@@ -155,17 +155,17 @@ async fn an_address_that_nobody_verified_is_lost_to_the_account_for_which_it_is(
     let done = operator.import(lines(), None).await.unwrap();
     for outcomes in [dry, done] {
         let outcomes: Vec<_> = outcomes.iter().map(shown).collect();
-        assert_eq!(outcomes, ["created", "email taken"], "of verified ones there is one");
+        assert_eq!(outcomes, ["created", "email taken"], "only one account has it verified");
     }
     assert_eq!(try_login(&service, victims).await.tokens().claims()["username"], "alice");
     assert_eq!(email_of(&service, "mallory").await, json!(null));
-    assert!(service.revokes(&squatter).await, "what it says is not true any more");
+    assert!(service.revokes(&squatter).await, "the address in it is out of date");
     let next = service.refresh(&squatter.refresh).await;
-    assert!(next.claims().get("email").is_none(), "the session goes on without it");
+    assert!(next.claims().get("email").is_none(), "the session continues without it");
     let freed = "audit_events WHERE event = 'email_freed' AND details LIKE '%verified_elsewhere%'";
     operator.audit.flush().await;
     assert_eq!(service.count(freed), 1);
-    // Within one file, and for an account that an operator makes.
+    // Within one file, and for an account that an operator creates.
     let other = "other@example.com";
     let lines = vec![Ok(import("carl", other, false)), Ok(import("dora", other, true))];
     let mut rehearsal = Some(Rehearsal::default());
@@ -209,15 +209,15 @@ async fn an_operator_frees_an_address() {
         })
     };
     assert_eq!(free(Some("nobody@example.com"), None).await.unwrap(), (vec![], false));
-    assert!(free(Some("nobody@example.com"), Some(&id)).await.is_err(), "it has another one");
+    assert!(free(Some("nobody@example.com"), Some(&id)).await.is_err(), "the account has another address");
     assert_eq!(free(None, Some("no-such-id")).await.unwrap(), (vec![], false));
     let found = free(Some("IDN@xn--bcher-kva.example"), Some(&id)).await.unwrap();
     assert_eq!(found, (vec!["mallory".to_owned()], false));
-    assert!(service.revokes(&squatter).await, "what it says is not true any more");
+    assert!(service.revokes(&squatter).await, "the address in it is out of date");
     service.refresh(&squatter.refresh).await;
     try_login(&service, address).await.assert_problem(401, "invalid_credentials");
     assert_eq!(try_register(&service, "owner", address).await.status, 201);
-    // Verified or not, and none that was freed rests; one that rests is freed as well.
+    // Verified or not. A freed address does not rest, and a resting one can be freed as well.
     service.run_sql("UPDATE users SET email_verified = TRUE WHERE username = 'owner'");
     assert_eq!(free(Some(address), None).await.unwrap(), (vec!["owner".to_owned()], false));
     assert_eq!(change(&service, "mallory", json!(address)).await.status, 200);
@@ -232,28 +232,28 @@ async fn an_operator_frees_an_address() {
     operator.audit.flush().await;
     let freed = "audit_events WHERE event = 'email_freed' AND details LIKE '%operator%'";
     assert_eq!(service.count(freed), 4);
-    assert_eq!(service.count(&format!("{freed} AND subject IS NULL")), 1, "it only rested");
-    assert_eq!(service.count(&format!("{freed} AND actor IS NULL")), 0, "somebody did it");
+    assert_eq!(service.count(&format!("{freed} AND subject IS NULL")), 1, "the address was only resting");
+    assert_eq!(service.count(&format!("{freed} AND actor IS NULL")), 0, "every event has an actor");
 }
 
-/// Stores an address as versions did that only folded it.
-async fn register_as_before(service: &Service, username: &str, email: &str) {
+/// Stores an address like an older version, which only changed it to lower case.
+async fn register_like_an_older_version(service: &Service, username: &str, email: &str) {
     service.register(username).await;
     service.run_sql(&format!("UPDATE users SET email = '{email}' WHERE username = '{username}'"));
 }
 
 #[actix_web::test]
-async fn addresses_from_before_are_rewritten_when_that_is_safe_and_reported_otherwise() {
+async fn addresses_from_older_versions_are_rewritten_when_that_is_safe_and_reported_otherwise() {
     let service = Service::start().await;
-    register_as_before(&service, "plain", "plain@example.com").await;
-    register_as_before(&service, "alone", "alone@bücher.example").await;
-    register_as_before(&service, "owner", "ceo@bank.example").await;
-    register_as_before(&service, "squatter", "ceo@ｂank.example").await;
-    register_as_before(&service, "left", "twin@ｂank.example").await;
-    register_as_before(&service, "right", "twin@bａnk.example").await;
-    register_as_before(&service, "odd", "ﬁnance@bank.example").await;
-    register_as_before(&service, "mailbox", "jörg@example.com").await;
-    // Until then they log in by what is stored; a spelling of another account's address is that account's.
+    register_like_an_older_version(&service, "plain", "plain@example.com").await;
+    register_like_an_older_version(&service, "alone", "alone@bücher.example").await;
+    register_like_an_older_version(&service, "owner", "ceo@bank.example").await;
+    register_like_an_older_version(&service, "squatter", "ceo@ｂank.example").await;
+    register_like_an_older_version(&service, "left", "twin@ｂank.example").await;
+    register_like_an_older_version(&service, "right", "twin@bａnk.example").await;
+    register_like_an_older_version(&service, "odd", "ﬁnance@bank.example").await;
+    register_like_an_older_version(&service, "mailbox", "jörg@example.com").await;
+    // Until then the stored spelling logs in; a spelling of another account's address logs in to that account.
     for (email, username) in [
         ("alone@bücher.example", "alone"),
         ("ceo@ｂank.example", "owner"),
@@ -275,7 +275,7 @@ async fn addresses_from_before_are_rewritten_when_that_is_safe_and_reported_othe
     assert_eq!(names(&report.collisions), ["left", "right", "squatter"]);
     assert_eq!(names(&report.refused), ["odd"]);
     let again = settle_addresses(&operator.store).await.unwrap();
-    assert_eq!(again, AddressReport { respelled: 0, ..report }, "nothing is lost, and nothing done twice");
+    assert_eq!(again, AddressReport { respelled: 0, ..report }, "a second run changes nothing");
     for (username, email) in [
         ("alone", "alone@xn--bcher-kva.example"),
         ("owner", "ceo@bank.example"),
@@ -289,7 +289,7 @@ async fn addresses_from_before_are_rewritten_when_that_is_safe_and_reported_othe
     for email in ["alone@bücher.example", "ﬁnance@bank.example", "twin@ｂank.example"] {
         assert_eq!(try_login(&service, email).await.status, 200, "{email}");
     }
-    // An operator frees any of them, also those that are none any more.
+    // An operator can free any of them, also those that are no longer valid.
     let squatter = service.login("squatter").await.claims()["sub"].as_str().unwrap().to_owned();
     assert_eq!(operator.free_email(None, Some(squatter)).await.unwrap().holders.len(), 1);
     let odd = "ﬁnance@bank.example".to_owned();
@@ -299,9 +299,9 @@ async fn addresses_from_before_are_rewritten_when_that_is_safe_and_reported_othe
 }
 
 #[actix_web::test]
-async fn a_service_puts_addresses_right_that_an_older_one_stored_beside_it() {
+async fn a_service_rewrites_addresses_that_an_older_replica_stored() {
     let service = Service::start().await;
-    register_as_before(&service, "alone", "alone@bücher.example").await;
+    register_like_an_older_version(&service, "alone", "alone@bücher.example").await;
     let service = service.restart(&[]).await;
     assert_eq!(email_of(&service, "alone").await, json!("alone@xn--bcher-kva.example"));
     try_register(&service, "other", "alone@BÜCHER.example").await.assert_problem(409, "email_taken");

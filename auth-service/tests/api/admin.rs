@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::api::administrators::{self, ISSUER};
 use crate::api::support::{PASSWORD, START, Service};
 
-/// The access token of a new user with a role, asked for with an audience.
+/// Returns an access token with this audience for a new user with this role.
 async fn token_of(service: &Service, username: &str, role: &str, audience: &str) -> String {
     administrators::create(service, username, role).await;
     let body = json!({ "username": username, "password": PASSWORD, "resource": audience });
@@ -17,10 +17,10 @@ fn names(list: &Value) -> Vec<&str> {
 }
 
 #[actix_web::test]
-async fn an_administrator_walks_through_all_users_by_cursor() {
+async fn an_administrator_pages_through_all_users_by_cursor() {
     let service = Service::start().await;
     let admin = token_of(&service, "root", "admin", ISSUER).await;
-    // In the order of bytes, on whatever database.
+    // In byte order, on both databases.
     for name in ["b-b", "b.b", "b_b", "bbb", "aa9", "aa10", "z.z"] {
         let email = format!("{name}@example.com");
         let body = json!({ "username": name, "password": PASSWORD, "email": email });
@@ -50,11 +50,11 @@ async fn an_administrator_walks_through_all_users_by_cursor() {
         "id": root["id"], "username": "root", "email": null, "email_verified": false,
         "roles": ["admin"], "disabled": false, "created_at": START,
     });
-    assert_eq!(root, expected, "and nothing else, least of all a hash");
+    assert_eq!(root, expected, "no other member, above all no hash");
 }
 
 #[actix_web::test]
-async fn users_are_found_by_the_beginning_of_their_name_or_address() {
+async fn users_are_found_by_a_prefix_of_their_name_or_address() {
     let service = Service::start().await;
     let admin = token_of(&service, "root", "admin", ISSUER).await;
     for (name, email) in
@@ -97,7 +97,7 @@ async fn only_administrators_with_a_token_for_this_service_get_the_list() {
         let challenged = answer.header("www-authenticate").contains(r#"error="insufficient_scope""#);
         assert_eq!(challenged, code == "insufficient_scope");
     }
-    // The rights of now count, not those of the token.
+    // The current rights count, not those in the token.
     let admin = token_of(&service, "root", "admin", ISSUER).await;
     let operator = service.operator().await;
     operator.change_roles("root", vec![], vec!["admin".to_owned()]).await.unwrap().unwrap();
@@ -105,7 +105,7 @@ async fn only_administrators_with_a_token_for_this_service_get_the_list() {
 }
 
 #[actix_web::test]
-async fn a_query_that_makes_no_sense_is_a_client_mistake() {
+async fn an_invalid_query_is_a_client_error() {
     let service = Service::start().await;
     let admin = token_of(&service, "root", "admin", ISSUER).await;
     for query in ["limit=0", "limit=201", "search=%00", &format!("cursor={}", "x".repeat(300))] {

@@ -1,14 +1,14 @@
-//! Accounts that an operator makes: with roles, which nobody registers with.
+//! Accounts that an operator creates, with roles, which a registration cannot set.
 
 use auth_service::domain::accounts::register::Registration;
 use serde_json::json;
 
 use crate::api::support::{PASSWORD, Service, Tokens};
 
-/// Who this service is to administrators' tokens.
+/// The audience of this service in administrators' tokens.
 pub const ISSUER: &str = "http://127.0.0.1:8080";
 
-/// An account with a role.
+/// Creates an account with a role.
 pub async fn create(service: &Service, username: &str, role: &str) {
     let registration = Registration {
         username: username.to_owned(),
@@ -19,7 +19,7 @@ pub async fn create(service: &Service, username: &str, role: &str) {
     service.operator().await.create_account(registration).await.unwrap();
 }
 
-/// The tokens of `root`, an administrator, for this service.
+/// Creates the administrator `root`, and returns tokens for this service.
 pub async fn log_in(service: &Service) -> Tokens {
     create(service, "root", "admin").await;
     let body = json!({ "username": "root", "password": PASSWORD, "resource": ISSUER });

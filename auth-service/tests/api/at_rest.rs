@@ -1,5 +1,4 @@
-//! What a copy of the database is worth to whoever stole it: no token, no secret, no password, no account that was there
-//! before anybody made one.
+//! What an attacker gets from a copy of the database: no token, no secret and no password. A new database has no accounts.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -25,7 +24,7 @@ struct Dump {
     text: String,
 }
 
-/// All bytes of the database.
+/// Returns all bytes of the database.
 fn dump(service: &Service) -> Vec<u8> {
     let url = &service.variables["AUTH__DATABASE_URL"];
     if let Some(path) = url.strip_prefix("sqlite://") {
@@ -40,36 +39,36 @@ fn dump(service: &Service) -> Vec<u8> {
     TABLES.map(&mut rows).join("\n").into_bytes()
 }
 
-fn holds(dump: &[u8], part: impl AsRef<[u8]>) -> bool {
+fn contains(dump: &[u8], part: impl AsRef<[u8]>) -> bool {
     dump.windows(part.as_ref().len()).any(|window| window == part.as_ref())
 }
 
 #[actix_web::test]
-async fn a_copy_of_the_database_holds_nothing_that_opens_anything() {
+async fn a_copy_of_the_database_contains_no_usable_credential() {
     let service = Service::start().await;
     let first = service.register_and_login("alice").await;
     let second = service.refresh(&first.refresh).await;
     let client = service.create_client("billing", &[], &[]).await;
-    let wrong = "a wrong password of somebody";
+    let wrong = "a wrong password of a user";
     service.try_login("alice", wrong).await.assert_problem(401, "invalid_credentials");
     let dump = dump(&service);
     for kept in ["alice", "$2b$04$", first.claims()["sid"].as_str().unwrap(), "billing"] {
-        assert!(holds(&dump, kept), "this is where they are kept: {kept}");
+        assert!(contains(&dump, kept), "the dump must contain {kept}");
     }
     let mut secrets = vec![PASSWORD.to_owned(), wrong.to_owned(), client.secret, service.master_key()];
     for tokens in [first, second] {
         let tag = URL_SAFE_NO_PAD.decode(&tokens.refresh["rt_".len()..]).unwrap();
-        assert!(!holds(&dump, &tag[tag.len() - 32..]), "what makes a refresh token genuine is computed");
+        assert!(!contains(&dump, &tag[tag.len() - 32..]), "the MAC of a refresh token is not stored");
         secrets.push(tokens.refresh[tokens.refresh.len() - 40..].to_owned());
         secrets.push(tokens.access.rsplit_once('.').unwrap().1.to_owned());
     }
     for secret in secrets {
-        assert!(!holds(&dump, secret.trim()), "{secret}");
+        assert!(!contains(&dump, secret.trim()), "{secret}");
     }
 }
 
 #[actix_web::test]
-async fn nobody_has_an_account_before_somebody_makes_one() {
+async fn a_new_database_has_no_accounts() {
     let service = Service::start().await;
     assert_eq!((service.count("users"), service.count("clients")), (0, 0));
     for name in ["admin", "root", "administrator", "test"] {

@@ -1,4 +1,4 @@
-//! Which audience a token needs at this service, and how old the login behind it may be.
+//! Which audience this service requires in a token, and how recent its login must be.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ fn line(username: &str, roles: &[&str]) -> Value {
     json!({ "username": username, "password_hash": HASH, "roles": roles })
 }
 
-/// The events of this name in the audit trail, the oldest first, once there are `count`.
+/// Waits for `count` events of this name in the audit trail, and returns them, the oldest first.
 async fn events(service: &Service, admin: &Tokens, event: &str, count: usize) -> Vec<Value> {
     let path = format!("/admin/audit?event={event}&limit=200");
     let list =
@@ -33,7 +33,7 @@ async fn events(service: &Service, admin: &Tokens, event: &str, count: usize) ->
 }
 
 #[actix_web::test]
-async fn a_token_that_another_service_was_sent_shows_and_ends_no_sessions() {
+async fn a_token_that_was_sent_to_another_service_neither_lists_nor_ends_sessions() {
     let service = Service::start().await;
     let sent = service.register_and_login("alice").await;
     let other = service.login("alice").await;
@@ -44,7 +44,7 @@ async fn a_token_that_another_service_was_sent_shows_and_ends_no_sessions() {
         let refused = send(service.request(method, path).bearer_auth(&sent.access)).await;
         refused.assert_problem(403, "audience_missing");
         let detail = refused.json()["detail"].as_str().unwrap().to_owned();
-        assert!(detail.contains(&format!("resource={ISSUER}")), "says what to ask for: {detail}");
+        assert!(detail.contains(&format!("resource={ISSUER}")), "names the resource to request: {detail}");
         assert!(!refused.text.contains("127.0.0.1\",\"user_agent"), "and nothing else");
     }
     service.refresh(&other.refresh).await;
@@ -52,11 +52,11 @@ async fn a_token_that_another_service_was_sent_shows_and_ends_no_sessions() {
     let list = service.get_as("/me/sessions", &own.access).await;
     assert_eq!(list.json()["items"].as_array().unwrap().len(), 2, "{}", list.text);
     let both = service.login_for("alice", &json!([OTHER, ISSUER])).await;
-    assert_eq!(service.get_as("/me/sessions", &both.access).await.status, 200, "as its user asked for");
+    assert_eq!(service.get_as("/me/sessions", &both.access).await.status, 200, "as the user requested");
 }
 
 #[actix_web::test]
-async fn a_refresh_gives_one_token_for_this_service_and_the_session_stays_as_it_is() {
+async fn a_refresh_can_give_a_token_for_this_service_and_leaves_the_session_unchanged() {
     let service = Service::with(&[LISTED, ("AUTH__RESOURCES", "reports")]).await;
     service.register("alice").await;
     for resource in [json!([]), json!("reports"), json!([OTHER, "reports"])] {
@@ -76,9 +76,9 @@ async fn a_refresh_gives_one_token_for_this_service_and_the_session_stays_as_it_
             ask(more).await.assert_oauth_error(400, "invalid_target");
         }
         let twice = ask(json!([ISSUER, ISSUER])).await.tokens();
-        assert_eq!(twice.claims()["aud"], json!([ISSUER]), "a refusal has not used up the token");
+        assert_eq!(twice.claims()["aud"], json!([ISSUER]), "the refusal did not use up the token");
     }
-    // A session for both gives either or both.
+    // A session for both audiences gives tokens for either or both.
     let both = service.login_for("alice", &json!([ISSUER, OTHER])).await;
     let own = service.refresh_here(&both.refresh).await;
     assert_eq!(own.claims()["aud"], json!([ISSUER]));
@@ -93,7 +93,7 @@ async fn a_refresh_gives_one_token_for_this_service_and_the_session_stays_as_it_
 }
 
 #[actix_web::test]
-async fn pages_see_their_sessions_by_the_cookies_of_a_login_whatever_their_audience() {
+async fn with_the_cookies_of_a_login_a_page_lists_its_sessions_whatever_the_audience() {
     let service = Service::with(&[LISTED]).await;
     service.register("alice").await;
     let mut browser = Browser::logged_in(&service, "alice").await;
@@ -103,10 +103,10 @@ async fn pages_see_their_sessions_by_the_cookies_of_a_login_whatever_their_audie
     assert_eq!(browser.ask(Method::DELETE, "/me/sessions", None).await.status, 204);
     let unknown = "/me/sessions/0198a0c4-0000-7000-8000-000000000001";
     browser.ask(Method::DELETE, unknown, None).await.assert_problem(404, "not_found");
-    // The same token in a header is one that a service may have been sent.
+    // In a header, the same token may come from a service that it was sent to.
     let header = service.get_as("/me/sessions", browser.value(ACCESS)).await;
     header.assert_problem(403, "audience_missing");
-    // So is one in a cookie without the CSRF cookie of its session, which logins with cookies alone are given.
+    // So may one in a cookie without the CSRF cookie of its session, which only logins with cookies get.
     let sent = service.login("alice").await;
     for csrf in ["", browser.value(CSRF), "x"] {
         let cookies = format!("{ACCESS}={}; {CSRF}={csrf}", sent.access);
@@ -116,7 +116,7 @@ async fn pages_see_their_sessions_by_the_cookies_of_a_login_whatever_their_audie
     let cookie = format!("{ACCESS}={}", browser.value(ACCESS));
     let alone = send(service.request(Method::GET, "/me/sessions").header("cookie", cookie)).await;
     alone.assert_problem(403, "audience_missing");
-    // And a cookie opens no more than sessions.
+    // The cookie gives access to the routes of sessions alone.
     administrators::create(&service, "root", "admin").await;
     let mut root = Browser::logged_in(&service, "root").await;
     root.get("/admin/users").await.assert_problem(403, "audience_missing");
@@ -127,7 +127,7 @@ async fn pages_see_their_sessions_by_the_cookies_of_a_login_whatever_their_audie
 }
 
 #[actix_web::test]
-async fn administration_takes_a_token_for_this_service_alone() {
+async fn administration_accepts_only_a_token_for_this_service_alone() {
     let service = Service::start().await;
     service.register("alice").await;
     let both = service.login_for("alice", &json!([ISSUER, OTHER])).await;
@@ -146,7 +146,7 @@ async fn administration_takes_a_token_for_this_service_alone() {
 }
 
 #[actix_web::test]
-async fn an_administrator_gets_no_token_for_this_service_and_for_another() {
+async fn an_administrator_gets_no_token_for_this_service_and_another_one() {
     let service = Service::start().await;
     administrators::create(&service, "root", "admin").await;
     service.register("alice").await;
@@ -158,12 +158,12 @@ async fn an_administrator_gets_no_token_for_this_service_and_for_another() {
         let error = &refused.json()["errors"][0];
         assert_eq!((&error["field"], &error["code"]), (&json!("resource"), &json!("invalid_target")));
         service.post("/token", &login(PASSWORD)).await.assert_oauth_error(400, "invalid_target");
-        // Who has not the password does not learn who is an administrator.
+        // Without the password, an attacker does not learn which accounts are administrators.
         let guessed = service.post("/login", &login("a wrong password")).await;
         guessed.assert_problem(401, "invalid_credentials");
         service.login_for("alice", &resource).await;
     }
-    assert_eq!(service.count("sessions"), sessions + 3, "alice's");
+    assert_eq!(service.count("sessions"), sessions + 3, "those of alice");
     let root = service.login_for("root", &json!([ISSUER, ISSUER])).await;
     assert_eq!(root.claims()["aud"], json!([ISSUER]));
     service.login_for("root", &json!([OTHER])).await;
@@ -173,7 +173,7 @@ async fn an_administrator_gets_no_token_for_this_service_and_for_another() {
 }
 
 #[actix_web::test]
-async fn roles_are_imported_only_soon_after_a_login_however_often_the_session_was_refreshed() {
+async fn roles_are_imported_only_after_a_recent_login_however_often_the_session_was_refreshed() {
     let service = Service::start().await;
     let admin = administrators::log_in(&service).await;
     service.clock.advance(Duration::from_secs(300));
@@ -192,7 +192,7 @@ async fn roles_are_imported_only_soon_after_a_login_however_often_the_session_wa
         assert_eq!(refused.header("www-authenticate"), expected);
     }
     assert_eq!(service.count("users"), users, "nothing was stored");
-    // What gives no rights goes on, and so does the same after a new login.
+    // An import without roles still works, and so does the same import after a new login.
     assert_eq!(import(&service, &admin, "", &[line("bert", &[])]).await.json()["created"], 1);
     let again = service.login_here("root").await;
     assert_eq!(import(&service, &again, "", &eve).await.json()["created"], 1);
@@ -202,7 +202,7 @@ async fn roles_are_imported_only_soon_after_a_login_however_often_the_session_wa
 }
 
 #[actix_web::test]
-async fn verified_addresses_are_imported_only_soon_after_a_login() {
+async fn verified_addresses_are_imported_only_after_a_recent_login() {
     let service = Service::start().await;
     let with = |username: &str, email: &str, verified: bool| json!({ "username": username, "password_hash": HASH, "email": email, "email_verified": verified });
     let alice = json!({ "username": "alice", "password": PASSWORD, "email": "alice@example.com" });
@@ -215,7 +215,7 @@ async fn verified_addresses_are_imported_only_soon_after_a_login() {
         refused.assert_problem(401, "insufficient_user_authentication");
     }
     assert_eq!(service.count("users WHERE email = 'alice@example.com' AND username = 'alice'"), 1);
-    // What says nothing about an address that tokens would repeat goes on.
+    // An import without verified addresses still works.
     let plain = json!({ "username": "carl", "password_hash": HASH, "email_verified": true });
     let harmless = [plain, with("dora", "dora@example.com", false)];
     assert_eq!(import(&service, &admin, "", &harmless).await.json()["created"], 2);
@@ -225,7 +225,7 @@ async fn verified_addresses_are_imported_only_soon_after_a_login() {
 }
 
 #[actix_web::test]
-async fn how_recent_a_login_must_be_is_a_setting_and_a_new_password_is_a_login() {
+async fn how_recent_a_login_must_be_is_a_setting_and_a_password_change_counts_as_one() {
     let service = Service::with(&[("AUTH__ADMIN__REAUTHENTICATE_WITHIN", "30s")]).await;
     let admin = administrators::log_in(&service).await;
     service.clock.advance(Duration::from_secs(31));
@@ -250,7 +250,7 @@ async fn the_trail_names_each_account_that_was_imported_with_a_role() {
     ];
     assert_eq!(import(&service, &admin, "?dry_run=true", &lines).await.json()["created"], 3);
     assert_eq!(import(&service, &admin, "", &lines).await.json()["created"], 3);
-    assert_eq!(import(&service, &admin, "", &lines).await.json()["present"], 4, "and nobody gets anything");
+    assert_eq!(import(&service, &admin, "", &lines).await.json()["present"], 4, "and no account gets a role");
     let imports = events(&service, &admin, "users_imported", 2).await;
     assert_eq!(imports.len(), 2);
     let list = service.get_as("/admin/users", &admin.access).await.json();
@@ -272,7 +272,7 @@ async fn the_trail_names_each_account_that_was_imported_with_a_role() {
 }
 
 #[actix_web::test]
-async fn the_trail_names_each_account_that_an_operator_gave_a_role_or_took_one_from() {
+async fn the_trail_names_each_account_whose_roles_an_operator_changed() {
     let service = Service::start().await;
     let admin = administrators::log_in(&service).await;
     administrators::create(&service, "anna", "subscriber").await;
@@ -296,5 +296,5 @@ async fn the_trail_names_each_account_that_an_operator_gave_a_role_or_took_one_f
         (bert.clone(), json!({ "before": "", "roles": "admin" })),
         (bert, json!({ "before": "admin", "roles": "" })),
     ];
-    assert_eq!(named("role_changed", 2).await, changed, "and nothing where nothing changed");
+    assert_eq!(named("role_changed", 2).await, changed, "and no event where nothing changed");
 }

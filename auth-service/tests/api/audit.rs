@@ -1,4 +1,4 @@
-//! The audit trail: what happens is in it, and nothing secret is.
+//! The audit trail: every event is in it, and no secret is.
 
 use auth_service::domain::audit::{EventKind, TrailQuery};
 use auth_service::store::audit_events::AuditEvent;
@@ -9,8 +9,8 @@ use crate::api::administrators;
 use crate::api::browser::{Browser, LISTED};
 use crate::api::support::{PASSWORD, START, Service, Tokens, send};
 
-/// Everything in the trail, in the order in which it was written; events of these names are waited for. Each operator of a
-/// test has a chain, and writes it when it comes to it.
+/// Waits for events of these names, and returns the whole trail in the order of writing. Each operator of a test has a chain of
+/// its own, which it writes in the background.
 pub async fn trail(service: &Service, awaited: &[&str]) -> Vec<AuditEvent> {
     let operator = service.auditor().await;
     let read = async || {
@@ -28,8 +28,8 @@ pub async fn trail(service: &Service, awaited: &[&str]) -> Vec<AuditEvent> {
     read().await
 }
 
-/// The last event of a name, as `event outcome/reason`, actor, subject and session.
-fn told<'a>(trail: &'a [AuditEvent], event: &str) -> &'a AuditEvent {
+/// Returns the last event of a name.
+fn last<'a>(trail: &'a [AuditEvent], event: &str) -> &'a AuditEvent {
     trail.iter().rfind(|row| row.event == event).unwrap_or_else(|| panic!("no {event}"))
 }
 
@@ -39,14 +39,14 @@ fn reasons<'a>(trail: &'a [AuditEvent], event: &str) -> Vec<&'a str> {
 }
 
 #[actix_web::test]
-async fn a_login_says_who_from_where_and_in_which_request() {
+async fn a_login_event_has_the_user_the_address_and_the_request_id() {
     let service = Service::start().await;
     let account = service.register("alice").await;
     let body = json!({ "username": "Alice", "password": PASSWORD });
     let answer = service.post("/login", &body).await;
     let (id, session) = (account["id"].as_str().unwrap(), answer.tokens().claims()["sid"].clone());
     let trail = trail(&service, &["login"]).await;
-    let login = told(&trail, "login");
+    let login = last(&trail, "login");
     let expected = AuditEvent {
         chain: login.chain.clone(),
         position: login.position,
@@ -63,15 +63,15 @@ async fn a_login_says_who_from_where_and_in_which_request() {
         mac: login.mac.clone(),
     };
     assert_eq!(*login, expected);
-    let registered = told(&trail, "account_registered");
+    let registered = last(&trail, "account_registered");
     assert_eq!((registered.actor.as_deref(), registered.subject.as_deref()), (None, Some(id)));
-    let (first, started) = (&trail[0], told(&trail, "process_started"));
+    let (first, started) = (&trail[0], last(&trail, "process_started"));
     assert_eq!((first.position, &first.event), (1, &started.event));
     assert_eq!(started.actor.as_deref(), Some("service"));
 }
 
 #[actix_web::test]
-async fn a_refused_login_says_why_and_never_which_unknown_name_was_typed() {
+async fn a_refused_login_event_has_the_reason_and_never_an_unknown_name() {
     let service = Service::start().await;
     let account = service.register("alice").await;
     service.register("bob").await;
@@ -101,7 +101,7 @@ async fn a_refused_login_says_why_and_never_which_unknown_name_was_typed() {
     assert!(!format!("{trail:?}").contains("hunter2"));
 }
 
-/// Everything that users, clients and operators do, once. Gives what must stand nowhere.
+/// Does everything that users, clients and operators can do, once. Returns the secrets that must not be in the trail.
 async fn tour(service: &Service) -> Vec<String> {
     let mut secrets =
         vec![PASSWORD.to_owned(), "another good password".to_owned(), "a wrong password".to_owned()];
@@ -134,7 +134,7 @@ async fn tour(service: &Service) -> Vec<String> {
     let right = json!({ "current_password": PASSWORD, "new_password": "another good password" });
     let changed = service.send_as(Method::PUT, "/me/password", &other.access, &right).await.tokens();
     keep(&changed);
-    // Theft: the token before the last one.
+    // Theft: a refresh token of an earlier generation.
     let next = service.refresh(&service.refresh(&changed.refresh).await.refresh).await;
     keep(&next);
     assert_eq!(service.try_refresh(&changed.refresh).await.status, 400);
@@ -148,9 +148,9 @@ async fn tour(service: &Service) -> Vec<String> {
     let first = keys().await[0]["kid"].clone();
     operator.rotate_signing_key().await.unwrap();
     operator.withdraw_signing_keys().await.unwrap();
-    // What the service signed before it heard of that is refused after.
-    let heard = async || keys().await.as_array().unwrap().iter().all(|key| key["kid"] != first);
-    service.wait_until("it has heard of the withdrawal", heard).await;
+    // Tokens that the service signs before it notices the withdrawal are refused afterwards.
+    let noticed = async || keys().await.as_array().unwrap().iter().all(|key| key["kid"] != first);
+    service.wait_until("the withdrawal is noticed", noticed).await;
     let client = service.create_client("billing", &["a:read"], &[]).await;
     secrets.push(client.secret.clone());
     let granted = service.post_form_by(&client, "/token", "grant_type=client_credentials").await.json();
@@ -180,11 +180,11 @@ async fn tour(service: &Service) -> Vec<String> {
     secrets
 }
 
-/// Of some password.
+/// A hash of an arbitrary password.
 const HASH: &str = "$2b$04$abcdefghijklmnopqrstuuqN4AfgTYAjLkDpiEMLDX7/n5r1q7m5W";
 
 #[actix_web::test]
-async fn a_login_that_takes_the_place_of_a_browsers_session_says_that_it_ended() {
+async fn a_login_that_replaces_a_browsers_session_records_its_end() {
     let service = Service::with(&[LISTED]).await;
     let account = service.register("alice").await;
     let mut browser = Browser::new(&service);
@@ -193,16 +193,16 @@ async fn a_login_that_takes_the_place_of_a_browsers_session_says_that_it_ended()
     }
     let trail = trail(&service, &["login", "session_ended"]).await;
     let first = trail.iter().find(|row| row.event == "login").unwrap();
-    let ended = told(&trail, "session_ended");
+    let ended = last(&trail, "session_ended");
     assert_eq!((&ended.session, ended.subject.as_deref()), (&first.session, account["id"].as_str()));
 }
 
 #[actix_web::test]
-async fn everything_that_happens_is_in_the_trail_and_nothing_secret_is() {
+async fn every_kind_of_event_is_in_the_trail_and_no_secret_is() {
     let service = Service::with(&[("AUTH__AUDIT__REFRESHES", "all")]).await;
     let secrets = tour(&service).await;
     service.stop().await;
-    // What only other tests bring about.
+    // Events that only other tests cause.
     let elsewhere =
         ["keys_resealed", "recovered", "key_retired", "audit_pruned", "audit_disturbed", "events_lost"];
     let elsewhere =
@@ -211,26 +211,26 @@ async fn everything_that_happens_is_in_the_trail_and_nothing_secret_is() {
     let rows = trail(&service, &kinds.collect::<Vec<_>>()).await;
     let everything = format!("{rows:?}");
     for secret in &secrets {
-        assert!(!everything.contains(secret.as_str()), "{secret} stands in the trail");
+        assert!(!everything.contains(secret.as_str()), "{secret} is in the trail");
     }
-    let alice = told(&rows, "account_deleted").subject.clone();
+    let alice = last(&rows, "account_deleted").subject.clone();
     for event in ["password_changed", "role_changed", "account_disabled", "account_changed", "token_revoked"]
     {
-        assert_eq!(told(&rows, event).subject, alice, "{event}");
+        assert_eq!(last(&rows, event).subject, alice, "{event}");
     }
     for event in ["logout", "login", "token_refreshed", "session_ended", "password_changed", "refresh_reused"]
     {
-        assert!(told(&rows, event).session.is_some(), "{event}");
+        assert!(last(&rows, event).session.is_some(), "{event}");
     }
     assert_eq!(reasons(&rows, "refresh_reused")[0], "replayed");
-    assert_eq!(told(&rows, "refresh_reused").actor, None, "the owner or the thief");
+    assert_eq!(last(&rows, "refresh_reused").actor, None, "it may be the owner or the thief");
     assert_eq!(reasons(&rows, "password_changed")[..2], ["wrong_password", "success"]);
     assert_eq!(reasons(&rows, "account_registered")[..2], ["success", "username_taken"]);
-    assert_eq!(told(&rows, "client_token_granted").actor.as_deref(), Some("client:billing"));
-    assert_eq!(told(&rows, "client_authenticated").reason.as_deref(), Some("wrong_secret"));
-    assert_eq!(told(&rows, "admin_refused").actor, alice);
+    assert_eq!(last(&rows, "client_token_granted").actor.as_deref(), Some("client:billing"));
+    assert_eq!(last(&rows, "client_authenticated").reason.as_deref(), Some("wrong_secret"));
+    assert_eq!(last(&rows, "admin_refused").actor, alice);
     let details = |event: &str| -> Value {
-        serde_json::from_str(told(&rows, event).details.as_deref().unwrap()).unwrap()
+        serde_json::from_str(last(&rows, event).details.as_deref().unwrap()).unwrap()
     };
     assert_eq!(details("role_changed"), json!({ "before": "", "roles": "subscriber" }));
     assert_eq!(details("account_changed"), json!({ "changed": ["email"] }));

@@ -1,4 +1,4 @@
-//! Attacks on the audit trail that need some thought: whole chains that go, forged heads, changed keys, other types.
+//! Elaborate attacks on the audit trail: deleted chains, forged heads, changed keys, values of wrong types.
 
 use auth_service::app;
 use auth_service::settings::Settings;
@@ -10,7 +10,7 @@ use crate::api::support::Service;
 use crate::database::Database;
 
 #[actix_web::test]
-async fn the_newest_chain_is_missed_by_the_others() {
+async fn a_deleted_newest_chain_is_detected_from_the_other_chains() {
     let service = Service::start().await;
     let replica = service.replica().await;
     replica.register("alice").await;
@@ -23,21 +23,21 @@ async fn the_newest_chain_is_missed_by_the_others() {
          DELETE FROM audit_heads WHERE number = 2",
     );
     assert_eq!(findings(&service).await, ["chain number 2: the whole chain is missing"]);
-    // Neither what goes on nor a process that begins now takes its place.
+    // Neither further events nor a process that starts now fill the gap.
     service.login("alice").await;
     service
-        .wait_until("the second login is in it", async || {
+        .wait_until("the second login is in the trail", async || {
             service.count("audit_events WHERE event = 'login'") == 2
         })
         .await;
     assert_eq!(findings(&service).await, ["chain number 2: the whole chain is missing"]);
     let another = service.replica().await;
     another.login("alice").await;
-    service.wait_until("it has begun", async || service.count("audit_heads") == 2).await;
+    service.wait_until("its chain has begun", async || service.count("audit_heads") == 2).await;
     assert_eq!(findings(&service).await, ["chain number 2: the whole chain is missing"]);
 }
 
-/// A head like the one of the first chain, under another name and number.
+/// Copies the head of the first chain under another name and number.
 fn forge(service: &Service, number: i64) {
     service.run_sql(&format!(
         "INSERT INTO audit_heads SELECT 'forged {number}', {number}, kid, position, mac, first_position, first_mac,
@@ -46,7 +46,7 @@ fn forge(service: &Service, number: i64) {
 }
 
 #[actix_web::test]
-async fn a_forged_number_keeps_no_process_from_beginning_its_chain() {
+async fn a_forged_chain_number_does_not_keep_a_process_from_beginning_its_chain() {
     let (service, rows) = finished().await;
     let forged = [2, 1_000_000_000_000_000, i64::MAX];
     for number in forged {
@@ -54,7 +54,9 @@ async fn a_forged_number_keeps_no_process_from_beginning_its_chain() {
     }
     let replica = service.replica().await;
     replica.login("alice").await;
-    service.wait_until("it has begun", async || service.count("audit_heads WHERE number = 3") == 1).await;
+    service
+        .wait_until("its chain has begun", async || service.count("audit_heads WHERE number = 3") == 1)
+        .await;
     replica.stop().await;
     let found = findings(&service).await;
     let all = format!("positions 1 to {}: missing", rows.len());
@@ -62,13 +64,13 @@ async fn a_forged_number_keeps_no_process_from_beginning_its_chain() {
         assert!(found.contains(&format!("chain forged {number}, {all}")), "{found:?}");
     }
     assert_eq!(found.len(), 2 * forged.len(), "{found:?}");
-    // Nobody can make room for a chain that was never there without being found either.
+    // An attacker who makes room for a chain that never existed is detected as well.
     service.run_sql("DELETE FROM audit_heads WHERE chain LIKE 'forged%'");
     assert_eq!(findings(&service).await, ["chain number 2: the whole chain is missing"]);
 }
 
 #[actix_web::test]
-async fn chains_that_are_missing_side_by_side_are_one_finding() {
+async fn adjacent_missing_chains_are_one_finding() {
     let service = Service::start().await;
     for _ in 0..4 {
         service.replica().await.stop().await;
@@ -85,7 +87,7 @@ async fn chains_that_are_missing_side_by_side_are_one_finding() {
 }
 
 #[actix_web::test]
-async fn nothing_is_put_before_everything_else_without_being_found() {
+async fn rows_inserted_before_the_beginning_are_detected() {
     let (service, rows) = finished().await;
     let chain = &rows[0].chain;
     forge(&service, i64::MIN);
@@ -106,7 +108,7 @@ async fn nothing_is_put_before_everything_else_without_being_found() {
 }
 
 #[actix_web::test]
-async fn the_tail_of_a_chain_that_has_ended_is_missed_by_those_that_run() {
+async fn a_cut_off_tail_of_an_ended_chain_is_detected_from_running_chains() {
     let service = Service::start().await;
     service.register("alice").await;
     let running = service.replica_with(&[("AUTH__AUDIT__ANCHOR", "1s")]).await;
@@ -115,11 +117,11 @@ async fn the_tail_of_a_chain_that_has_ended_is_missed_by_those_that_run() {
     service.stop().await;
     let rows = trail(&service, &["login", "process_stopped"]).await;
     let end = rows.iter().find(|row| row.event == "process_stopped").unwrap();
-    let stood = format!("{}:{}:{}", end.chain, end.position, end.mac);
-    let told = format!("audit_events WHERE event = 'heads_seen' AND details LIKE '%{stood}%'");
-    running.wait_until("it has seen the end", async || running.count(&told) == 1).await;
+    let head = format!("{}:{}:{}", end.chain, end.position, end.mac);
+    let recorded = format!("audit_events WHERE event = 'heads_seen' AND details LIKE '%{head}%'");
+    running.wait_until("it has seen the end", async || running.count(&recorded) == 1).await;
     assert_eq!(findings(&service).await, Vec::<String>::new());
-    // The head is genuine, and the rows up to it are.
+    // The head and the rows up to it are genuine.
     service.run_sql(&format!(
         "DELETE FROM audit_heads WHERE number = 1; INSERT INTO audit_heads SELECT * FROM old_head;
          DELETE FROM audit_events WHERE chain = '{}' AND position > (SELECT position FROM old_head)",
@@ -130,7 +132,7 @@ async fn the_tail_of_a_chain_that_has_ended_is_missed_by_those_that_run() {
 }
 
 #[actix_web::test]
-async fn a_process_that_begins_tells_of_every_chain_that_runs_or_ended_since_the_last_one_began() {
+async fn a_starting_process_records_the_head_of_every_chain_that_runs_or_ended_since_the_last_start() {
     let service = Service::start().await;
     let replica = service.replica().await;
     service.register_and_login("alice").await;
@@ -157,7 +159,7 @@ async fn a_process_that_begins_tells_of_every_chain_that_runs_or_ended_since_the
 }
 
 #[actix_web::test]
-async fn a_key_of_the_trail_that_somebody_changed_does_not_pass_for_one_that_was_lost() {
+async fn a_changed_audit_key_is_not_taken_for_a_lost_one() {
     let (service, rows) = finished().await;
     service.run_sql("UPDATE keys SET created_at = created_at + 1 WHERE purpose = 'audit'");
     let settings = Settings::load(&service.variables).unwrap();
@@ -169,7 +171,7 @@ async fn a_key_of_the_trail_that_somebody_changed_does_not_pass_for_one_that_was
         "{found:?}"
     );
     assert_eq!(found.len(), 2, "{found:?}");
-    // What it proves can be proven when the key is itself again.
+    // With the original key restored, its rows verify again.
     service
         .run_sql("UPDATE keys SET created_at = created_at - 1 WHERE purpose = 'audit' AND active_from = 0");
     let found = findings(&service).await;
@@ -177,9 +179,9 @@ async fn a_key_of_the_trail_that_somebody_changed_does_not_pass_for_one_that_was
 }
 
 #[actix_web::test]
-async fn a_value_of_another_type_is_found_where_the_database_takes_it() {
+async fn a_value_of_the_wrong_type_is_detected_where_the_database_accepts_it() {
     if DATABASE != Database::Sqlite {
-        return; // a column holds what it says
+        return; // its columns are strictly typed
     }
     let events = ["chain", "event", "subject", "session", "address", "mac"];
     let heads = ["chain", "kid", "signature"];

@@ -1,4 +1,4 @@
-//! A flood of refusals does not fill the audit trail, and hides nothing in it.
+//! A flood of refusals neither fills the audit trail nor hides other events.
 
 use auth_service::store::audit_events::AuditEvent;
 use futures_util::future::join_all;
@@ -9,11 +9,11 @@ use crate::api::audit::trail;
 use crate::api::audit_proof::findings;
 use crate::api::support::{Credentials, FORM, Service, send};
 
-/// The tests are a proxy, and say who asks.
+/// The tests act as a trusted proxy, which names the client's address.
 const PROXIED: (&str, &str) = ("AUTH__HTTP__TRUSTED_PROXIES", "127.0.0.1/32");
 const FLOODER: &str = "203.0.113.7";
 const PROBER: &str = "198.51.100.9";
-/// A password that none can be: refused for nothing.
+/// Returns a login with an impossible password, whose refusal costs no hash.
 fn free_refusal() -> Value {
     json!({ "username": "alice", "password": "x".repeat(2000) })
 }
@@ -29,7 +29,7 @@ async fn flood(service: &Service, times: usize, address: &str) {
     }
 }
 
-/// A guess at a client's secret; gives the id of the request.
+/// Guesses a client's secret; returns the request id.
 async fn guess_secret(service: &Service, client: &Credentials, address: &str) -> String {
     let request = service.request(Method::POST, "/token").header("content-type", FORM);
     let request = request.header("x-forwarded-for", address).basic_auth(&client.id, Some("cs_guessed"));
@@ -49,7 +49,7 @@ fn details(row: &AuditEvent) -> Value {
     serde_json::from_str(row.details.as_deref().unwrap()).unwrap()
 }
 
-/// What was left out, of one event and reason.
+/// Returns the details of omitted refusals with this event and reason.
 fn omitted(rows: &[AuditEvent], event: &str, reason: &str) -> Vec<Value> {
     let rows = rows.iter().filter(|row| row.event == "refusals_omitted").map(details);
     rows.filter(|details| details["event"] == event && details["reason"] == reason).collect()
@@ -63,7 +63,7 @@ fn stored(rows: &[AuditEvent], reason: &str) -> usize {
     rows.iter().filter(|row| row.reason.as_deref() == Some(reason)).count()
 }
 
-/// Stops a service; gives the trail when every process has ended its chain, also an operator's.
+/// Stops a service, and returns the trail when every process, including operators, has ended its chain.
 pub async fn trail_to_its_end(service: &Service) -> Vec<AuditEvent> {
     service.stop().await;
     let ended = async || service.count("audit_heads WHERE closed_at IS NULL") == 0;
@@ -71,7 +71,7 @@ pub async fn trail_to_its_end(service: &Service) -> Vec<AuditEvent> {
     trail(service, &[]).await
 }
 
-/// The same of a trail that must be whole.
+/// Does the same for a trail that must verify without findings.
 async fn whole_trail(service: &Service) -> Vec<AuditEvent> {
     let rows = trail_to_its_end(service).await;
     assert_eq!(findings(service).await, [""; 0]);
@@ -80,7 +80,7 @@ async fn whole_trail(service: &Service) -> Vec<AuditEvent> {
 
 #[actix_web::test]
 async fn a_flood_of_free_refusals_hides_no_probing_of_admin_and_of_client_secrets() {
-    // Even from one address: that is one budget for each reason.
+    // Even from one address: each reason has its own budget.
     for prober in [PROBER, FLOODER] {
         let service = Service::with(&[PROXIED]).await;
         service.register("alice").await;
@@ -107,7 +107,7 @@ async fn a_flood_of_free_refusals_hides_no_probing_of_admin_and_of_client_secret
 }
 
 #[actix_web::test]
-async fn what_is_left_out_leaves_a_count_and_a_sample_for_each_source_and_whom_it_was_about() {
+async fn omitted_refusals_leave_a_count_and_a_sample_for_each_source_and_subject() {
     let service = Service::with(&[
         PROXIED,
         ("AUTH__AUDIT__REFUSALS_FROM_SOURCE__BURST", "2"),
@@ -131,7 +131,7 @@ async fn what_is_left_out_leaves_a_count_and_a_sample_for_each_source_and_whom_i
     assert_eq!((left_out.len(), &v4["count"], &v6["count"]), (2, &json!(8), &json!(18)));
     assert_eq!(v4["sample"]["subject"], "client:billing");
     assert_eq!(v4["sample"]["address"], FLOODER);
-    assert_eq!(v4["sample"]["request_id"], json!(requests[2]), "the first one that was left out");
+    assert_eq!(v4["sample"]["request_id"], json!(requests[2]), "the first omitted one");
     let since = v4["since"].as_u64().unwrap();
     assert!(since <= v4["until"].as_u64().unwrap() && since == v4["sample"]["occurred_at"].as_u64().unwrap());
     let row = rows.iter().find(|row| row.event == "refusals_omitted" && row.subject.is_some()).unwrap();
@@ -177,7 +177,7 @@ async fn refusals_of_one_user_at_admin_are_all_counted_and_hide_no_other_user() 
 }
 
 #[actix_web::test]
-async fn eight_users_who_flood_admin_hide_no_first_refusal_of_a_ninth_in_their_network() {
+async fn eight_users_who_flood_admin_do_not_hide_the_first_refusal_of_a_ninth_in_their_network() {
     let service = Service::with(&[
         PROXIED,
         ("AUTH__AUDIT__REFUSALS_OF_HOLDER__BURST", "5"),
@@ -208,7 +208,7 @@ async fn eight_users_who_flood_admin_hide_no_first_refusal_of_a_ninth_in_their_n
 }
 
 #[actix_web::test]
-async fn the_right_secret_of_a_disabled_client_is_refused_in_its_holders_budget_and_not_in_its_sources() {
+async fn the_right_secret_of_a_disabled_client_counts_in_the_budget_of_its_holder_and_not_of_its_source() {
     let service = Service::with(&[
         ("AUTH__AUDIT__REFUSALS_FROM_SOURCE__BURST", "1"),
         ("AUTH__AUDIT__REFUSALS_FROM_SOURCE__PER_MINUTE", "1"),

@@ -1,4 +1,5 @@
-//! Whatever somebody does to the audit trail in the database is found; what the service does to it is not taken for that.
+//! Every change that an attacker makes to the audit trail in the database is detected; changes by the service itself are not
+//! reported.
 
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ pub async fn findings(service: &Service) -> Vec<String> {
     check_with(service, &[]).await.findings.iter().map(ToString::to_string).collect()
 }
 
-/// A service that is stopped, with nine rows in one chain.
+/// Returns a stopped service with nine rows in one chain.
 pub async fn finished() -> (Service, Vec<AuditEvent>) {
     let service = Service::with(&[("AUTH__AUDIT__REFRESHES", "all")]).await;
     for name in ["alice", "bob"] {
@@ -36,14 +37,14 @@ pub async fn finished() -> (Service, Vec<AuditEvent>) {
     (service, rows)
 }
 
-/// The last row as an anchor.
-fn anchor(rows: &[AuditEvent]) -> String {
+/// Returns the last row as a checkpoint.
+fn checkpoint(rows: &[AuditEvent]) -> String {
     let last = rows.last().unwrap();
     format!("{}:{}:{}", last.chain, last.position, last.mac)
 }
 
 #[actix_web::test]
-async fn a_change_of_any_column_is_found_where_it_is() {
+async fn a_change_of_any_column_is_detected_at_its_position() {
     let (service, rows) = finished().await;
     let chain = &rows[0].chain;
     let texts =
@@ -89,7 +90,7 @@ async fn a_change_of_any_column_is_found_where_it_is() {
 }
 
 #[actix_web::test]
-async fn rows_that_are_missing_or_changed_places_are_found_wherever_they_stood() {
+async fn missing_and_moved_rows_are_detected_at_every_position() {
     let rows: [(&str, &[&str]); 6] = [
         ("DELETE FROM audit_events WHERE position = 1", &["position 1: missing"]),
         ("DELETE FROM audit_events WHERE position = 3 OR position = 4", &["positions 3 to 4: missing"]),
@@ -98,7 +99,7 @@ async fn rows_that_are_missing_or_changed_places_are_found_wherever_they_stood()
             "UPDATE audit_events SET position = -1 WHERE position = 3;
              UPDATE audit_events SET position = 3 WHERE position = 4;
              UPDATE audit_events SET position = 4 WHERE position = -1",
-            &["positions 3 to 5: changed, moved"], // the fifth followed the fourth
+            &["positions 3 to 5: changed, moved"], // the fifth row's MAC covers the fourth
         ),
         ("DELETE FROM audit_events", &["missing"]),
         ("DELETE FROM audit_heads", &["its head is missing", "number 1: the whole chain is missing"]),
@@ -113,7 +114,7 @@ async fn rows_that_are_missing_or_changed_places_are_found_wherever_they_stood()
 }
 
 #[actix_web::test]
-async fn a_chain_that_is_set_back_or_deleted_is_found() {
+async fn a_chain_that_is_set_back_or_deleted_is_detected() {
     let service = Service::start().await;
     service.register("alice").await;
     trail(&service, &["account_registered"]).await;
@@ -135,12 +136,12 @@ async fn a_chain_that_is_set_back_or_deleted_is_found() {
     );
     let restore = "DELETE FROM audit_heads; INSERT INTO audit_heads SELECT * FROM heads;
                    DELETE FROM audit_events; INSERT INTO audit_events SELECT * FROM events";
-    // Its head alone.
+    // The head alone.
     service
         .run_sql("DELETE FROM audit_heads WHERE number = 1; INSERT INTO audit_heads SELECT * FROM old_head");
     let found = findings(&service).await;
     assert!(found.iter().any(|line| line.contains("its head was set back")), "{found:?}");
-    // Its head and its rows: what another chain has seen of it says so.
+    // The head and the rows: another chain has a checkpoint of it.
     service.run_sql(&format!(
         "DELETE FROM audit_events WHERE chain = '{first}' AND position > (SELECT position FROM old_head)"
     ));
@@ -148,22 +149,22 @@ async fn a_chain_that_is_set_back_or_deleted_is_found() {
     assert!(found.len() == 1 && found[0].contains("the anchor does not hold"), "{found:?}");
     service.run_sql(restore);
     assert_eq!(findings(&service).await, Vec::<String>::new());
-    // One chain as a whole.
+    // One whole chain.
     service.run_sql(&format!(
         "DELETE FROM audit_heads WHERE number = 1; DELETE FROM audit_events WHERE chain = '{first}'"
     ));
     let found = findings(&service).await;
     assert!(found.iter().any(|line| line.contains("number 1: the whole chain is missing")), "{found:?}");
     service.run_sql(restore);
-    // All of them: there is a key that has proven nothing, and what was kept elsewhere knows more.
-    let anchors = [anchor(&rows)];
+    // All chains: a key without any rows is left, and a checkpoint that was stored elsewhere.
+    let anchors = [checkpoint(&rows)];
     assert_eq!(check_with(&service, &anchors).await.findings, vec![]);
     service.run_sql("DELETE FROM audit_heads; DELETE FROM audit_events");
     assert_eq!(check_with(&service, &anchors).await.findings.len(), 2);
 }
 
 #[actix_web::test]
-async fn a_chain_that_is_made_again_with_another_key_is_found() {
+async fn a_chain_that_is_rebuilt_with_another_key_is_detected() {
     let (service, _) = finished().await;
     let (stranger, rows) = finished().await;
     // Rows and heads of another service, whose key is sealed with another master key.
@@ -205,7 +206,7 @@ async fn a_chain_that_is_made_again_with_another_key_is_found() {
 }
 
 #[actix_web::test]
-async fn replicas_write_at_the_same_time_and_are_checked_meanwhile() {
+async fn the_trail_verifies_while_replicas_write_to_it() {
     let one = Service::with(&[("AUTH__LIMITS__WAITING_PER_ACCOUNT", "60")]).await;
     let other = one.replica().await;
     one.register("alice").await;
@@ -227,18 +228,18 @@ async fn replicas_write_at_the_same_time_and_are_checked_meanwhile() {
 }
 
 #[actix_web::test]
-async fn a_running_process_notices_that_somebody_writes_to_its_chain() {
+async fn a_running_process_notices_changes_to_its_chain() {
     let service = Service::start().await;
     service.register("alice").await;
     trail(&service, &["account_registered"]).await;
     service.run_sql(
         "DELETE FROM audit_events WHERE event = 'account_registered'; UPDATE audit_heads SET position = 1",
     );
-    // A trail that was set back looks like a database that was.
+    // A trail that was set back looks like a database that was set back.
     service.wait_until("it is noticed", async || service.get("/readyz").await.status == 503).await;
     let settings = Settings::load(&service.variables).unwrap();
     app::recover(&settings, service.clock.clock()).await.unwrap();
-    service.wait_until("it goes on", async || service.get("/readyz").await.status == 200).await;
+    service.wait_until("it is ready again", async || service.get("/readyz").await.status == 200).await;
     service.login("alice").await;
     let rows = trail(&service, &["login"]).await;
     assert!(rows.iter().any(|row| row.event == "audit_disturbed"), "{rows:?}");
@@ -248,7 +249,7 @@ async fn a_running_process_notices_that_somebody_writes_to_its_chain() {
 }
 
 #[actix_web::test]
-async fn a_row_that_was_put_where_the_next_one_belongs_does_not_keep_that_from_being_written() {
+async fn a_row_inserted_at_the_next_position_does_not_block_the_next_event() {
     let service = Service::start().await;
     service.register("alice").await;
     let rows = trail(&service, &["account_registered"]).await;
@@ -268,7 +269,7 @@ async fn a_row_that_was_put_where_the_next_one_belongs_does_not_keep_that_from_b
 }
 
 #[actix_web::test]
-async fn what_is_old_is_deleted_and_the_rest_can_still_be_proven() {
+async fn old_rows_are_deleted_and_the_rest_still_verifies() {
     let service = Service::with(&[("AUTH__CLEANUP__INTERVAL", "24h")]).await;
     service.register("alice").await;
     service.stop().await;
@@ -280,26 +281,26 @@ async fn what_is_old_is_deleted_and_the_rest_can_still_be_proven() {
     service.register("bob").await;
     let rows = trail(&service, &["account_registered"]).await;
     service
-        .wait_until("bob is in it", async || {
+        .wait_until("bob's registration is in the trail", async || {
             service.count("audit_events WHERE event = 'account_registered'") == 2
         })
         .await;
     let operator = service.operator().await;
-    service.clock.advance(101 * DAY + Duration::from_secs(1)); // a day more than is kept
+    service.clock.advance(101 * DAY + Duration::from_secs(1)); // a day longer than rows are kept
     let upkeep = Upkeep { look: DAY, clean_up: DAY, keep_ended: DAY, step: 2, keep_audit: 400 * DAY };
     operator.clean_up(upkeep).await.unwrap();
     let kept = trail(&service, &["audit_pruned"]).await;
     assert!(kept.iter().all(|row| row.occurred_at > 1_800_000_000), "{kept:?}");
     assert!(kept.iter().any(|row| row.event == "account_registered"), "bob");
-    let verdict = check_with(&service, &[anchor(&old), anchor(&rows[..1])]).await;
+    let verdict = check_with(&service, &[checkpoint(&old), checkpoint(&rows[..1])]).await;
     assert_eq!(
         (verdict.findings, verdict.remarks.iter().filter(|text| text.contains("anchor")).count()),
         (vec![], 2)
     );
-    // Whoever deletes in the same way, but without the key, is found.
+    // The same deletion without the key is detected.
     service.register("carl").await;
     service
-        .wait_until("carl is in it", async || {
+        .wait_until("carl's registration is in the trail", async || {
             service.count("audit_events WHERE event = 'account_registered'") == 2
         })
         .await;
@@ -313,7 +314,7 @@ async fn what_is_old_is_deleted_and_the_rest_can_still_be_proven() {
 }
 
 #[actix_web::test]
-async fn making_a_row_look_old_does_not_get_it_deleted() {
+async fn a_row_that_was_made_to_look_old_is_not_deleted() {
     let (service, rows) = finished().await;
     service.run_sql("UPDATE audit_events SET occurred_at = 1 WHERE position < 5");
     let operator = service.operator().await;

@@ -1,4 +1,4 @@
-//! Requests that are wrong before anybody asks what they mean: one table, one loop.
+//! Malformed and invalid bodies, in one table.
 
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
@@ -12,7 +12,7 @@ fn post(service: &Service, path: &str, media_type: &str, body: impl Into<Vec<u8>
 }
 
 #[actix_web::test]
-async fn a_body_that_is_not_what_it_should_be_is_a_client_mistake() {
+async fn a_malformed_or_invalid_body_is_a_client_error() {
     let service = Service::start().await;
     let good = json!({ "username": "alice", "password": PASSWORD }).to_string();
     let deep = "[".repeat(10_000);
@@ -22,7 +22,7 @@ async fn a_body_that_is_not_what_it_should_be_is_a_client_mistake() {
         ("empty", JSON, vec![], 400, "malformed_body"),
         ("not JSON", JSON, b"username=alice".to_vec(), 400, "malformed_body"),
         ("cut off", JSON, good.as_bytes()[..good.len() - 1].to_vec(), 400, "malformed_body"),
-        ("something behind it", JSON, format!("{good}x").into(), 400, "malformed_body"),
+        ("text after the object", JSON, format!("{good}x").into(), 400, "malformed_body"),
         ("a trailing comma", JSON, br#"{"username":"alice",}"#.to_vec(), 400, "malformed_body"),
         ("a list", JSON, b"[]".to_vec(), 400, "malformed_body"),
         ("null", JSON, b"null".to_vec(), 400, "malformed_body"),
@@ -59,13 +59,19 @@ async fn a_body_that_is_not_what_it_should_be_is_a_client_mistake() {
             "invalid_fields",
         ),
         (
-            "a list for a string",
+            "a list instead of a string",
             JSON,
             br#"{"username":["alice"],"password":["x"]}"#.to_vec(),
             422,
             "invalid_fields",
         ),
-        ("null for a string", JSON, br#"{"username":null,"password":null}"#.to_vec(), 422, "invalid_fields"),
+        (
+            "null instead of a string",
+            JSON,
+            br#"{"username":null,"password":null}"#.to_vec(),
+            422,
+            "invalid_fields",
+        ),
     ];
     for path in ["/register", "/login"] {
         for (name, media_type, body, status, code) in &rows {
@@ -78,14 +84,14 @@ async fn a_body_that_is_not_what_it_should_be_is_a_client_mistake() {
 }
 
 #[actix_web::test]
-async fn a_compressed_body_is_not_unpacked() {
+async fn a_compressed_body_is_not_decompressed() {
     let service = Service::start().await;
     let request = post(&service, "/login", JSON, vec![0x1f, 0x8b]).header("content-encoding", "gzip");
     send(request).await.assert_problem(415, "unsupported_media_type");
 }
 
 #[actix_web::test]
-async fn nobody_registers_with_a_right() {
+async fn a_registration_cannot_set_rights() {
     let service = Service::start().await;
     for field in
         ["role", "roles", "scope", "scopes", "id", "is_admin", "disabled", "email_verified", "auth_version"]
@@ -101,7 +107,7 @@ async fn nobody_registers_with_a_right() {
 }
 
 #[actix_web::test]
-async fn the_token_endpoint_answers_bad_bodies_in_its_own_form() {
+async fn the_token_endpoint_answers_bad_bodies_with_oauth_errors() {
     let service = Service::start().await;
     let rows: Vec<(&str, Vec<u8>, u16)> = vec![
         (JSON, b"{".to_vec(), 400),
@@ -123,7 +129,7 @@ async fn the_token_endpoint_answers_bad_bodies_in_its_own_form() {
 }
 
 #[actix_web::test]
-async fn other_paths_and_methods_are_told_apart() {
+async fn unknown_paths_are_404_and_wrong_methods_are_405() {
     let service = Service::start().await;
     for (path, allow) in [
         ("/register", "POST"),

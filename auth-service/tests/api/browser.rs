@@ -1,4 +1,4 @@
-//! A browser as the tests need it: it keeps cookies, sends them where they belong, and says which page asks.
+//! A minimal browser for tests: it stores cookies, sends them to matching paths, and sends the origin of its page.
 
 use std::collections::BTreeMap;
 
@@ -9,30 +9,30 @@ use crate::api::support::{Answer, PASSWORD, Service, send};
 
 /// A page of a listed origin.
 pub const APP: &str = "https://app.example.com";
-/// The settings that list it.
+/// The setting that lists this origin.
 pub const LISTED: (&str, &str) = ("AUTH__CORS__ALLOWED_ORIGINS", APP);
 pub const ACCESS: &str = "__Host-access";
 pub const REFRESH: &str = "__Secure-refresh";
 pub const CSRF: &str = "__Host-csrf";
 
-/// A browser on one page.
+/// A browser with one open page.
 #[derive(Clone)]
 pub struct Browser<'s> {
     service: &'s Service,
     pub origin: String,
-    /// The path of the issuer, which a proxy takes away on the way from the browser to the service.
+    /// The path of the issuer, which the proxy between browser and service removes.
     pub prefix: &'static str,
-    /// By name: the value, and the path it is for.
+    /// By name, the value and the path of each cookie.
     pub cookies: BTreeMap<String, (String, String)>,
 }
 
 impl<'s> Browser<'s> {
-    /// A page of the listed origin.
+    /// Opens a page of the listed origin.
     pub fn new(service: &'s Service) -> Self {
         Self { service, origin: APP.to_owned(), prefix: "", cookies: BTreeMap::new() }
     }
 
-    /// A browser whose user has logged in with cookies.
+    /// Opens a page and logs in with cookies.
     pub async fn logged_in(service: &'s Service, username: &str) -> Self {
         let mut browser = Self::new(service);
         let answer = browser.login("/login", username).await;
@@ -49,7 +49,7 @@ impl<'s> Browser<'s> {
         self.ask(Method::POST, "/token", Some(&json!({ "grant_type": "refresh_token" }))).await
     }
 
-    /// What the page's own script does: it repeats the CSRF token on what is not only read.
+    /// Sends a request like the page's own script, with the CSRF token if the method is unsafe.
     pub async fn ask(&mut self, method: Method, path: &str, body: Option<&Value>) -> Answer {
         let mut request = self.bare(method.clone(), path).header("origin", &self.origin);
         if let Some((token, _)) = self.cookies.get(CSRF).filter(|_| method != Method::GET) {
@@ -67,7 +67,7 @@ impl<'s> Browser<'s> {
         self.ask(Method::GET, path, None).await
     }
 
-    /// What any page can make a browser send: the cookies, and nothing of the page.
+    /// Returns a request that any page can make the browser send: with cookies, without origin and CSRF token.
     pub fn bare(&self, method: Method, path: &str) -> RequestBuilder {
         let seen = format!("{}{path}", self.prefix);
         let belongs = |to: &str| to == "/" || seen == to || seen.starts_with(&format!("{to}/"));
@@ -81,12 +81,12 @@ impl<'s> Browser<'s> {
         self.cookies.get(name).map_or("", |(value, _)| value)
     }
 
-    /// As somebody plants a cookie.
+    /// Sets a cookie, like an attacker who plants one.
     pub fn plant(&mut self, name: &str, value: &str, path: &str) {
         self.cookies.insert(name.to_owned(), (value.to_owned(), path.to_owned()));
     }
 
-    /// As the end of an access token's life makes a browser forget it.
+    /// Removes a cookie, like a browser after its expiry.
     pub fn forget(&mut self, name: &str) {
         self.cookies.remove(name);
     }
@@ -106,14 +106,14 @@ impl<'s> Browser<'s> {
     }
 }
 
-/// The lines that set cookies.
+/// Returns the values of the `Set-Cookie` headers.
 pub fn set_cookies(answer: &Answer) -> Vec<String> {
     answer.headers.get_all("set-cookie").iter().map(|line| line.to_str().unwrap().to_owned()).collect()
 }
 
-/// Checks that an answer takes all cookies back.
+/// Checks that an answer clears all cookies.
 #[track_caller]
-pub fn assert_taken_back(answer: &Answer) {
+pub fn assert_cookies_cleared(answer: &Answer) {
     let mut lines = set_cookies(answer);
     lines.sort();
     let expected = [

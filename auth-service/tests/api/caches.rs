@@ -1,4 +1,4 @@
-//! What caches between the service and its verifiers make of its public answers.
+//! Caches between the service and its verifiers, and the caching headers of public answers.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -13,29 +13,29 @@ const KEYS: &str = "/.well-known/jwks.json";
 const METADATA: &str = "/.well-known/oauth-authorization-server";
 const LISTS: &str = "/status-lists";
 
-/// A cache in front of the service (RFC 9111), in which no time passes.
+/// A cache in front of the service (RFC 9111), whose clock does not advance.
 struct Cache<'a> {
     service: &'a Service,
-    /// Whether it is shared by many, as a CDN is, or one client's own.
+    /// Whether it is a shared cache, such as a CDN, or a private one.
     shared: bool,
     stored: HashMap<&'static str, (HeaderMap, String)>,
-    /// How often it asked the service.
-    asked: usize,
+    /// How many requests it sent to the service.
+    requests: usize,
 }
 
 impl<'a> Cache<'a> {
     fn new(service: &'a Service, shared: bool) -> Self {
-        Self { service, shared, stored: HashMap::new(), asked: 0 }
+        Self { service, shared, stored: HashMap::new(), requests: 0 }
     }
 
     async fn get(&mut self, path: &'static str) -> (HeaderMap, String) {
         let Some((headers, text)) = self.stored.get(path).cloned() else {
-            return self.ask(path, None).await;
+            return self.fetch(path, None).await;
         };
-        if self.is_fresh(&headers) { (headers, text) } else { self.ask(path, headers.get("etag")).await }
+        if self.is_fresh(&headers) { (headers, text) } else { self.fetch(path, headers.get("etag")).await }
     }
 
-    /// Section 4.2.1: what is said to shared caches goes before what is said to all.
+    /// Section 4.2.1: for a shared cache, `s-maxage` overrides `max-age`.
     fn is_fresh(&self, headers: &HeaderMap) -> bool {
         let said = headers["cache-control"].to_str().unwrap();
         let seconds = |name: &str| {
@@ -47,9 +47,9 @@ impl<'a> Cache<'a> {
         !said.contains("no-cache") && for_shared.or(seconds("max-age")).unwrap_or(0) > 0
     }
 
-    /// Section 4.3: with the validator, if there is one. A `304` renews the headers of what is stored.
-    async fn ask(&mut self, path: &'static str, etag: Option<&HeaderValue>) -> (HeaderMap, String) {
-        self.asked += 1;
+    /// Fetches, with the validator if there is one (section 4.3). A `304` updates the stored headers.
+    async fn fetch(&mut self, path: &'static str, etag: Option<&HeaderValue>) -> (HeaderMap, String) {
+        self.requests += 1;
         let request = self.service.request(Method::GET, path);
         let request = match etag {
             Some(etag) => request.header("if-none-match", etag),
@@ -79,8 +79,8 @@ fn key_ids(set: &str) -> Vec<Value> {
     set["keys"].as_array().unwrap().iter().map(|key| key["kid"].clone()).collect()
 }
 
-/// The revision of the keys that a stream of events begins with.
-async fn told_revision(service: &Service) -> String {
+/// Returns the revision of the keys at the beginning of a stream of events.
+async fn revision_in_stream(service: &Service) -> String {
     let mut stream = service.request(Method::GET, "/status-lists/events").send().await.unwrap();
     let begin = stream.chunk().await.unwrap().unwrap();
     let (_, data) = str::from_utf8(&begin).unwrap().split_once("event: keys\ndata: ").unwrap();
@@ -89,7 +89,7 @@ async fn told_revision(service: &Service) -> String {
 }
 
 #[actix_web::test]
-async fn behind_a_shared_cache_a_withdrawn_key_is_gone_at_once() {
+async fn behind_a_shared_cache_a_withdrawn_key_is_gone_immediately() {
     let service = Service::start().await;
     let (mut shared, mut own) = (Cache::new(&service, true), Cache::new(&service, false));
     let (_, before) = shared.get(KEYS).await;
@@ -97,50 +97,50 @@ async fn behind_a_shared_cache_a_withdrawn_key_is_gone_at_once() {
     service.operator().await.withdraw_signing_keys().await.unwrap();
     let (headers, now) = shared.get(KEYS).await;
     assert_ne!(key_ids(&now), key_ids(&before));
-    assert_eq!(headers["x-keys-revision"].to_str().unwrap(), told_until_news(&service, &now).await);
-    // A cache of the client's own keeps the set, as it may: who listens to events does not ask that one.
+    assert_eq!(headers["x-keys-revision"].to_str().unwrap(), published_revision(&service, &now).await);
+    // A private cache keeps the set, as it may: verifiers that listen to events bypass it.
     assert_eq!(own.get(KEYS).await.1, before);
 }
 
-/// The revision that is told, once listeners have been told what this key set says. One stream waits for it: an address has few
-/// places, and one that was left is free only when the service has noticed.
-async fn told_until_news(service: &Service, set: &str) -> String {
+/// Waits until listeners get the revision of this key set, and returns it. It uses a single stream: an address may have few
+/// streams, and a closed one counts until the service notices.
+async fn published_revision(service: &Service, set: &str) -> String {
     let set: Value = serde_json::from_str(set).unwrap();
     let revision = set["revision"].to_string();
     let mut stream = service.request(Method::GET, "/status-lists/events").send().await.unwrap();
     assert_eq!(stream.status(), 200);
-    let news = format!("event: keys\ndata: {{\"revision\":{revision}}}\n");
-    let mut heard = String::new();
-    let told = async {
-        while !heard.contains(&news) {
-            heard.push_str(str::from_utf8(&stream.chunk().await.unwrap().unwrap()).unwrap());
+    let event = format!("event: keys\ndata: {{\"revision\":{revision}}}\n");
+    let mut received = String::new();
+    let published = async {
+        while !received.contains(&event) {
+            received.push_str(str::from_utf8(&stream.chunk().await.unwrap().unwrap()).unwrap());
         }
     };
-    actix_web::rt::time::timeout(Duration::from_secs(30), told).await.unwrap();
+    actix_web::rt::time::timeout(Duration::from_secs(30), published).await.unwrap();
     revision
 }
 
 #[actix_web::test]
-async fn a_shared_cache_asks_each_time_and_is_answered_in_few_bytes() {
+async fn a_shared_cache_revalidates_each_time_in_few_bytes() {
     let service = Service::start().await;
     for path in [KEYS, METADATA, LISTS] {
         let mut shared = Cache::new(&service, true);
         let first = shared.get(path).await;
         for times in 2..4 {
             assert_eq!(shared.get(path).await.1, first.1, "{path}");
-            assert_eq!(shared.asked, times, "{path}");
+            assert_eq!(shared.requests, times, "{path}");
         }
-        let ask = service.request(Method::GET, path).header("if-none-match", &first.0["etag"]);
-        let answer = send(ask).await;
+        let fetch = service.request(Method::GET, path).header("if-none-match", &first.0["etag"]);
+        let answer = send(fetch).await;
         assert_eq!((answer.status.as_u16(), answer.text.as_str()), (304, ""), "{path}");
         assert_eq!(answer.header("cache-control"), first.0["cache-control"].to_str().unwrap());
     }
 }
 
 #[actix_web::test]
-async fn the_key_set_says_which_revision_it_is_also_when_it_has_not_changed() {
+async fn the_key_set_names_its_revision_also_when_it_has_not_changed() {
     let service = Service::start().await;
-    let told = told_revision(&service).await;
+    let told = revision_in_stream(&service).await;
     let full = service.get(KEYS).await;
     let unchanged = service.request(Method::GET, KEYS).header("if-none-match", full.header("etag"));
     for answer in [&full, &send(unchanged).await] {
@@ -154,7 +154,7 @@ async fn the_key_set_says_which_revision_it_is_also_when_it_has_not_changed() {
 }
 
 #[actix_web::test]
-async fn one_small_question_says_which_lists_have_changed_on_any_replica() {
+async fn one_small_request_shows_which_lists_changed_on_any_replica() {
     let one = Service::start().await;
     let other = one.replica().await;
     let tokens = one.register_and_login("alice").await;
@@ -164,19 +164,19 @@ async fn one_small_question_says_which_lists_have_changed_on_any_replica() {
     assert_eq!(before.header("content-type"), "application/json");
     let revisions = json!({ uri(0): START, uri(1): START });
     assert_eq!(before.json(), json!({ "status_lists": [uri(0), uri(1)], "revisions": revisions }));
-    let ask = async |service: &Service, etag: &str| -> Answer {
+    let fetch = async |service: &Service, etag: &str| -> Answer {
         send(service.request(Method::GET, LISTS).header("if-none-match", etag)).await
     };
     for service in [&one, &other] {
-        let unchanged = ask(service, before.header("etag")).await;
+        let unchanged = fetch(service, before.header("etag")).await;
         assert_eq!((unchanged.status.as_u16(), unchanged.text.as_str()), (304, ""));
         assert_eq!(unchanged.header("etag"), before.header("etag"));
     }
     assert_eq!(one.logout(&tokens.access).await.status, 204);
-    // Never older than the database.
-    let (list, _) = tokens.place();
+    // The answer is never older than the database.
+    let (list, _) = tokens.status_index();
     for service in [&other, &one] {
-        let changed = ask(service, before.header("etag")).await;
+        let changed = fetch(service, before.header("etag")).await;
         assert_eq!(
             (changed.status.as_u16(), &changed.json()["revisions"][uri(list)]),
             (200, &json!(START + 1))
@@ -186,20 +186,20 @@ async fn one_small_question_says_which_lists_have_changed_on_any_replica() {
 }
 
 #[actix_web::test]
-async fn the_index_says_which_revision_the_keys_have_also_when_no_list_has_changed() {
+async fn the_aggregation_names_the_revision_of_the_keys_also_when_no_list_has_changed() {
     let one = Service::start().await;
     let other = one.replica().await;
     let before = one.get(LISTS).await;
-    assert_eq!(before.header("x-keys-revision"), told_revision(&one).await);
-    let ask = async |service: &Service| -> Answer {
+    assert_eq!(before.header("x-keys-revision"), revision_in_stream(&one).await);
+    let fetch = async |service: &Service| -> Answer {
         send(service.request(Method::GET, LISTS).header("if-none-match", before.header("etag"))).await
     };
-    assert_eq!(ask(&one).await.header("x-keys-revision"), before.header("x-keys-revision"));
+    assert_eq!(fetch(&one).await.header("x-keys-revision"), before.header("x-keys-revision"));
     one.operator().await.withdraw_signing_keys().await.unwrap();
     let revision = one.get(KEYS).await.header("x-keys-revision").to_owned();
     assert_ne!(revision, before.header("x-keys-revision"));
     for service in [&other, &one] {
-        let unchanged = ask(service).await;
+        let unchanged = fetch(service).await;
         assert_eq!(
             (unchanged.status.as_u16(), unchanged.header("x-keys-revision")),
             (304, revision.as_str())
@@ -209,7 +209,7 @@ async fn the_index_says_which_revision_the_keys_have_also_when_no_list_has_chang
 }
 
 #[actix_web::test]
-async fn without_lists_the_index_is_empty_and_can_be_asked_for_as_well() {
+async fn without_lists_the_aggregation_is_empty_and_still_served() {
     let secret = ("AUTH__TOKENS__SHARED_SECRET", "a shared secret of forty-two bytes, no less");
     let service = Service::with(&[("AUTH__TOKENS__ALGORITHM", "HS256"), secret]).await;
     let index = service.get(LISTS).await;

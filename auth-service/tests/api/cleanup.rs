@@ -1,4 +1,4 @@
-//! Sessions that ended are deleted in the background, a day after their time.
+//! Ended sessions are deleted in the background, a day after their end.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use auth_service::domain::maintenance::Upkeep;
 use crate::api::support::Service;
 
 #[actix_web::test]
-async fn ended_sessions_are_deleted_after_a_while_and_living_ones_are_not() {
+async fn ended_sessions_are_deleted_after_a_while_and_live_ones_are_not() {
     let service = Service::with(&[("AUTH__SESSIONS__IDLE_TTL", "30h")]).await;
     let living = service.register_and_login("alice").await;
     for _ in 0..5 {
@@ -19,14 +19,14 @@ async fn ended_sessions_are_deleted_after_a_while_and_living_ones_are_not() {
     let hour = Duration::from_secs(3600);
     let upkeep = Upkeep { look: hour, clean_up: hour, keep_ended: hour, step: 2, keep_audit: 24 * hour };
     service.clock.advance(25 * hour);
-    assert_eq!(operator.clean_up(upkeep).await.unwrap(), 0, "kept for an hour, and a day more");
+    assert_eq!(operator.clean_up(upkeep).await.unwrap(), 0, "kept for an hour and a day");
     service.clock.advance(Duration::from_secs(1));
     let living = service.refresh(&living.refresh).await;
-    assert_eq!(operator.clean_up(upkeep).await.unwrap(), 5, "in steps of two");
+    assert_eq!(operator.clean_up(upkeep).await.unwrap(), 5, "in batches of two");
     service.clock.advance(29 * hour);
     let living = service.refresh(&living.refresh).await;
     service.clock.advance(hour);
-    assert_eq!(operator.clean_up(upkeep).await.unwrap(), 1, "the one that was never used");
+    assert_eq!(operator.clean_up(upkeep).await.unwrap(), 1, "the session that was never used");
     service.get_as("/me", &living.access).await.assert_problem(401, "token_expired");
     service.refresh(&service.login("alice").await.refresh).await;
 }

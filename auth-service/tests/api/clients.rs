@@ -1,4 +1,4 @@
-//! Clients: how they prove themselves, and `POST /token` with `grant_type=client_credentials`.
+//! Client authentication, and `POST /token` with `grant_type=client_credentials`.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ fn basic(user_and_password: &str) -> String {
     format!("Basic {}", STANDARD.encode(user_and_password))
 }
 
-/// A form to `/token` with these `Authorization` headers.
+/// Sends a form to `/token` with these `Authorization` headers.
 async fn post(service: &Service, authorization: &[&str], form: &str) -> Answer {
     let mut request = service.request(Method::POST, "/token").header("content-type", FORM);
     for value in authorization {
@@ -27,7 +27,7 @@ async fn post(service: &Service, authorization: &[&str], form: &str) -> Answer {
     send(request.body(form.to_owned())).await
 }
 
-/// A client's own token.
+/// Returns a client's own token.
 async fn token(service: &Service, client: &Credentials) -> String {
     let answer = service.post_form_by(client, "/token", GRANT).await;
     assert_eq!(answer.status, 200, "{}", answer.text);
@@ -67,12 +67,12 @@ async fn a_client_gets_a_token_of_its_own() {
     assert_eq!(claims, expected, "no session, no user, no name");
     let other = service.create_client("shipping", &[], &[]).await;
     let others = claims_of(&token(&service, &other).await);
-    assert_ne!(others["status"], claims["status"], "each client has a place of its own");
+    assert_ne!(others["status"], claims["status"], "each client has its own status list index");
     assert_eq!(claims_of(&token(&service, &client).await)["status"], claims["status"]);
 }
 
 #[actix_web::test]
-async fn a_client_proves_itself_in_its_header_or_in_the_body() {
+async fn a_client_authenticates_in_the_header_or_in_the_body() {
     let service = Service::start().await;
     let Credentials { id, secret } = service.create_client("billing", &[], &[]).await;
     let encoded = secret.replace('c', "%63").replace('_', "%5f").replace('A', "%41");
@@ -102,7 +102,7 @@ async fn a_client_proves_itself_in_its_header_or_in_the_body() {
 }
 
 #[actix_web::test]
-async fn a_client_that_does_not_prove_itself_is_told_so() {
+async fn a_client_that_fails_to_authenticate_gets_invalid_client() {
     let service = Service::start().await;
     let Credentials { id, secret } = service.create_client("billing", &[], &[]).await;
     let disabled = service.create_client("disabled", &[], &[]).await;
@@ -170,12 +170,12 @@ async fn a_client_that_does_not_prove_itself_is_told_so() {
     }
     let in_query = service.post_form(&format!("/token?{GRANT}{posted}"), "").await;
     in_query.assert_oauth_error(400, "invalid_request");
-    // None of it harmed the one that can.
+    // Afterwards the right credentials still work.
     assert_eq!(post(&service, &[&good], GRANT).await.status, 200);
 }
 
 #[actix_web::test]
-async fn a_client_may_ask_for_less_but_never_for_more() {
+async fn a_client_may_request_less_but_never_more() {
     let service = Service::with(&[("AUTH__AUDIENCE", "orders,billing"), ("AUTH__RESOURCES", "stock")]).await;
     let client = service.create_client("shop", &["a:read", "b:read", "b:write"], &["orders", "stock"]).await;
     let modest = service.create_client("modest", &[], &[]).await;
@@ -219,7 +219,7 @@ async fn a_client_may_ask_for_less_but_never_for_more() {
 }
 
 #[actix_web::test]
-async fn a_clients_token_is_nobodys_account() {
+async fn a_clients_token_gives_access_to_no_account() {
     let service = Service::with(&[("AUTH__AUDIENCE", "resource-service")]).await;
     let issuer = "http://127.0.0.1:8080";
     let client = service.create_client("admin", &["admin"], &["resource-service", issuer]).await;
@@ -243,7 +243,7 @@ async fn a_clients_token_is_nobodys_account() {
 }
 
 #[actix_web::test]
-async fn a_new_secret_and_the_end_of_a_client_make_its_tokens_worthless() {
+async fn renewing_the_secret_of_a_client_or_disabling_it_revokes_its_tokens() {
     let service = Service::start().await;
     let asking = service.create_client("asking", &[], &[]).await;
     let mut client = service.create_client("billing", &[], &[]).await;
@@ -276,9 +276,9 @@ async fn a_new_secret_and_the_end_of_a_client_make_its_tokens_worthless() {
     assert!(operator.set_client_disabled("nobody", true).await.unwrap().is_none());
 }
 
-/// On PostgreSQL all of these read, and then write, at the same time.
+/// On PostgreSQL these transactions all read and then write concurrently.
 #[actix_web::test]
-async fn tokens_that_a_client_gets_at_once_share_a_place_and_die_together() {
+async fn concurrent_tokens_of_a_client_share_a_status_list_index_and_are_revoked_together() {
     let service = Service::start().await;
     let replica = service.replica().await;
     let asking = service.create_client("asking", &[], &[]).await;
@@ -286,9 +286,9 @@ async fn tokens_that_a_client_gets_at_once_share_a_place_and_die_together() {
     for _ in 0..3 {
         let tokens = (0..16).map(|index| token(if index % 2 == 0 { &service } else { &replica }, &client));
         let tokens = futures_util::future::join_all(tokens).await;
-        let mut places: Vec<_> = tokens.iter().map(|access| claims_of(access)["status"].clone()).collect();
-        places.dedup();
-        assert_eq!(places.len(), 1);
+        let mut indexes: Vec<_> = tokens.iter().map(|access| claims_of(access)["status"].clone()).collect();
+        indexes.dedup();
+        assert_eq!(indexes.len(), 1);
         let form = format!("token={}", tokens[0]);
         let revocations = (0..8).map(|_| service.post_form_by(&client, "/revoke", &form));
         for answer in futures_util::future::join_all(revocations).await {
@@ -301,7 +301,7 @@ async fn tokens_that_a_client_gets_at_once_share_a_place_and_die_together() {
 }
 
 #[actix_web::test]
-async fn sessions_are_refreshed_by_first_parties_alone() {
+async fn only_first_party_clients_refresh_sessions() {
     let service = Service::start().await;
     let client = service.create_client("billing", &[], &[]).await;
     let tokens = service.register_and_login("alice").await;
@@ -312,7 +312,7 @@ async fn sessions_are_refreshed_by_first_parties_alone() {
     let wrong = format!("{refresh}&client_id={}&client_secret=wrong", client.id);
     service.post_form("/token", &wrong).await.assert_oauth_error(401, "invalid_client");
     post(&service, &[&basic("billing:wrong")], &refresh).await.assert_oauth_error(401, "invalid_client");
-    // None of that used it up. Public clients name themselves and have no secret; a browser sends the old token along.
+    // None of these used it up. A public client sends its name without a secret; a browser may send its old access token too.
     let rows = [
         (vec![], "&client_id=first-party"),
         (vec![], "&client_id=anything&client_secret="),
@@ -329,7 +329,7 @@ async fn sessions_are_refreshed_by_first_parties_alone() {
 }
 
 #[actix_web::test]
-async fn an_operator_cannot_make_a_client_twice_or_for_nobody() {
+async fn an_operator_cannot_create_a_client_twice_or_for_an_unknown_audience() {
     let service = Service::with(&[("AUTH__RESOURCES", "stock")]).await;
     let operator = service.operator().await;
     let new = |name: &str, scopes: &[&str], audience: &[&str]| {
@@ -347,5 +347,5 @@ async fn an_operator_cannot_make_a_client_twice_or_for_nobody() {
     operator.create_client(new("Billing", &[], &[])).await.unwrap();
     let names: Vec<_> =
         operator.list_clients().await.unwrap().into_iter().map(|client| client.name).collect();
-    assert_eq!(names, ["billing", "Billing"], "the oldest first");
+    assert_eq!(names, ["billing", "Billing"], "the oldest is first");
 }

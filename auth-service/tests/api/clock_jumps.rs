@@ -1,5 +1,5 @@
-//! The clock jumps for a while and comes back: nothing is lost for good by that. While it is in doubt, what time alone would
-//! end is `503`, and what is revoked, forged or reused is refused as ever.
+//! The clock jumps and returns: nothing is lost permanently. While it is in doubt, a session that seems expired is `503`, and
+//! revoked, forged and reused tokens are refused as usual.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ const WRONG: &str = "not the right one";
 /// bcrypt with cost 4 of [`PASSWORD`].
 const HASH: &str = "$2b$04$oFKlZ3ENzEvFmT5CMwekBuVBDm2BElvtSpHmYpUTT7hjnI.L6EzTS";
 
-/// The wall clock is set, and no time passes. The service has seen it.
+/// Sets the wall clock while no time passes, and waits until the service has noticed.
 async fn jump(service: &Service, seconds: i64) {
     set_forward(service, seconds);
     assert!(is_in_doubt(service).await);
@@ -35,13 +35,13 @@ fn set_forward(service: &Service, seconds: i64) {
     service.clock.set(service.clock.clock().now().checked_add_signed(seconds).unwrap());
 }
 
-/// Time passes, and every clock says so.
+/// Lets time pass on all clocks.
 fn pass(service: &Service, seconds: i64) {
     service.clock.advance(Duration::from_secs(seconds.unsigned_abs()));
 }
 
-/// A service, and a process beside it that cleans up, which have both seen the clock agree for an hour.
-async fn trusted(variables: &[(&str, &str)]) -> (Service, Issuer) {
+/// Returns a service and a second process for cleanup, both with a settled clock.
+async fn settled(variables: &[(&str, &str)]) -> (Service, Issuer) {
     let service = Service::with(variables).await;
     let operator = service.operator().await;
     pass(&service, HOUR);
@@ -56,7 +56,7 @@ async fn clean_up(operator: &Issuer) -> usize {
         step: 100,
         keep_audit: Duration::from_secs(400 * DAY.unsigned_abs()),
     };
-    // What is retired is deleted of the keys as they are in memory.
+    // Retired keys are found among the keys in memory.
     operator.reload_keys().await.unwrap();
     operator.clean_up(upkeep).await.unwrap()
 }
@@ -81,21 +81,21 @@ async fn key_ids(service: &Service) -> Vec<String> {
 }
 
 #[actix_web::test]
-async fn after_a_jump_of_twenty_minutes_with_a_clean_up_in_between_logged_out_tokens_are_refused_as_before() {
-    let (service, operator) = trusted(&[]).await;
+async fn after_a_jump_of_twenty_minutes_and_a_cleanup_logged_out_tokens_are_still_refused() {
+    let (service, operator) = settled(&[]).await;
     let verifier = service.verifier();
     let (alice, bob) = (service.register_and_login("alice").await, service.register_and_login("bob").await);
     let revoked =
         async |tokens: &Tokens| matches!(verifier.verify(&tokens.access).await, Err(Refusal::Revoked));
     service.logout(&alice.access).await;
-    service.wait_until("the verifier hears of it", async || revoked(&alice).await).await;
+    service.wait_until("the verifier knows of it", async || revoked(&alice).await).await;
     jump(&service, 20 * MINUTE).await;
     clean_up(&operator).await;
-    // Now the list changes and is signed anew, and verifiers fetch it.
+    // Now the list changes and is signed again, and verifiers fetch it.
     service.logout(&bob.access).await;
     assert!(service.revokes(&alice).await && service.revokes(&bob).await);
     jump(&service, -20 * MINUTE).await;
-    service.wait_until("the verifier hears of bob", async || revoked(&bob).await).await;
+    service.wait_until("the verifier knows of bob's logout", async || revoked(&bob).await).await;
     clean_up(&operator).await;
     assert_eq!(service.count("revocations"), 2);
     assert!(service.revokes(&alice).await && revoked(&alice).await);
@@ -104,8 +104,8 @@ async fn after_a_jump_of_twenty_minutes_with_a_clean_up_in_between_logged_out_to
 }
 
 #[actix_web::test]
-async fn what_is_revoked_while_the_clock_is_behind_stays_revoked_when_it_returns() {
-    let (service, operator) = trusted(&[("AUTH__TOKENS__ACCESS_TTL", "3h")]).await;
+async fn tokens_revoked_while_the_clock_is_behind_stay_revoked_when_it_returns() {
+    let (service, operator) = settled(&[("AUTH__TOKENS__ACCESS_TTL", "3h")]).await;
     let (alice, bob) = (service.register_and_login("alice").await, service.register_and_login("bob").await);
     jump(&service, -3 * HOUR).await;
     let by_refresh_token = json!({ "refresh_token": alice.refresh });
@@ -114,13 +114,13 @@ async fn what_is_revoked_while_the_clock_is_behind_stays_revoked_when_it_returns
     pass(&service, HOUR + 1);
     assert!(!is_in_doubt(&service).await);
     clean_up(&operator).await;
-    service.logout(&bob.access).await; // the list is signed anew, by a clock that is believed
+    service.logout(&bob.access).await; // the list is signed again, with a settled clock
     assert!(service.revokes(&bob).await && service.revokes(&alice).await);
 }
 
 #[actix_web::test]
-async fn a_clock_that_is_ahead_deletes_nothing_however_far() {
-    let (service, operator) = trusted(&[]).await;
+async fn a_clock_that_is_ahead_deletes_nothing_by_however_much() {
+    let (service, operator) = settled(&[]).await;
     let alice = service.register_and_login("alice").await;
     let bob = service.register_and_login("bob").await;
     service.logout(&bob.access).await;
@@ -139,7 +139,7 @@ async fn a_clock_that_is_ahead_deletes_nothing_however_far() {
     for ahead in [17 * DAY, 500 * DAY] {
         jump(&service, ahead).await;
         assert_eq!(clean_up(&operator).await, 0);
-        assert_eq!(key_ids(&service).await, keys, "nor is any key withdrawn");
+        assert_eq!(key_ids(&service).await, keys, "no key is withdrawn either");
         jump(&service, -ahead).await;
         assert_eq!(clean_up(&operator).await, 0);
     }
@@ -147,7 +147,7 @@ async fn a_clock_that_is_ahead_deletes_nothing_however_far() {
     assert_eq!(key_ids(&service).await, keys);
     assert_eq!(service.get_as("/me", &alice.access).await.status, 200);
     service.refresh(&alice.refresh).await;
-    // When the clock has been believed for long enough, what is over goes: bob's session, and the list without any number.
+    // Once the clock is settled for long enough, bob's ended session and the empty list are deleted.
     pass(&service, 2 * DAY);
     assert_eq!(clean_up(&operator).await, 1);
     assert_eq!(service.count("status_lists WHERE id = 77"), 0);
@@ -155,8 +155,8 @@ async fn a_clock_that_is_ahead_deletes_nothing_however_far() {
 }
 
 #[actix_web::test]
-async fn a_signing_key_leaves_the_set_in_its_time_and_its_row_a_day_later() {
-    let (service, operator) = trusted(&[]).await;
+async fn a_retired_signing_key_leaves_the_key_set_and_its_row_is_deleted_a_day_later() {
+    let (service, operator) = settled(&[]).await;
     let first = key_ids(&service).await;
     operator.rotate_signing_key().await.unwrap();
     // The last status list that it signed lives for a day, and verifiers may be five minutes behind.
@@ -187,7 +187,7 @@ async fn in_its_first_hour_a_process_deletes_nothing() {
 
 #[actix_web::test]
 async fn while_the_clock_is_in_doubt_an_expired_session_is_503_and_after_an_hour_400() {
-    let (service, _) = trusted(&[("AUTH__SESSIONS__IDLE_TTL", "1h")]).await;
+    let (service, _) = settled(&[("AUTH__SESSIONS__IDLE_TTL", "1h")]).await;
     let (idle, other) = (service.register_and_login("alice").await, service.login("alice").await);
     assert!(!is_in_doubt(&service).await);
     jump(&service, 2 * HOUR).await;
@@ -195,7 +195,7 @@ async fn while_the_clock_is_in_doubt_an_expired_session_is_503_and_after_an_hour
     assert!(is_in_doubt(&service).await);
     jump(&service, -2 * HOUR).await;
     service.refresh(&other.refresh).await;
-    assert!(is_in_doubt(&service).await, "for an hour");
+    assert!(is_in_doubt(&service).await, "the clock is in doubt for an hour");
     jump(&service, 2 * HOUR).await;
     pass(&service, HOUR - 1);
     assert_in_doubt(&service.try_refresh(&idle.refresh).await);
@@ -206,7 +206,7 @@ async fn while_the_clock_is_in_doubt_an_expired_session_is_503_and_after_an_hour
 
 #[actix_web::test]
 async fn a_browser_keeps_its_cookies_while_the_clock_is_in_doubt() {
-    let (service, _) = trusted(&[("AUTH__SESSIONS__IDLE_TTL", "1h")]).await;
+    let (service, _) = settled(&[("AUTH__SESSIONS__IDLE_TTL", "1h")]).await;
     service.register("alice").await;
     let login = json!({ "username": "alice", "password": PASSWORD, "cookies": true });
     let request = service.request(Method::POST, "/login").header("origin", ISSUER).json(&login);
@@ -225,7 +225,7 @@ async fn a_browser_keeps_its_cookies_while_the_clock_is_in_doubt() {
 
 #[actix_web::test]
 async fn theft_revocation_and_forgery_are_400_while_the_clock_is_in_doubt() {
-    let (service, operator) = trusted(&[("AUTH__SESSIONS__IDLE_TTL", "1h")]).await;
+    let (service, operator) = settled(&[("AUTH__SESSIONS__IDLE_TTL", "1h")]).await;
     let first = service.register_and_login("alice").await;
     let second = service.refresh(&first.refresh).await;
     let third = service.refresh(&second.refresh).await;
@@ -248,19 +248,19 @@ async fn theft_revocation_and_forgery_are_400_while_the_clock_is_in_doubt() {
 }
 
 #[actix_web::test]
-async fn a_repeat_that_time_alone_makes_theft_ends_no_session_while_the_clock_is_in_doubt() {
+async fn a_repeat_that_is_theft_only_by_its_time_ends_no_session_while_the_clock_is_in_doubt() {
     let proxied = ("AUTH__HTTP__TRUSTED_PROXIES", "127.0.0.0/8");
-    let (service, _) = trusted(&[proxied]).await;
+    let (service, _) = settled(&[proxied]).await;
     let first = service.register_and_login("alice").await;
     let second = service.refresh(&first.refresh).await;
     jump(&service, 20 * MINUTE).await;
     assert_in_doubt(&service.try_refresh(&first.refresh).await);
     jump(&service, -20 * MINUTE).await;
-    assert_eq!(service.refresh(&first.refresh).await.refresh, second.refresh, "the lost answer, again");
-    // Behind: how long ago the first use was is just as unknown.
+    assert_eq!(service.refresh(&first.refresh).await.refresh, second.refresh, "the same answer again");
+    // With a clock that is behind, the time since the first use is unknown as well.
     jump(&service, -2 * HOUR).await;
     assert_in_doubt(&service.try_refresh(&first.refresh).await);
-    // Who it is that repeats it does not depend on the time.
+    // Where a repeat comes from does not depend on the time.
     let elsewhere = service.request(Method::POST, "/token").header("x-forwarded-for", "192.0.2.9");
     let elsewhere = elsewhere.header("user-agent", "another one").header("content-type", FORM);
     let form = format!("grant_type=refresh_token&refresh_token={}", first.refresh);
@@ -269,8 +269,8 @@ async fn a_repeat_that_time_alone_makes_theft_ends_no_session_while_the_clock_is
 }
 
 #[actix_web::test]
-async fn a_clock_that_was_put_back_does_not_lengthen_the_grace_period() {
-    let (service, _) = trusted(&[]).await;
+async fn a_clock_that_was_set_back_does_not_lengthen_the_grace_period() {
+    let (service, _) = settled(&[]).await;
     let first = service.register_and_login("alice").await;
     let second = service.refresh(&first.refresh).await;
     jump(&service, -2 * HOUR).await;
@@ -281,7 +281,7 @@ async fn a_clock_that_was_put_back_does_not_lengthen_the_grace_period() {
 
 #[actix_web::test]
 async fn a_session_that_is_used_while_the_clock_is_behind_ends_no_sooner() {
-    let (service, _) = trusted(&[("AUTH__SESSIONS__IDLE_TTL", "3h")]).await;
+    let (service, _) = settled(&[("AUTH__SESSIONS__IDLE_TTL", "3h")]).await;
     let old = service.register_and_login("alice").await;
     jump(&service, -3 * HOUR).await;
     let (old, new) = (service.refresh(&old.refresh).await, service.login("alice").await);
@@ -294,9 +294,9 @@ async fn a_session_that_is_used_while_the_clock_is_behind_ends_no_sooner() {
 }
 
 #[actix_web::test]
-async fn a_session_that_began_while_the_clock_was_ahead_has_an_end_all_the_same() {
+async fn a_session_that_began_while_the_clock_was_ahead_still_ends() {
     let variables = [("AUTH__SESSIONS__IDLE_TTL", "2h"), ("AUTH__SESSIONS__ABSOLUTE_TTL", "3h")];
-    let (service, _) = trusted(&variables).await;
+    let (service, _) = settled(&variables).await;
     service.register("alice").await;
     jump(&service, 1000 * DAY).await;
     let mut tokens = service.login("alice").await;
@@ -311,8 +311,8 @@ async fn a_session_that_began_while_the_clock_was_ahead_has_an_end_all_the_same(
 }
 
 #[actix_web::test]
-async fn while_the_clock_is_in_doubt_a_user_can_end_a_session_that_seems_to_be_over() {
-    let (service, _) = trusted(&[("AUTH__SESSIONS__IDLE_TTL", "1h")]).await;
+async fn while_the_clock_is_in_doubt_a_user_can_end_a_session_that_seems_expired() {
+    let (service, _) = settled(&[("AUTH__SESSIONS__IDLE_TTL", "1h")]).await;
     let lost = service.register_and_login("alice").await;
     jump(&service, 2 * HOUR).await;
     let login = json!({ "username": "alice", "password": PASSWORD, "resource": ISSUER });
@@ -326,8 +326,8 @@ async fn while_the_clock_is_in_doubt_a_user_can_end_a_session_that_seems_to_be_o
 }
 
 #[actix_web::test]
-async fn a_login_counts_as_recent_only_when_it_is_so_by_every_reading_of_the_clock() {
-    let (service, _) = trusted(&[]).await;
+async fn a_login_counts_as_recent_only_if_it_is_recent_by_every_possible_time() {
+    let (service, _) = settled(&[]).await;
     let admin = administrators::log_in(&service).await;
     let import = async |tokens: &Tokens, username: &str| {
         let line = json!({ "username": username, "password_hash": HASH, "roles": ["subscriber"] });
@@ -338,25 +338,25 @@ async fn a_login_counts_as_recent_only_when_it_is_so_by_every_reading_of_the_clo
     assert_eq!(import(&admin, "anna").await.status, 200);
     pass(&service, 9 * MINUTE);
     import(&admin, "anna").await.assert_problem(401, "insufficient_user_authentication");
-    // Put back, the clock says that the login was a moment ago.
+    // Set back, the clock shows the login as recent.
     jump(&service, -9 * MINUTE).await;
     let doubted = import(&admin, "anna").await;
     doubted.assert_problem(503, "clock_in_doubt");
     assert_eq!(doubted.header("retry-after"), "60");
-    // Put back further, that it has yet to come.
+    // Set back further, it shows the login in the future.
     jump(&service, -2 * MINUTE).await;
     let early = service.refresh_here(&admin.refresh).await;
     import(&early, "anna").await.assert_problem(401, "insufficient_user_authentication");
-    // When the clock is right again a new login counts, although the clock is still in doubt.
+    // When the clock is right again, a new login counts as recent although the clock is still in doubt.
     jump(&service, 11 * MINUTE).await;
     let again = service.login_here("root").await;
     assert_eq!(import(&again, "anna").await.status, 200);
 }
 
 #[actix_web::test]
-async fn a_jump_gives_away_one_try_of_a_password_and_forgives_none() {
+async fn a_clock_jump_allows_one_further_attempt_and_resets_no_counter() {
     for away in [2 * DAY, -2 * DAY] {
-        let (service, operator) = trusted(&[]).await;
+        let (service, operator) = settled(&[]).await;
         service.register("alice").await;
         for _ in 0..10 {
             service.try_login("alice", WRONG).await.assert_problem(401, "invalid_credentials");
@@ -368,7 +368,7 @@ async fn a_jump_gives_away_one_try_of_a_password_and_forgives_none() {
             service.try_login("alice", WRONG).await.assert_problem(401, "invalid_credentials");
         }
         service.try_login("alice", WRONG).await.assert_problem(429, "too_many_attempts");
-        // When the clock is believed again, twelve failures have leaked as they do in an hour: not at all.
+        // When the clock is settled again, twelve failures have leaked for one hour: not enough for another attempt.
         pass(&service, HOUR);
         clean_up(&operator).await;
         service.try_login("alice", WRONG).await.assert_problem(401, "invalid_credentials");
@@ -379,24 +379,24 @@ async fn a_jump_gives_away_one_try_of_a_password_and_forgives_none() {
 }
 
 #[actix_web::test]
-async fn a_key_that_a_wrong_clock_made_holds_up_no_rotation() {
+async fn a_key_made_by_a_wrong_clock_delays_no_rotation() {
     let service = Service::start().await;
     service.stop().await;
     set_forward(&service, 400 * DAY);
-    // A process that starts with a wrong clock cannot know.
+    // A process that starts with a wrong clock cannot detect it.
     let service = service.restart(&[]).await;
     let keys = "keys WHERE purpose = 'access'";
-    service.wait_until("a key is due by that clock", async || service.count(keys) == 2).await;
+    service.wait_until("a rotation is due by that clock", async || service.count(keys) == 2).await;
     jump(&service, -400 * DAY).await;
     let operator = service.operator().await;
     let at = i64::try_from(START).unwrap() + 2 * HOUR;
     assert_eq!(
         operator.rotate_signing_key().await.unwrap(),
         auth_service::domain::keyring::Rotated::From(at),
-        "nobody waits for the other one"
+        "rotation does not wait for the other key"
     );
     pass(&service, 31 * DAY);
-    service.wait_until("the next one is due in its time", async || service.count(keys) == 4).await;
+    service.wait_until("the next rotation is due as scheduled", async || service.count(keys) == 4).await;
 }
 
 #[actix_web::test]
@@ -405,15 +405,15 @@ async fn no_key_of_another_algorithm_is_made_while_the_clock_is_in_doubt() {
     service.run_sql("INSERT INTO keys VALUES ('forged', 'access', 'ES256', 'AAAA', 1, 1700000000)");
     let settings = [("AUTH__TOKENS__ALGORITHM", "EdDSA"), ("AUTH__TOKENS__ACCESS_TTL", "11m")];
     let service = service.restart(&settings).await;
-    service.wait_until("it is closed", async || service.get("/readyz").await.status == 503).await;
+    service.wait_until("it is not ready", async || service.get("/readyz").await.status == 503).await;
     set_forward(&service, 20 * DAY);
     assert!(service.get("/readyz").await.text.contains("clock_in_doubt"));
-    // Now it writes what the settings ask for, for the first time; only the key waits.
+    // Now it stores the lifetimes of its settings for the first time; only the key has to wait.
     service.run_sql("DELETE FROM keys WHERE kid = 'forged'");
     service
         .wait_until("it settles", async || service.count("issuance WHERE longest_access_ttl = 660") == 1)
         .await;
-    service.wait_until("it is open", async || service.get("/readyz").await.status == 200).await;
+    service.wait_until("it is ready", async || service.get("/readyz").await.status == 200).await;
     jump(&service, -20 * DAY).await;
     pass(&service, HOUR);
     let made = "keys WHERE purpose = 'access' AND algorithm = 'EdDSA'";
@@ -433,8 +433,8 @@ async fn a_recovery_by_a_clock_that_is_ahead_ends_every_session_for_good() {
     assert_eq!(service.count("sessions WHERE ended_at IS NULL"), 0);
 }
 
-/// A clock of PostgreSQL's machine that the test sets.
-fn take_the_databases_clock(service: &Service) {
+/// Replaces the clock of PostgreSQL with one that the test sets.
+fn replace_the_databases_clock(service: &Service) {
     service.run_sql(
         "CREATE TABLE public.clock_offset (seconds BIGINT NOT NULL);
          INSERT INTO public.clock_offset VALUES (0);
@@ -447,13 +447,13 @@ fn take_the_databases_clock(service: &Service) {
 }
 
 #[actix_web::test]
-async fn a_jump_of_the_databases_clock_is_doubted_in_the_same_way() {
+async fn a_jump_of_the_databases_clock_puts_the_clock_in_doubt_as_well() {
     if DATABASE == Database::Sqlite {
-        return; // it has no clock of its own
+        return; // SQLite has no clock of its own
     }
     let variables = [("AUTH__SESSIONS__IDLE_TTL", "10m"), ("AUTH__CLEANUP__INTERVAL", "1s")];
     let service = Service::by_clock(Clock::system(), &variables).await;
-    take_the_databases_clock(&service);
+    replace_the_databases_clock(&service);
     let service = service.restart(&[]).await;
     let living = service.register_and_login("alice").await;
     let first = service.login("alice").await;
@@ -462,13 +462,13 @@ async fn a_jump_of_the_databases_clock_is_doubted_in_the_same_way() {
     let ended = service.login("alice").await;
     service.logout(&ended.access).await;
     service.run_sql("UPDATE public.clock_offset SET seconds = 17 * 24 * 3600");
-    service.wait_until("the clock is doubted", async || is_in_doubt(&service).await).await;
+    service.wait_until("the clock is in doubt", async || is_in_doubt(&service).await).await;
     assert_in_doubt(&service.try_refresh(&living.refresh).await);
     service.try_refresh(&first.refresh).await.assert_oauth_error(400, "invalid_grant");
     service.try_refresh(&ended.refresh).await.assert_oauth_error(400, "invalid_grant");
     service.run_sql("UPDATE public.clock_offset SET seconds = 0");
     let returned = async || service.get("/readyz").await.json().get("clock_skew_seconds").is_none();
-    service.wait_until("the clock is back", returned).await;
+    service.wait_until("the clock is right again", returned).await;
     service.refresh(&living.refresh).await;
     assert!(service.revokes(&third).await && service.revokes(&ended).await);
     assert_eq!((service.count("sessions"), service.count("revocations")), (3, 2));
@@ -486,8 +486,8 @@ async fn assert_rests(service: &Service, username: &str) {
 }
 
 #[actix_web::test]
-async fn a_clock_that_is_ahead_for_a_moment_frees_no_name_at_rest() {
-    let (service, operator) = trusted(&[]).await;
+async fn a_clock_that_is_ahead_for_a_moment_frees_no_resting_name() {
+    let (service, operator) = settled(&[]).await;
     let alice = service.register_and_login("alice").await;
     rename(&service, &alice, "alicia").await;
     for ahead in [91 * DAY, 500 * DAY] {
@@ -497,14 +497,14 @@ async fn a_clock_that_is_ahead_for_a_moment_frees_no_name_at_rest() {
         jump(&service, -ahead).await;
         assert_rests(&service, "alice").await;
     }
-    // When the clock is believed, its time is over as ever.
+    // When the clock is settled, the rest ends as usual.
     pass(&service, 91 * DAY);
     service.register("alice").await;
 }
 
 #[actix_web::test]
-async fn a_name_that_is_given_up_while_the_clock_is_behind_rests_for_as_long() {
-    let (service, _) = trusted(&[]).await;
+async fn a_name_that_is_given_up_while_the_clock_is_behind_rests_for_its_full_time() {
+    let (service, _) = settled(&[]).await;
     service.register("alice").await;
     jump(&service, -91 * DAY).await;
     let alice = service.login("alice").await;
@@ -520,8 +520,8 @@ async fn a_name_that_is_given_up_while_the_clock_is_behind_rests_for_as_long() {
 }
 
 #[actix_web::test]
-async fn while_the_clock_is_in_doubt_a_name_that_changed_hands_is_not_enough_for_operators() {
-    let (service, operator) = trusted(&[]).await;
+async fn while_the_clock_is_in_doubt_operators_need_the_id_of_an_account_whose_name_changed_hands() {
+    let (service, operator) = settled(&[]).await;
     let alice = service.register_and_login("alice").await;
     rename(&service, &alice, "alicia").await;
     pass(&service, 91 * DAY);

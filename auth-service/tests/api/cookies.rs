@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::api::browser::{ACCESS, APP, Browser, CSRF, LISTED, REFRESH, assert_taken_back, set_cookies};
+use crate::api::browser::{ACCESS, APP, Browser, CSRF, LISTED, REFRESH, assert_cookies_cleared, set_cookies};
 use crate::api::support::{Answer, FORM, PASSWORD, Service, send};
 
 #[actix_web::test]
@@ -28,7 +28,7 @@ async fn a_session_lives_in_cookies_from_the_login_to_the_logout() {
         let refresh = browser.value(REFRESH).to_owned();
         let answer = browser.ask(Method::POST, "/logout", None).await;
         assert_eq!((answer.status.as_u16(), answer.text.as_str()), (204, ""));
-        assert_taken_back(&answer);
+        assert_cookies_cleared(&answer);
         assert!(browser.cookies.is_empty());
         browser.get("/me").await.assert_problem(401, "missing_token");
         service.get_as("/me", &access).await.assert_problem(401, "token_revoked");
@@ -36,8 +36,8 @@ async fn a_session_lives_in_cookies_from_the_login_to_the_logout() {
     }
 }
 
-/// Checks the cookies to the letter, and that no token stands anywhere else but in them.
-fn assert_handed_over(answer: &Answer) {
+/// Checks every character of the cookies, and that no token is anywhere else in the answer.
+fn assert_in_cookies(answer: &Answer) {
     assert_eq!(answer.status, 200, "{}", answer.text);
     let values: Vec<String> =
         set_cookies(answer).iter().map(|line| line.split(['=', ';']).nth(1).unwrap().to_owned()).collect();
@@ -59,24 +59,24 @@ fn assert_handed_over(answer: &Answer) {
 }
 
 #[actix_web::test]
-async fn the_cookies_are_set_to_the_letter_and_the_body_holds_no_token() {
+async fn the_cookies_have_exactly_the_required_attributes_and_the_body_has_no_token() {
     let service = Service::with(&[LISTED]).await;
     service.register("alice").await;
     let plain = service.try_login("alice", PASSWORD).await;
     assert!(set_cookies(&plain).is_empty() && plain.header("x-csrf-token").is_empty());
     assert!(set_cookies(&service.try_refresh(&plain.tokens().refresh).await).is_empty());
     let mut browser = Browser::new(&service);
-    assert_handed_over(&browser.login("/login", "alice").await);
-    assert_handed_over(&browser.login("/token", "alice").await);
-    assert_handed_over(&browser.refresh().await);
+    assert_in_cookies(&browser.login("/login", "alice").await);
+    assert_in_cookies(&browser.login("/token", "alice").await);
+    assert_in_cookies(&browser.refresh().await);
     let body = json!({ "current_password": PASSWORD, "new_password": "another long enough" });
-    assert_handed_over(&browser.ask(Method::PUT, "/me/password", Some(&body)).await);
+    assert_in_cookies(&browser.ask(Method::PUT, "/me/password", Some(&body)).await);
     assert_eq!(browser.get("/me").await.status, 200, "the new session is in the cookies");
     assert_eq!(browser.get("/me/sessions").await.json()["items"].as_array().unwrap().len(), 1);
 }
 
 #[actix_web::test]
-async fn a_login_with_cookies_needs_an_own_or_listed_page_and_json() {
+async fn a_login_with_cookies_needs_an_allowed_origin_and_json() {
     let service = Service::with(&[LISTED, ("AUTH__ISSUER", "https://auth.example.com")]).await;
     service.register("alice").await;
     let body = json!({ "username": "alice", "password": PASSWORD, "cookies": true });
@@ -107,7 +107,7 @@ async fn a_login_with_cookies_needs_an_own_or_listed_page_and_json() {
     }
 }
 
-/// What is not the listed page, however alike it looks.
+/// Origins that are not listed, although they look similar.
 pub const FOREIGN: &[&str] = &[
     "null",
     "https://evil.example",
@@ -126,7 +126,7 @@ pub const FOREIGN: &[&str] = &[
 ];
 
 #[actix_web::test]
-async fn a_login_never_goes_on_with_a_session_that_was_there_before() {
+async fn a_login_never_continues_an_existing_session() {
     let service = Service::with(&[LISTED]).await;
     for name in ["alice", "mallory"] {
         service.register(name).await;
@@ -142,12 +142,12 @@ async fn a_login_never_goes_on_with_a_session_that_was_there_before() {
         service.get_as("/me", planted.value(ACCESS)).await.assert_problem(401, "token_revoked");
         service.try_refresh(planted.value(REFRESH)).await.assert_oauth_error(400, "invalid_grant");
     }
-    // What cannot be a session is no reason to refuse a login, and never comes back.
+    // Invalid cookies do not make a login fail, and are replaced.
     let mut browser = Browser::new(&service);
     for (name, path) in [(ACCESS, "/"), (REFRESH, "/token"), (CSRF, "/")] {
         browser.plant(name, "planted", path);
     }
-    assert_handed_over(&browser.login("/token", "alice").await);
+    assert_in_cookies(&browser.login("/token", "alice").await);
 }
 
 #[actix_web::test]
@@ -162,18 +162,22 @@ async fn a_login_replaces_the_session_of_the_browser_and_no_other() {
     let failed = browser.ask(Method::POST, "/login", Some(&wrong)).await;
     failed.assert_problem(401, "invalid_credentials");
     assert!(set_cookies(&failed).is_empty());
-    assert_eq!(before.clone().get("/me").await.status, 200, "a login that fails ends nothing");
+    assert_eq!(before.clone().get("/me").await.status, 200, "a failed login ends no session");
     assert_eq!(browser.login("/login", "alice").await.status, 200);
     service.get_as("/me", before.value(ACCESS)).await.assert_problem(401, "token_revoked");
     assert_eq!(service.get_as("/me", &elsewhere.access).await.status, 200);
     let plain =
         browser.bare(Method::POST, "/login").json(&json!({ "username": "alice", "password": PASSWORD }));
     assert_eq!(send(plain).await.status, 200);
-    assert_eq!(browser.get("/me").await.status, 200, "a login without cookies leaves the browser's alone");
+    assert_eq!(
+        browser.get("/me").await.status,
+        200,
+        "a login without cookies does not end the browser's session"
+    );
 }
 
 #[actix_web::test]
-async fn a_browser_whose_access_token_is_gone_still_logs_out() {
+async fn a_browser_without_its_access_cookie_still_logs_out() {
     let service = Service::with(&[LISTED]).await;
     service.register("alice").await;
     let before = Browser::logged_in(&service, "alice").await;
@@ -186,11 +190,11 @@ async fn a_browser_whose_access_token_is_gone_still_logs_out() {
     assert_eq!(before.clone().get("/me").await.status, 200);
     let answer = browser.ask(Method::POST, "/logout", None).await;
     assert_eq!(answer.status, 204, "{}", answer.text);
-    assert_taken_back(&answer);
+    assert_cookies_cleared(&answer);
     before.clone().get("/me").await.assert_problem(401, "token_revoked");
     let again = before.clone().ask(Method::POST, "/logout", None).await;
     again.assert_problem(401, "token_revoked");
-    assert_taken_back(&again);
+    assert_cookies_cleared(&again);
 }
 
 #[actix_web::test]
@@ -205,7 +209,7 @@ async fn an_expired_access_token_in_a_cookie_logs_out() {
 }
 
 #[actix_web::test]
-async fn a_refresh_that_fails_for_good_takes_the_cookies_back_and_one_that_is_forged_does_not() {
+async fn a_refresh_that_fails_for_good_clears_the_cookies_and_a_forged_one_does_not() {
     let service = Service::with(&[LISTED]).await;
     service.register("alice").await;
     let mut browser = Browser::logged_in(&service, "alice").await;
@@ -220,32 +224,32 @@ async fn a_refresh_that_fails_for_good_takes_the_cookies_back_and_one_that_is_fo
     let wanting = browser.ask(Method::POST, "/token", Some(&scope)).await;
     wanting.assert_oauth_error(400, "invalid_scope");
     assert!(set_cookies(&wanting).is_empty());
-    assert_eq!(browser.refresh().await.status, 200, "all of that changed nothing");
+    assert_eq!(browser.refresh().await.status, 200, "none of these requests changed the session");
 
     assert_eq!(service.logout(browser.value(ACCESS)).await.status, 204);
     let ended = browser.refresh().await;
     ended.assert_oauth_error(400, "invalid_grant");
-    assert_taken_back(&ended);
+    assert_cookies_cleared(&ended);
     let nothing_left = browser.refresh().await;
     nothing_left.assert_oauth_error(400, "invalid_request");
     assert!(set_cookies(&nothing_left).is_empty());
 }
 
 #[actix_web::test]
-async fn two_tabs_that_refresh_at_once_go_on_together() {
+async fn two_tabs_that_refresh_concurrently_stay_logged_in() {
     let service = Service::with(&[LISTED]).await;
     service.register("alice").await;
     let mut first = Browser::logged_in(&service, "alice").await;
     let mut second = first.clone();
     let csrf = first.value(CSRF).to_owned();
     assert_eq!((first.refresh().await.status.as_u16(), second.refresh().await.status.as_u16()), (200, 200));
-    assert_eq!(first.value(REFRESH), second.value(REFRESH), "a browser has one of each");
+    assert_eq!(first.value(REFRESH), second.value(REFRESH), "both tabs have the same cookie");
     assert_eq!((first.value(CSRF), second.value(CSRF)), (csrf.as_str(), csrf.as_str()));
     assert_eq!(first.refresh().await.status, 200);
 }
 
 #[actix_web::test]
-async fn the_refresh_cookie_counts_at_the_token_endpoint_in_json_alone() {
+async fn the_refresh_cookie_is_used_only_by_json_requests_to_the_token_endpoint() {
     let service = Service::with(&[LISTED]).await;
     service.register("alice").await;
     let mut browser = Browser::logged_in(&service, "alice").await;
@@ -255,7 +259,7 @@ async fn the_refresh_cookie_counts_at_the_token_endpoint_in_json_alone() {
     };
     send(form().header("content-type", FORM)).await.assert_oauth_error(400, "invalid_request");
     send(form().header("content-type", "text/plain")).await.assert_oauth_error(415, "invalid_request");
-    // In the place of an access token it is none, wherever it is sent.
+    // As an access token it is invalid, under every name and path.
     let (refresh, access) = (browser.value(REFRESH).to_owned(), browser.value(ACCESS).to_owned());
     let mut wrong = browser.clone();
     wrong.plant(ACCESS, &refresh, "/");
@@ -265,7 +269,7 @@ async fn the_refresh_cookie_counts_at_the_token_endpoint_in_json_alone() {
     wrong.get("/me").await.assert_problem(401, "missing_token");
     wrong.plant(REFRESH, &access, "/token");
     wrong.refresh().await.assert_oauth_error(400, "invalid_grant");
-    // A token in the body is its sender's own affair: the cookie is not looked at.
+    // With a token in the body, the cookie is not used.
     let tokens = service.login("alice").await;
     let body = json!({ "grant_type": "refresh_token", "refresh_token": tokens.refresh });
     let answer = send(browser.bare(Method::POST, "/token").json(&body)).await;
@@ -275,7 +279,7 @@ async fn the_refresh_cookie_counts_at_the_token_endpoint_in_json_alone() {
 }
 
 #[actix_web::test]
-async fn two_cookies_that_no_other_host_can_set_or_a_cookie_and_a_header_are_refused() {
+async fn a_repeated_host_cookie_or_a_cookie_beside_a_header_is_refused() {
     let service = Service::with(&[LISTED]).await;
     service.register("alice").await;
     let browser = Browser::logged_in(&service, "alice").await;
@@ -306,19 +310,23 @@ async fn a_browser_that_ends_its_own_session_or_account_has_no_cookies_left() {
     let mut second = Browser::logged_in(&service, "alice").await;
     let (its, own) = (id(first.get("/me/sessions").await), id(second.get("/me/sessions").await));
     let answer = second.ask(Method::DELETE, &its, None).await;
-    assert_eq!((answer.status.as_u16(), set_cookies(&answer).len()), (204, 0), "it was another browser's");
+    assert_eq!(
+        (answer.status.as_u16(), set_cookies(&answer).len()),
+        (204, 0),
+        "it was the session of another browser"
+    );
     let answer = second.ask(Method::DELETE, &own, None).await;
     assert_eq!(answer.status, 204);
-    assert_taken_back(&answer);
+    assert_cookies_cleared(&answer);
     let mut browser = Browser::logged_in(&service, "alice").await;
     let body = json!({ "current_password": PASSWORD });
     let answer = browser.ask(Method::DELETE, "/me", Some(&body)).await;
     assert_eq!(answer.status, 204);
-    assert_taken_back(&answer);
+    assert_cookies_cleared(&answer);
 }
 
 #[actix_web::test]
-async fn whether_there_are_to_be_cookies_counts_for_logins_alone() {
+async fn the_member_cookies_is_read_in_logins_alone() {
     let service = Service::with(&[LISTED]).await;
     service.register("alice").await;
     let login = json!({ "username": "alice", "password": PASSWORD, "cookies": "yes" });

@@ -1,4 +1,4 @@
-//! Which pages of other origins may read answers.
+//! CORS: which pages of other origins may read answers.
 
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
@@ -9,8 +9,8 @@ use crate::api::support::{Answer, PASSWORD, Service, send};
 
 const ALLOW_ORIGIN: &str = "access-control-allow-origin";
 
-/// The headers of the CORS protocol in an answer.
-fn spoken(answer: &Answer) -> Vec<&str> {
+/// Returns the CORS headers of an answer.
+fn cors_headers(answer: &Answer) -> Vec<&str> {
     let names = answer.headers.keys().map(reqwest::header::HeaderName::as_str);
     names.filter(|name| name.starts_with("access-control-")).collect()
 }
@@ -27,7 +27,7 @@ fn assert_readable(answer: &Answer) {
 
 #[track_caller]
 fn assert_not_readable(answer: &Answer) {
-    assert_eq!(spoken(answer), Vec::<&str>::new());
+    assert_eq!(cors_headers(answer), Vec::<&str>::new());
     assert_eq!(answer.header("vary"), "Origin", "{}", answer.text);
 }
 
@@ -39,7 +39,7 @@ fn preflight(service: &Service, path: &str, origin: &str, method: &str) -> Reque
 }
 
 #[actix_web::test]
-async fn a_listed_page_reads_every_answer() {
+async fn a_page_of_a_listed_origin_can_read_every_answer() {
     let variables = [LISTED, ("AUTH__LIMITS__REGISTER__BURST", "1")];
     let service = Service::with(&variables).await;
     let post = |path: &str, body| service.request(Method::POST, path).header("origin", APP).json(&body);
@@ -74,14 +74,18 @@ async fn a_listed_page_reads_every_answer() {
 }
 
 #[actix_web::test]
-async fn no_other_page_reads_anything_but_what_is_public() {
+async fn pages_of_other_origins_can_read_only_what_is_public() {
     let service = Service::with(&[LISTED]).await;
     let tokens = service.register_and_login("alice").await;
     for origin in FOREIGN {
         let me = service.request(Method::GET, "/me").header("origin", *origin);
         assert_not_readable(&send(me.bearer_auth(&tokens.access)).await);
         let refused = send(preflight(&service, "/me", origin, "PATCH")).await;
-        assert_eq!((refused.status.as_u16(), refused.text.as_str()), (204, ""), "no leave, and no mistake");
+        assert_eq!(
+            (refused.status.as_u16(), refused.text.as_str()),
+            (204, ""),
+            "no permission, and no error"
+        );
         assert_eq!(refused.header("allow"), "GET, HEAD, PATCH, DELETE");
         refused.assert_envelope();
         assert_not_readable(&refused);
@@ -100,7 +104,7 @@ async fn no_other_page_reads_anything_but_what_is_public() {
 }
 
 #[actix_web::test]
-async fn a_preflight_is_promised_what_the_route_takes() {
+async fn a_preflight_is_answered_with_what_the_route_accepts() {
     let service = Service::with(&[LISTED]).await;
     for (path, methods) in [
         ("/me", "GET, HEAD, PATCH, DELETE"),
@@ -128,7 +132,7 @@ async fn a_preflight_is_promised_what_the_route_takes() {
 }
 
 #[actix_web::test]
-async fn options_that_is_no_preflight_is_answered_as_ever() {
+async fn an_options_request_that_is_no_preflight_gets_the_usual_answer() {
     let service = Service::with(&[LISTED]).await;
     let options = || service.request(Method::OPTIONS, "/me");
     let method = ("access-control-request-method", "GET");
@@ -140,7 +144,7 @@ async fn options_that_is_no_preflight_is_answered_as_ever() {
 }
 
 #[actix_web::test]
-async fn what_is_public_is_read_by_any_page_without_cookies() {
+async fn public_answers_can_be_read_by_any_page_without_cookies() {
     for service in [Service::start().await, Service::with(&[LISTED]).await] {
         for path in [
             "/.well-known/jwks.json",
@@ -152,7 +156,7 @@ async fn what_is_public_is_read_by_any_page_without_cookies() {
         ] {
             for origin in ["https://evil.example", "null", APP] {
                 let answer = send(service.request(Method::GET, path).header("origin", origin)).await;
-                assert_eq!((answer.header(ALLOW_ORIGIN), spoken(&answer).len()), ("*", 1), "{path}");
+                assert_eq!((answer.header(ALLOW_ORIGIN), cors_headers(&answer).len()), ("*", 1), "{path}");
                 let answer = send(preflight(&service, path, origin, "GET")).await;
                 assert_eq!((answer.status.as_u16(), answer.header(ALLOW_ORIGIN)), (204, "*"), "{path}");
                 assert_eq!(answer.header("access-control-allow-methods"), "GET, HEAD");

@@ -1,4 +1,4 @@
-//! Requests that other pages make a browser send: on every route, and changing nothing.
+//! Cross-site request forgery: requests that other pages make a browser send change nothing on any route.
 
 use std::collections::BTreeSet;
 
@@ -12,14 +12,14 @@ use crate::api::support::{Answer, FORM, PASSWORD, Service, send};
 
 const LINES: &str = "application/x-ndjson";
 
-/// A route that changes something, as a good request takes it.
+/// An unsafe route, with a valid request.
 struct Unsafe {
     method: Method,
     path: String,
     body: (&'static str, String),
 }
 
-/// Every route that takes a cookie and changes something.
+/// Returns every unsafe route that accepts a cookie.
 fn protected(other_session: &str) -> Vec<Unsafe> {
     let json = |method, path: &str, body: &Value| Unsafe {
         method,
@@ -44,10 +44,10 @@ fn protected(other_session: &str) -> Vec<Unsafe> {
     ]
 }
 
-/// What takes no cookie, and why it needs no CSRF token.
+/// Unsafe routes that take no cookie, and why they need no CSRF token.
 const OPEN: &[(&str, &str, &str)] = &[
-    ("POST", "/register", "gives nothing but an account"),
-    ("POST", "/login", "asks for the password, and for the origin when it is to set cookies"),
+    ("POST", "/register", "only creates an account"),
+    ("POST", "/login", "requires the password, and an allowed origin to set cookies"),
     ("POST", "/revoke", "takes the token in its body"),
     ("POST", "/introspect", "takes the credentials of a client"),
 ];
@@ -80,14 +80,14 @@ impl Unsafe {
     }
 }
 
-/// All that a request could have changed.
+/// Returns everything that a request could have changed.
 async fn state(service: &Service, token: &str) -> (Value, Value, i64, i64) {
     let me = service.get_as("/me", token).await.json();
     let sessions = service.get_as("/me/sessions", token).await.json();
     (me, sessions, service.count("users"), service.count("revocations"))
 }
 
-/// A browser with a session for this issuer as well, so that the routes for administrators are open to it.
+/// Returns a browser with a session for this issuer as well, which can use the routes of administrators.
 async fn browser_of<'s>(service: &'s Service, username: &str) -> Browser<'s> {
     let mut browser = Browser::new(service);
     let body = json!({ "username": username, "password": PASSWORD, "cookies": true, "resource": ISSUER });
@@ -96,7 +96,7 @@ async fn browser_of<'s>(service: &'s Service, username: &str) -> Browser<'s> {
 }
 
 #[actix_web::test]
-async fn no_route_is_changed_by_a_request_that_another_page_could_have_sent() {
+async fn a_request_that_another_page_could_have_sent_changes_nothing_on_any_route() {
     let service = Service::with(&[LISTED]).await;
     administrators::create(&service, "alice", "admin").await;
     service.register("mallory").await;
@@ -105,7 +105,7 @@ async fn no_route_is_changed_by_a_request_that_another_page_could_have_sent() {
     let mallory = browser_of(&service, "mallory").await;
     let mut second = browser.clone();
     second.cookies.clear();
-    assert_eq!(second.login("/login", "alice").await.status, 200, "a second session of the same user");
+    assert_eq!(second.login("/login", "alice").await.status, 200, "another session of the same user");
     let routes = protected(other.claims()["sid"].as_str().unwrap());
     let before = state(&service, &other.access).await;
     let csrf = browser.value(CSRF);
@@ -127,7 +127,7 @@ async fn no_route_is_changed_by_a_request_that_another_page_could_have_sent() {
         }
         let two = own().header("x-csrf-token", csrf).header("x-csrf-token", csrf);
         route.assert_ambiguous(&send(two).await);
-        // Cookie and header agree, but it is the token of another session, of nobody, or none.
+        // Cookie and header agree, but the token is of another session, forged, or no token at all.
         for planted in [mallory.value(CSRF), second.value(CSRF), touched.as_str(), "planted"] {
             let mut tossed = browser.clone();
             tossed.plant(CSRF, planted, "/");
@@ -136,12 +136,12 @@ async fn no_route_is_changed_by_a_request_that_another_page_could_have_sent() {
         }
     }
     assert_eq!(state(&service, &other.access).await, before);
-    assert_eq!(browser.clone().refresh().await.status, 200, "the session goes on");
+    assert_eq!(browser.clone().refresh().await.status, 200, "the session continues");
 }
 
 #[actix_web::test]
-async fn every_route_lets_an_own_page_through() {
-    // The other half of the table: what was refused above was refused for the origin and the CSRF token alone.
+async fn every_route_accepts_requests_of_an_allowed_page() {
+    // The counterpart of the test above: those requests were refused only for the origin and the CSRF token.
     let service = Service::with(&[LISTED]).await;
     administrators::create(&service, "alice", "admin").await;
     for index in 0..protected("").len() {
@@ -154,7 +154,7 @@ async fn every_route_lets_an_own_page_through() {
         let answer = send(request.header("x-csrf-token", browser.value(CSRF))).await;
         let let_through = answer.status.is_success() || route.path.starts_with("/admin");
         assert!(let_through && answer.status != 403, "{} {}: {}", route.method, route.path, answer.text);
-        // As it was, for the next one.
+        // Restores the password for the next route.
         if route.method == Method::PATCH {
             let eve = service.try_login("eve", PASSWORD).await.tokens();
             let names = json!({ "current_password": PASSWORD, "username": "alice" });
@@ -168,7 +168,7 @@ async fn every_route_lets_an_own_page_through() {
 }
 
 #[test]
-fn every_route_of_the_table_that_changes_something_is_tried() {
+fn every_unsafe_route_of_the_table_is_tested() {
     let source = include_str!("../../src/http/routes.rs");
     let mut found = BTreeSet::new();
     for service in source.split(".service(path(").skip(1) {
@@ -185,7 +185,7 @@ fn every_route_of_the_table_that_changes_something_is_tried() {
 }
 
 #[actix_web::test]
-async fn what_takes_no_cookie_is_not_moved_by_one() {
+async fn routes_that_take_no_cookie_ignore_cookies() {
     let service = Service::with(&[LISTED]).await;
     service.register("alice").await;
     let browser = Browser::logged_in(&service, "alice").await;
@@ -220,13 +220,13 @@ async fn a_form_of_another_site_is_refused_whatever_its_media_type() {
 }
 
 #[actix_web::test]
-async fn reading_needs_no_csrf_token_but_no_foreign_page_either() {
+async fn safe_requests_need_no_csrf_token_and_are_refused_from_foreign_origins() {
     let service = Service::with(&[LISTED]).await;
     service.register("alice").await;
     let browser = Browser::logged_in(&service, "alice").await;
     for path in ["/me", "/me/sessions"] {
         let get = || browser.bare(Method::GET, path);
-        assert_eq!(send(get()).await.status, 200, "a page of one's own sends no origin when it reads");
+        assert_eq!(send(get()).await.status, 200, "a same-origin page sends no origin with a safe request");
         assert_eq!(send(get().header("origin", APP)).await.status, 200);
         send(get().header("origin", "https://evil.example")).await.assert_problem(403, "foreign_origin");
     }
@@ -243,7 +243,7 @@ async fn a_token_in_the_header_needs_no_csrf_token_and_no_origin() {
         if let Some(origin) = origin {
             request = request.header("origin", origin);
         }
-        // The other cookies of the browser are there, and mean nothing.
+        // The browser's other cookies are sent too, and are ignored.
         let cookies = format!("{REFRESH}={}; {CSRF}={}", browser.value(REFRESH), browser.value(CSRF));
         let answer = send(request.header("cookie", cookies)).await;
         assert_eq!((answer.status.as_u16(), set_cookies(&answer).len()), (204, 0));
@@ -251,5 +251,5 @@ async fn a_token_in_the_header_needs_no_csrf_token_and_no_origin() {
     service.get_as("/me", browser.value(ACCESS)).await.assert_problem(401, "token_revoked");
     let body = json!({ "refresh_token": tokens.refresh });
     let logout = service.request(Method::POST, "/logout").header("origin", "https://evil.example");
-    assert_eq!(send(logout.json(&body)).await.status, 204, "nor does one in the body");
+    assert_eq!(send(logout.json(&body)).await.status, 204, "neither does a token in the body");
 }

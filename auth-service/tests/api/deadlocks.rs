@@ -1,5 +1,5 @@
-//! Transactions that take the same rows: in one order, so that none waits for one that waits for it. SQLite has one writer; there
-//! these tests see that the same requests succeed.
+//! Transactions lock the same rows in one order, so that no deadlock is possible. SQLite has a single writer; there these tests
+//! check that the same requests succeed.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use crate::database::{Database, postgresql};
 /// bcrypt with cost 4 of [`PASSWORD`].
 const HASH: &str = "$2b$04$oFKlZ3ENzEvFmT5CMwekBuVBDm2BElvtSpHmYpUTT7hjnI.L6EzTS";
 
-/// How often PostgreSQL broke a deadlock among the transactions of this service.
+/// Returns how often PostgreSQL detected a deadlock among the transactions of this service.
 fn deadlocks(service: &Service) -> usize {
     if DATABASE == Database::Sqlite {
         return 0;
@@ -32,7 +32,7 @@ fn deadlocks(service: &Service) -> usize {
     own.filter(|line| line.contains("deadlock detected")).count()
 }
 
-/// A transaction beside the service, as another replica has one under way.
+/// A transaction beside the service, like one of another replica.
 struct Beside(PgConnection);
 
 impl Beside {
@@ -42,7 +42,7 @@ impl Beside {
         Self(connection)
     }
 
-    /// Whether it gets at once what the statement locks.
+    /// Returns whether it gets the locks of the statement without waiting.
     fn also(&mut self, statement: &str) -> bool {
         self.0.batch_execute(statement).is_ok()
     }
@@ -61,12 +61,12 @@ fn role() -> Vec<String> {
 }
 
 #[actix_web::test]
-async fn a_refresh_does_not_wait_for_whoever_renames_the_account() {
+async fn a_refresh_does_not_wait_for_a_rename_of_the_account() {
     let service = Service::start().await;
     let operator = service.operator().await;
     service.register("alice").await;
     let first = service.login("alice").await;
-    // A session whose rights have just shrunk gets a number with its next refresh, or with a repeat of the last one.
+    // A session with reduced rights gets a status list index with its next refresh, or with a repeat of the last one.
     for _ in 0..2 {
         operator.change_roles("alice", role(), vec![]).await.unwrap();
         operator.change_roles("alice", vec![], role()).await.unwrap();
@@ -80,10 +80,11 @@ async fn a_refresh_does_not_wait_for_whoever_renames_the_account() {
     }
 }
 
-/// What takes several sessions of an account.
-const TAKERS: [&str; 6] = ["end the others", "rename", "new password", "delete", "fewer roles", "clean up"];
+/// Operations that lock several sessions of an account.
+const OPERATIONS: [&str; 6] =
+    ["end the others", "rename", "new password", "delete", "fewer roles", "clean up"];
 
-async fn take(service: &Service, operator: &Issuer, how: &str, by: &Tokens) {
+async fn perform(service: &Service, operator: &Issuer, how: &str, by: &Tokens) {
     let request = |method, path| service.request(method, path).bearer_auth(&by.access);
     let current = json!({ "current_password": PASSWORD });
     let status = match how {
@@ -114,8 +115,8 @@ async fn take(service: &Service, operator: &Issuer, how: &str, by: &Tokens) {
 }
 
 #[actix_web::test]
-async fn whoever_takes_several_sessions_takes_them_in_the_order_of_their_ids() {
-    for how in TAKERS {
+async fn transactions_lock_several_sessions_in_the_order_of_their_ids() {
+    for how in OPERATIONS {
         let service = Service::start().await;
         service.register("alice").await;
         let operator = service.operator().await;
@@ -129,40 +130,42 @@ async fn whoever_takes_several_sessions_takes_them_in_the_order_of_their_ids() {
         }
         if how == "clean up" {
             service.run_sql("UPDATE sessions SET expires_at = 1");
-            service.clock.advance(Duration::from_secs(3600)); // before that a process deletes nothing
+            service.clock.advance(Duration::from_secs(3600)); // a process deletes nothing before that
         }
         if DATABASE == Database::Sqlite {
-            take(&service, &operator, how, &kept).await;
+            perform(&service, &operator, how, &kept).await;
             continue;
         }
-        // Its row lies behind the other one's now, and a plan meets it last.
+        // Now its row is stored after the other one, so that a scan reads it last.
         service.run_sql(&format!("UPDATE sessions SET number = number + 1000000 WHERE id = '{first}'"));
         let lock = |id: &str| format!("UPDATE sessions SET number = number WHERE id = '{id}'");
         let mut beside = Beside::begin(&service, &lock(&first));
         let check = async {
             let waiting = "pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-            service.wait_until("it waits for the first session", async || service.count(waiting) > 0).await;
+            service
+                .wait_until("the operation waits for the first session", async || service.count(waiting) > 0)
+                .await;
             let free = beside.also(&lock(&second));
             beside.end();
-            assert!(free, "{how}: it held the second session while it waited for the first");
+            assert!(free, "{how}: it locked the second session while it waited for the first");
         };
-        join(take(&service, &operator, how, &kept), check).await;
+        join(perform(&service, &operator, how, &kept), check).await;
         assert_eq!(deadlocks(&service), 0, "{how}");
     }
 }
 
-/// Makes a refresh hold its session for a while before its transaction goes on, as a database that is far away does. The
+/// Makes a refresh lock its session for a while before its transaction continues, like a slow connection to the database. The
 /// trigger's name sorts before those of foreign keys.
-const FAR_AWAY: &str = r#"
-    CREATE FUNCTION far_away() RETURNS trigger LANGUAGE plpgsql
+const SLOW_REFRESH: &str = r#"
+    CREATE FUNCTION slow_refresh() RETURNS trigger LANGUAGE plpgsql
         AS $$ BEGIN PERFORM pg_sleep(0.03); RETURN NULL; END $$;
-    CREATE TRIGGER "A_far_away" AFTER UPDATE ON sessions FOR EACH ROW
-        WHEN (OLD.generation <> NEW.generation) EXECUTE FUNCTION far_away();"#;
+    CREATE TRIGGER "A_slow_refresh" AFTER UPDATE ON sessions FOR EACH ROW
+        WHEN (OLD.generation <> NEW.generation) EXECUTE FUNCTION slow_refresh();"#;
 
-/// The two names that the account of the storm has in turn.
+/// The two alternating names of the account.
 const NAMES: [&str; 2] = ["alice", "alicia"];
 
-/// A session that is refreshed again and again, and begun anew when it was ended.
+/// Refreshes a session repeatedly, and logs in again when it was ended.
 async fn keep_refreshing(service: &Service, times: usize) -> Vec<Answer> {
     let (mut token, mut answers) = (String::new(), Vec::new());
     for turn in 0..times {
@@ -178,7 +181,7 @@ async fn keep_refreshing(service: &Service, times: usize) -> Vec<Answer> {
     answers
 }
 
-/// Renames, by one session that stays, with a change of roles or the end of all other sessions beside each third one.
+/// Renames the account repeatedly in one session; beside each third rename, changes roles or ends all other sessions.
 async fn keep_renaming(service: &Service, operator: &Issuer, access: &str, times: usize) -> Vec<Answer> {
     let mut answers = Vec::new();
     for turn in 0..times {
@@ -204,12 +207,12 @@ async fn keep_renaming(service: &Service, operator: &Issuer, access: &str, times
 }
 
 #[actix_web::test]
-async fn a_storm_of_renames_refreshes_role_changes_and_logouts_meets_no_deadlock() {
+async fn concurrent_renames_refreshes_role_changes_and_logouts_cause_no_deadlock() {
     let service = Service::with(&[("AUTH__LIMITS__ENABLED", "false")]).await;
     let replica = service.replica().await;
     let operator = replica.operator().await;
     if DATABASE == Database::Postgresql {
-        service.run_sql(FAR_AWAY);
+        service.run_sql(SLOW_REFRESH);
     }
     service.register(NAMES[0]).await;
     let witness = service.login_here(NAMES[0]).await;
@@ -218,22 +221,25 @@ async fn a_storm_of_renames_refreshes_role_changes_and_logouts_meets_no_deadlock
     let renaming = keep_renaming(&service, &operator, &witness.access, 24);
     let (answers, renamed) = join(join_all(refreshing), renaming).await;
     for answers in answers.iter().chain([&renamed]) {
-        judge(answers);
+        assert_no_server_error(answers);
     }
     let done = |answers: &[Answer]| answers.iter().filter(|answer| answer.status.is_success()).count();
-    assert!(done(&renamed) > 8 && answers.iter().all(|answers| done(answers) > 8), "it was no storm");
+    assert!(
+        done(&renamed) > 8 && answers.iter().all(|answers| done(answers) > 8),
+        "too few operations succeeded"
+    );
     assert_eq!(deadlocks(&service), 0);
 }
 
 #[track_caller]
-fn judge(answers: &[Answer]) {
+fn assert_no_server_error(answers: &[Answer]) {
     for answer in answers {
         assert!(answer.status.as_u16() < 500, "{}: {}", answer.status, answer.text);
     }
 }
 
 #[actix_web::test]
-async fn names_that_are_taken_from_several_sides_at_once_meet_no_deadlock() {
+async fn concurrent_claims_of_the_same_names_cause_no_deadlock() {
     let service = Service::with(&[("AUTH__LIMITS__ENABLED", "false")]).await;
     let replica = service.replica().await;
     let admin = administrators::log_in(&service).await;
@@ -242,7 +248,7 @@ async fn names_that_are_taken_from_several_sides_at_once_meet_no_deadlock() {
     }
     let (alice, mallory) = (service.login("alice").await, service.login("mallory").await);
     for round in 0..4 {
-        // The same accounts, with their addresses the other way round, from both ends.
+        // The same accounts with their addresses reversed, imported from both ends.
         let line = |index: usize, mailbox: usize| {
             let (username, email) =
                 (format!("u-{round}-{index}"), format!("m-{round}-{mailbox}@example.com"));
@@ -273,13 +279,13 @@ async fn names_that_are_taken_from_several_sides_at_once_meet_no_deadlock() {
         ];
         requests.extend((0..20).step_by(4).map(register));
         let answers = join_all(requests.into_iter().map(send)).await;
-        judge(&answers);
+        assert_no_server_error(&answers);
         assert_eq!((answers[2].status.as_u16(), answers[3].status.as_u16()), (409, 409));
     }
     assert_eq!(deadlocks(&service), 0);
 }
 
-/// What a transaction beside an import holds, and what it must then get at once.
+/// What a transaction beside an import locks, and which further locks it must then get without waiting.
 const HELD: [(&str, &[&str]); 2] = [
     (
         "UPDATE users SET roles = roles WHERE username = 'first'",
@@ -294,7 +300,7 @@ const HELD: [(&str, &[&str]); 2] = [
 const RAISE: &str = "UPDATE status_lists SET revision = revision";
 
 #[actix_web::test]
-async fn an_import_that_takes_two_addresses_holds_no_list_while_it_waits_for_an_account() {
+async fn an_import_that_frees_two_addresses_locks_no_list_while_it_waits_for_an_account() {
     for (held, free) in HELD {
         let service = Service::start().await;
         let mut losers = Vec::new();
@@ -304,7 +310,7 @@ async fn an_import_that_takes_two_addresses_holds_no_list_while_it_waits_for_an_
             assert_eq!(service.post("/register", &body).await.status, 201);
             losers.push(service.login(username).await);
         }
-        // The other way round than their ids.
+        // In the reverse order of their ids.
         let owner = |loser: &str| Import {
             username: format!("owner-of-{loser}"),
             password_hash: HASH.to_owned(),
@@ -329,7 +335,7 @@ async fn an_import_that_takes_two_addresses_holds_no_list_while_it_waits_for_an_
         assert_eq!(service.count("users WHERE email IS NOT NULL AND email_verified"), 2);
         assert_eq!((service.count("revocations"), deadlocks(&service)), (2, 0));
         for loser in losers {
-            assert!(service.revokes(&loser).await, "its tokens carried the address");
+            assert!(service.revokes(&loser).await, "its tokens had the address");
         }
     }
 }
@@ -345,10 +351,10 @@ async fn an_operator_who_frees_an_address_takes_the_lock_of_names_first() {
     let check = async {
         let Some(mut beside) = beside.take() else { return };
         let waiting = "pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-        service.wait_until("it waits for the names", async || service.count(waiting) > 0).await;
+        service.wait_until("it waits for the lock of names", async || service.count(waiting) > 0).await;
         let got = beside.also("UPDATE users SET roles = roles");
         beside.end();
-        assert!(got, "it held the account");
+        assert!(got, "it locked the account");
     };
     let (freed, ()) = join(operator.free_email(Some("a@example.com".to_owned()), None), check).await;
     assert_eq!(freed.unwrap().holders.len(), 1);

@@ -24,7 +24,7 @@ async fn the_key_set_can_be_cached_and_revalidated() {
 }
 
 #[actix_web::test]
-async fn the_metadata_names_the_issuer_and_where_everything_is() {
+async fn the_metadata_names_the_issuer_and_every_endpoint() {
     let service = Service::with(&[("AUTH__ISSUER", "https://id.example/tenant")]).await;
     for path in ["/.well-known/oauth-authorization-server/tenant", "/.well-known/openid-configuration"] {
         let request = service
@@ -48,7 +48,7 @@ async fn the_metadata_names_the_issuer_and_where_everything_is() {
             assert_eq!(document[name], format!("https://id.example/tenant{path}"));
         }
         assert_eq!(document["scopes_supported"], json!(["books:download"]));
-        assert!(!answer.text.contains("evil"), "nothing comes from the request");
+        assert!(!answer.text.contains("evil"), "no part of the request is in the answer");
     }
 }
 
@@ -65,11 +65,11 @@ async fn a_running_service_is_alive_and_ready() {
 }
 
 #[actix_web::test]
-async fn only_a_trusted_proxy_names_a_request() {
-    let strangers = Service::start().await;
+async fn only_a_trusted_proxy_sets_the_request_id() {
+    let untrusted = Service::start().await;
     let answer =
-        send(strangers.request(Method::GET, "/livez").header("x-request-id", "from-a-stranger")).await;
-    assert_ne!(answer.header("x-request-id"), "from-a-stranger");
+        send(untrusted.request(Method::GET, "/livez").header("x-request-id", "from-an-untrusted-peer")).await;
+    assert_ne!(answer.header("x-request-id"), "from-an-untrusted-peer");
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("auth.toml");
     std::fs::write(&file, "[http]\ntrusted_proxies = [\"127.0.0.0/8\"]\n").unwrap();

@@ -1,4 +1,4 @@
-//! Hashing threads are shared by networks, not by requests: whatever one of them sends, others log in.
+//! Hashing threads are shared fairly between networks, not requests: one network cannot keep others from logging in.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -13,15 +13,15 @@ use super::support::{Answer, PASSWORD, Service, send};
 
 const PROXIED: (&str, &str) = ("AUTH__HTTP__TRUSTED_PROXIES", "127.0.0.0/8");
 const ONE_THREAD: (&str, &str) = ("AUTH__HASHING__THREADS", "1");
-/// Costly enough for a queue to form.
+/// High enough for a queue to form.
 const COST: (&str, &str) = ("AUTH__PASSWORDS__BCRYPT_COST", "7");
 const CONNECTIONS: usize = 120;
 const LOGINS: usize = 5;
-/// Attackers leave some of the machine to the service.
+/// The attacker pauses, because it shares the machine with the service.
 const AFTER_A_REFUSAL: Duration = Duration::from_millis(300);
 const VICTIM: &str = "192.0.2.1";
 
-/// From where the n-th request of an attacker comes, and what it is.
+/// Address, path and body of an attacker's n-th request.
 type Attack = fn(usize) -> (String, &'static str, Value);
 
 fn credentials(username: &str, password: &str) -> Value {
@@ -37,8 +37,8 @@ async fn login_from(service: &Service, address: &str, username: &str) -> Answer 
     post_from(service, address, "/login", &credentials(username, PASSWORD)).await
 }
 
-/// Logs in one after the other from the victim's address beside an attacker with many connections; gives what the victim was
-/// answered, and how often the attacker was refused.
+/// Logs in repeatedly from the victim's address beside an attacker with many connections. Returns the victim's statuses, and
+/// how often the attacker was refused.
 async fn beside(service: &Service, attack: Attack) -> (Vec<u16>, usize) {
     let (stop, sent, refused) = (Cell::new(false), Cell::new(0_usize), Cell::new(0_usize));
     let one = async || {
@@ -83,7 +83,7 @@ async fn one_address_with_right_passwords_does_not_keep_others_from_logging_in()
         ("198.51.100.7".to_owned(), "/login", body)
     };
     let (answers, refused) = beside(&service, right).await;
-    assert_eq!(answers, [200; LOGINS], "{refused} of the attacker's were refused");
+    assert_eq!(answers, [200; LOGINS], "{refused} requests of the attacker were refused");
 }
 
 #[actix_web::test]
@@ -104,23 +104,23 @@ async fn no_network_keeps_another_from_logging_in_by_any_number_of_sources_or_by
     for (name, attack) in attacks {
         let service = with_victim(&[("AUTH__LIMITS__REGISTER__BURST", "1000000")]).await;
         let (answers, refused) = beside(&service, attack).await;
-        assert_eq!(answers, [200; LOGINS], "{name}; {refused} of the attacker's were refused");
+        assert_eq!(answers, [200; LOGINS], "{name}; {refused} requests of the attacker were refused");
     }
 }
 
 #[actix_web::test]
-async fn a_user_who_is_known_at_an_address_goes_before_strangers_from_everywhere() {
+async fn a_known_pair_is_served_before_unknown_ones_of_all_networks() {
     let service = with_victim(&[]).await;
     assert_eq!(login_from(&service, VICTIM, "victim").await.status, 200);
     service.clock.advance(Duration::from_secs(24 * 3600));
-    let stranger = async |index: usize| {
+    let unknown_user = async |index: usize| {
         let (address, name) =
             (format!("{}.{}.0.1", 20 + index / 256, index % 256), format!("nobody-{index}"));
         post_from(&service, &address, "/login", &credentials(&name, PASSWORD)).await.status.as_u16()
     };
-    let mut strangers: FuturesUnordered<_> = (0..200).map(stranger).collect();
-    // Each comes from a network of its own, so no network is larger than the victim's.
-    while strangers.next().await.unwrap() != 503 {}
+    let mut unknown_users: FuturesUnordered<_> = (0..200).map(unknown_user).collect();
+    // Each comes from a different network, so no network is larger than the victim's.
+    while unknown_users.next().await.unwrap() != 503 {}
     let (logged_in, before) = (Cell::new(false), Cell::new(0));
     let login = async {
         let answer = login_from(&service, VICTIM, "victim").await;
@@ -128,17 +128,17 @@ async fn a_user_who_is_known_at_an_address_goes_before_strangers_from_everywhere
         answer
     };
     let others = async {
-        while let Some(status) = strangers.next().await {
+        while let Some(status) = unknown_users.next().await {
             before.set(before.get() + usize::from(status == 401 && !logged_in.get()));
         }
     };
     let (answer, ()) = join(login, others).await;
     assert_eq!(answer.status, 200, "{}", answer.text);
-    assert!(before.get() < 32, "{} of the 64 that waited were served before", before.get());
+    assert!(before.get() < 32, "{} of the 64 waiting requests were served first", before.get());
 }
 
 #[actix_web::test]
-async fn a_pair_is_known_by_its_first_right_password_and_wrong_ones_do_not_count() {
+async fn a_pair_becomes_known_by_its_first_right_password_and_wrong_ones_do_not_count() {
     let service = Service::start().await;
     service.register("alice").await;
     service.try_login("alice", "not the right one").await.assert_problem(401, "invalid_credentials");
@@ -148,10 +148,10 @@ async fn a_pair_is_known_by_its_first_right_password_and_wrong_ones_do_not_count
     assert_eq!(first(), 1);
     service.clock.advance(Duration::from_secs(3600));
     service.login("alice").await;
-    assert_eq!(first(), 1, "it stays the first one");
+    assert_eq!(first(), 1, "the time of the first one stays");
     service.clock.advance(Duration::from_secs(91 * 24 * 3600));
     service.login("alice").await;
-    assert_eq!(first(), 0, "after limits.trusted_for without any it begins anew");
+    assert_eq!(first(), 0, "after limits.trusted_for without a login it begins again");
 }
 
 #[actix_web::test]
@@ -168,10 +168,10 @@ async fn one_hash_runs_and_two_wait_for_an_account_from_one_address_unless_limit
         }
         answers.iter().filter(|answer| answer.status == 200).count()
     };
-    // All are sent within the time of a few hashes.
+    // All requests are sent within the time of a few hashes.
     let accepted = statuses(&service).await;
     assert!((3..20).contains(&accepted), "{accepted}");
-    // From other addresses there is room for the same account.
+    // Requests from other addresses to the same account have their own limit.
     let logins = (0..10).map(async |index| login_from(&service, &format!("192.0.2.{index}"), "alice").await);
     assert!(join_all(logins).await.iter().all(|answer| answer.status == 200));
     let service = service.restart(&[("AUTH__LIMITS__ENABLED", "false")]).await;

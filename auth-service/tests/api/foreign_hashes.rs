@@ -42,19 +42,23 @@ async fn stored(service: &Service, username: &str) -> User {
 }
 
 #[actix_web::test]
-async fn hashes_of_other_systems_log_in_are_renewed_and_log_in_again() {
+async fn hashes_of_other_systems_verify_are_replaced_at_login_and_verify_again() {
     let service = Service::start().await;
     for (index, Made { library, version, form, password, hash }) in hashes().into_iter().enumerate() {
         let (username, name) = (format!("user-{index}"), format!("{library} {version} {form}"));
         insert(&service, &username, &hash).await;
         service.try_login(&username, "not this one").await.assert_problem(401, "invalid_credentials");
-        assert_eq!(stored(&service, &username).await.password_hash, hash, "{name}: renewed by nobody");
+        assert_eq!(
+            stored(&service, &username).await.password_hash,
+            hash,
+            "{name}: a failed login replaces nothing"
+        );
         let session = service.try_login(&username, &password).await;
         assert_eq!(session.status, 200, "{name}: {}", session.text);
         let renewed = stored(&service, &username).await;
         let too_long_for_bcrypt = password.len() > 71;
         assert_eq!(renewed.password_hash.starts_with("$2b$04$"), !too_long_for_bcrypt, "{name}");
-        assert_eq!(renewed.auth_version, 0, "{name}: sessions go on");
+        assert_eq!(renewed.auth_version, 0, "{name}: sessions continue");
         assert_eq!(service.try_login(&username, &password).await.status, 200, "{name}");
         service.try_login(&username, "not this one").await.assert_problem(401, "invalid_credentials");
         service.refresh(&session.tokens().refresh).await;
@@ -83,7 +87,7 @@ async fn a_hash_that_is_damaged_or_too_costly_is_a_wrong_password_at_login() {
 }
 
 #[actix_web::test]
-async fn a_changed_password_is_not_undone_by_a_login_that_renews_the_hash_before_it() {
+async fn a_password_change_is_not_undone_by_a_login_that_replaces_the_hash() {
     let service = Service::start().await;
     service.register("alice").await;
     let before = stored(&service, "alice").await;
@@ -99,7 +103,7 @@ async fn a_changed_password_is_not_undone_by_a_login_that_renews_the_hash_before
 }
 
 #[actix_web::test]
-async fn many_logins_at_once_renew_a_hash_and_all_of_them_succeed() {
+async fn concurrent_logins_that_replace_a_hash_all_succeed() {
     let service = Service::with(&[("AUTH__LIMITS__WAITING_PER_ACCOUNT", "60")]).await;
     service.register("alice").await;
     let service = service.restart(&[("AUTH__PASSWORDS__BCRYPT_COST", "5")]).await;
@@ -111,7 +115,7 @@ async fn many_logins_at_once_renew_a_hash_and_all_of_them_succeed() {
 }
 
 #[actix_web::test]
-async fn a_pepper_comes_with_the_next_login_and_can_be_replaced() {
+async fn a_pepper_is_applied_at_the_next_login_and_can_be_replaced() {
     let (first, second) = ("the first pepper, with enough bytes", "the second pepper, with enough bytes");
     let service = Service::start().await;
     service.register("alice").await;
@@ -121,7 +125,11 @@ async fn a_pepper_comes_with_the_next_login_and_can_be_replaced() {
     assert!(peppered.starts_with("$pepper$k="), "{peppered}");
     let long = "a passphrase of many words, ".repeat(10);
     let body = json!({ "username": "bob", "password": long });
-    assert_eq!(service.post("/register", &body).await.status, 201, "bcrypt sees none of it");
+    assert_eq!(
+        service.post("/register", &body).await.status,
+        201,
+        "the length limit of bcrypt does not apply"
+    );
     assert_eq!(service.try_login("bob", &long).await.status, 200);
     let rotated = [("AUTH__PASSWORDS__PEPPER", second), ("AUTH__PASSWORDS__PEPPER_PREVIOUS", first)];
     let service = service.restart(&rotated).await;

@@ -1,4 +1,4 @@
-//! Browsers behind a proxy, and what they are told when a cookie does not come.
+//! Browsers behind a proxy that adds a path, and the answer to a missing cookie.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::api::support::{Answer, PASSWORD, Service, send};
 
 const ISSUER: (&str, &str) = ("AUTH__ISSUER", "https://auth.example.com/login/v1");
 
-/// The line that sets the refresh cookie.
+/// Returns the header value that sets the refresh cookie.
 fn refresh_cookie(answer: &Answer) -> String {
     let lines = set_cookies(answer);
     lines.into_iter().find(|line| line.starts_with(REFRESH)).expect("a refresh cookie")
@@ -22,14 +22,14 @@ fn assert_paths(answer: &Answer, max_age: u32) {
     let refresh = refresh_cookie(answer);
     let attributes = format!("; HttpOnly; SameSite=Lax; Secure; Path=/login/v1/token; Max-Age={max_age}");
     assert!(refresh.ends_with(&attributes), "{refresh}");
-    // Browsers keep no cookie whose name begins with `__Host-` and whose path is another one.
+    // Browsers reject cookies with the prefix `__Host-` and another path.
     for line in set_cookies(answer).iter().filter(|line| line.starts_with("__Host-")) {
         assert!(line.contains("; Path=/; "), "{line}");
     }
 }
 
 #[actix_web::test]
-async fn below_the_path_of_an_issuer_a_browser_logs_in_refreshes_and_logs_out() {
+async fn under_an_issuer_with_a_path_a_browser_logs_in_refreshes_and_logs_out() {
     let service = Service::with(&[LISTED, ISSUER]).await;
     service.register("alice").await;
     let mut browser = Browser::new(&service);
@@ -47,7 +47,7 @@ async fn below_the_path_of_an_issuer_a_browser_logs_in_refreshes_and_logs_out() 
     assert_paths(&other.ask(Method::DELETE, &format!("/me/sessions/{session}"), None).await, 0);
     assert!(other.cookies.is_empty(), "{:?}", other.cookies);
 
-    // A refresh that fails for good takes back what the path hides from every other route.
+    // A refresh that fails for good clears the refresh cookie, which no other route gets.
     let failed = browser.refresh().await;
     failed.assert_oauth_error(400, "invalid_grant");
     assert!(refresh_cookie(&failed).ends_with("Path=/login/v1/token; Max-Age=0"), "{failed:?}");
@@ -62,7 +62,7 @@ async fn below_the_path_of_an_issuer_a_browser_logs_in_refreshes_and_logs_out() 
 }
 
 #[actix_web::test]
-async fn a_browser_whose_cookie_did_not_come_is_told_so() {
+async fn the_answer_to_a_browser_names_the_missing_cookie() {
     let service = Service::with(&[LISTED]).await;
     service.register("alice").await;
     let mut browser = Browser::logged_in(&service, "alice").await;

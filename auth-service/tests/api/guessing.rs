@@ -1,4 +1,4 @@
-//! Who guesses passwords is slowed down, at every replica alike, and nobody is locked out by it.
+//! Login throttling: guessing passwords is slowed down across all replicas, and locks no user out.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -33,7 +33,7 @@ fn wait(service: &Service, seconds: u64) {
 }
 
 #[actix_web::test]
-async fn ten_wrong_passwords_are_free_then_each_waits_longer_and_the_right_one_works_after_the_wait() {
+async fn after_ten_wrong_passwords_waits_grow_and_the_right_one_works_after_the_wait() {
     let service = Service::start().await;
     service.register("alice").await;
     for left in (0..10).rev() {
@@ -43,7 +43,7 @@ async fn ten_wrong_passwords_are_free_then_each_waits_longer_and_the_right_one_w
         assert!(answer.header("ratelimit").starts_with(&format!(r#""passwords";r={left};t="#)));
     }
     for expected in [5, 10, 20] {
-        let refused = service.try_login("alice", PASSWORD).await; // not even the right one is looked at
+        let refused = service.try_login("alice", PASSWORD).await; // not even the right password is checked
         assert_eq!(retry_after(&refused), expected);
         assert_eq!(refused.header("ratelimit"), format!(r#""passwords";r=0;t={expected}"#));
         wait(&service, expected - 1);
@@ -60,7 +60,7 @@ async fn ten_wrong_passwords_are_free_then_each_waits_longer_and_the_right_one_w
 }
 
 #[actix_web::test]
-async fn every_name_of_an_account_and_every_route_that_takes_its_password_share_one_count() {
+async fn every_name_of_an_account_and_every_route_that_takes_its_password_share_one_counter() {
     let service = Service::start().await;
     let email = json!({ "username": "alice", "password": PASSWORD, "email": "alice@example.com" });
     assert_eq!(service.post("/register", &email).await.status, 201);
@@ -95,7 +95,7 @@ async fn every_name_of_an_account_and_every_route_that_takes_its_password_share_
 }
 
 #[actix_web::test]
-async fn a_name_that_nobody_has_is_counted_and_answered_like_one_that_somebody_has() {
+async fn an_unknown_name_is_counted_and_answered_like_a_known_one() {
     let service = Service::start().await;
     service.register("alice").await;
     service.register("carol").await;
@@ -116,19 +116,19 @@ async fn a_name_that_nobody_has_is_counted_and_answered_like_one_that_somebody_h
 }
 
 #[actix_web::test]
-async fn a_thousand_tries_at_once_over_two_replicas_get_no_more_answers_than_the_limit() {
+async fn a_thousand_concurrent_attempts_over_two_replicas_get_no_more_answers_than_the_limit() {
     let service = Service::start().await;
     let replica = service.replica().await;
     service.register("alice").await;
-    // Most are refused because they wait for each other; so they come again until all are told to wait.
+    // Most are refused with 503 because too many wait at a time; so they are repeated until the counter answers 429.
     let (mut answers, mut rounds) = (Vec::new(), 0);
     while answers.iter().all(|answer: &Answer| answer.status != 429) && rounds < 50 {
         rounds += 1;
-        let tries = (0..100).map(|index| {
+        let attempts = (0..100).map(|index| {
             let by = if index % 2 == 0 { &service } else { &replica };
             by.try_login("alice", WRONG)
         });
-        answers.extend(join_all(tries).await);
+        answers.extend(join_all(attempts).await);
     }
     let count = |status: u16| answers.iter().filter(|answer| answer.status == status).count();
     assert_eq!((count(401), count(429) + count(503)), (10, rounds * 100 - 10));
@@ -137,7 +137,7 @@ async fn a_thousand_tries_at_once_over_two_replicas_get_no_more_answers_than_the
 }
 
 #[actix_web::test]
-async fn right_passwords_at_once_all_log_in_as_far_as_there_are_places_for_them() {
+async fn concurrent_right_passwords_all_log_in_while_the_queue_has_room() {
     let service = Service::with(&[("AUTH__LIMITS__WAITING_PER_ACCOUNT", "60")]).await;
     let replica = service.replica().await;
     service.register("alice").await;
@@ -149,21 +149,21 @@ async fn right_passwords_at_once_all_log_in_as_far_as_there_are_places_for_them(
 }
 
 #[actix_web::test]
-async fn tries_that_wait_for_each_other_keep_nobody_else_waiting() {
+async fn attempts_that_wait_for_each_other_delay_no_other_user() {
     let service =
         Service::with(&[("AUTH__PASSWORDS__BCRYPT_COST", "11"), ("AUTH__HASHING__THREADS", "1")]).await;
     service.register("alice").await;
     service.register("bob").await;
-    let mut tries: FuturesUnordered<_> = (0..120).map(|_| service.try_login("alice", WRONG)).collect();
-    // The first one that is answered found every waiting place taken.
-    assert_eq!(tries.next().await.unwrap().status, 503);
+    let mut attempts: FuturesUnordered<_> = (0..120).map(|_| service.try_login("alice", WRONG)).collect();
+    // The first answer is a refusal because the queue is full.
+    assert_eq!(attempts.next().await.unwrap().status, 503);
     let (bob, ()) =
-        join(service.try_login("bob", PASSWORD), async { while tries.next().await.is_some() {} }).await;
+        join(service.try_login("bob", PASSWORD), async { while attempts.next().await.is_some() {} }).await;
     assert_eq!(bob.status, 200, "{}", bob.text);
 }
 
 #[actix_web::test]
-async fn nobody_can_lock_another_out() {
+async fn an_attacker_cannot_lock_a_user_out() {
     let service = Service::with(&[
         PROXIED,
         ("AUTH__LIMITS__ACCOUNT__ATTEMPTS", "30"),
@@ -173,14 +173,14 @@ async fn nobody_can_lock_another_out() {
     service.register("alice").await;
     let (right, wrong) = (by_name("alice", PASSWORD), by_name("alice", WRONG));
     let session = login_from(&service, "192.0.2.1", &right).await.tokens();
-    // Thirty tries from many addresses use up what strangers have.
+    // Thirty attempts from many addresses use up the account's limit for unknown sources.
     for index in 0..30 {
         let from = format!("198.51.100.{}", index % 10);
         login_from(&service, &from, &wrong).await.assert_problem(401, "invalid_credentials");
     }
     retry_after(&login_from(&service, "203.0.113.1", &right).await);
-    // The user's session goes on, and their own address is not touched, also not for mistakes; another one has its turn
-    // after the wait.
+    // The user's session continues, and the user's own address is not affected, even after a mistake. Other addresses may
+    // try again after the wait.
     service.refresh(&session.refresh).await;
     login_from(&service, "192.0.2.1", &wrong).await.assert_problem(401, "invalid_credentials");
     assert_eq!(login_from(&service, "192.0.2.1", &right).await.status, 200);
@@ -204,7 +204,7 @@ async fn an_address_that_tries_many_accounts_is_slowed_down_and_others_are_not()
 }
 
 #[actix_web::test]
-async fn an_ipv6_network_is_one_source_and_a_mapped_address_is_the_one_it_maps() {
+async fn an_ipv6_network_is_one_source_and_a_mapped_address_counts_as_ipv4() {
     let service = Service::with(&[PROXIED]).await;
     service.register("alice").await;
     let guess = by_name("alice", WRONG);
@@ -222,7 +222,7 @@ async fn an_ipv6_network_is_one_source_and_a_mapped_address_is_the_one_it_maps()
 }
 
 #[actix_web::test]
-async fn what_a_stranger_claims_about_its_address_counts_for_nothing() {
+async fn forwarding_headers_of_untrusted_peers_are_ignored() {
     for variables in [&[][..], &[("AUTH__HTTP__TRUSTED_PROXIES", "10.0.0.0/8")]] {
         let service = Service::with(variables).await;
         service.register("alice").await;
@@ -237,7 +237,7 @@ async fn what_a_stranger_claims_about_its_address_counts_for_nothing() {
             assert_eq!(answer.status, if index < 10 { 401 } else { 429 });
         }
     }
-    // Behind a proxy the last address that it has not seen itself is worth nothing.
+    // Behind a proxy, addresses before the last untrusted one are ignored.
     let service = Service::with(&[PROXIED]).await;
     service.register("alice").await;
     for index in 0..11 {
@@ -248,7 +248,7 @@ async fn what_a_stranger_claims_about_its_address_counts_for_nothing() {
 }
 
 #[actix_web::test]
-async fn a_sessions_address_is_the_clients_in_either_header() {
+async fn a_sessions_address_is_that_of_the_client_in_either_forwarding_header() {
     let forwarded = [PROXIED, ("AUTH__LIMITS__FORWARDED_HEADER", "forwarded")];
     let cases: [(&[_], _, _, _); 6] = [
         (&[PROXIED], "x-forwarded-for", "192.0.2.1", "192.0.2.1"),
@@ -275,19 +275,19 @@ async fn a_sessions_address_is_the_clients_in_either_header() {
 }
 
 #[actix_web::test]
-async fn a_try_whose_client_goes_away_counts() {
+async fn an_attempt_whose_client_disconnects_is_counted() {
     let service = Service::with(&[("AUTH__PASSWORDS__BCRYPT_COST", "12")]).await;
     service.register("alice").await;
     let begun = async || service.count("guesses WHERE undecided > 0") > 0;
-    // The second one is dropped: the client goes away while its password is being hashed.
-    let went_away = {
-        let seen = pin!(service.wait_until("the try has begun", begun));
+    // The login is dropped: the client disconnects while its password is being hashed.
+    let disconnected = {
+        let seen = pin!(service.wait_until("the attempt has begun", begun));
         let login = pin!(service.try_login("alice", WRONG));
         matches!(select(seen, login).await, Either::Left(_))
     };
-    assert!(went_away, "it was answered before");
+    assert!(disconnected, "the login was answered first");
     let counted = async || service.count("guesses WHERE failures > 0") > 0;
-    service.wait_until("the try is counted", counted).await;
+    service.wait_until("the attempt is counted", counted).await;
 }
 
 #[actix_web::test]
@@ -302,7 +302,7 @@ async fn wrong_passwords_are_forgotten_in_time_and_their_rows_are_deleted() {
     }
     wait(&service, 25 * 3600);
     service.try_login("alice", WRONG).await.assert_problem(401, "invalid_credentials");
-    wait(&service, 23 * 3600 + 1800); // rows are kept for a day after they say anything
+    wait(&service, 23 * 3600 + 1800); // rows are kept for a day after they have any effect
     let gone = async || service.count("guesses") == 4; // alice's pair, alice, the address, the name
     service.wait_until("bob's and carol's rows are deleted", gone).await;
 }

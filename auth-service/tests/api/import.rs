@@ -22,7 +22,7 @@ async fn import_text(service: &Service, token: &str, query: &str, body: String) 
     send(request.header("content-type", NDJSON).body(body)).await
 }
 
-/// The outcome of each line, or the first error of a refused one.
+/// Returns the outcome of each line, or the first error of a refused one.
 fn outcomes(answer: &Answer) -> Vec<String> {
     assert_eq!(
         (answer.status.as_u16(), answer.header("cache-control")),
@@ -63,7 +63,7 @@ async fn hashes_of_real_libraries_are_imported_and_log_in() {
         let count = made.iter().filter(|made| made.kind == kind).count();
         assert_eq!(answer.json()["kinds"][kind], count, "{kind}");
     }
-    // All of them are logged in with in `foreign_hashes.rs`; here it is enough that what was stored is what was sent.
+    // `foreign_hashes.rs` logs in with all of them; here it is enough that each hash is stored as it was sent.
     for (index, Made { library, form, password, .. }) in made.iter().enumerate().step_by(7) {
         let login = service.try_login(&format!("user-{index}"), password).await;
         assert_eq!(login.status, 200, "{library} {form}");
@@ -81,7 +81,7 @@ async fn hashes_of_real_libraries_are_imported_and_log_in() {
 }
 
 #[actix_web::test]
-async fn an_import_that_is_sent_again_changes_nothing() {
+async fn a_repeated_import_changes_nothing() {
     let service = Service::start().await;
     let token = administrators::log_in(&service).await.access;
     let lines = [
@@ -107,7 +107,7 @@ async fn an_import_that_is_sent_again_changes_nothing() {
 }
 
 #[actix_web::test]
-async fn a_dry_run_says_what_the_import_would_do_however_far_apart_a_name_stands_twice() {
+async fn a_dry_run_reports_what_the_import_would_do_also_for_repeated_names_far_apart() {
     let service = Service::with(&[("AUTH__IMPORT__MAX_BODY_BYTES", "2000000")]).await;
     let token = administrators::log_in(&service).await.access;
     let other = HASH.replace("$04", "$05");
@@ -116,8 +116,8 @@ async fn a_dry_run_says_what_the_import_would_do_however_far_apart_a_name_stands
         json!({ "username": format!("user-{index}"), "password_hash": hash, "email": email })
     };
     let mut lines: Vec<Value> = (0..1200).map(|index| line(index, HASH, index)).collect();
-    // Once more: the same account, its name with another hash, its name in capitals, its address with another name; and
-    // what a line would have brought that was refused is free.
+    // Again: the same account, a name with another hash, a name in capitals, an address with another name. The name and
+    // the address of a refused line are still free.
     lines.extend([line(3, HASH, 3), line(4, &other, 4), line(2000, HASH, 5), line(5, HASH, 2005)]);
     lines.push(json!({ "username": "USER-6", "password_hash": other }));
     lines
@@ -130,7 +130,7 @@ async fn a_dry_run_says_what_the_import_would_do_however_far_apart_a_name_stands
 }
 
 #[actix_web::test]
-async fn each_line_that_breaks_a_rule_is_refused_and_the_others_are_taken() {
+async fn each_line_that_breaks_a_rule_is_refused_and_the_others_are_imported() {
     let service = Service::start().await;
     let token = administrators::log_in(&service).await.access;
     service.register("taken").await;
@@ -175,12 +175,12 @@ async fn each_line_that_breaks_a_rule_is_refused_and_the_others_are_taken() {
         (&counts["created"], &counts["present"], &counts["refused"]),
         (&json!(2), &json!(1), &json!(15))
     );
-    assert!(!answer.text.contains(HASH) && !answer.text.contains(PASSWORD), "no value is repeated");
+    assert!(!answer.text.contains(HASH) && !answer.text.contains(PASSWORD), "no value is in the answer");
     assert_eq!(service.try_login("third", PASSWORD).await.status, 200);
 }
 
 #[actix_web::test]
-async fn a_request_that_brings_too_much_or_something_else_is_refused_as_a_whole() {
+async fn an_import_that_is_too_large_or_of_another_type_is_refused_as_a_whole() {
     let variables = [("AUTH__IMPORT__MAX_BODY_BYTES", "4096"), ("AUTH__IMPORT__MAX_LINES", "3")];
     let service = Service::with(&variables).await;
     let token = administrators::log_in(&service).await.access;
@@ -198,7 +198,7 @@ async fn a_request_that_brings_too_much_or_something_else_is_refused_as_a_whole(
 }
 
 #[actix_web::test]
-async fn only_administrators_import() {
+async fn only_administrators_can_import() {
     let service = Service::start().await;
     let line = json!({ "username": "anna", "password_hash": HASH });
     service.register("user").await;
@@ -213,7 +213,7 @@ async fn only_administrators_import() {
 }
 
 #[actix_web::test]
-async fn imports_and_registrations_at_the_same_moment_do_not_disturb_each_other() {
+async fn concurrent_imports_and_registrations_do_not_disturb_each_other() {
     let service = Service::start().await;
     let token = administrators::log_in(&service).await.access;
     let lines: Vec<Value> =

@@ -51,11 +51,11 @@ async fn an_active_token_is_described_by_its_claims() {
         assert_eq!(service.introspect(&client, access).await, described(part(access, 1)));
     }
     assert_eq!(tokens.claims()["username"], "alice");
-    assert!(service.is_active(&client, &first.access).await, "the one before has the same rights");
+    assert!(service.is_active(&client, &first.access).await, "the previous token has the same rights");
 }
 
 #[actix_web::test]
-async fn a_refresh_token_that_would_be_taken_is_inactive_to_every_client_and_is_not_used_up() {
+async fn a_usable_refresh_token_is_inactive_to_every_client_and_is_not_used_up() {
     let service = Service::start().await;
     let clients = [
         service.create_client("first-party", &[], &[]).await,
@@ -80,7 +80,7 @@ async fn a_refresh_token_that_would_be_taken_is_inactive_to_every_client_and_is_
 }
 
 #[actix_web::test]
-async fn whatever_is_wrong_with_a_token_it_is_inactive_and_nothing_else() {
+async fn a_token_that_is_invalid_for_any_reason_is_answered_with_inactive_alone() {
     let service = Service::start().await;
     let client = service.create_client("asking", &[], &[]).await;
     let elsewhere = Service::start().await;
@@ -117,7 +117,7 @@ async fn whatever_is_wrong_with_a_token_it_is_inactive_and_nothing_else() {
     }
     service.operator().await.set_disabled("bob", false).await.unwrap().unwrap();
     assert!(!service.is_active(&client, &disabled.access).await);
-    assert!(service.is_active(&client, &current.access).await, "and a good one right after");
+    assert!(service.is_active(&client, &current.access).await, "and a valid one immediately afterwards");
     service.clock.advance(Duration::from_secs(629));
     assert!(service.is_active(&client, &current.access).await, "within the leeway");
     service.clock.advance(Duration::from_secs(1));
@@ -125,7 +125,7 @@ async fn whatever_is_wrong_with_a_token_it_is_inactive_and_nothing_else() {
 }
 
 #[actix_web::test]
-async fn a_client_learns_of_tokens_for_its_own_audiences_alone() {
+async fn a_client_can_introspect_only_tokens_for_its_own_audiences() {
     let service = Service::with(&[("AUTH__AUDIENCE", "orders,billing"), ("AUTH__RESOURCES", "stock")]).await;
     service.register("alice").await;
     let [orders, both, stock] = [
@@ -154,7 +154,7 @@ async fn a_client_learns_of_tokens_for_its_own_audiences_alone() {
 }
 
 #[actix_web::test]
-async fn a_token_from_before_a_role_was_taken_away_is_inactive_and_one_from_before_it_was_given_is_not() {
+async fn a_token_is_inactive_after_a_role_was_removed_and_stays_active_after_one_was_added() {
     let service = Service::start().await;
     let client = service.create_client("asking", &[], &[]).await;
     let bystander = service.register_and_login("bob").await;
@@ -162,7 +162,7 @@ async fn a_token_from_before_a_role_was_taken_away_is_inactive_and_one_from_befo
     change_roles(&service, "alice", &["subscriber", "admin"], &[]).await;
     assert!(
         service.is_active(&client, &plain.access).await,
-        "it says less than what is true, and that is no harm"
+        "it has fewer rights than the account, which is harmless"
     );
     let rich = service.refresh(&plain.refresh).await;
     let other = service.login("alice").await;
@@ -170,7 +170,7 @@ async fn a_token_from_before_a_role_was_taken_away_is_inactive_and_one_from_befo
     for tokens in [&plain, &rich, &other] {
         assert!(!service.is_active(&client, &tokens.access).await);
     }
-    // Also a session that was not refreshed in between loses what it is given next.
+    // A session also loses roles that it was given since its last refresh.
     change_roles(&service, "alice", &[], &["admin"]).await;
     let next = service.refresh(&rich.refresh).await;
     assert_eq!(service.introspect(&client, &next.access).await["roles"], json!([]));
@@ -179,7 +179,7 @@ async fn a_token_from_before_a_role_was_taken_away_is_inactive_and_one_from_befo
 }
 
 #[actix_web::test]
-async fn no_token_of_a_refresh_that_races_with_the_loss_of_a_role_is_active_and_says_more_than_is_true() {
+async fn a_refresh_that_races_with_the_removal_of_a_role_gives_no_active_token_with_that_role() {
     let service = Service::start().await;
     let client = service.create_client("asking", &[], &[]).await;
     let operator = service.operator().await;
@@ -189,26 +189,26 @@ async fn no_token_of_a_refresh_that_races_with_the_loss_of_a_role_is_active_and_
         operator.change_roles("alice", names(&["subscriber", "admin"]), vec![]).await.unwrap().unwrap();
         let mut tokens = service.login("alice").await;
         if round % 2 == 0 {
-            // A repeat within the grace period takes another way than the first use.
+            // A repeat within the grace period takes another code path than the first use.
             service.refresh(&tokens.refresh).await;
         } else {
             tokens = service.refresh(&tokens.refresh).await;
         }
-        // From now on the session has no number: its next refresh gives it one.
+        // From now on the session has no status list index: its next refresh gives it one.
         operator.change_roles("alice", vec![], names(&["admin"])).await.unwrap().unwrap();
         let (next, _) = join(
             service.refresh(&tokens.refresh),
             operator.change_roles("alice", vec![], names(&["subscriber"])),
         )
         .await;
-        let said = service.introspect(&client, &next.access).await;
+        let answer = service.introspect(&client, &next.access).await;
         let lost = next.claims()["roles"] == json!(["subscriber"]);
-        assert!(!lost || said["active"] == false, "round {round}: {said}");
+        assert!(!lost || answer["active"] == false, "round {round}: {answer}");
     }
 }
 
 #[actix_web::test]
-async fn with_a_shared_secret_tokens_have_no_place_in_a_list_and_are_told_apart_all_the_same() {
+async fn with_a_shared_secret_tokens_have_no_status_and_ended_ones_are_still_inactive() {
     let variables = [
         ("AUTH__TOKENS__ALGORITHM", "HS256"),
         ("AUTH__TOKENS__SHARED_SECRET", "a shared secret of forty-two bytes, no less"),
@@ -228,7 +228,7 @@ async fn with_a_shared_secret_tokens_have_no_place_in_a_list_and_are_told_apart_
 }
 
 #[actix_web::test]
-async fn questions_that_are_wrong_are_answered_as_rfc_6749_says() {
+async fn invalid_requests_are_answered_as_rfc_6749_says() {
     let service = Service::start().await;
     let client = service.create_client("asking", &[], &[]).await;
     let access = service.register_and_login("alice").await.access;

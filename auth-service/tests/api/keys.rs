@@ -1,4 +1,4 @@
-//! How keys come and go: by schedule, by command, at once; and what the master key has to do with it.
+//! Rotation of keys: by schedule, by command and in an emergency; replacement of the master key.
 
 use std::time::Duration;
 
@@ -29,15 +29,15 @@ async fn kids(service: &Service) -> Vec<String> {
 }
 
 async fn until_published(service: &Service, count: usize) {
-    service.wait_until("so many keys", async || kids(service).await.len() == count).await;
+    service.wait_until("the number of keys", async || kids(service).await.len() == count).await;
 }
 
 #[actix_web::test]
-async fn a_key_is_published_ahead_of_its_time_signs_and_is_kept_for_what_it_signed() {
+async fn a_key_is_published_ahead_then_signs_and_stays_published_for_what_it_signed() {
     let service = Service::with(&[("AUTH__KEYS__ROTATE_EVERY", "10d")]).await;
     let first = service.register_and_login("alice").await;
     assert_eq!(keys(&service).await.header("cache-control"), "public, max-age=300, s-maxage=0");
-    // Whoever keeps the key set until it changes has it in time.
+    // A verifier that caches the key set until `max-age` gets the new key in time.
     service.clock.advance(9 * DAY + 21 * HOUR + Duration::from_secs(3590));
     let soon = keys(&service).await;
     assert_eq!(
@@ -47,7 +47,7 @@ async fn a_key_is_published_ahead_of_its_time_signs_and_is_kept_for_what_it_sign
     service.clock.advance(Duration::from_secs(10));
     until_published(&service, 2).await;
     let before = service.login("alice").await;
-    assert_eq!(before.header()["kid"], first.header()["kid"], "published, and not in use yet");
+    assert_eq!(before.header()["kid"], first.header()["kid"], "published, and not used yet");
     service.clock.advance(2 * HOUR);
     let after = service.login("alice").await;
     assert_ne!(after.header()["kid"], first.header()["kid"]);
@@ -55,7 +55,7 @@ async fn a_key_is_published_ahead_of_its_time_signs_and_is_kept_for_what_it_sign
     for tokens in [&before, &after] {
         service.refresh(&tokens.refresh).await;
     }
-    // The last status list that the old key signed lives for a day, and verifiers may be five minutes behind.
+    // The last status list that the old key signed is valid for a day, and verifiers' clocks may be five minutes behind.
     service.clock.advance(DAY + Duration::from_secs(299));
     assert_eq!(kids(&service).await.len(), 2);
     service.clock.advance(Duration::from_secs(1));
@@ -64,14 +64,14 @@ async fn a_key_is_published_ahead_of_its_time_signs_and_is_kept_for_what_it_sign
 }
 
 #[actix_web::test]
-async fn two_replicas_whose_key_is_due_make_one() {
+async fn two_replicas_with_a_due_rotation_make_one_key() {
     let one = Service::with(&[("AUTH__KEYS__ROTATE_EVERY", "10d")]).await;
     let other = one.replica().await;
     one.clock.advance(10 * DAY);
     until_published(&one, 2).await;
     until_published(&other, 2).await;
     assert_eq!(kids(&one).await, kids(&other).await);
-    // Late: it is published for two hours all the same.
+    // The rotation is late: the key is published for two hours all the same.
     one.register("alice").await;
     let kid = |tokens: &crate::api::support::Tokens| tokens.header()["kid"].as_str().unwrap().to_owned();
     assert_eq!(kid(&one.login("alice").await), kids(&one).await[0]);
@@ -80,7 +80,7 @@ async fn two_replicas_whose_key_is_due_make_one() {
 }
 
 #[actix_web::test]
-async fn an_operator_rotates_beside_the_running_service_and_nobody_notices() {
+async fn an_operator_rotates_keys_beside_the_running_service_without_a_failed_request() {
     let service = Service::start().await;
     let old = service.register_and_login("alice").await;
     let operator = service.operator().await;
@@ -95,7 +95,7 @@ async fn an_operator_rotates_beside_the_running_service_and_nobody_notices() {
 }
 
 #[actix_web::test]
-async fn in_an_emergency_what_the_old_keys_signed_is_refused_at_once_and_sessions_go_on() {
+async fn after_an_emergency_rotation_tokens_of_the_old_keys_are_refused_and_sessions_continue() {
     let service = Service::start().await;
     let other = service.replica().await;
     let old = service.register_and_login("alice").await;
@@ -110,45 +110,45 @@ async fn in_an_emergency_what_the_old_keys_signed_is_refused_at_once_and_session
         assert!(kids.len() == 1 && kids[0] != old.header()["kid"].as_str().unwrap());
         service.get_as("/me", &old.access).await.assert_problem(401, "invalid_token");
         let list = service.get("/status-lists/0").await;
-        assert_eq!(part(&list.text, 0)["kid"].as_str(), Some(kids[0].as_str()), "signed anew");
+        assert_eq!(part(&list.text, 0)["kid"].as_str(), Some(kids[0].as_str()), "signed again");
     }
     let new = service.refresh(&old.refresh).await;
     assert_eq!(other.get_as("/me", &new.access).await.status, 200);
 }
 
 #[actix_web::test]
-async fn verifiers_refuse_a_withdrawn_key_as_soon_as_they_are_told() {
+async fn verifiers_refuse_a_withdrawn_key_as_soon_as_they_get_the_event() {
     let service = Service::start().await;
     let other = service.replica().await;
     let old = service.register_and_login("alice").await;
     let verifiers = [service.verifier(), other.verifier()];
     for verifier in &verifiers {
-        service.wait_until("the stream", async || hears(verifier)).await;
+        service.wait_until("the stream", async || is_listening(verifier)).await;
         verifier.verify(&old.access).await.unwrap();
     }
     service.operator().await.withdraw_signing_keys().await.unwrap();
     for verifier in &verifiers {
         service
             .wait_until("the key is gone", async || {
-                verifier.verify_known(&old.access).is_err_and(|why| why == Refusal::UnknownKey)
+                verifier.verify_now(&old.access).is_err_and(|why| why == Refusal::UnknownKey)
             })
             .await;
         verifier.verify(&service.refresh(&old.refresh).await.access).await.unwrap();
     }
 }
 
-/// Whether it listens to events.
-fn hears(verifier: &Verifier) -> bool {
+/// Returns whether the verifier has a stream of events.
+fn is_listening(verifier: &Verifier) -> bool {
     let readiness = verifier.readiness();
     matches!(readiness, Readiness::Ready { revocations: Some(known), .. } if known.streaming)
 }
 
 #[actix_web::test]
-async fn a_row_that_somebody_wrote_into_the_key_table_is_neither_published_nor_used() {
+async fn a_forged_row_in_the_key_table_is_neither_published_nor_used() {
     let service = Service::start().await;
     let tokens = service.register_and_login("alice").await;
     let published = kids(&service).await;
-    // A copy of the real key under another name or for another time, and nonsense.
+    // Copies of a real key with another id or another time, and invalid rows.
     service.run_sql(
         "INSERT INTO keys SELECT 'forged-1', purpose, algorithm, sealed, created_at, active_from + 1 FROM keys WHERE purpose = 'access';
          INSERT INTO keys SELECT 'forged-2', 'access', 'ES256', sealed, created_at, 5 FROM keys WHERE purpose = 'refresh';
@@ -157,7 +157,7 @@ async fn a_row_that_somebody_wrote_into_the_key_table_is_neither_published_nor_u
     );
     let next = service.refresh(&tokens.refresh).await;
     assert_eq!(next.header()["kid"], tokens.header()["kid"]);
-    // With a new revision it stops the service, and gives nobody a key.
+    // With a new revision the rows stop the service, and no forged key is used.
     service.run_sql("UPDATE issuance SET keys_revision = keys_revision + 1");
     assert_eq!(kids(&service).await, published);
     service.try_refresh(&next.refresh).await.assert_oauth_error(503, "temporarily_unavailable");
@@ -169,26 +169,26 @@ async fn a_row_that_somebody_wrote_into_the_key_table_is_neither_published_nor_u
     service
         .wait_until("it signs again", async || service.try_login("alice", PASSWORD).await.status == 200)
         .await;
-    // The real key with its time changed does not open either: a process that starts then signs nothing, and says so.
+    // A real key with a changed time does not open either: a process that starts then signs nothing, and reports that.
     service.run_sql(
         "UPDATE keys SET active_from = active_from + 7 WHERE purpose = 'access' AND active_from = 0",
     );
     let started = service.replica().await;
     started.get("/readyz").await.assert_problem(503, "keys_not_loaded");
     assert_eq!(kids(&started).await, Vec::<String>::new());
-    // The running service goes on with what it knows.
+    // The running service continues with the keys in memory.
     assert_eq!(service.login("alice").await.header()["kid"], tokens.header()["kid"]);
 }
 
 #[actix_web::test]
-async fn the_master_key_is_replaced_without_anybody_noticing() {
+async fn the_master_key_is_replaced_without_a_failed_request() {
     let service = Service::start().await;
     let tokens = service.register_and_login("alice").await;
     let old = service.master_key();
     let service =
         service.restart(&[("AUTH__MASTER_KEY", OTHER_MASTER_KEY), ("AUTH__MASTER_KEY_PREVIOUS", &old)]).await;
     assert_eq!(service.get_as("/me", &tokens.access).await.status, 200);
-    // From now on the old one is not needed any more ...
+    // From now on the old master key is not needed any more ...
     let service = service.restart(&[("AUTH__MASTER_KEY_PREVIOUS", "")]).await;
     assert_eq!(service.get_as("/me", &tokens.access).await.status, 200);
     assert_eq!(service.refresh(&tokens.refresh).await.header()["kid"], tokens.header()["kid"]);
@@ -202,11 +202,11 @@ async fn the_master_key_is_replaced_without_anybody_noticing() {
 }
 
 #[actix_web::test]
-async fn refresh_keys_rotate_and_every_token_that_may_still_be_used_is_known() {
+async fn refresh_keys_rotate_and_every_token_that_is_still_usable_is_accepted() {
     let variables = [("AUTH__KEYS__ROTATE_EVERY", "1d"), ("AUTH__SESSIONS__IDLE_TTL", "3d")];
     let service = Service::with(&variables).await;
     let key_id = |token: &str| token[3..12].to_owned();
-    let resting = service.register_and_login("alice").await;
+    let idle = service.register_and_login("alice").await;
     let busy = service.login("alice").await;
     let rows = async || {
         let operator = service.operator().await;
@@ -214,13 +214,13 @@ async fn refresh_keys_rotate_and_every_token_that_may_still_be_used_is_known() {
     };
     let first_kid = rows().await[0].kid.clone();
     service.clock.advance(22 * HOUR);
-    service.wait_until("the next key is there", async || rows().await.len() == 2).await;
+    service.wait_until("the next key is stored", async || rows().await.len() == 2).await;
     let before = service.refresh(&busy.refresh).await;
     assert_eq!(key_id(&before.refresh), key_id(&busy.refresh));
     service.clock.advance(HOUR + Duration::from_secs(3599));
     let at_the_end = service.refresh(&before.refresh).await;
     service.clock.advance(Duration::from_secs(2));
-    // The repeat gets the token that was made with the key of then; a new one is made with the key of now.
+    // The repeat gets the same token, made with the earlier key; a new token is made with the present key.
     assert_eq!(service.refresh(&before.refresh).await.refresh, at_the_end.refresh);
     let next = service.refresh(&at_the_end.refresh).await;
     assert_ne!(key_id(&next.refresh), key_id(&busy.refresh));
@@ -232,11 +232,11 @@ async fn refresh_keys_rotate_and_every_token_that_may_still_be_used_is_known() {
         step: 10,
         keep_audit: Duration::from_secs(400 * 24 * 3600),
     };
-    service.clock.advance(HOUR); // the operator's process has seen the clock agree
+    service.clock.advance(HOUR); // settles the clock of the operator's process
     operator.clean_up(upkeep).await.unwrap();
-    let resting = service.refresh(&resting.refresh).await;
-    assert_eq!(key_id(&resting.refresh), key_id(&next.refresh));
-    // Nobody has a token of the first key any more. It is kept for a day after the second one took over.
+    let idle = service.refresh(&idle.refresh).await;
+    assert_eq!(key_id(&idle.refresh), key_id(&next.refresh));
+    // No token of the first key is left. The key is kept for a day after the second one replaced it.
     let first_is_there = async || rows().await.iter().any(|row| row.kid == first_kid);
     operator.clean_up(upkeep).await.unwrap();
     assert!(first_is_there().await);
@@ -244,14 +244,14 @@ async fn refresh_keys_rotate_and_every_token_that_may_still_be_used_is_known() {
     operator.reload_keys().await.unwrap();
     operator.clean_up(upkeep).await.unwrap();
     assert!(!first_is_there().await);
-    service.refresh(&resting.refresh).await;
+    service.refresh(&idle.refresh).await;
     service.refresh(&next.refresh).await;
 }
 
-/// Two replicas on the wall clock whose keys rotate every three seconds, somebody who logs in and calls without pause, and
-/// verifiers that judge each token at once.
+/// Two replicas on the wall clock rotate keys every three seconds, while a client logs in and sends requests continuously, and
+/// verifiers check each token immediately.
 #[actix_web::test]
-async fn while_keys_rotate_every_few_seconds_not_one_request_fails() {
+async fn no_request_fails_while_keys_rotate_every_few_seconds() {
     let variables = [
         ("AUTH__KEYS__ROTATE_EVERY", "3s"),
         ("AUTH__KEYS__PUBLISH_AHEAD", "2s"),
@@ -262,7 +262,7 @@ async fn while_keys_rotate_every_few_seconds_not_one_request_fails() {
     one.register("alice").await;
     let verifiers = [one.verifier(), other.verifier()];
     for verifier in &verifiers {
-        one.wait_until("the stream", async || hears(verifier)).await;
+        one.wait_until("the stream", async || is_listening(verifier)).await;
     }
     let mut seen: Vec<Value> = Vec::new();
     let mut tokens = one.login("alice").await;

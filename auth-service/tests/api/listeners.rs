@@ -1,4 +1,4 @@
-//! Who may listen to `/status-lists/events`, and how many: no address and no client keeps others from hearing.
+//! Limits of `/status-lists/events`: no address and no client can keep others from listening.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -10,54 +10,54 @@ use tokio::time::timeout;
 
 use crate::api::support::{Answer, Credentials, FORM, Service, send};
 
-/// How long a test waits for what must happen.
+/// How long a test waits for an expected event.
 const PATIENCE: Duration = Duration::from_secs(30);
 const PATH: &str = "/status-lists/events";
-/// Where the many streams come from.
+/// Source address of the many streams.
 const CROWD: &str = "127.0.0.2";
 const OTHERS: [&str; 3] = ["127.0.0.3", "127.0.0.4", "127.0.0.5"];
 
-/// Asks for the stream of events from an address.
+/// Returns a request for the stream of events from an address.
 fn ask_from(service: &Service, address: &str) -> RequestBuilder {
-    // Without a time-out, and with connections of its own.
+    // Without a timeout, and with its own connections.
     let client = Client::builder().local_address(Some(address.parse().unwrap())).build().unwrap();
     client.get(format!("http://{}{PATH}", service.address))
 }
 
 async fn listen_from(service: &Service, address: &str) -> Response {
-    begun(ask_from(service, address)).await
+    open(ask_from(service, address)).await
 }
 
 async fn listen_as(service: &Service, client: &Credentials, address: &str) -> Response {
-    begun(ask_from(service, address).basic_auth(&client.id, Some(&client.secret))).await
+    open(ask_from(service, address).basic_auth(&client.id, Some(&client.secret))).await
 }
 
-/// A stream that has begun to speak.
-async fn begun(request: RequestBuilder) -> Response {
+/// Opens a stream, and waits for its first event.
+async fn open(request: RequestBuilder) -> Response {
     let mut stream = request.send().await.unwrap();
     assert_eq!(stream.status(), 200);
-    hear(&mut stream, "event: keys").await;
+    read_until(&mut stream, "event: keys").await;
     stream
 }
 
-/// Reads until the stream says this.
-async fn hear(stream: &mut Response, words: &str) -> String {
+/// Reads until the stream has sent this text.
+async fn read_until(stream: &mut Response, words: &str) -> String {
     let mut text = String::new();
-    let hearing = async {
+    let reading = async {
         while !text.contains(words) {
-            let chunk = stream.chunk().await.unwrap().expect("the stream goes on");
+            let chunk = stream.chunk().await.unwrap().expect("the stream is open");
             text.push_str(str::from_utf8(&chunk).unwrap());
         }
     };
-    assert!(timeout(PATIENCE, hearing).await.is_ok(), "{words:?} in {text:?}");
+    assert!(timeout(PATIENCE, reading).await.is_ok(), "{words:?} in {text:?}");
     text
 }
 
-async fn goes_on(stream: &mut Response) {
-    hear(stream, ": alive").await;
+async fn assert_open(stream: &mut Response) {
+    read_until(stream, ": alive").await;
 }
 
-async fn ends(stream: &mut Response) {
+async fn assert_ends(stream: &mut Response) {
     let reading = async { while let Ok(Some(_)) = stream.chunk().await {} };
     timeout(PATIENCE, reading).await.expect("the stream ends");
 }
@@ -69,7 +69,7 @@ fn assert_too_many(answer: &Answer) {
 }
 
 #[actix_web::test]
-async fn an_address_holds_so_many_anonymous_streams_and_others_listen_beside_it() {
+async fn anonymous_streams_are_limited_by_address_and_other_addresses_can_still_listen() {
     let service = Service::start().await;
     let mut crowd = Vec::new();
     for _ in 0..8 {
@@ -80,7 +80,7 @@ async fn an_address_holds_so_many_anonymous_streams_and_others_listen_beside_it(
 }
 
 #[actix_web::test]
-async fn when_all_anonymous_places_are_taken_a_newcomer_gets_the_newest_of_the_address_with_the_most() {
+async fn when_all_anonymous_streams_are_taken_a_new_listener_replaces_the_newest_of_the_largest_holder() {
     let variables = [("AUTH__STATUS_LISTS__MAX_LISTENERS", "8"), ("AUTH__STATUS_LISTS__HEARTBEAT", "1s")];
     let service = Service::with(&variables).await;
     let mut other = listen_from(&service, OTHERS[0]).await;
@@ -89,34 +89,34 @@ async fn when_all_anonymous_places_are_taken_a_newcomer_gets_the_newest_of_the_a
         crowd.push(listen_from(&service, CROWD).await);
     }
     assert_too_many(&send(ask_from(&service, CROWD)).await);
-    let mut newcomer = listen_from(&service, OTHERS[1]).await;
-    ends(&mut crowd[2]).await;
+    let mut new_listener = listen_from(&service, OTHERS[1]).await;
+    assert_ends(&mut crowd[2]).await;
     assert_too_many(&send(ask_from(&service, CROWD)).await);
-    for stream in [&mut other, &mut newcomer].into_iter().chain(&mut crowd[..2]) {
-        goes_on(stream).await;
+    for stream in [&mut other, &mut new_listener].into_iter().chain(&mut crowd[..2]) {
+        assert_open(stream).await;
     }
 }
 
 #[actix_web::test]
-async fn behind_a_trusted_proxy_streams_count_by_the_address_that_it_tells() {
+async fn behind_a_trusted_proxy_streams_are_counted_by_the_forwarded_address() {
     let one = [("AUTH__STATUS_LISTS__MAX_LISTENERS_PER_ADDRESS", "1")];
     let proxied = [one[0], ("AUTH__HTTP__TRUSTED_PROXIES", "127.0.0.0/8")];
     let service = Service::with(&proxied).await;
     let ask = |client: &str| ask_from(&service, CROWD).header("x-forwarded-for", client);
     let _streams =
-        [begun(ask("192.0.2.1")).await, begun(ask("192.0.2.2")).await, begun(ask("2001:db8::1")).await];
+        [open(ask("192.0.2.1")).await, open(ask("192.0.2.2")).await, open(ask("2001:db8::1")).await];
     for same in ["192.0.2.1", "6.6.6.6, 192.0.2.2", "2001:db8::ffff"] {
         assert_too_many(&send(ask(same)).await);
     }
-    // What a stranger claims counts for nothing.
+    // Forwarding headers of an untrusted peer are ignored.
     let service = Service::with(&one).await;
     let ask = |client: &str| ask_from(&service, CROWD).header("x-forwarded-for", client);
-    let _stream = begun(ask("192.0.2.1")).await;
+    let _stream = open(ask("192.0.2.1")).await;
     assert_too_many(&send(ask("192.0.2.2")).await);
 }
 
 #[actix_web::test]
-async fn half_of_the_places_are_for_clients_that_prove_who_they_are() {
+async fn half_of_the_streams_are_reserved_for_authenticated_clients() {
     let variables = [("AUTH__STATUS_LISTS__MAX_LISTENERS", "4"), ("AUTH__STATUS_LISTS__HEARTBEAT", "1s")];
     let service = Service::with(&variables).await;
     let client = service.create_client("books", &[], &[]).await;
@@ -126,21 +126,21 @@ async fn half_of_the_places_are_for_clients_that_prove_who_they_are() {
     let one_more = ask_from(&service, CROWD).basic_auth(&client.id, Some(&client.secret));
     assert_too_many(&send(one_more).await);
     for stream in anonymous.iter_mut().chain(&mut clients) {
-        goes_on(stream).await;
+        assert_open(stream).await;
     }
-    // One client does not keep another one out either.
+    // One client cannot keep out another one either.
     let other = service.create_client("billing", &[], &[]).await;
-    let mut newcomer = listen_as(&service, &other, CROWD).await;
-    ends(&mut clients[1]).await;
-    goes_on(&mut newcomer).await;
+    let mut new_listener = listen_as(&service, &other, CROWD).await;
+    assert_ends(&mut clients[1]).await;
+    assert_open(&mut new_listener).await;
 }
 
 #[actix_web::test]
-async fn a_client_holds_so_many_streams_from_wherever_it_listens() {
+async fn the_streams_of_a_client_are_limited_over_all_its_addresses() {
     let service = Service::with(&[("AUTH__STATUS_LISTS__MAX_LISTENERS_PER_CLIENT", "2")]).await;
     let client = service.create_client("books", &[], &[]).await;
     let _streams = [listen_as(&service, &client, CROWD).await, listen_as(&service, &client, OTHERS[0]).await];
-    // By its name as by its id.
+    // With its name or its id.
     for id in ["client:books", "books"] {
         let request = ask_from(&service, OTHERS[1]).basic_auth(id, Some(&client.secret));
         assert_too_many(&send(request).await);
@@ -160,7 +160,7 @@ async fn wrong_credentials_are_401_whatever_is_wrong_with_them() {
         basic(&client.id, &disabled.secret),
         basic(&client.id, ""),
         basic(&disabled.id, &disabled.secret),
-        basic("no such name, by any rule", &client.secret),
+        basic("not a valid name", &client.secret),
         ask_from(&service, CROWD).header("authorization", "Basic"),
         ask_from(&service, CROWD).header("authorization", "Basic !"),
         ask_from(&service, CROWD).header("authorization", "basic YQ=="),
@@ -172,13 +172,13 @@ async fn wrong_credentials_are_401_whatever_is_wrong_with_them() {
         assert_eq!(refused.header("www-authenticate"), r#"Basic realm="auth-service""#);
         texts.push(refused.text);
     }
-    assert!(texts.iter().all(|text| *text == texts[0]), "the answer says nothing about the reason");
+    assert!(texts.iter().all(|text| *text == texts[0]), "the answer does not show the reason");
     listen_as(&service, &client, CROWD).await;
-    begun(ask_from(&service, CROWD).bearer_auth("of a user")).await;
+    open(ask_from(&service, CROWD).bearer_auth("of a user")).await;
 }
 
 #[actix_web::test]
-async fn two_authorization_headers_are_a_problem_here_and_an_oauth_error_at_the_oauth_endpoints() {
+async fn two_authorization_headers_are_a_problem_document_here_and_an_oauth_error_at_the_oauth_endpoints() {
     let service = Service::start().await;
     let client = service.create_client("books", &[], &[]).await;
     let twice = |method: Method, path: &str| {
@@ -193,7 +193,7 @@ async fn two_authorization_headers_are_a_problem_here_and_an_oauth_error_at_the_
 }
 
 #[actix_web::test]
-async fn the_streams_of_a_client_that_is_withdrawn_end() {
+async fn the_streams_of_a_client_end_when_it_is_disabled_or_gets_a_new_secret() {
     let service = Service::with(&[("AUTH__STATUS_LISTS__HEARTBEAT", "1s")]).await;
     let clients = [
         service.create_client("disabled", &[], &[]).await,
@@ -208,9 +208,9 @@ async fn the_streams_of_a_client_that_is_withdrawn_end() {
     let mut anonymous = listen_from(&service, CROWD).await;
     let operator = service.operator().await;
     operator.set_client_disabled("disabled", true).await.unwrap().unwrap();
-    ends(&mut disabled).await;
+    assert_ends(&mut disabled).await;
     let secret = operator.renew_client_secret("renewed").await.unwrap().unwrap();
-    ends(&mut renewed).await;
+    assert_ends(&mut renewed).await;
     for client in &clients[..2] {
         let again = ask_from(&service, CROWD).basic_auth(&client.id, Some(&client.secret));
         send(again).await.assert_problem(401, "invalid_client");
@@ -218,12 +218,12 @@ async fn the_streams_of_a_client_that_is_withdrawn_end() {
     let secret = secrecy::ExposeSecret::expose_secret(&secret).to_owned();
     let mut new = listen_as(&service, &Credentials { secret, ..clients[1].clone() }, CROWD).await;
     for stream in [&mut unchanged, &mut anonymous, &mut new] {
-        goes_on(stream).await;
-        goes_on(stream).await;
+        assert_open(stream).await;
+        assert_open(stream).await;
     }
 }
 
-/// A connection that says nothing.
+/// Opens a connection that sends nothing.
 async fn connect_from(service: &Service, address: &str) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind(SocketAddr::new(address.parse().unwrap(), 0)).unwrap();
@@ -235,7 +235,7 @@ async fn is_closed(connection: &mut TcpStream) -> bool {
 }
 
 #[actix_web::test]
-async fn while_one_address_holds_all_it_can_get_those_who_listen_anew_hear_of_a_revocation() {
+async fn new_listeners_get_a_revocation_while_one_address_holds_every_stream_it_can_get() {
     let variables = [
         ("AUTH__STATUS_LISTS__MAX_LISTENERS", "16"),
         ("AUTH__HTTP__MAX_CONNECTIONS_PER_ADDRESS", "20"),
@@ -244,7 +244,7 @@ async fn while_one_address_holds_all_it_can_get_those_who_listen_anew_hear_of_a_
     let service = Service::with(&variables).await;
     let client = service.create_client("books", &[], &[]).await;
     let tokens = service.register_and_login("alice").await;
-    // All anonymous places, and all the connections that it may have.
+    // All anonymous streams, and all the connections that one address may have.
     let mut crowd = Vec::new();
     for _ in 0..8 {
         crowd.push(listen_from(&service, CROWD).await);
@@ -254,8 +254,8 @@ async fn while_one_address_holds_all_it_can_get_those_who_listen_anew_hear_of_a_
     for _ in 0..30 {
         silent.push(connect_from(&service, CROWD).await);
     }
-    assert!(is_closed(&mut silent[0]).await, "it has all that it may have");
-    // Others get their streams, also a client that comes from the same address.
+    assert!(is_closed(&mut silent[0]).await, "the address is at its limit of connections");
+    // Other addresses get their streams, and so does a client from the same address.
     for _ in 0..3 {
         listen_from(&service, OTHERS[0]).await;
         listen_as(&service, &client, OTHERS[1]).await;
@@ -267,7 +267,7 @@ async fn while_one_address_holds_all_it_can_get_those_who_listen_anew_hear_of_a_
     ];
     assert_eq!(service.logout(&tokens.access).await.status, 204);
     for stream in &mut listening {
-        hear(stream, "event: list").await;
+        read_until(stream, "event: list").await;
     }
     assert!(service.revokes(&tokens).await);
 }

@@ -75,7 +75,7 @@ async fn an_enabled_account_logs_in_again() {
 }
 
 #[actix_web::test]
-async fn an_audience_can_be_asked_for() {
+async fn a_login_can_request_an_audience() {
     let variables = [
         ("AUTH__AUDIENCE", "orders,billing"),
         ("AUTH__RESOURCES", "reports"),
@@ -94,7 +94,11 @@ async fn an_audience_can_be_asked_for() {
         for path in ["/login", "/token"] {
             let tokens = service.post(path, &body).await.tokens();
             assert_eq!(tokens.claims()["aud"], audience, "{path} {resource}");
-            assert_eq!(service.get_as("/me", &tokens.access).await.status, 200, "any audience is known here");
+            assert_eq!(
+                service.get_as("/me", &tokens.access).await.status,
+                200,
+                "this route accepts any audience"
+            );
         }
     }
     let foreign = json!({ "username": "alice", "password": PASSWORD, "resource": ["billing", "elsewhere"] });
@@ -106,7 +110,7 @@ async fn an_audience_can_be_asked_for() {
 }
 
 #[actix_web::test]
-async fn the_session_remembers_from_where_and_with_what_it_began() {
+async fn a_session_stores_the_address_and_the_user_agent_of_its_login() {
     let service = Service::with(&[("AUTH__SESSIONS__MAX_USER_AGENT_CHARS", "8")]).await;
     service.register("alice").await;
     let login = service.request(Method::POST, "/login").header("user-agent", "curl/8.0 (long tail)");
@@ -120,7 +124,7 @@ async fn the_session_remembers_from_where_and_with_what_it_began() {
 
 #[actix_web::test]
 async fn an_account_that_changed_since_it_was_read_is_not_held() {
-    // This is what denies a session to a login whose account is disabled while its password is being hashed.
+    // This refuses a login whose account is disabled while its password is being hashed.
     let service = Service::start().await;
     service.register("alice").await;
     let operator = service.operator().await;
@@ -134,12 +138,12 @@ async fn an_account_that_changed_since_it_was_read_is_not_held() {
         .write(move |db| auth_service::store::users::hold(db, &stale.id, stale.auth_version))
         .await
         .unwrap();
-    assert!(!held, "what was read before the change is not held any more");
+    assert!(!held, "the row read before the change cannot be held");
     service.login("alice").await;
 }
 
 #[actix_web::test]
-async fn more_logins_than_the_queue_takes_are_refused_at_once() {
+async fn logins_beyond_the_queue_are_refused_immediately() {
     for limits in ["true", "false"] {
         let variables = [
             ("AUTH__PASSWORDS__BCRYPT_COST", "8"),
@@ -148,13 +152,13 @@ async fn more_logins_than_the_queue_takes_are_refused_at_once() {
             ("AUTH__LIMITS__ENABLED", limits),
         ];
         let service = Service::with(&variables).await;
-        // Of names without an account, because for one name no more than three are taken.
+        // With different unknown names, because at most three attempts for one name are accepted at a time.
         let names: Vec<_> = (0..100).map(|index| format!("nobody-{index}")).collect();
         let logins = names.iter().map(|name| service.try_login(name, PASSWORD));
         let answers = futures_util::future::join_all(logins).await;
-        let (judged, refused): (Vec<_>, Vec<_>) =
+        let (checked, refused): (Vec<_>, Vec<_>) =
             answers.into_iter().partition(|answer| answer.status == 401);
-        assert!(judged.len() >= 64, "the queue holds 64: {}", judged.len());
+        assert!(checked.len() >= 64, "the queue holds 64: {}", checked.len());
         assert!(!refused.is_empty());
         for answer in refused {
             answer.assert_problem(503, "overloaded");

@@ -1,4 +1,4 @@
-//! A database that was set back is not served until it was recovered.
+//! A database that was set back is not served until it is recovered.
 
 use auth_service::app;
 use auth_service::settings::Settings;
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::api::support::{Service, send};
 
-/// In the order in which rows may be put in.
+/// In an order in which foreign keys allow inserts.
 const TABLES: [&str; 11] = [
     "users",
     "sessions",
@@ -22,7 +22,7 @@ const TABLES: [&str; 11] = [
     "audit_heads",
 ];
 
-/// A copy of everything, inside the database: restored from it, the database is as it was, under the service's connections.
+/// Copies all tables inside the database, so that `restore` can set it back under the service's open connections.
 fn back_up(service: &Service) {
     let copies = TABLES.map(|table| format!("CREATE TABLE kept_{table} AS SELECT * FROM {table};"));
     service.run_sql(&copies.concat());
@@ -80,7 +80,7 @@ fn marks(service: &Service) -> Value {
     std::fs::read(file).map_or(Value::Null, |bytes| serde_json::from_slice(&bytes).unwrap())
 }
 
-/// What the file says about the one database that it knows.
+/// Returns the marks of the only database in the file.
 fn only_mark(service: &Service) -> Value {
     let marks = marks(service);
     let Some(databases) = marks["databases"].as_object() else { return Value::Null };
@@ -88,7 +88,7 @@ fn only_mark(service: &Service) -> Value {
     databases.values().next().unwrap().clone()
 }
 
-/// Stops the service, and waits until its last entries and its marks are written.
+/// Stops the service, and waits until its last audit events and its marks are written.
 async fn stop(service: &Service) {
     service.stop().await;
     service
@@ -107,7 +107,7 @@ async fn stop(service: &Service) {
 }
 
 #[actix_web::test]
-async fn a_database_that_is_set_back_under_a_running_service_is_served_no_more_until_it_is_recovered() {
+async fn a_database_that_is_set_back_under_a_running_service_is_not_served_until_it_is_recovered() {
     let service = Service::start().await;
     let tokens = service.register_and_login("alice").await;
     back_up(&service);
@@ -115,7 +115,7 @@ async fn a_database_that_is_set_back_under_a_running_service_is_served_no_more_u
     assert!(service.revokes(&tokens).await);
     restore(&service);
     assert_not_served(&service).await;
-    // Nor do commands work with it, once it is written down.
+    // Commands do not work with it either, once this is in the marks.
     let settings = Settings::load(&service.variables).unwrap();
     service
         .wait_until("commands refuse", async || {
@@ -130,7 +130,7 @@ async fn a_database_that_is_set_back_under_a_running_service_is_served_no_more_u
     let new = service.login("alice").await;
     service.refresh(&new.refresh).await;
     assert!(!service.revokes(&new).await);
-    // The same copy once more: marks of the name that it has are still there.
+    // The same copy again: the marks under its id still exist.
     restore(&service);
     assert_not_served(&service).await;
     recover(&service).await;
@@ -145,14 +145,18 @@ async fn a_database_that_is_set_back_before_a_start_is_not_served_until_it_is_re
     stop(&service).await;
     back_up(&service);
     let service = service.restart(&[]).await;
-    // Nothing but the audit trail tells of it.
+    // Only the audit trail shows this change.
     service.refresh(&tokens.refresh).await;
     stop(&service).await;
     restore(&service);
     let service = service.restart(&[]).await;
     assert_not_served(&service).await;
-    assert_eq!(service.count("audit_heads"), service.count("kept_audit_heads"), "nothing was written to it");
-    // One that starts without marks writes to it; it stays behind all the same.
+    assert_eq!(
+        service.count("audit_heads"),
+        service.count("kept_audit_heads"),
+        "nothing was written to the database"
+    );
+    // A replica without marks writes to it; it is still behind the marks.
     let replica = service.replica().await;
     replica.operator().await.withdraw_signing_keys().await.unwrap();
     for _ in 0..3 {
@@ -166,14 +170,16 @@ async fn a_database_that_is_set_back_before_a_start_is_not_served_until_it_is_re
     service.try_refresh(&tokens.refresh).await.assert_oauth_error(400, "invalid_grant");
     let new = service.login("alice").await;
     replica
-        .wait_until("it has the new keys", async || replica.get_as("/me", &new.access).await.status == 200)
+        .wait_until("the replica has the new keys", async || {
+            replica.get_as("/me", &new.access).await.status == 200
+        })
         .await;
     let service = service.restart(&[]).await;
     assert_eq!(service.get("/readyz").await.status, 200);
 }
 
 #[actix_web::test]
-async fn a_recovery_begins_an_epoch_above_every_one_that_was_seen_and_gives_the_database_another_name() {
+async fn a_recovery_begins_an_epoch_above_all_that_were_seen_and_gives_the_database_another_id() {
     let service = Service::start().await;
     let name = async || {
         let operator = service.operator().await;
@@ -207,9 +213,9 @@ async fn processes_that_share_a_data_folder_keep_their_marks_in_one_file() {
         service.logout(&tokens.access).await;
     }
     other.operator().await.rotate_signing_key().await.unwrap();
-    let list = one.status_list(tokens.place().0).await["revision"].clone();
+    let list = one.status_list(tokens.status_index().0).await["revision"].clone();
     let keys = one.get("/.well-known/jwks.json").await.json()["revision"].clone();
-    one.wait_until("it is all written", async || {
+    one.wait_until("all marks are written", async || {
         let mark = only_mark(&one);
         let chains = mark["audit"].as_object().map_or(0, serde_json::Map::len);
         mark["lists"]["0"] == list && mark["keys_revision"] == keys && chains >= 2
@@ -227,7 +233,7 @@ async fn processes_that_share_a_data_folder_keep_their_marks_in_one_file() {
 }
 
 #[actix_web::test]
-async fn what_a_command_has_committed_is_in_the_marks() {
+async fn the_marks_include_what_a_command_committed() {
     let service = Service::start().await;
     stop(&service).await;
     let before = only_mark(&service)["keys_revision"].as_i64().unwrap();
@@ -238,9 +244,9 @@ async fn what_a_command_has_committed_is_in_the_marks() {
 }
 
 #[actix_web::test]
-async fn where_marks_cannot_be_kept_readyz_has_a_note_and_what_is_in_memory_counts() {
+async fn when_marks_cannot_be_stored_readyz_says_so_and_those_in_memory_count() {
     let master_key = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
-    // A folder in which no process can make a file, not even root's.
+    // A folder in which no process can create a file, not even as root.
     let service = Service::with(&[("AUTH__DATA_DIR", "/proc/self"), ("AUTH__MASTER_KEY", master_key)]).await;
     let tokens = service.register_and_login("alice").await;
     service
@@ -260,7 +266,7 @@ async fn where_marks_cannot_be_kept_readyz_has_a_note_and_what_is_in_memory_coun
 }
 
 #[actix_web::test]
-async fn marks_that_nobody_wrote_are_a_sentence_at_start() {
+async fn a_damaged_marks_file_is_one_error_message_at_start() {
     let service = Service::start().await;
     stop(&service).await;
     let file = std::path::Path::new(&service.variables["AUTH__DATA_DIR"]).join("marks.json");

@@ -53,7 +53,7 @@ async fn sessions_are_listed_with_device_and_address_the_newest_first() {
     let second = service.login_with("alice", "a device with a name that is much too long").await;
     let third = service.login_here("alice").await;
     service.clock.advance(Duration::from_secs(60));
-    // A refresh says where the session is now.
+    // A refresh updates the address and the user agent.
     let request = service.request(Method::POST, "/token").header("user-agent", "new phone");
     let body = json!({ "grant_type": "refresh_token", "refresh_token": first.refresh });
     let first = send(request.json(&body)).await.tokens();
@@ -71,12 +71,12 @@ async fn sessions_are_listed_with_device_and_address_the_newest_first() {
     assert_eq!(
         list(&service, &second.access, "").await,
         json!({ "items": expected, "next": null }),
-        "nobody else's, and no token"
+        "no other user's session, and no token"
     );
 }
 
 #[actix_web::test]
-async fn a_list_is_walked_through_by_cursor() {
+async fn a_list_is_paged_by_cursor() {
     let service = Service::start().await;
     service.register("alice").await;
     let mut all = Vec::new();
@@ -95,7 +95,7 @@ async fn a_list_is_walked_through_by_cursor() {
         }
         assert_eq!(seen, all.iter().map(sid).collect::<Vec<_>>(), "by {limit}");
     }
-    // A session that ends takes nothing from the list but itself.
+    // A session that ends in between does not shift the other items.
     let cursor = sid(&all[1]);
     service.logout(&all[1].access).await;
     let rest = list(&service, &all[0].access, &format!("?cursor={cursor}")).await;
@@ -113,7 +113,7 @@ async fn the_list_does_not_depend_on_how_the_database_sorts_text() {
 }
 
 #[actix_web::test]
-async fn a_query_that_makes_no_sense_is_a_client_mistake() {
+async fn an_invalid_query_is_a_client_error() {
     let service = Service::start().await;
     let access = register_and_login_here(&service, "alice").await.access;
     let long = "0".repeat(37);
@@ -143,7 +143,7 @@ async fn a_query_that_makes_no_sense_is_a_client_mistake() {
 }
 
 #[actix_web::test]
-async fn one_session_is_ended_by_its_owner_and_by_nobody_else() {
+async fn a_session_can_be_ended_by_its_owner_alone() {
     let service = Service::start().await;
     let stranger = register_and_login_here(&service, "bob").await;
     let (kept, ended) = (register_and_login_here(&service, "alice").await, service.login_here("alice").await);
@@ -168,13 +168,13 @@ async fn one_session_is_ended_by_its_owner_and_by_nobody_else() {
         assert_eq!(service.get_as("/me", &alive.access).await.status, 200);
         service.refresh(&alive.refresh).await;
     }
-    // One's own is a logout.
+    // Ending the current session is a logout.
     assert_eq!(delete(&service, &path(&kept), &kept.access).await.status, 204);
     assert_ended(&service, &kept).await;
 }
 
 #[actix_web::test]
-async fn all_other_sessions_are_ended_and_this_one_goes_on() {
+async fn all_other_sessions_are_ended_and_this_one_continues() {
     let service = Service::start().await;
     let stranger = register_and_login_here(&service, "bob").await;
     service.register("alice").await;
@@ -218,9 +218,9 @@ async fn sessions_that_have_ended_or_expired_are_not_listed() {
     delete(&service, &path, &current.access).await.assert_problem(404, "not_found");
 }
 
-/// On PostgreSQL these transactions hold the same rows, in many orders.
+/// On PostgreSQL these transactions lock the same rows in many orders.
 #[actix_web::test]
-async fn a_storm_of_changes_to_one_account_fails_by_no_mistake_of_ours() {
+async fn concurrent_changes_to_one_account_cause_no_server_error() {
     let service = Service::with(&[("AUTH__LIMITS__WAITING_PER_ACCOUNT", "60")]).await;
     let replica = service.replica().await;
     let asking = service.create_client("asking", &[], &[service.issuer()]).await;
@@ -256,7 +256,10 @@ async fn a_storm_of_changes_to_one_account_fails_by_no_mistake_of_ours() {
         let refreshed = answers.iter().filter(|answer| answer.text.contains("refresh_token"));
         for tokens in all.iter().cloned().chain(refreshed.map(Answer::tokens)) {
             let active = service.is_active(&asking, &tokens.access).await;
-            assert!(!active || ids(&alive).contains(&sid(&tokens).as_str()), "active, and not in the list");
+            assert!(
+                !active || ids(&alive).contains(&sid(&tokens).as_str()),
+                "an active token of a session that is not in the list"
+            );
             assert!(
                 !active
                     || tokens.claims()["roles"] == witness.claims()["roles"]

@@ -43,7 +43,7 @@ async fn a_repeat_within_the_grace_period_gets_the_same_answer() {
 }
 
 #[actix_web::test]
-async fn fifty_uses_at_once_give_one_lineage() {
+async fn fifty_concurrent_uses_give_one_next_token() {
     let service = Service::start().await;
     let first = service.register_and_login("alice").await;
     let answers = futures_util::future::join_all((0..50).map(|_| service.refresh(&first.refresh))).await;
@@ -83,7 +83,7 @@ async fn without_grace_a_token_works_once() {
 }
 
 #[actix_web::test]
-async fn a_session_ends_when_it_is_not_used_and_in_any_case() {
+async fn a_session_ends_after_its_idle_and_after_its_absolute_lifetime() {
     let variables = [("AUTH__SESSIONS__IDLE_TTL", "1h"), ("AUTH__SESSIONS__ABSOLUTE_TTL", "150m")];
     let service = Service::with(&variables).await;
     let idle = service.register_and_login("alice").await;
@@ -91,7 +91,7 @@ async fn a_session_ends_when_it_is_not_used_and_in_any_case() {
     for expires_in in [3600, 3600 - 600] {
         service.clock.advance(Duration::from_secs(50 * 60));
         busy = service.refresh(&busy.refresh).await;
-        assert_eq!(busy.body["refresh_expires_in"], expires_in, "the nearer of the two limits");
+        assert_eq!(busy.body["refresh_expires_in"], expires_in, "the earlier of the two limits");
     }
     service.try_refresh(&idle.refresh).await.assert_oauth_error(400, "invalid_grant");
     service.clock.advance(Duration::from_secs(45 * 60));
@@ -106,7 +106,7 @@ async fn a_session_ends_when_it_is_not_used_and_in_any_case() {
 }
 
 #[actix_web::test]
-async fn a_disabled_account_gets_nothing_more() {
+async fn a_disabled_account_gets_no_further_tokens() {
     let service = Service::start().await;
     let tokens = service.register_and_login("alice").await;
     let operator = service.operator().await;
@@ -118,7 +118,7 @@ async fn a_disabled_account_gets_nothing_more() {
 }
 
 #[actix_web::test]
-async fn the_next_refresh_shows_the_rights_of_now() {
+async fn the_next_refresh_has_the_current_rights() {
     let service = Service::start().await;
     let first = service.register_and_login("alice").await;
     assert_eq!(first.scope, "");
@@ -136,7 +136,7 @@ async fn the_next_refresh_shows_the_rights_of_now() {
 }
 
 #[actix_web::test]
-async fn less_may_be_asked_for_but_never_more() {
+async fn a_refresh_may_request_less_but_never_more() {
     let variables = [
         ("AUTH__AUDIENCE", "orders,billing"),
         ("AUTH__ROLES__SUBSCRIBER__SCOPES", "books:download,books:read"),
@@ -151,7 +151,7 @@ async fn less_may_be_asked_for_but_never_more() {
             .post_form("/token", &format!("grant_type=refresh_token&refresh_token={}&{more}", tokens.refresh))
             .await
     };
-    // A refusal does not use up the token.
+    // A refusal does not use up the refresh token.
     ask("scope=books:read+admin").await.assert_oauth_error(400, "invalid_scope");
     ask("resource=elsewhere").await.assert_oauth_error(400, "invalid_target");
     ask(&format!("scope={}", "x".repeat(10_000))).await.assert_oauth_error(400, "invalid_scope");
@@ -165,7 +165,7 @@ async fn less_may_be_asked_for_but_never_more() {
 }
 
 #[actix_web::test]
-async fn what_is_no_refresh_token_is_an_invalid_grant() {
+async fn anything_but_a_refresh_token_is_an_invalid_grant() {
     let service = Service::start().await;
     let tokens = service.register_and_login("alice").await;
     let good = tokens.refresh.as_str();
@@ -190,7 +190,7 @@ async fn what_is_no_refresh_token_is_an_invalid_grant() {
 }
 
 #[actix_web::test]
-async fn what_is_no_token_request_is_answered_as_rfc_6749_says() {
+async fn an_invalid_token_request_is_answered_as_rfc_6749_says() {
     let service = Service::start().await;
     let tokens = service.register_and_login("alice").await;
     let refresh = &tokens.refresh;
@@ -229,7 +229,7 @@ async fn what_is_no_token_request_is_answered_as_rfc_6749_says() {
     service.refresh(refresh).await;
 }
 
-/// Refreshes from another of the machine's own addresses, with another program.
+/// Refreshes from another address of this machine, with another user agent.
 async fn refresh_from(service: &Service, address: &str, program: &str, refresh_token: &str) -> Answer {
     let client = reqwest::Client::builder()
         .local_address(Some(address.parse().unwrap()))
@@ -243,7 +243,7 @@ async fn refresh_from(service: &Service, address: &str, program: &str, refresh_t
 #[actix_web::test]
 async fn a_repeat_from_elsewhere_is_theft_even_within_the_grace_period() {
     let service = Service::start().await;
-    // Another address alone is a phone that changed its network, another program alone is an update.
+    // Only another address is a phone that changed its network; only another user agent is an update.
     for (address, program) in [("127.0.0.2", "first/1"), ("127.0.0.1", "first/2")] {
         let login = service.register_and_login(&format!("user{}", program.replace('/', "-"))).await;
         let first = refresh_from(&service, "127.0.0.1", "first/1", &login.refresh).await.tokens();
@@ -264,12 +264,12 @@ async fn a_repeat_from_elsewhere_is_theft_even_within_the_grace_period() {
 }
 
 #[actix_web::test]
-async fn a_token_that_the_database_has_not_made_yet_ends_its_session() {
+async fn a_refresh_token_of_a_future_generation_ends_its_session() {
     let service = Service::start().await;
     let first = service.register_and_login("alice").await;
     let second = service.refresh(&first.refresh).await;
     let third = service.refresh(&second.refresh).await;
-    // An older copy of the database was put in its place.
+    // Like a database that was replaced by an older copy.
     service.run_sql("UPDATE sessions SET generation = 0");
     service.try_refresh(&third.refresh).await.assert_oauth_error(400, "invalid_grant");
     service.try_refresh(&first.refresh).await.assert_oauth_error(400, "invalid_grant");
@@ -277,20 +277,20 @@ async fn a_token_that_the_database_has_not_made_yet_ends_its_session() {
 }
 
 #[actix_web::test]
-async fn after_a_recovery_nothing_that_was_given_before_comes_back_to_life() {
+async fn after_a_recovery_no_earlier_token_works_again() {
     let service = Service::start().await;
     let tokens = service.register_and_login("alice").await;
-    let (ended, list) = (service.login("alice").await, tokens.place().0);
+    let (ended, list) = (service.login("alice").await, tokens.status_index().0);
     service.logout(&ended.access).await;
     let settings = Settings::load(&service.variables).unwrap();
-    // As in a copy from before the logout.
+    // Like a copy from before the logout.
     service.run_sql("UPDATE sessions SET ended_at = NULL; DELETE FROM revocations");
     assert_eq!(
         app::recover(&settings, service.clock.clock()).await.unwrap(),
         2,
-        "also the one that is over by the clock: nothing in this copy says that it was ended"
+        "also the session that was ended: this copy does not show that"
     );
-    // Beside a running service, too: it notices by itself.
+    // A running service notices the recovery by itself.
     let old_key = tokens.header()["kid"].clone();
     service
         .wait_until("the new keys", async || {
@@ -303,7 +303,7 @@ async fn after_a_recovery_nothing_that_was_given_before_comes_back_to_life() {
     }
     assert_eq!(service.get(&format!("/status-lists/{list}")).await.status, 404);
     let new = service.login("alice").await;
-    assert!(new.place().0 > list + 1000, "numbers that may have been given are not given again");
+    assert!(new.status_index().0 > list + 1000, "indexes that may have been given are not given again");
     assert!(!service.revokes(&new).await);
     service.refresh(&new.refresh).await;
     let service = service.restart(&[]).await;
@@ -311,7 +311,7 @@ async fn after_a_recovery_nothing_that_was_given_before_comes_back_to_life() {
 }
 
 #[actix_web::test]
-async fn with_a_lost_master_key_the_sentence_says_what_helps_and_it_does() {
+async fn the_error_for_a_lost_master_key_names_a_remedy_that_works() {
     let service = Service::start().await;
     let tokens = service.register_and_login("alice").await;
     let mut variables = service.variables.clone();

@@ -1,4 +1,4 @@
-//! How often tokens are given again, and which refreshes the audit trail has a row for.
+//! Rate limits of refreshes and client tokens, and which refreshes have a row in the audit trail.
 
 use std::time::Duration;
 
@@ -10,16 +10,16 @@ use crate::api::audit_budgets::trail_to_its_end;
 use crate::api::support::{Answer, FORM, Service, Tokens, send};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
-/// Few at once, and next to none after that.
+/// A small burst, and almost none after that.
 const FEW: [(&str, &str); 4] = [
     ("AUTH__LIMITS__SESSION_REFRESH__BURST", "3"),
     ("AUTH__LIMITS__SESSION_REFRESH__PER_MINUTE", "1"),
     ("AUTH__LIMITS__CLIENT_GRANT__BURST", "3"),
     ("AUTH__LIMITS__CLIENT_GRANT__PER_MINUTE", "1"),
 ];
-/// The same for all sessions of an account.
+/// The same limit for all sessions of an account.
 const FEW_OF_ACCOUNT: (&str, &str) = ("AUTH__LIMITS__ACCOUNT_REFRESH__BURST", "3");
-/// The tests are a proxy, and say who asks.
+/// The tests act as a trusted proxy, which names the client's address.
 const PROXIED: (&str, &str) = ("AUTH__HTTP__TRUSTED_PROXIES", "127.0.0.1/32");
 
 fn assert_too_many(answer: &Answer) {
@@ -42,7 +42,7 @@ async fn login_from(service: &Service, name: &str, address: &str, user_agent: &s
     send(request.json(&body)).await.tokens()
 }
 
-/// The refreshes in the trail of a service that has stopped.
+/// Stops the service, and returns the refreshes in its trail.
 async fn refreshes(service: &Service) -> Vec<AuditEvent> {
     let mut rows = trail_to_its_end(service).await;
     rows.retain(|row| row.event == "token_refreshed");
@@ -55,7 +55,7 @@ fn changed(row: &AuditEvent) -> Value {
 }
 
 #[actix_web::test]
-async fn a_session_that_is_refreshed_too_often_is_told_to_wait_and_its_token_stays_good() {
+async fn a_session_that_is_refreshed_too_often_gets_429_and_its_token_stays_valid() {
     let service = Service::with(&FEW).await;
     service.register("alice").await;
     let (mut tokens, other) = (service.login("alice").await, service.login("alice").await);
@@ -67,7 +67,7 @@ async fn a_session_that_is_refreshed_too_often_is_told_to_wait_and_its_token_sta
     }
     service.refresh(&other.refresh).await; // another session of the same user
     let service = service.restart(&[("AUTH__LIMITS__SESSION_REFRESH__BURST", "100")]).await;
-    service.refresh(&tokens.refresh).await; // it was not used up
+    service.refresh(&tokens.refresh).await; // the token was not used up
 }
 
 #[actix_web::test]
@@ -136,7 +136,7 @@ async fn many_sessions_of_one_account_with_changing_user_agents_add_no_more_rows
     let of_mallory = |row: &&AuditEvent| row.subject.as_deref() == mallory.as_str();
     let refreshed = rows.iter().filter(of_mallory).filter(|row| row.event == "token_refreshed");
     let (stored, changed): (Vec<_>, Vec<_>) = refreshed.partition(|row| row.reason.is_some());
-    // Those after the restart came from another address.
+    // The refreshes after the restart came from another address.
     assert!(changed.len() <= granted + 6, "{granted}: {changed:?}");
     assert!(
         stored.iter().all(|row| row.reason.as_deref() == Some("too_many_requests") && row.session.is_some())
@@ -150,7 +150,7 @@ async fn many_sessions_of_one_account_with_changing_user_agents_add_no_more_rows
 }
 
 #[actix_web::test]
-async fn a_client_that_asks_for_tokens_too_often_is_told_to_wait() {
+async fn a_client_that_requests_tokens_too_often_gets_429() {
     let service = Service::with(&FEW).await;
     let (busy, other) =
         (service.create_client("busy", &[], &[]).await, service.create_client("other", &[], &[]).await);
@@ -163,7 +163,7 @@ async fn a_client_that_asks_for_tokens_too_often_is_told_to_wait() {
 }
 
 #[actix_web::test]
-async fn without_limits_a_session_and_a_client_get_as_many_tokens_as_they_ask_for() {
+async fn without_limits_a_session_and_a_client_get_as_many_tokens_as_they_request() {
     let service =
         Service::with(&[&FEW[..], &[FEW_OF_ACCOUNT, ("AUTH__LIMITS__ENABLED", "false")]].concat()).await;
     service.register("alice").await;
@@ -203,7 +203,7 @@ async fn the_first_refresh_of_a_day_is_recorded_once_over_all_replicas() {
 async fn a_day_begins_at_midnight_in_utc() {
     let service = Service::start().await;
     service.register("alice").await;
-    // 08:00 UTC: the tests begin there.
+    // The tests begin at 08:00 UTC.
     service.clock.advance(Duration::from_secs(16 * 3600 - 2));
     let tokens = service.login("alice").await;
     service.clock.advance(Duration::from_secs(1));
@@ -222,7 +222,7 @@ async fn a_refresh_from_elsewhere_or_with_another_user_agent_is_always_recorded(
         let tokens = login_from(&service, "alice", "192.0.2.1", "Firefox").await;
         let same = refresh_from(&service, &tokens, "192.0.2.1", "Firefox").await;
         let moved = refresh_from(&service, &same, "192.0.2.2", "Firefox").await;
-        // A repeat of an earlier use, from where that did not come from.
+        // A repeat of an earlier use, with another user agent.
         refresh_from(&service, &same, "192.0.2.2", "curl").await;
         let other = refresh_from(&service, &moved, "192.0.2.2", "curl").await;
         let both = refresh_from(&service, &other, "192.0.2.3", "Chrome").await;
@@ -236,7 +236,7 @@ async fn a_refresh_from_elsewhere_or_with_another_user_agent_is_always_recorded(
             json!(["address", "user_agent"]),
         ];
         assert_eq!(what, expected, "{rows}: {recorded:?}");
-        assert_eq!(recorded[0].address.as_deref(), Some("192.0.2.2"), "the new one");
+        assert_eq!(recorded[0].address.as_deref(), Some("192.0.2.2"), "the new address");
     }
 }
 
@@ -257,7 +257,7 @@ async fn all_refreshes_or_none_are_recorded_where_the_settings_say_so() {
 }
 
 #[actix_web::test]
-async fn ending_no_other_session_again_and_again_adds_nothing_to_the_trail() {
+async fn repeatedly_ending_no_other_session_adds_nothing_to_the_trail() {
     let service = Service::start().await;
     service.register("alice").await;
     let (kept, _other) = (service.login_here("alice").await, service.login("alice").await);

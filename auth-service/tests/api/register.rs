@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::api::support::{PASSWORD, START, Service};
 
 #[actix_web::test]
-async fn a_new_account_is_shown_to_its_owner_as_it_was_made() {
+async fn a_new_account_is_shown_to_its_owner_as_it_was_registered() {
     let service = Service::start().await;
     let body = json!({ "username": "Alice.B_1-x", "password": PASSWORD, "email": "Alice@Example.com" });
     let made = service.post("/register", &body).await;
@@ -56,7 +56,7 @@ async fn twenty_racing_registrations_of_one_name_give_one_account() {
 }
 
 #[actix_web::test]
-async fn closed_registration_says_so() {
+async fn a_closed_registration_is_refused_with_that_reason() {
     let service = Service::with(&[("AUTH__REGISTRATION__OPEN", "false")]).await;
     let body = json!({ "username": "alice", "password": PASSWORD });
     service.post("/register", &body).await.assert_problem(403, "registration_closed");
@@ -104,11 +104,11 @@ async fn each_rule_for_a_new_account_is_named_when_it_is_broken() {
 }
 
 #[actix_web::test]
-async fn letters_that_look_like_others_or_become_them_are_no_way_to_anothers_account() {
+async fn lookalike_characters_do_not_lead_to_another_account() {
     let service = Service::start().await;
     let mike = json!({ "username": "mike-s", "password": PASSWORD, "email": "mike.s@example.com" });
     assert_eq!(service.post("/register", &mike).await.status, 201);
-    // The Kelvin sign, the dotted and the dotless i, the long s, full width, combining and invisible ones, Cyrillic.
+    // The Kelvin sign, dotted and dotless i, long s, full-width, combining and invisible characters, Cyrillic.
     let rows = [
         ("mi\u{212a}e-s", "mi\u{212a}e.s@example.com"),
         ("m\u{130}ke-s", "m\u{130}ke.s@example.com"),
@@ -129,12 +129,15 @@ async fn letters_that_look_like_others_or_become_them_are_no_way_to_anothers_acc
         service.post("/login", &by_email).await.assert_problem(401, "invalid_credentials");
         let body = json!({ "username": format!("user-{index}"), "password": PASSWORD, "email": email });
         let status = service.post("/register", &body).await.status.as_u16();
-        assert!([201, 422].contains(&status), "{email:?} is another account's or none: {status}");
+        assert!(
+            [201, 422].contains(&status),
+            "{email:?} must be another account's address or invalid: {status}"
+        );
     }
 }
 
 #[actix_web::test]
-async fn the_rules_for_passwords_can_be_read_beforehand() {
+async fn the_password_policy_is_published() {
     let service = Service::start().await;
     let answer = service.get("/password-policy").await;
     assert_eq!((answer.status.as_u16(), answer.header("cache-control")), (200, "public, max-age=300"));
@@ -155,7 +158,7 @@ async fn the_rules_for_passwords_can_be_read_beforehand() {
 }
 
 #[actix_web::test]
-async fn names_of_the_user_and_of_the_service_are_no_password() {
+async fn a_password_that_contains_the_name_of_the_user_or_of_the_service_is_refused() {
     let variables = [
         ("AUTH__ISSUER", "https://auth.bookshop.example"),
         ("AUTH__PASSWORDS__SERVICE_NAMES", "The Reading Room"),
@@ -176,7 +179,7 @@ async fn names_of_the_user_and_of_the_service_are_no_password() {
 }
 
 #[actix_web::test]
-async fn a_password_is_the_same_whichever_keyboard_wrote_it() {
+async fn a_password_is_the_same_in_every_unicode_normalization_form() {
     let service = Service::start().await;
     let (composed, decomposed) = ("zuf\u{e4}llig gew\u{e4}hlt", "zufa\u{308}llig gewa\u{308}hlt");
     for (username, password) in [("composed", composed), ("decomposed", decomposed)] {
@@ -190,7 +193,7 @@ async fn a_password_is_the_same_whichever_keyboard_wrote_it() {
 }
 
 #[actix_web::test]
-async fn every_broken_rule_is_told_at_once() {
+async fn all_broken_rules_are_reported_together() {
     let service = Service::start().await;
     let body = json!({ "username": "a", "password": "b", "email": "c" });
     let errors = service.post("/register", &body).await.json()["errors"].clone();
@@ -200,7 +203,7 @@ async fn every_broken_rule_is_told_at_once() {
 }
 
 #[actix_web::test]
-async fn the_longest_password_of_bcrypt_works_to_its_last_byte() {
+async fn the_longest_password_for_bcrypt_is_compared_to_its_last_byte() {
     let service = Service::start().await;
     let longest = "x".repeat(71);
     let body = json!({ "username": "alice", "password": longest });
@@ -209,7 +212,7 @@ async fn the_longest_password_of_bcrypt_works_to_its_last_byte() {
     for other in ["x".repeat(70), format!("{}y", "x".repeat(70)), "x".repeat(72), "x".repeat(2000)] {
         service.try_login("alice", &other).await.assert_problem(401, "invalid_credentials");
     }
-    // To bcrypt, which goes round and round a password and its closing NUL, this would be the same.
+    // bcrypt repeats a password with its terminating NUL, so it would give this one the same hash.
     service.register("bob").await;
     let twice = format!("{PASSWORD}\0{PASSWORD}");
     service.try_login("bob", &twice).await.assert_problem(401, "invalid_credentials");

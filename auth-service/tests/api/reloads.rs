@@ -1,4 +1,4 @@
-//! Taking over keys that other processes made: all of it or nothing, and never an older set.
+//! Reloading keys that other processes made: all of them or none, and never an older set.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::database::Database;
 
 const SECOND: &str = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
 
-/// Makes every try to seal a key anew fail.
+/// Makes every attempt to reseal a key fail.
 fn forbid_sealing(service: &Service) {
     service.run_sql(match DATABASE {
         Database::Sqlite => {
@@ -32,7 +32,7 @@ fn allow_sealing(service: &Service) {
 }
 
 #[actix_web::test]
-async fn a_withdrawn_key_is_refused_although_keys_cannot_be_sealed_anew_which_is_tried_until_it_succeeds() {
+async fn a_withdrawn_key_is_refused_while_resealing_fails_and_resealing_is_retried() {
     let service = Service::start().await;
     let old = service.register_and_login("alice").await;
     let first = service.master_key();
@@ -46,7 +46,7 @@ async fn a_withdrawn_key_is_refused_although_keys_cannot_be_sealed_anew_which_is
     service.get_as("/me", &old.access).await.assert_problem(401, "invalid_token");
     let new = service.refresh(&old.refresh).await;
     assert_eq!(service.get_as("/me", &new.access).await.status, 200);
-    // The refresh key is still sealed with the first one.
+    // The refresh key is still sealed with the first master key.
     let mut variables = service.variables.clone();
     variables.insert("AUTH__MASTER_KEY_PREVIOUS".to_owned(), String::new());
     let settings = Settings::load(&variables).unwrap();
@@ -54,13 +54,13 @@ async fn a_withdrawn_key_is_refused_although_keys_cannot_be_sealed_anew_which_is
     assert!(app::build_issuer(&settings, clock.clone()).await.is_err());
     allow_sealing(&service);
     service
-        .wait_until("everything is sealed anew", async || {
+        .wait_until("every key is resealed", async || {
             app::build_issuer(&settings, clock.clone()).await.is_ok()
         })
         .await;
 }
 
-/// Makes whatever is read of keys fail after the next one is stored.
+/// Makes reading keys fail after the next key is stored.
 fn forbid_reading_back(service: &Service) {
     service.run_sql(match DATABASE {
         Database::Sqlite => "CREATE TRIGGER gone AFTER INSERT ON keys BEGIN DELETE FROM issuance; END",
@@ -91,7 +91,7 @@ async fn a_command_that_has_stored_a_key_succeeds_also_when_it_cannot_read_it_ba
 }
 
 #[actix_web::test]
-async fn of_reloads_at_the_same_time_none_leaves_an_older_set_behind() {
+async fn concurrent_reloads_leave_no_older_key_set() {
     let service = Service::with(&[("AUTH__TOKENS__ALGORITHM", "EdDSA")]).await;
     let (one, other) = (Arc::new(service.operator().await), service.operator().await);
     let reload = || {

@@ -1,4 +1,4 @@
-//! Several services over one database behave as one.
+//! Several replicas on one database behave like one service.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
@@ -29,12 +29,12 @@ async fn replicas_accept_each_others_tokens() {
 async fn a_new_signing_key_is_known_to_every_replica_before_it_signs() {
     let one = Service::with(&[("AUTH__KEYS__PUBLISH_AHEAD", "15s")]).await;
     let before = one.register_and_login("alice").await;
-    // The other one wants another algorithm, as in the middle of a roll-out.
+    // The other replica is configured with another algorithm, as during a rollout.
     let other = one.replica_with(&[("AUTH__TOKENS__ALGORITHM", "EdDSA")]).await;
     for service in [&one, &other] {
         assert_eq!(service.login("alice").await.header()["alg"], "ES256", "not yet");
     }
-    one.wait_until("it publishes the new key", async || {
+    one.wait_until("the new key is published", async || {
         one.get("/.well-known/jwks.json").await.json()["keys"].as_array().unwrap().len() == 2
     })
     .await;
@@ -52,15 +52,16 @@ async fn twenty_racing_registrations_over_two_replicas_give_one_account() {
     let one = Service::start().await;
     let other = one.replica().await;
     let body = json!({ "username": "alice", "password": PASSWORD });
-    let tries = (0..20).map(|index| if index % 2 == 0 { &one } else { &other }.post("/register", &body));
-    let answers = futures_util::future::join_all(tries).await;
+    let registrations =
+        (0..20).map(|index| if index % 2 == 0 { &one } else { &other }.post("/register", &body));
+    let answers = futures_util::future::join_all(registrations).await;
     let made = answers.iter().filter(|answer| answer.status == 201).count();
     let taken = answers.iter().filter(|answer| answer.status == 409).count();
     assert_eq!((made, taken), (1, 19));
 }
 
 #[actix_web::test]
-async fn roles_that_are_given_at_once_are_all_given() {
+async fn roles_that_are_added_concurrently_are_all_added() {
     let service = Service::start().await;
     service.register("alice").await;
     let operator = service.operator().await;
@@ -72,12 +73,12 @@ async fn roles_that_are_given_at_once_are_all_given() {
 }
 
 #[actix_web::test]
-async fn replicas_whose_clocks_differ_go_by_the_databases_clock() {
+async fn replicas_whose_clocks_differ_use_the_databases_clock() {
     let wrong = |seconds| Clock::system().adjusted_by(Arc::new(AtomicI64::new(seconds)));
     let early = Service::by_clock(wrong(-90), &[]).await;
     let late = early.replica_by_clock(wrong(90)).await;
     if DATABASE == Database::Sqlite {
-        // One machine has one clock: there is nothing to compare with.
+        // With SQLite all processes use the clock of one machine.
         assert_eq!(early.get("/readyz").await.json(), json!({ "status": "ready" }));
         return;
     }
@@ -86,7 +87,7 @@ async fn replicas_whose_clocks_differ_go_by_the_databases_clock() {
         let said = ready["clock_skew_seconds"].as_i64().unwrap();
         assert!((said - skew).abs() <= 1, "{ready}");
     }
-    // With their own clocks, a repeat at the other replica would be theft, and its tokens not valid yet.
+    // By the replicas' own clocks, a repeat at the other replica would be theft, and its tokens would not be valid yet.
     let first = late.register_and_login("alice").await;
     assert_eq!(early.get_as("/me", &first.access).await.status, 200);
     let second = late.refresh(&first.refresh).await;
@@ -97,13 +98,17 @@ async fn replicas_whose_clocks_differ_go_by_the_databases_clock() {
 }
 
 #[actix_web::test]
-async fn fifty_refreshes_of_one_token_take_one_session_one_generation_further() {
+async fn fifty_refreshes_of_one_token_advance_the_session_by_one_generation() {
     let one = Service::start().await;
     let other = one.replica().await;
     let tokens = one.register_and_login("alice").await;
     let uses = (0..50).map(|index| if index % 2 == 0 { &one } else { &other }.refresh(&tokens.refresh));
     let next: Vec<_> = futures_util::future::join_all(uses).await;
-    assert!(next.iter().all(|tokens| tokens.refresh == next[0].refresh && tokens.place() == next[0].place()));
+    assert!(
+        next.iter().all(
+            |tokens| tokens.refresh == next[0].refresh && tokens.status_index() == next[0].status_index()
+        )
+    );
     let last = other.refresh(&next[49].refresh).await;
     assert_ne!(last.refresh, next[0].refresh);
 }

@@ -45,7 +45,7 @@ fn verify_addresses(service: &Service) {
     service.run_sql("UPDATE users SET email_verified = TRUE WHERE email IS NOT NULL");
 }
 
-/// What a client sees of a refusal, but for the request's id and the time.
+/// Returns what a client sees of a refusal, except the request id and the time.
 fn seen(answer: &Answer) -> (u16, Vec<String>, String) {
     let names = answer.headers.keys().map(ToString::to_string).collect();
     (answer.status.as_u16(), names, answer.text.clone())
@@ -61,13 +61,13 @@ async fn a_name_that_was_given_up_rests_for_all_but_its_former_owner() {
     let (resting, taken) =
         (try_register(&service, "Alice", None).await, try_register(&service, "Bob", None).await);
     resting.assert_problem(409, "username_taken");
-    assert_eq!(seen(&resting), seen(&taken), "nobody learns that it rests");
+    assert_eq!(seen(&resting), seen(&taken), "the answer does not show that the name rests");
     let (resting, taken) = (rename(&service, "carl", "ALICE").await, rename(&service, "carl", "bob").await);
     resting.assert_problem(409, "username_taken");
     assert_eq!(seen(&resting), seen(&taken));
     service.login("carl").await;
     service.try_login("alice", PASSWORD).await.assert_problem(401, "invalid_credentials");
-    // Its former owner returns, and then the other name rests.
+    // The former owner takes it back, and then the other name rests.
     assert_eq!(rename(&service, "alicia", "alice").await.status, 200);
     try_register(&service, "alicia", None).await.assert_problem(409, "username_taken");
     service.clock.advance(REST.saturating_sub(Duration::from_secs(1)));
@@ -91,9 +91,13 @@ async fn a_verified_address_that_was_given_up_rests_and_an_unverified_one_does_n
         change(&service, "bob", json!({ "email": spelling })).await.assert_problem(409, "email_taken");
     }
     assert_eq!(try_register(&service, "carl", Some(claimed)).await.status, 201);
-    assert_eq!(change(&service, "alice", json!({ "email": proven })).await.status, 200, "it is hers");
+    assert_eq!(
+        change(&service, "alice", json!({ "email": proven })).await.status,
+        200,
+        "the address is her own"
+    );
     assert_eq!(change(&service, "alice", json!({ "email": null })).await.status, 200);
-    // She has not shown again that it is hers.
+    // She has not verified it again.
     assert_eq!(change(&service, "bob", json!({ "email": proven })).await.status, 200);
 }
 
@@ -112,7 +116,7 @@ async fn the_names_of_a_deleted_account_rest_and_nothing_but_digests_of_them_is_
     try_register(&service, "bob", Some("A@example.com")).await.assert_problem(409, "email_taken");
     assert_eq!(service.count("resting_names WHERE owner IS NULL AND length(digest) = 43"), 3);
     assert_eq!(service.count("resting_names"), 3);
-    // Without the key nobody can tell whose they are: it is sealed, and another one for another service.
+    // The digests depend on a sealed key, which is different for each service, so a copy of them shows no names.
     let other = Service::start().await;
     other.register("alice").await;
     delete(&other, "alice").await;
@@ -135,8 +139,12 @@ async fn at_most_three_names_of_an_account_rest_and_a_further_rename_is_refused(
     change(&service, "four", both).await.assert_problem(409, "too_many_renames");
     let account = service.get_as("/me", &service.login("four").await.access).await.json();
     assert_eq!((&account["username"], &account["email"]), (&json!("four"), &json!("four@example.com")));
-    assert_eq!(try_register(&service, "five", None).await.status, 201, "it was not taken, nor does it rest");
-    // Back to one of them leaves as many.
+    assert_eq!(
+        try_register(&service, "five", None).await.status,
+        201,
+        "the name is neither taken nor resting"
+    );
+    // Going back to one of them keeps their number.
     assert_eq!(rename(&service, "four", "two").await.status, 200);
     rename(&service, "two", "six").await.assert_problem(409, "too_many_renames");
     for name in ["one", "three", "four"] {
@@ -169,7 +177,7 @@ async fn reserved_names_are_for_operators_alone() {
     let import = Import { username: "Admin".to_owned(), password_hash: HASH.to_owned(), ..Import::default() };
     let outcomes = service.operator().await.import(vec![Ok(import)], None).await.unwrap();
     assert!(matches!(outcomes[..], [Outcome::Created(_)]), "{outcomes:?}");
-    // Who has one keeps it, whatever else changes.
+    // An account keeps a reserved name until it gives the name up.
     let names = json!({ "username": "ROOT", "email": "root@example.com" });
     assert_eq!(change(&service, "root", names).await.status, 200);
     assert_eq!(rename(&service, "root", "ruth").await.status, 200);
@@ -181,7 +189,7 @@ async fn reserved_names_are_for_operators_alone() {
 }
 
 #[actix_web::test]
-async fn a_name_is_free_at_no_moment_of_a_rename() {
+async fn a_name_is_never_free_during_a_rename() {
     let one = Service::start().await;
     let other = one.replica().await;
     for round in 0..8 {
@@ -204,7 +212,7 @@ async fn a_name_is_free_at_no_moment_of_a_rename() {
             registered.iter().all(|answer| [201, 409].contains(&answer.status.as_u16())),
             "{registered:?}"
         );
-        assert_eq!(winners(&old), 0, "it was the account's, or it rested");
+        assert_eq!(winners(&old), 0, "the name was the account's, or it rested");
         assert_eq!(winners(&new) + usize::from(renamed.status == 200), 1, "{renamed:?}");
         for name in [&old, &new] {
             assert!(one.count(&format!("users WHERE username = '{name}'")) <= 1);
@@ -214,7 +222,7 @@ async fn a_name_is_free_at_no_moment_of_a_rename() {
 }
 
 #[actix_web::test]
-async fn of_many_who_want_a_name_none_gets_it_while_it_rests_and_one_afterwards() {
+async fn of_concurrent_registrations_of_a_name_none_succeeds_while_it_rests_and_one_afterwards() {
     let one = Service::start().await;
     let other = one.replica().await;
     one.register("alice").await;
@@ -233,7 +241,7 @@ async fn of_many_who_want_a_name_none_gets_it_while_it_rests_and_one_afterwards(
 }
 
 #[actix_web::test]
-async fn two_who_exchange_their_names_wait_for_nobody() {
+async fn two_accounts_can_exchange_their_names_without_waiting() {
     let one = Service::start().await;
     let other = one.replica().await;
     for round in 0..5 {
@@ -252,7 +260,7 @@ async fn two_who_exchange_their_names_wait_for_nobody() {
 }
 
 #[actix_web::test]
-async fn names_go_on_resting_when_the_master_key_is_replaced_and_are_free_when_it_is_lost() {
+async fn names_keep_resting_when_the_master_key_is_replaced_and_are_free_when_it_is_lost() {
     let service = Service::start().await;
     service.register("alice").await;
     delete(&service, "alice").await;
@@ -262,7 +270,7 @@ async fn names_go_on_resting_when_the_master_key_is_replaced_and_are_free_when_i
     try_register(&service, "alice", None).await.assert_problem(409, "username_taken");
     let service = service.restart(&[("AUTH__MASTER_KEY_PREVIOUS", new)]).await;
     try_register(&service, "alice", None).await.assert_problem(409, "username_taken");
-    // No digest can be computed any more: nothing useful is left of what rests.
+    // Without the key no digest can be computed, so resting names are lost.
     let lost = "MTEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
     let mut variables = service.variables.clone();
     for name in ["AUTH__MASTER_KEY", "AUTH__MASTER_KEY_PREVIOUS"] {
@@ -289,7 +297,7 @@ async fn a_recovery_with_the_same_master_key_frees_no_name() {
 }
 
 #[actix_web::test]
-async fn names_are_forgotten_in_small_steps_when_they_were_remembered_for_twice_their_rest() {
+async fn resting_names_are_deleted_in_small_batches_after_twice_their_rest() {
     let service = Service::start().await;
     for index in 0..5 {
         let name = format!("user-{index}");
@@ -301,11 +309,11 @@ async fn names_are_forgotten_in_small_steps_when_they_were_remembered_for_twice_
     let operator = service.operator().await;
     service.clock.advance(2 * REST);
     operator.clean_up(upkeep).await.unwrap();
-    assert_eq!(service.count("resting_names"), 5, "a second owner is still known as one");
+    assert_eq!(service.count("resting_names"), 5, "a second owner can still be recognized");
     // Deletion keeps a margin of a day.
     service.clock.advance(3 * DAY);
     operator.clean_up(upkeep).await.unwrap();
-    assert_eq!(service.count("resting_names"), 0, "in steps of two");
+    assert_eq!(service.count("resting_names"), 0, "in batches of two");
 }
 
 #[actix_web::test]
@@ -327,7 +335,7 @@ async fn an_operator_who_calls_an_account_by_a_name_that_changed_hands_is_asked_
         assert!(matches!(changed, Err(OperatorError::ChangedHands(_))), "{changed:?}");
     }
     let claims = service.login("alice").await.claims();
-    assert_eq!(claims["roles"], json!([]), "nothing has changed");
+    assert_eq!(claims["roles"], json!([]), "nothing was changed");
     let by_id =
         |username: Option<&str>| AccountRef { username: username.map(str::to_owned), id: Some(id.clone()) };
     for username in [None, Some("alice")] {
@@ -338,7 +346,7 @@ async fn an_operator_who_calls_an_account_by_a_name_that_changed_hands_is_asked_
     assert!(matches!(other, Err(OperatorError::Mismatch { .. })), "{other:?}");
     let unknown = AccountRef { id: Some("0".to_owned()), username: Some("alice".to_owned()) };
     assert!(operator.change_roles(unknown, admin(), vec![]).await.unwrap().is_none());
-    // Another name in between changes nothing, nor is that one known for longer.
+    // Another name in between changes nothing: neither name has been the account's for long enough.
     assert_eq!(rename(&service, "alice", "malice").await.status, 200);
     let other = operator.change_roles("malice", admin(), vec![]).await;
     assert!(matches!(other, Err(OperatorError::ChangedHands(_))), "{other:?}");
@@ -346,7 +354,7 @@ async fn an_operator_who_calls_an_account_by_a_name_that_changed_hands_is_asked_
     let roles = operator.change_roles("alice", admin(), vec![]).await;
     let Err(OperatorError::ChangedHands(again)) = roles else { panic!("{roles:?}") };
     assert_eq!(again, who);
-    // Names that were new, and those that their owners came back to, are enough, and so is this one in time.
+    // Names without an earlier owner, and names that their owners took back, need no id; with time, neither does this one.
     operator.change_roles("alicia", vec![], vec![]).await.unwrap().unwrap();
     assert_eq!(rename(&service, "alicia", "alison").await.status, 200);
     assert_eq!(rename(&service, "alison", "alicia").await.status, 200);
@@ -366,7 +374,7 @@ fn registration(username: &str, email: Option<&str>) -> Registration {
 }
 
 #[actix_web::test]
-async fn an_operator_takes_a_name_at_rest_only_by_saying_so() {
+async fn an_operator_takes_a_resting_name_only_with_an_explicit_option() {
     let service = Service::start().await;
     assert_eq!(try_register(&service, "alice", Some("a@example.com")).await.status, 201);
     verify_addresses(&service);
@@ -402,9 +410,9 @@ async fn an_operator_takes_a_name_at_rest_only_by_saying_so() {
     service.run_sql("DELETE FROM users WHERE username = 'carl'");
     assert_eq!(outcomes(true).await, ["created", "created", "created"]);
     let by_name = operator.set_disabled("alice", true).await;
-    assert!(matches!(by_name, Err(OperatorError::ChangedHands(_))), "it has changed hands: {by_name:?}");
+    assert!(matches!(by_name, Err(OperatorError::ChangedHands(_))), "the name changed hands: {by_name:?}");
     operator.set_disabled("carl", true).await.unwrap().unwrap();
-    // The same for one account at the command line.
+    // The same for a single account at the command line.
     delete(&service, "bob").await;
     let by = ByOperator { allow_resting: true, ..ByOperator::default() };
     operator.create_account_with(registration("bob", None), by).await.unwrap();

@@ -1,4 +1,4 @@
-//! What ends the access tokens that are out, and how verifiers see it in the status lists.
+//! What revokes access tokens, and how verifiers see it in the status lists.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::api::support::{PASSWORD, Service, Tokens, send};
 
 const NEW_PASSWORD: &str = "another horse battery";
 
-/// Does one thing to the session behind `tokens`, or to its account.
+/// Ends the session of `tokens`, or changes its account, in the way that `how` names.
 async fn end(service: &Service, how: &str, tokens: &Tokens) {
     let as_owner = |method, path: &str| service.request(method, path).bearer_auth(&tokens.access);
     let operator = service.operator().await;
@@ -63,7 +63,7 @@ async fn end(service: &Service, how: &str, tokens: &Tokens) {
 }
 
 #[actix_web::test]
-async fn whatever_ends_a_session_or_shrinks_its_rights_revokes_its_access_tokens_and_no_others() {
+async fn everything_that_ends_a_session_or_reduces_its_rights_revokes_its_access_tokens_and_no_others() {
     let ways = [
         "logout",
         "logout by refresh token",
@@ -93,7 +93,7 @@ async fn whatever_ends_a_session_or_shrinks_its_rights_revokes_its_access_tokens
 }
 
 #[actix_web::test]
-async fn a_logout_at_one_replica_is_known_to_a_verifier_that_listens_to_the_other() {
+async fn a_logout_at_one_replica_reaches_a_verifier_that_listens_to_the_other() {
     let one = Service::start().await;
     let other = one.replica().await;
     let (ended, living) = (one.register_and_login("alice").await, one.register_and_login("bob").await);
@@ -102,15 +102,15 @@ async fn a_logout_at_one_replica_is_known_to_a_verifier_that_listens_to_the_othe
         verifier.verify(&tokens.access).await.unwrap();
     }
     assert_eq!(one.logout(&ended.access).await.status, 204);
-    one.wait_until("the verifier knows", async || {
-        verifier.verify_known(&ended.access).is_err_and(|why| why == Refusal::Revoked)
+    one.wait_until("the verifier knows of the logout", async || {
+        verifier.verify_now(&ended.access).is_err_and(|why| why == Refusal::Revoked)
     })
     .await;
-    verifier.verify_known(&living.access).unwrap();
+    verifier.verify_now(&living.access).unwrap();
 }
 
 #[actix_web::test]
-async fn a_session_whose_rights_shrank_goes_on_under_another_number() {
+async fn a_session_with_reduced_rights_continues_with_another_status_list_index() {
     let service = Service::start().await;
     service.register("alice").await;
     let (operator, subscriber) = (service.operator().await, || vec!["subscriber".to_owned()]);
@@ -120,17 +120,17 @@ async fn a_session_whose_rights_shrank_goes_on_under_another_number() {
     operator.change_roles("alice", vec![], subscriber()).await.unwrap();
     let second = service.refresh(&first.refresh).await;
     assert_eq!((second.scope.as_str(), &second.claims()["sid"]), ("", &first.claims()["sid"]));
-    assert_ne!(second.place(), first.place());
+    assert_ne!(second.status_index(), first.status_index());
     assert!(service.revokes(&first).await && !service.revokes(&second).await);
-    // The place stays from then on, also for a repeat of that refresh.
-    assert_eq!(service.refresh(&first.refresh).await.place(), second.place());
-    assert_eq!(service.refresh(&second.refresh).await.place(), second.place());
+    // The index stays the same from then on, also for a repeat of that refresh.
+    assert_eq!(service.refresh(&first.refresh).await.status_index(), second.status_index());
+    assert_eq!(service.refresh(&second.refresh).await.status_index(), second.status_index());
     service.logout(&second.access).await;
     assert!(service.revokes(&second).await);
 }
 
 #[actix_web::test]
-async fn a_right_that_is_given_kills_no_token() {
+async fn an_added_role_revokes_no_token() {
     let service = Service::start().await;
     let first = service.register_and_login("alice").await;
     let operator = service.operator().await;
@@ -140,16 +140,16 @@ async fn a_right_that_is_given_kills_no_token() {
         .unwrap();
     assert!(!service.revokes(&first).await);
     let second = service.refresh(&first.refresh).await;
-    assert_eq!((second.scope.as_str(), second.place()), ("books:download", first.place()));
+    assert_eq!((second.scope.as_str(), second.status_index()), ("books:download", first.status_index()));
 }
 
 #[actix_web::test]
-async fn a_role_that_is_taken_away_while_a_password_is_checked_is_in_no_token() {
+async fn a_role_that_is_removed_during_a_login_is_in_no_token() {
     let service = Service::with(&[("AUTH__PASSWORDS__BCRYPT_COST", "11")]).await;
     service.register("alice").await;
     let (operator, subscriber) = (service.operator().await, || vec!["subscriber".to_owned()]);
     operator.change_roles("alice", subscriber(), vec![]).await.unwrap();
-    // Both at once, several times: whoever is first, no token has the role that the account has not.
+    // Both concurrently, several times: in either order, no valid token has a role that the account does not have.
     for _ in 0..3 {
         let (login, changed) = tokio::join!(
             service.try_login("alice", PASSWORD),
@@ -167,20 +167,20 @@ async fn a_role_that_is_taken_away_while_a_password_is_checked_is_in_no_token() 
 }
 
 #[actix_web::test]
-async fn no_two_sessions_have_one_place_and_neighbours_tell_nothing() {
+async fn no_two_sessions_share_a_status_list_index_and_indexes_are_not_sequential() {
     let one = Service::with(&[("AUTH__LIMITS__WAITING_PER_ACCOUNT", "60")]).await;
     let other = one.replica().await;
     one.register("alice").await;
     let logins = (0..60).map(|index| if index % 2 == 0 { &one } else { &other }.login("alice"));
     let tokens = futures_util::future::join_all(logins).await;
-    let places: Vec<_> = tokens.iter().map(Tokens::place).collect();
-    assert_eq!(places.iter().collect::<BTreeSet<_>>().len(), 60);
-    let mine: Vec<usize> = places.iter().step_by(2).map(|(_, idx)| *idx).collect();
+    let indexes: Vec<_> = tokens.iter().map(Tokens::status_index).collect();
+    assert_eq!(indexes.iter().collect::<BTreeSet<_>>().len(), 60);
+    let mine: Vec<usize> = indexes.iter().step_by(2).map(|(_, idx)| *idx).collect();
     assert!(!mine.is_sorted() && mine.iter().max().unwrap() - mine.iter().min().unwrap() > 100, "{mine:?}");
-    // After a restart, too: what was leased and not given is lost, not given again.
+    // Also after a restart: leased indexes that were not given are lost, and not given again.
     let one = one.restart(&[]).await;
-    let next = one.login("alice").await.place();
-    assert!(!places.contains(&next));
+    let next = one.login("alice").await.status_index();
+    assert!(!indexes.contains(&next));
 }
 
 #[actix_web::test]
@@ -188,7 +188,7 @@ async fn a_revocation_outlives_session_and_account_until_the_last_token_has_expi
     let service = Service::with(&[("AUTH__TOKENS__ACCESS_TTL", "1h")]).await;
     let (gone, living) = (service.register_and_login("alice").await, service.register_and_login("bob").await);
     end(&service, "delete the account", &gone).await;
-    // Tokens of now would live for a minute only, but that one was given for an hour.
+    // New tokens are valid for a minute only, but that one was valid for an hour.
     let service = service.restart(&[("AUTH__TOKENS__ACCESS_TTL", "1m")]).await;
     let operator = service.operator().await;
     let second = Duration::from_secs(1);
@@ -204,11 +204,11 @@ async fn a_revocation_outlives_session_and_account_until_the_last_token_has_expi
     assert!(service.revokes(&gone).await);
     service.clock.advance(second);
     operator.clean_up(upkeep).await.unwrap();
-    // The list is signed anew when it changes.
+    // The list is signed again when it changes.
     let living = service.refresh(&living.refresh).await;
     service.logout(&living.access).await;
     assert!(service.revokes(&living).await && !service.revokes(&gone).await);
-    // It says nothing any more, and is kept for another day.
+    // The row has no effect any more, and is kept for another day.
     service.clock.advance(Duration::from_secs(24 * 3600 - 1));
     operator.clean_up(upkeep).await.unwrap();
     assert_eq!(service.count("revocations"), 2);

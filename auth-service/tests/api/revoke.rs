@@ -53,7 +53,7 @@ async fn either_token_ends_the_session_whatever_the_hint_says() {
         for kind in ["access", "refresh"] {
             let tokens = service.login("alice").await;
             let token = if kind == "access" { &tokens.access } else { &tokens.refresh };
-            // The second time there is nothing left to do, and that is no error.
+            // The second revocation changes nothing, and is no error.
             for _ in 0..2 {
                 revoke(&service, &format!("token={token}{hint}")).await;
                 assert_ended(&service, &tokens).await;
@@ -68,7 +68,7 @@ async fn either_token_ends_the_session_whatever_the_hint_says() {
 }
 
 #[actix_web::test]
-async fn whoever_holds_a_token_ends_what_it_could_continue_also_when_it_is_an_old_one() {
+async fn every_token_of_a_session_ends_it_also_an_old_one() {
     let service = Service::start().await;
     service.register("alice").await;
     let used = service.login("alice").await;
@@ -79,7 +79,7 @@ async fn whoever_holds_a_token_ends_what_it_could_continue_also_when_it_is_an_ol
         revoke(&service, &format!("token={token}")).await;
         service.try_refresh(&session.refresh).await.assert_oauth_error(400, "invalid_grant");
     }
-    // A token whose number was taken away, because it says too much, still names its session.
+    // A token that was revoked by a role change still names its session.
     let operator = service.operator().await;
     operator.change_roles("alice", vec!["subscriber".to_owned()], vec![]).await.unwrap().unwrap();
     let tokens = service.login("alice").await;
@@ -89,7 +89,7 @@ async fn whoever_holds_a_token_ends_what_it_could_continue_also_when_it_is_an_ol
 }
 
 #[actix_web::test]
-async fn a_token_that_is_not_known_is_no_error() {
+async fn an_unknown_token_is_no_error() {
     let service = Service::start().await;
     let client = service.create_client("billing", &[], &[]).await;
     let alive = service.register_and_login("alice").await;
@@ -118,7 +118,7 @@ async fn a_token_that_is_not_known_is_no_error() {
 }
 
 #[actix_web::test]
-async fn a_client_takes_back_its_own_tokens_and_nobody_elses() {
+async fn a_client_can_revoke_its_own_tokens_alone() {
     let service = Service::start().await;
     let (client, other) =
         (service.create_client("billing", &[], &[]).await, service.create_client("shipping", &[], &[]).await);
@@ -140,16 +140,16 @@ async fn a_client_takes_back_its_own_tokens_and_nobody_elses() {
     }
     service.refresh(&user.refresh).await;
     for alive in [&token, &second, &others, &user.access] {
-        assert!(service.is_active(&client, alive).await, "nothing has happened");
+        assert!(service.is_active(&client, alive).await, "nothing was revoked");
     }
     for _ in 0..2 {
         assert_done(&service.post_form_by(&client, "/revoke", &format!("token={token}")).await);
         assert!(!service.is_active(&client, &token).await);
-        assert!(!service.is_active(&client, &second).await, "they share a place in the list");
+        assert!(!service.is_active(&client, &second).await, "they share a status list index");
     }
     let next = client_token(&service, &client).await;
     assert_done(&service.post_form_by(&client, "/revoke", &format!("token={token}")).await);
-    assert!(service.is_active(&client, &next).await, "an old token takes no new one along");
+    assert!(service.is_active(&client, &next).await, "revoking an old token does not revoke a new one");
     let posted = format!("token={next}&client_id={}&client_secret={}", client.id, client.secret);
     revoke(&service, &posted).await;
     assert!(!service.is_active(&client, &next).await);
@@ -158,7 +158,7 @@ async fn a_client_takes_back_its_own_tokens_and_nobody_elses() {
 }
 
 #[actix_web::test]
-async fn requests_that_are_wrong_are_answered_as_rfc_6749_says() {
+async fn invalid_requests_are_answered_as_rfc_6749_says() {
     let service = Service::start().await;
     let client = service.create_client("billing", &[], &[]).await;
     let alive = service.register_and_login("alice").await;
@@ -193,7 +193,7 @@ async fn requests_that_are_wrong_are_answered_as_rfc_6749_says() {
 }
 
 #[actix_web::test]
-async fn a_client_that_takes_back_its_tokens_again_and_again_is_in_the_trail_once_or_never_if_they_go_on() {
+async fn repeated_revocations_of_a_client_are_in_the_trail_once_or_never_if_its_tokens_stay_valid() {
     let hs256: &[_] = &[
         ("AUTH__TOKENS__ALGORITHM", "HS256"),
         ("AUTH__TOKENS__SHARED_SECRET", "a shared secret of forty-two bytes, no less"),

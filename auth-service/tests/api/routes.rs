@@ -1,4 +1,4 @@
-//! Which token opens which route: every route of the table with every kind of token.
+//! Access to routes: every route of the table with every kind of token.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -13,10 +13,10 @@ use crate::api::support::{PASSWORD, Service};
 
 const OTHER: &str = "resource-service";
 
-/// What a route asks of a token.
+/// The token that a route requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Asks {
-    /// It looks at none.
+enum Requires {
+    /// None.
     Nothing,
     /// A user's, of any audience.
     User,
@@ -24,7 +24,7 @@ enum Asks {
     Account,
     /// An administrator's with the issuer as its only audience.
     Administration,
-    /// The same, soon after a login.
+    /// The same, with a recent login.
     RecentAdministration,
 }
 
@@ -39,7 +39,7 @@ enum Kind {
     AdminOther,
     AdminBoth,
     AdminIssuer,
-    /// The login was more than five minutes ago, the refresh a moment.
+    /// From a new refresh; the login was more than five minutes ago.
     AdminIssuerLater,
     /// A client's own, for this issuer as well.
     Client,
@@ -47,7 +47,7 @@ enum Kind {
     Cookie,
     AdminCookie,
     AdminIssuerCookie,
-    /// Sent in a header to the other service, which puts it into a cookie.
+    /// A token that was sent to the other service in a header, which puts it into a cookie.
     OtherAsCookie,
     /// The same, beside the CSRF cookie of another session of the same user.
     OtherAsCookieWithCsrf,
@@ -70,52 +70,52 @@ const KINDS: [Kind; 14] = [
     Kind::OtherAsCookieWithCsrf,
 ];
 
-/// THE DECISIONS: for each route what it asks for, and how it answers the request of [`Route::request`] when it got that.
-const ROUTES: [(&str, &str, Asks, u16); 27] = [
-    ("GET", "/", Asks::Nothing, 200),
-    ("GET", "/docs", Asks::Nothing, 200),
-    ("POST", "/register", Asks::Nothing, 422),
-    ("GET", "/password-policy", Asks::Nothing, 200),
-    ("POST", "/login", Asks::Nothing, 422),
-    ("POST", "/token", Asks::Nothing, 400),
-    ("POST", "/logout", Asks::User, 204),
-    ("POST", "/revoke", Asks::Nothing, 400),
-    ("POST", "/introspect", Asks::Nothing, 401),
-    ("GET", "/me", Asks::User, 200),
-    ("PATCH", "/me", Asks::User, 422),
-    ("DELETE", "/me", Asks::User, 422),
-    ("PUT", "/me/password", Asks::User, 422),
-    ("GET", "/me/sessions", Asks::Account, 200),
-    ("DELETE", "/me/sessions", Asks::Account, 204),
-    ("DELETE", "/me/sessions/{id}", Asks::Account, 404),
-    ("GET", "/admin/users", Asks::Administration, 200),
-    ("GET", "/admin/audit", Asks::Administration, 200),
-    ("POST", "/admin/users/import", Asks::RecentAdministration, 200),
-    ("GET", "/.well-known/jwks.json", Asks::Nothing, 200),
-    ("GET", "/.well-known/oauth-authorization-server", Asks::Nothing, 200),
-    ("GET", "/.well-known/openid-configuration", Asks::Nothing, 200),
-    ("GET", "/status-lists", Asks::Nothing, 200),
-    ("GET", "/status-lists/events", Asks::Nothing, 200),
-    ("GET", "/status-lists/{list}", Asks::Nothing, 200),
-    ("GET", "/livez", Asks::Nothing, 200),
-    ("GET", "/readyz", Asks::Nothing, 200),
+/// THE DECISIONS: for each route, the token that it requires, and the status of [`Route::request`] with that token.
+const ROUTES: [(&str, &str, Requires, u16); 27] = [
+    ("GET", "/", Requires::Nothing, 200),
+    ("GET", "/docs", Requires::Nothing, 200),
+    ("POST", "/register", Requires::Nothing, 422),
+    ("GET", "/password-policy", Requires::Nothing, 200),
+    ("POST", "/login", Requires::Nothing, 422),
+    ("POST", "/token", Requires::Nothing, 400),
+    ("POST", "/logout", Requires::User, 204),
+    ("POST", "/revoke", Requires::Nothing, 400),
+    ("POST", "/introspect", Requires::Nothing, 401),
+    ("GET", "/me", Requires::User, 200),
+    ("PATCH", "/me", Requires::User, 422),
+    ("DELETE", "/me", Requires::User, 422),
+    ("PUT", "/me/password", Requires::User, 422),
+    ("GET", "/me/sessions", Requires::Account, 200),
+    ("DELETE", "/me/sessions", Requires::Account, 204),
+    ("DELETE", "/me/sessions/{id}", Requires::Account, 404),
+    ("GET", "/admin/users", Requires::Administration, 200),
+    ("GET", "/admin/audit", Requires::Administration, 200),
+    ("POST", "/admin/users/import", Requires::RecentAdministration, 200),
+    ("GET", "/.well-known/jwks.json", Requires::Nothing, 200),
+    ("GET", "/.well-known/oauth-authorization-server", Requires::Nothing, 200),
+    ("GET", "/.well-known/openid-configuration", Requires::Nothing, 200),
+    ("GET", "/status-lists", Requires::Nothing, 200),
+    ("GET", "/status-lists/events", Requires::Nothing, 200),
+    ("GET", "/status-lists/{list}", Requires::Nothing, 200),
+    ("GET", "/livez", Requires::Nothing, 200),
+    ("GET", "/readyz", Requires::Nothing, 200),
 ];
 
-/// The status and code of a refusal, or `None` when the route goes on.
-fn refusal(method: &str, asks: Asks, kind: Kind) -> Option<(u16, &'static str)> {
+/// Returns the status and code of a refusal, or `None` if the route accepts the token.
+fn refusal(method: &str, requires: Requires, kind: Kind) -> Option<(u16, &'static str)> {
     use Kind::{
         AdminBoth, AdminCookie, AdminIssuer, AdminIssuerCookie, AdminIssuerLater, AdminOther, Both, Client,
         Cookie, Issuer, None as Nothing, Other, OtherAsCookie, OtherAsCookieWithCsrf,
     };
-    match (asks, kind) {
-        (Asks::Nothing, _) => None,
+    match (requires, kind) {
+        (Requires::Nothing, _) => None,
         (_, Nothing) => Some((401, "missing_token")),
         (_, Client) => Some((403, "user_required")),
         (_, OtherAsCookie | OtherAsCookieWithCsrf) if method != "GET" => Some((403, "csrf_token")),
-        (Asks::Account, Other | AdminOther | OtherAsCookie | OtherAsCookieWithCsrf) => {
+        (Requires::Account, Other | AdminOther | OtherAsCookie | OtherAsCookieWithCsrf) => {
             Some((403, "audience_missing"))
         }
-        (Asks::User | Asks::Account, _) => None,
+        (Requires::User | Requires::Account, _) => None,
         (
             _,
             Other
@@ -128,7 +128,7 @@ fn refusal(method: &str, asks: Asks, kind: Kind) -> Option<(u16, &'static str)> 
             | OtherAsCookieWithCsrf,
         ) => Some((403, "audience_missing")),
         (_, Issuer) => Some((403, "insufficient_scope")),
-        (Asks::RecentAdministration, AdminIssuerLater) => Some((401, "insufficient_user_authentication")),
+        (Requires::RecentAdministration, AdminIssuerLater) => Some((401, "insufficient_user_authentication")),
         (_, AdminIssuer | AdminIssuerLater | AdminIssuerCookie) => None,
     }
 }
@@ -140,7 +140,7 @@ struct Route<'s> {
 }
 
 impl Route<'_> {
-    /// A request that is as it should be, or lacks nothing but what its body must have.
+    /// Completes a request with a valid body, or with one that lacks only required members.
     fn with_body(&self, request: RequestBuilder) -> RequestBuilder {
         if self.method == Method::GET {
             return request;
@@ -169,7 +169,7 @@ impl Route<'_> {
             Kind::Issuer => bearer("user", &own).await,
             Kind::AdminOther => bearer("root", &other).await,
             Kind::AdminBoth => {
-                // The session is from before the role was given.
+                // The session began before the role was added.
                 let role = || vec!["admin".to_owned()];
                 operator.change_roles("later", vec![], role()).await.unwrap();
                 let request = bearer("later", &both).await;
@@ -193,7 +193,7 @@ impl Route<'_> {
         }
     }
 
-    /// With a token that was not given to this browser, in its cookie.
+    /// Returns the request with a token in a cookie that was not issued to this browser.
     async fn as_cookie(&self, mut browser: Browser<'_>, resource: &Value) -> RequestBuilder {
         let sent = self.service.login_for("user", resource).await;
         browser.plant(ACCESS, &sent.access, "/");
@@ -208,14 +208,14 @@ impl Route<'_> {
         self.by_page(&browser)
     }
 
-    /// What a page of the browser sends.
+    /// Returns the request that a page of the browser sends.
     fn by_page(&self, browser: &Browser<'_>) -> RequestBuilder {
         let request = browser.bare(self.method.clone(), &self.path).header("origin", APP);
         self.with_body(request.header("x-csrf-token", browser.value(CSRF)))
     }
 }
 
-/// A client's own token, which may be meant for this service.
+/// Returns a client's own token, whose audiences include this service.
 async fn client_token(service: &Service, operator: &Issuer) -> String {
     let secret = operator.renew_client_secret("asking").await.unwrap().unwrap();
     let secret = secrecy::ExposeSecret::expose_secret(&secret);
@@ -224,7 +224,7 @@ async fn client_token(service: &Service, operator: &Issuer) -> String {
 }
 
 #[actix_web::test]
-async fn every_route_takes_the_tokens_that_were_decided_for_it_and_no_others() {
+async fn every_route_accepts_exactly_the_tokens_decided_for_it() {
     let listeners = ("AUTH__STATUS_LISTS__MAX_LISTENERS_PER_ADDRESS", "100");
     let service = Service::with(&[LISTED, ("AUTH__LIMITS__ENABLED", "false"), listeners]).await;
     service.create_client("asking", &[], &[OTHER, ISSUER]).await;
@@ -233,15 +233,15 @@ async fn every_route_takes_the_tokens_that_were_decided_for_it_and_no_others() {
         service.register(name).await;
     }
     let operator = service.operator().await;
-    for (method, path, asks, admitted) in ROUTES {
+    for (method, path, requires, admitted) in ROUTES {
         let path = path.replace("{id}", "0198a0c4-0000-7000-8000-000000000001").replace("{list}", "0");
         let route = Route { service: &service, method: method.parse().unwrap(), path };
         for kind in KINDS {
             let answer = route.by(kind, &operator).await.send().await.unwrap();
             let status = answer.status().as_u16();
             let cell = format!("{method} {} with {kind:?}", route.path);
-            match refusal(method, asks, kind) {
-                // Without a token it takes one in the body, and says that there is none.
+            match refusal(method, requires, kind) {
+                // Without an access token it accepts a token in the body, and reports that there is none.
                 Some(_) if route.path == "/logout" && kind == Kind::None => assert_eq!(status, 422, "{cell}"),
                 Some((refused, code)) => {
                     let body: Value = answer.json().await.unwrap();
@@ -262,7 +262,7 @@ fn there_is_a_decision_for_every_route_of_the_table() {
         let path = if service.starts_with('"') {
             service.split('"').nth(1).unwrap()
         } else {
-            assert!(service.starts_with("metadata)"), "a path that this test cannot read: {service}");
+            assert!(service.starts_with("metadata)"), "this test cannot parse the path: {service}");
             "/.well-known/oauth-authorization-server"
         };
         for method in ["get", "post", "put", "patch", "delete"] {

@@ -1,13 +1,13 @@
-//! Other hosts of the same site, which can set cookies called `__Secure-…` for the common domain: browsers send theirs and
-//! ours.
+//! Other hosts of the same site, which can set cookies named `__Secure-…` for the common domain: browsers send those beside the
+//! service's own.
 
 use reqwest::Method;
 use serde_json::json;
 
-use crate::api::browser::{ACCESS, APP, Browser, CSRF, LISTED, REFRESH, assert_taken_back, set_cookies};
+use crate::api::browser::{ACCESS, APP, Browser, CSRF, LISTED, REFRESH, assert_cookies_cleared, set_cookies};
 use crate::api::support::{Answer, PASSWORD, Service, send};
 
-/// A refresh with these refresh cookies, in this order, and what the page of `browser` knows.
+/// Refreshes with these refresh cookies, in this order, and the CSRF token of `browser`.
 async fn refresh_with(service: &Service, browser: &Browser<'_>, sent: &[&str]) -> Answer {
     let csrf = browser.value(CSRF);
     let cookies: Vec<String> = sent.iter().map(|value| format!("{REFRESH}={value}")).collect();
@@ -16,7 +16,7 @@ async fn refresh_with(service: &Service, browser: &Browser<'_>, sent: &[&str]) -
     send(request.json(&json!({ "grant_type": "refresh_token" }))).await
 }
 
-/// The value of the refresh cookie that an answer sets.
+/// Returns the value of the refresh cookie that an answer sets.
 fn next(answer: &Answer) -> String {
     assert_eq!(answer.status, 200, "{}", answer.text);
     let lines = set_cookies(answer);
@@ -25,7 +25,7 @@ fn next(answer: &Answer) -> String {
 }
 
 #[actix_web::test]
-async fn of_several_refresh_cookies_the_one_of_the_pages_session_counts() {
+async fn of_several_refresh_cookies_the_one_of_the_pages_session_is_used() {
     let service = Service::with(&[LISTED]).await;
     for name in ["alice", "mallory"] {
         service.register(name).await;
@@ -45,7 +45,7 @@ async fn of_several_refresh_cookies_the_one_of_the_pages_session_counts() {
         own = refreshed;
     }
     let mut mallory = mallory;
-    assert_eq!(mallory.refresh().await.status, 200, "a cookie that does not count is not used up");
+    assert_eq!(mallory.refresh().await.status, 200, "the token of an ignored cookie is not used up");
 }
 
 #[actix_web::test]
@@ -76,14 +76,14 @@ async fn cookies_of_another_session_alone_are_refused_and_the_pages_own_stay() {
         refused.assert_oauth_error(403, "invalid_request");
         assert!(set_cookies(&refused).is_empty());
     }
-    // None that is genuine: the browser has nothing left to go on with.
+    // Without any genuine token the cookies are cleared.
     let refused = refresh_with(&service, &browser, &["rt_tossed", "x"]).await;
     refused.assert_oauth_error(400, "invalid_grant");
-    assert_taken_back(&refused);
+    assert_cookies_cleared(&refused);
     let empty = refresh_with(&service, &browser, &["", ""]).await;
     empty.assert_oauth_error(400, "invalid_request");
-    assert_eq!(browser.clone().refresh().await.status, 200, "all of that changed nothing");
-    // Which page asks is looked at as ever.
+    assert_eq!(browser.clone().refresh().await.status, 200, "none of these requests changed the session");
+    // Origin and CSRF token are checked as usual.
     let cookies =
         format!("{REFRESH}=rt_tossed; {REFRESH}={}; {CSRF}={}", browser.value(REFRESH), browser.value(CSRF));
     for (origin, csrf) in
@@ -98,7 +98,7 @@ async fn cookies_of_another_session_alone_are_refused_and_the_pages_own_stay() {
 }
 
 #[actix_web::test]
-async fn no_more_refresh_cookies_are_looked_at_than_other_hosts_can_set() {
+async fn refresh_cookies_beyond_the_sixteenth_are_ignored() {
     let service = Service::with(&[LISTED]).await;
     service.register("alice").await;
     let browser = Browser::logged_in(&service, "alice").await;
@@ -107,12 +107,12 @@ async fn no_more_refresh_cookies_are_looked_at_than_other_hosts_can_set() {
     sent.push(own);
     let refused = refresh_with(&service, &browser, &sent).await;
     refused.assert_oauth_error(400, "invalid_request");
-    assert!(set_cookies(&refused).is_empty(), "nobody is logged out by a flood of cookies");
+    assert!(set_cookies(&refused).is_empty(), "a flood of cookies does not log the user out");
     next(&refresh_with(&service, &browser, &sent[1..]).await);
 }
 
 #[actix_web::test]
-async fn a_login_ends_the_session_of_each_refresh_cookie_that_the_browser_brings() {
+async fn a_login_ends_the_session_of_each_refresh_cookie_that_the_browser_sends() {
     let service = Service::with(&[LISTED]).await;
     for name in ["alice", "mallory"] {
         service.register(name).await;

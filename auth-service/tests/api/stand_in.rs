@@ -1,4 +1,4 @@
-//! The hash that is checked for a name without an account does not change when others register.
+//! The stand-in hash, which is computed for a name without an account, does not change when other users register.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use serde_json::json;
 use super::support::{PASSWORD, Service};
 
 const SLOTS: i64 = 256;
-/// As long as a choice is kept.
+/// How long a choice is kept.
 const HALF_A_YEAR: Duration = Duration::from_secs(183 * 24 * 3600);
 
-/// The hash that stands in at each slot, if one was chosen.
+/// Returns the stand-in hash of each slot, if one was chosen.
 async fn chosen(service: &Service) -> Vec<Option<String>> {
     let all = |db: &mut auth_service::store::engine::connection::Connection| {
         (0..SLOTS).map(|slot| stand_ins::hash(db, slot, 0)).collect::<Result<Vec<_>, _>>()
@@ -35,7 +35,7 @@ async fn register_some(service: &Service, prefix: &str) {
 }
 
 #[actix_web::test]
-async fn a_names_stand_in_is_chosen_once_and_stays_when_accounts_are_added() {
+async fn the_stand_in_hash_of_a_name_is_chosen_once_and_stays_when_accounts_are_added() {
     let service = Service::start().await;
     try_names(&service).await;
     assert_eq!(service.count("stand_ins"), 0, "there are no accounts to choose from");
@@ -52,7 +52,7 @@ async fn a_names_stand_in_is_chosen_once_and_stays_when_accounts_are_added() {
 }
 
 #[actix_web::test]
-async fn an_import_and_the_passing_of_half_a_year_bring_another_choice() {
+async fn stand_in_hashes_are_chosen_again_after_an_import_and_after_half_a_year() {
     let service = Service::start().await;
     register_some(&service, "first").await;
     try_names(&service).await;
@@ -75,7 +75,7 @@ async fn an_import_and_the_passing_of_half_a_year_bring_another_choice() {
 }
 
 #[actix_web::test]
-async fn a_clock_in_doubt_chooses_nothing_and_ends_no_choice() {
+async fn while_the_clock_is_in_doubt_no_stand_in_hash_is_chosen_or_replaced() {
     let service = Service::start().await;
     register_some(&service, "first").await;
     try_names(&service).await;
@@ -90,7 +90,7 @@ async fn a_clock_in_doubt_chooses_nothing_and_ends_no_choice() {
 }
 
 #[actix_web::test]
-async fn a_deleted_account_does_not_stand_in_any_more() {
+async fn the_hash_of_a_deleted_account_is_no_longer_a_stand_in_hash() {
     let service = Service::start().await;
     let tokens = service.register_and_login("alice").await;
     try_names(&service).await;

@@ -14,7 +14,7 @@ use crate::api::support::{START, Service, part, send};
 const ISSUER: &str = "http://127.0.0.1:8080";
 
 #[actix_web::test]
-async fn a_list_is_a_signed_token_as_the_draft_has_it() {
+async fn a_list_is_a_signed_token_as_the_draft_defines_it() {
     let service = Service::start().await;
     let tokens = service.register_and_login("alice").await;
     let answer = service.get("/status-lists/0").await;
@@ -34,7 +34,7 @@ async fn a_list_is_a_signed_token_as_the_draft_has_it() {
         },
     });
     assert_eq!(claims, expected);
-    // It is signed by a key of the key set, and is no access token for all that.
+    // It is signed with a key of the key set, and still is no access token.
     let key = service.get("/.well-known/jwks.json").await.json()["keys"][0].clone();
     let decode = |text: &str| URL_SAFE_NO_PAD.decode(text).unwrap();
     let point = [vec![4], decode(key["x"].as_str().unwrap()), decode(key["y"].as_str().unwrap())].concat();
@@ -56,7 +56,7 @@ async fn a_list_is_sent_again_only_when_it_changed() {
     service.logout(&tokens.access).await;
     let changed = send(ask(first.header("etag").to_owned())).await;
     assert_eq!((changed.status.as_u16(), &part(&changed.text, 1)["revision"]), (200, &json!(START + 1)));
-    // Signed anew in time, though nothing has changed: it must not expire.
+    // It is signed again in time although nothing has changed, so that it does not expire.
     service.clock.advance(Duration::from_secs(3600));
     let renewed = send(ask(changed.header("etag").to_owned())).await;
     assert_eq!(renewed.status, 200);
@@ -64,7 +64,7 @@ async fn a_list_is_sent_again_only_when_it_changed() {
 }
 
 #[actix_web::test]
-async fn a_list_is_compressed_for_those_who_say_that_they_can_read_it() {
+async fn a_list_is_compressed_for_clients_that_accept_it() {
     use std::io::Read as _;
     let service = Service::start().await;
     service.register_and_login("alice").await;
@@ -87,7 +87,7 @@ async fn a_list_is_compressed_for_those_who_say_that_they_can_read_it() {
 }
 
 #[actix_web::test]
-async fn lists_are_announced_before_their_numbers_are_given_and_others_do_not_exist() {
+async fn lists_are_published_before_their_indexes_are_given_and_others_do_not_exist() {
     let service = Service::start().await;
     let uris = json!([format!("{ISSUER}/status-lists/0"), format!("{ISSUER}/status-lists/1")]);
     assert_eq!(service.get("/status-lists").await.json()["status_lists"], uris);
@@ -100,8 +100,8 @@ async fn lists_are_announced_before_their_numbers_are_given_and_others_do_not_ex
     }
 }
 
-/// Reads events until one has all of these words.
-async fn heard(stream: &mut Response, words: &[&str]) -> String {
+/// Reads events until they contain all of these texts.
+async fn read_until(stream: &mut Response, words: &[&str]) -> String {
     let mut text = String::new();
     let listen = async {
         while !words.iter().all(|word| text.contains(word)) {
@@ -115,12 +115,12 @@ async fn heard(stream: &mut Response, words: &[&str]) -> String {
 }
 
 async fn listen(service: &Service) -> Response {
-    let client = reqwest::Client::new(); // without a time-out
+    let client = reqwest::Client::new(); // without a timeout
     client.get(format!("http://{}/status-lists/events", service.address)).send().await.unwrap()
 }
 
 #[actix_web::test]
-async fn a_listener_hears_the_state_of_everything_and_then_what_changes_on_any_replica() {
+async fn a_listener_gets_all_revisions_and_then_the_changes_of_every_replica() {
     let one = Service::start().await;
     let other = one.replica().await;
     let tokens = one.register_and_login("alice").await;
@@ -130,55 +130,56 @@ async fn a_listener_hears_the_state_of_everything_and_then_what_changes_on_any_r
         assert_eq!(stream.headers()["cache-control"], "no-store");
         assert_eq!(stream.headers()["x-accel-buffering"], "no");
         let uri = format!("\"uri\":\"{ISSUER}/status-lists/0\"");
-        let begin = heard(stream, &["event: keys\ndata: {\"revision\":", "event: list\ndata: ", &uri]).await;
+        let begin =
+            read_until(stream, &["event: keys\ndata: {\"revision\":", "event: list\ndata: ", &uri]).await;
         assert!(begin.contains(&format!("{{\"revision\":{START},")), "{begin}");
     }
     assert_eq!(one.logout(&tokens.access).await.status, 204);
     for stream in &mut streams {
-        let news = heard(stream, &[&format!("\"revision\":{},", START + 1), "/status-lists/0"]).await;
+        let events = read_until(stream, &[&format!("\"revision\":{},", START + 1), "/status-lists/0"]).await;
         assert!(
-            !news.contains("event: keys") && !news.contains("/status-lists/1"),
-            "only what changed: {news}"
+            !events.contains("event: keys") && !events.contains("/status-lists/1"),
+            "only the change: {events}"
         );
     }
-    // A burst is told in few words.
+    // A burst of changes is sent in few events.
     one.register("bob").await;
     for _ in 0..30 {
         let session = one.login("bob").await;
         one.logout(&session.access).await;
     }
-    let news = heard(&mut streams[1], &[&format!("\"revision\":{},", START + 31)]).await;
-    assert!(news.matches("event: list").count() < 30, "{news}");
+    let events = read_until(&mut streams[1], &[&format!("\"revision\":{},", START + 31)]).await;
+    assert!(events.matches("event: list").count() < 30, "{events}");
 }
 
 #[actix_web::test]
-async fn a_stream_says_now_and_then_that_it_is_alive_and_ends_when_the_service_stops() {
+async fn a_stream_has_keep_alive_comments_and_ends_when_the_service_stops() {
     let service = Service::with(&[("AUTH__STATUS_LISTS__HEARTBEAT", "1s")]).await;
     let mut stream = listen(&service).await;
-    heard(&mut stream, &["event: keys", "\n: alive\n"]).await;
+    read_until(&mut stream, &["event: keys", "\n: alive\n"]).await;
     let begin = std::time::Instant::now();
     service.stop().await;
-    assert!(begin.elapsed() < Duration::from_secs(9), "nobody waited for the stream");
+    assert!(begin.elapsed() < Duration::from_secs(9), "the stop did not wait for the stream");
     while let Ok(Some(_)) = stream.chunk().await {}
 }
 
 #[actix_web::test]
-async fn there_are_no_more_anonymous_listeners_than_half_of_what_the_settings_say() {
+async fn anonymous_listeners_get_at_most_half_of_the_configured_streams() {
     let service = Service::with(&[("AUTH__STATUS_LISTS__MAX_LISTENERS", "2")]).await;
     let mut stream = listen(&service).await;
-    heard(&mut stream, &["event: keys"]).await;
+    read_until(&mut stream, &["event: keys"]).await;
     let refused = service.get("/status-lists/events").await;
     refused.assert_problem(503, "too_many_listeners");
     assert_eq!(refused.header("retry-after"), "10");
 }
 
 #[actix_web::test]
-async fn our_own_verifier_takes_the_published_keys() {
+async fn shared_claims_accepts_the_published_keys() {
     let service = Service::start().await;
     let tokens = service.register_and_login("alice").await;
     let keys = service.get("/.well-known/jwks.json").await.text;
     let policy = Policy::new(ISSUER, ["resource-service"]).unwrap();
     let keys = KeySet::from_json(keys.as_bytes()).unwrap();
     let verifier = Verifier::with_keys(policy, keys).with_clock(service.clock.clock());
-    assert_eq!(verifier.verify_known(&tokens.access).unwrap().username.as_deref(), Some("alice"));
+    assert_eq!(verifier.verify_now(&tokens.access).unwrap().username.as_deref(), Some("alice"));
 }

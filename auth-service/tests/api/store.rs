@@ -1,4 +1,4 @@
-//! The store by itself: what a transaction is, on both databases.
+//! The store alone: transactions on both databases.
 
 use std::time::Duration;
 
@@ -67,7 +67,7 @@ async fn exists(store: &Store, name: &str) -> bool {
 }
 
 #[actix_web::test]
-async fn a_failed_transaction_leaves_nothing() {
+async fn a_failed_transaction_changes_nothing() {
     let Fresh { store, _folder } = fresh();
     let outcome: Result<(), StoreError> = store
         .write(|db| {
@@ -85,15 +85,15 @@ async fn a_swallowed_error_never_passes_for_a_commit() {
     let outcome: Result<(), StoreError> = store
         .write(|db| {
             users::insert(db, &user("alice"))?;
-            let _ = users::insert(db, &user("alice")); // PostgreSQL gives up the transaction here, and does not say so
+            let _ = users::insert(db, &user("alice")); // here PostgreSQL aborts the transaction without an error
             Ok(())
         })
         .await;
-    assert_eq!(outcome.is_ok(), exists(&store, "alice").await, "what was answered is what is there");
+    assert_eq!(outcome.is_ok(), exists(&store, "alice").await, "the outcome must match what is stored");
 }
 
 #[actix_web::test]
-async fn a_panic_in_a_transaction_harms_no_other() {
+async fn a_panic_in_a_transaction_affects_no_other() {
     let Fresh { store, _folder } = fresh();
     for _ in 0..10 {
         let outcome: Result<(), StoreError> = store
@@ -109,7 +109,7 @@ async fn a_panic_in_a_transaction_harms_no_other() {
 }
 
 #[actix_web::test]
-async fn concurrent_writes_all_arrive_and_failures_take_no_neighbour_along() {
+async fn concurrent_writes_are_all_stored_and_failures_affect_no_other() {
     let Fresh { store, _folder } = fresh();
     let writes = (0..60).map(|index| {
         let store = store.clone();
@@ -152,11 +152,11 @@ async fn exactly_one_of_many_rotations_wins() {
     assert_eq!(won, 1);
     let (session, _) = store.read(|db| sessions::with_user(db, "s")).await.unwrap().unwrap();
     assert_eq!((session.generation, session.rotated_at, session.expires_at), (1, 50, 150));
-    assert_eq!(session.status_index, None, "there was none to give");
+    assert_eq!(session.status_index, None, "no index was leased");
 }
 
 #[actix_web::test]
-async fn a_session_that_is_over_does_not_rotate() {
+async fn an_ended_session_does_not_rotate() {
     let Fresh { store, _folder } = fresh();
     let alice = user("alice");
     let sessions_of_alice = [session("expired", &alice), session("ended", &alice)];
@@ -188,10 +188,10 @@ async fn sqlite_is_built_with_the_flags_that_let_readers_scale() {
 }
 
 #[actix_web::test]
-async fn a_number_chooses_one_account_and_each_as_often_as_the_others() {
+async fn a_number_selects_one_account_and_all_accounts_equally_often() {
     let Fresh { store, _folder } = fresh();
     let chosen = async |number: u32| store.read(move |db| users::chosen_by(db, number)).await.unwrap();
-    assert_eq!(chosen(7).await, None, "there are no accounts");
+    assert_eq!(chosen(7).await, None, "without accounts nothing is selected");
     for (name, end) in [("bob", "40000000"), ("dora", "7fffffff"), ("erik", "c0ffee00")] {
         let id = format!("0198a0c4-0000-7000-8000-0000{end}");
         let account = User { id, password_hash: format!("hash of {name}"), ..user(name) };

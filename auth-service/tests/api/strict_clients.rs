@@ -1,4 +1,4 @@
-//! What client libraries that read strictly need of the OAuth endpoints' answers.
+//! What strict client libraries require in the answers of the OAuth endpoints.
 
 use reqwest::Method;
 use serde_json::json;
@@ -40,7 +40,7 @@ async fn a_revocation_is_answered_with_json() {
 }
 
 #[actix_web::test]
-async fn a_wrong_media_type_at_an_oauth_endpoint_is_answered_with_the_form_first() {
+async fn after_a_wrong_media_type_an_oauth_endpoint_names_the_form_first() {
     let service = Service::start().await;
     for path in ["/token", "/revoke"] {
         for media_type in ["text/plain", "multipart/form-data; boundary=x", "application/xml"] {

@@ -1,4 +1,4 @@
-//! Starts services for the tests. The methods are verbs, so that a test reads like what it checks.
+//! Starts services for the tests, and sends requests to them.
 
 use std::io::Read as _;
 use std::net::SocketAddr;
@@ -25,14 +25,14 @@ use tempfile::TempDir;
 
 use crate::DATABASE;
 
-/// A password that every rule accepts.
+/// A password that the policy accepts.
 pub const PASSWORD: &str = "correct horse battery";
 /// The media type of a form.
 pub const FORM: &str = "application/x-www-form-urlencoded";
 /// The time at which every test begins.
 pub const START: u64 = 1_800_000_000;
 
-/// A running auth-service with a database of its own and a clock that the test moves.
+/// A running auth-service with its own database and a clock that the test sets.
 pub struct Service {
     pub address: SocketAddr,
     pub clock: ManualClock,
@@ -43,7 +43,7 @@ pub struct Service {
     folder: TempDir,
 }
 
-/// An answer, read to its end.
+/// A complete answer.
 #[derive(Debug)]
 pub struct Answer {
     pub status: StatusCode,
@@ -52,18 +52,18 @@ pub struct Answer {
 }
 
 impl Service {
-    /// A service with the defaults, but a cheap hash.
+    /// Starts a service with the default settings, except a cheap hash.
     pub async fn start() -> Self {
         Self::with(&[]).await
     }
 
-    /// A service with settings of the test's own.
+    /// Starts a service with further settings.
     pub async fn with(variables: &[(&str, &str)]) -> Self {
         let clock = ManualClock::at(START);
         Self::by(clock.clock(), clock, variables).await
     }
 
-    /// A service that goes by another clock than the test's.
+    /// Starts a service with another clock than the test's.
     pub async fn by_clock(clock: Clock, variables: &[(&str, &str)]) -> Self {
         Self::by(clock, ManualClock::at(START), variables).await
     }
@@ -91,7 +91,7 @@ impl Service {
         Self { address: app.address, clock, time, client, variables, handle, folder }
     }
 
-    /// Stops the service and starts it again on the same data, with other settings.
+    /// Restarts the service on the same data, with other settings.
     pub async fn restart(self, variables: &[(&str, &str)]) -> Self {
         self.handle.stop(true).await;
         let mut all = self.variables;
@@ -99,12 +99,12 @@ impl Service {
         Self::run(all, self.time, self.clock, self.folder).await
     }
 
-    /// A second service over the same database and master key.
+    /// Starts a second service on the same database, with the same master key.
     pub async fn replica(&self) -> Self {
         self.replica_with(&[]).await
     }
 
-    /// A second service over the same database and master key, with other settings.
+    /// Starts a second service on the same database, with the same master key and other settings.
     pub async fn replica_with(&self, variables: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut all = self.variables.clone();
@@ -114,7 +114,7 @@ impl Service {
         Self::run(all, self.time.clone(), self.clock.clone(), folder).await
     }
 
-    /// A replica that goes by another clock.
+    /// Starts a replica with another clock.
     pub async fn replica_by_clock(&self, clock: Clock) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut all = self.variables.clone();
@@ -123,7 +123,7 @@ impl Service {
         Self::run(all, clock, self.clock.clone(), folder).await
     }
 
-    /// The key that the service made for itself.
+    /// Returns the master key that the service created.
     pub fn master_key(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("master.key")).unwrap()
     }
@@ -133,7 +133,7 @@ impl Service {
         self.handle.stop(true).await;
     }
 
-    /// Runs SQL beside the service, as somebody with access to the database could.
+    /// Runs SQL beside the service, like an attacker with access to the database.
     pub fn run_sql(&self, sql: &str) {
         let url = &self.variables["AUTH__DATABASE_URL"];
         match url.strip_prefix("sqlite://") {
@@ -142,7 +142,7 @@ impl Service {
         }
     }
 
-    /// How many rows a table has.
+    /// Returns the number of rows of a table.
     pub fn count(&self, table: &str) -> i64 {
         let url = &self.variables["AUTH__DATABASE_URL"];
         let count = diesel::sql_query(format!("SELECT count(*) AS count FROM {table}"));
@@ -154,7 +154,7 @@ impl Service {
         .count
     }
 
-    /// The column `text` of what a query finds.
+    /// Returns the column `text` of the rows of a query.
     pub fn texts(&self, query: &str) -> Vec<String> {
         let url = &self.variables["AUTH__DATABASE_URL"];
         let query = diesel::sql_query(query);
@@ -166,7 +166,7 @@ impl Service {
         found.into_iter().map(|row| row.text).collect()
     }
 
-    /// Asks until `condition` holds, for a bounded time: for what a service does by itself and tells nobody.
+    /// Polls until `condition` holds, for a bounded time: for what a service does in the background.
     pub async fn wait_until(&self, what: &str, condition: impl AsyncFn() -> bool) {
         let patience = Duration::from_secs(30);
         let asked = async {
@@ -213,7 +213,7 @@ impl Service {
         answer.tokens()
     }
 
-    /// A login for this service alone, as `/me/sessions` and the administration want it.
+    /// Logs in for this service alone, as `/me/sessions` and the administration require.
     pub async fn login_here(&self, username: &str) -> Tokens {
         self.login_for(username, &json!(self.issuer())).await
     }
@@ -225,7 +225,7 @@ impl Service {
         answer.tokens()
     }
 
-    /// Who this service is to its tokens.
+    /// Returns the issuer of the service's tokens.
     pub fn issuer(&self) -> &str {
         self.variables.get("AUTH__ISSUER").map_or("http://127.0.0.1:8080", String::as_str)
     }
@@ -245,7 +245,7 @@ impl Service {
         answer.tokens()
     }
 
-    /// A refresh that asks for a token for this service alone.
+    /// Refreshes, and requests a token for this service alone.
     pub async fn refresh_here(&self, refresh_token: &str) -> Tokens {
         let form = format!(
             "grant_type=refresh_token&refresh_token={refresh_token}&resource={}",
@@ -260,24 +260,24 @@ impl Service {
         send(self.request(Method::POST, "/logout").bearer_auth(access_token)).await
     }
 
-    /// A request with a bearer token and a JSON body.
+    /// Sends a request with a bearer token and a JSON body.
     pub async fn send_as(&self, method: Method, path: &str, token: &str, body: &Value) -> Answer {
         send(self.request(method, path).bearer_auth(token).json(body)).await
     }
 
-    /// A login for this service that comes with a user agent of its own.
+    /// Logs in for this service with a given user agent.
     pub async fn login_with(&self, username: &str, user_agent: &str) -> Tokens {
         let body = json!({ "username": username, "password": PASSWORD, "resource": self.issuer() });
         send(self.request(Method::POST, "/login").header("user-agent", user_agent).json(&body)).await.tokens()
     }
 
-    /// A form with the credentials of a client in its header.
+    /// Sends a form with the credentials of a client in the header.
     pub async fn post_form_by(&self, client: &Credentials, path: &str, form: &str) -> Answer {
         let request = self.request(Method::POST, path).basic_auth(&client.id, Some(&client.secret));
         send(request.header("content-type", FORM).body(form.to_owned())).await
     }
 
-    /// A client as an operator makes it; no audience stands for the default one.
+    /// Creates a client as an operator does; without an audience it gets the default one.
     pub async fn create_client(&self, name: &str, scopes: &[&str], audience: &[&str]) -> Credentials {
         let owned = |items: &[&str]| items.iter().map(|item| (*item).to_owned()).collect();
         let new = NewClient { name: name.to_owned(), scopes: owned(scopes), audience: owned(audience) };
@@ -285,7 +285,7 @@ impl Service {
         Credentials { id: client_id(&client.name), secret: secret.expose_secret().to_owned() }
     }
 
-    /// What a client may learn about a token.
+    /// Introspects a token as this client.
     pub async fn introspect(&self, client: &Credentials, token: &str) -> Value {
         let answer = self.post_form_by(client, "/introspect", &format!("token={token}")).await;
         assert_eq!((answer.status.as_u16(), answer.header("cache-control")), (200, "no-store"));
@@ -298,13 +298,13 @@ impl Service {
         self.introspect(client, token).await["active"] == true
     }
 
-    /// What an operator does: on the use cases, beside the running service.
+    /// Returns an operator, who works on the use cases beside the running service.
     pub async fn operator(&self) -> auth_service::domain::issuer::Issuer {
         let settings = Settings::load(&self.variables).unwrap();
         Box::pin(app::build_issuer(&settings, self.time.clone())).await.unwrap()
     }
 
-    /// The same from elsewhere, where nothing is known of how far the database had come: works also on one that a test has
+    /// Returns an operator with a data folder without marks, who can also work on a database that a test has
     /// set back.
     pub async fn auditor(&self) -> auth_service::domain::issuer::Issuer {
         let folder = tempfile::tempdir().unwrap();
@@ -315,7 +315,7 @@ impl Service {
         app::build_issuer(&settings, self.time.clone()).await.unwrap()
     }
 
-    /// A verifier as another service has it, which listens to this replica.
+    /// Returns a verifier like that of another service, which listens to this replica.
     pub fn verifier(&self) -> Verifier {
         let policy = Policy::new("http://127.0.0.1:8080", ["resource-service"]).unwrap();
         let remote = Remote::discover().internal_url(format!("http://{}", self.address));
@@ -324,16 +324,16 @@ impl Service {
         verifier
     }
 
-    /// The payload of a status list.
+    /// Returns the payload of a status list.
     pub async fn status_list(&self, list: u64) -> Value {
         let answer = self.get(&format!("/status-lists/{list}")).await;
         assert_eq!(answer.status, 200, "{}", answer.text);
         part(&answer.text, 1)
     }
 
-    /// Whether the status lists say that these access tokens are revoked.
+    /// Returns whether the status lists contain these access tokens as revoked.
     pub async fn revokes(&self, tokens: &Tokens) -> bool {
-        let (list, idx) = tokens.place();
+        let (list, idx) = tokens.status_index();
         let encoded = self.status_list(list).await["status_list"]["lst"].as_str().unwrap().to_owned();
         let mut bits = Vec::new();
         let compressed = URL_SAFE_NO_PAD.decode(encoded).unwrap();
@@ -342,7 +342,7 @@ impl Service {
     }
 }
 
-/// A connection that waits for the service's writes and for a WAL that is cleared away.
+/// Opens a connection that waits for the service's writes, and for a WAL that is being deleted.
 fn open_sqlite(path: &str) -> SqliteConnection {
     let mut connection = SqliteConnection::establish(path).unwrap();
     connection.batch_execute("PRAGMA busy_timeout = 10000").unwrap();
@@ -361,14 +361,14 @@ struct Text {
     text: String,
 }
 
-/// By what a client is known.
+/// The credentials of a client.
 #[derive(Debug, Clone)]
 pub struct Credentials {
     pub id: String,
     pub secret: String,
 }
 
-/// What a login gives.
+/// The tokens of a login.
 #[derive(Debug, Clone)]
 pub struct Tokens {
     pub access: String,
@@ -386,15 +386,15 @@ impl Tokens {
         part(&self.access, 0)
     }
 
-    /// The id of the status list, and the place in it.
-    pub fn place(&self) -> (u64, usize) {
+    /// Returns the id of the status list, and the index in it.
+    pub fn status_index(&self) -> (u64, usize) {
         let reference = &self.claims()["status"]["status_list"];
         let list = reference["uri"].as_str().unwrap().rsplit('/').next().unwrap().parse().unwrap();
         (list, usize::try_from(reference["idx"].as_u64().unwrap()).unwrap())
     }
 }
 
-/// A part of a JWT.
+/// Returns a decoded part of a JWT.
 pub fn part(token: &str, index: usize) -> Value {
     let encoded = token.split('.').nth(index).unwrap();
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(encoded).unwrap()).unwrap()
@@ -420,7 +420,7 @@ impl Answer {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
-    /// Checks that this is an RFC 9457 problem with that status and code.
+    /// Checks that this is an RFC 9457 problem document with this status and code.
     #[track_caller]
     pub fn assert_problem(&self, status: u16, code: &str) {
         assert_eq!((self.status.as_u16(), self.code().as_str()), (status, code), "{}", self.text);
@@ -434,7 +434,7 @@ impl Answer {
         self.assert_envelope();
     }
 
-    /// Checks that this is an RFC 6749 section 5.2 error.
+    /// Checks that this is an error of RFC 6749 section 5.2.
     #[track_caller]
     pub fn assert_oauth_error(&self, status: u16, error: &str) {
         assert_eq!(

@@ -1,5 +1,5 @@
-//! How long a refusal takes tells nobody who has an account (OWASP ASVS 5, 6.3.8). Distributions are compared with each other,
-//! never with a number of milliseconds; and what must be told apart, is, by the same rule in the same breath.
+//! The time of a refusal does not show which accounts exist (OWASP ASVS 5, 6.3.8). Distributions are compared with each other,
+//! never with a number of milliseconds. In the same run, the same rule must distinguish kinds that do differ.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::time::Instant;
@@ -9,38 +9,37 @@ use serde_json::{Value, json};
 
 use crate::api::support::{PASSWORD, Service, send};
 
-/// Of each kind, in each round.
+/// Samples of each kind in each round.
 const SAMPLES: usize = 100;
-/// A machine that does something else at the same time may tell two of a kind apart once, but not every time.
+/// On a busy machine, equal kinds may differ in one round, but not in every round.
 const ROUNDS: usize = 3;
-/// How far from one half the probability may be that one kind takes longer than the other: 3.7 standard deviations of
-/// Mann and Whitney's U over so many samples, divided by its greatest value.
-const MOST_EFFECT: f64 = 0.15;
-/// How far apart the medians may be.
-const MOST_RATIO: f64 = 1.1;
+/// Greatest accepted distance from one half of the probability that one kind takes longer than the other: 3.7 standard
+/// deviations of Mann and Whitney's U for this number of samples, divided by its greatest value.
+const MAX_EFFECT: f64 = 0.15;
+/// Greatest accepted ratio of the medians.
+const MAX_RATIO: f64 = 1.1;
 
-/// What is sent again and again, and to whom.
+/// A login that is sent repeatedly, and the service that gets it.
 struct Kind<'a> {
     name: &'static str,
     by: &'a Service,
     body: Value,
 }
 
-/// Databases by what they know their accounts' passwords by: our own hashes, or those of another system.
-const DATABASES: [(&str, Option<&str>); 2] =
-    [("hashes of our own", None), ("imported hashes", Some(IMPORTED))];
-/// It costs several times what a hash of our own costs here. Nobody knows its password.
+/// The kinds of password hashes in a database: auth-service's own, or those of another system.
+const DATABASES: [(&str, Option<&str>); 2] = [("own hashes", None), ("imported hashes", Some(IMPORTED))];
+/// A hash of an unknown password, several times as expensive as the service's own here.
 const IMPORTED: &str =
     "pbkdf2:sha256:20000$lYOwy84ktqg2zOAs$678be60c9c7d6ee40c8d3e0f6e6f7a6c7d6ee40c8d3e0f6e6f7a6c7d6ee40c8d";
 
 #[actix_web::test]
-async fn a_refusal_takes_as_long_whether_there_is_such_an_account_or_not() {
+async fn a_refusal_takes_as_long_with_an_account_as_without() {
     for (database, hash) in DATABASES {
         let [service, costlier] = [with_accounts("5", hash).await, with_accounts("6", None).await];
         let kind = |name, by, body| Kind { name, by, body };
         let by_name = |name: &str, password: &str| json!({ "username": name, "password": password });
         let by_email = |email: &str| json!({ "email": email, "password": "not the right one" });
-        // Names that no account can have are not looked up, which shows, and which anybody knows without asking.
+        // Names that no account can have are not looked up. That is visible, and shows an attacker nothing new.
         let kinds = [
             kind("a wrong password", &service, by_name("alice", "not the right one")),
             kind("an unknown name", &service, by_name("nobody", "not the right one")),
@@ -53,13 +52,13 @@ async fn a_refusal_takes_as_long_whether_there_is_such_an_account_or_not() {
             kind("a password that is not hashed", &service, by_name("alice", &"x".repeat(2000))),
         ];
         for path in ["/login", "/token"] {
-            let told_apart = told_apart_each_time(path, &kinds, &different).await;
+            let told_apart = distinguishable_in_every_round(path, &kinds, &different).await;
             assert!(told_apart.is_empty(), "{database}, {path}: {told_apart:#?}");
         }
     }
 }
 
-/// A service that counts no tries, with two accounts: one of them is disabled.
+/// Starts a service without login throttling that has two accounts, one of them disabled.
 async fn with_accounts(cost: &str, hash: Option<&str>) -> Service {
     let variables = [("AUTH__LIMITS__ENABLED", "false"), ("AUTH__PASSWORDS__BCRYPT_COST", cost)];
     let service = Service::with(&variables).await;
@@ -75,8 +74,12 @@ async fn with_accounts(cost: &str, hash: Option<&str>) -> Service {
     service
 }
 
-/// Which kinds were told apart from the first one in every round; those that are `different` must be.
-async fn told_apart_each_time(path: &str, kinds: &[Kind<'_>], different: &[Kind<'_>]) -> Vec<String> {
+/// Returns the kinds that were distinguishable from the first one in every round; those in `different` must be.
+async fn distinguishable_in_every_round(
+    path: &str,
+    kinds: &[Kind<'_>],
+    different: &[Kind<'_>],
+) -> Vec<String> {
     let mut suspects: Vec<&Kind<'_>> = kinds[1..].iter().collect();
     let mut reasons = Vec::new();
     for round in 0..ROUNDS {
@@ -86,7 +89,7 @@ async fn told_apart_each_time(path: &str, kinds: &[Kind<'_>], different: &[Kind<
         let (first, rest) = times.split_first().unwrap();
         let (suspected, others) = rest.split_at(suspects.len());
         for (kind, others) in different.iter().zip(others) {
-            assert!(difference(first, others).is_some(), "{path}: {} is not told apart", kind.name);
+            assert!(difference(first, others).is_some(), "{path}: {} is not distinguishable", kind.name);
         }
         let judged = suspects.iter().zip(suspected);
         let found = judged.filter_map(|(kind, times)| Some((*kind, difference(first, times)?)));
@@ -100,7 +103,7 @@ async fn told_apart_each_time(path: &str, kinds: &[Kind<'_>], different: &[Kind<
     reasons
 }
 
-/// How long the answers took, in seconds, by kind. One request at a time, in an order that nobody can foresee.
+/// Returns the times of the answers in seconds, by kind. Requests are sent one at a time, in random order.
 async fn measure(path: &str, kinds: &[&Kind<'_>]) -> Vec<Vec<f64>> {
     let random = RandomState::new();
     let mut order: Vec<usize> = (0..kinds.len() * SAMPLES).collect();
@@ -117,13 +120,13 @@ async fn measure(path: &str, kinds: &[&Kind<'_>]) -> Vec<Vec<f64>> {
     times
 }
 
-/// By what somebody who measures both would tell them apart; `None` when there is nothing.
+/// Returns by what an attacker could distinguish the two; `None` if nothing distinguishes them.
 fn difference(some: &[f64], others: &[f64]) -> Option<String> {
     let pairs = || some.iter().flat_map(|one| others.iter().map(move |other| one.total_cmp(other)));
     let count: f64 = pairs().map(|_| 1.0).sum();
     let effect = pairs().map(|order| f64::from(order as i8)).sum::<f64>() / (2.0 * count);
     let ratio = median(some) / median(others);
-    let alike = effect.abs() <= MOST_EFFECT && ratio <= MOST_RATIO && ratio >= MOST_RATIO.recip();
+    let alike = effect.abs() <= MAX_EFFECT && ratio <= MAX_RATIO && ratio >= MAX_RATIO.recip();
     (!alike).then(|| format!("one is longer with probability {:.3}, medians {ratio:.3}", effect + 0.5))
 }
 

@@ -1,4 +1,4 @@
-//! No token is made that every verifier would refuse, or that a browser would not keep.
+//! No token is issued that every verifier would refuse, or that a browser would not store.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use crate::api::administrators;
 use crate::api::browser::{ACCESS, Browser, LISTED, set_cookies};
 use crate::api::support::{PASSWORD, Service, send};
 
-/// Of 24 characters each.
+/// Returns roles of 24 characters each.
 fn many(count: usize) -> Vec<String> {
     (0..count).map(|number| format!("department-number-{number:06}")).collect()
 }
@@ -17,12 +17,12 @@ async fn change_roles(service: &Service, add: Vec<String>, remove: Vec<String>) 
     service.operator().await.change_roles("alice", add, remove).await.unwrap().unwrap();
 }
 
-/// How many roles leave room for one that is shorter or longer than what fits.
+/// Returns so many roles that one further role decides whether the token fits.
 fn nearly(length: usize, bound: usize) -> Vec<String> {
     many((bound - length - 44) / 36) // 24 characters, two quotes and a comma in base64
 }
 
-/// Lengths of a further role around which a token of `length` bytes reaches `bound`.
+/// Returns roles of the lengths at which a token of `length` bytes reaches `bound`.
 fn around(length: usize, bound: usize) -> impl Iterator<Item = String> {
     let edge = (bound - length) * 3 / 4 - 3; // two quotes and a comma
     assert!((5..58).contains(&edge), "{edge}");
@@ -66,7 +66,7 @@ async fn a_login_gives_a_token_that_verifiers_accept_or_says_which_claim_is_too_
 }
 
 #[actix_web::test]
-async fn a_refresh_whose_token_would_be_too_long_uses_nothing_up() {
+async fn a_refresh_whose_token_would_be_too_long_does_not_use_up_the_refresh_token() {
     let service = Service::start().await;
     let first = service.register_and_login("alice").await;
     let second = service.refresh(&first.refresh).await;
@@ -110,13 +110,13 @@ async fn a_cookie_that_browsers_would_drop_is_not_set() {
         answer.assert_oauth_error(400, "invalid_request");
         let description = answer.json()["error_description"].as_str().unwrap().to_owned();
         assert!(description.contains("claim roles") && description.contains("cookie"), "{description}");
-        assert!(set_cookies(&answer).is_empty(), "a browser keeps what it has");
+        assert!(set_cookies(&answer).is_empty(), "the browser's cookies are unchanged");
         // The status list index of another session may have fewer digits.
         if logged_in.status != 200 {
             logged_in.assert_problem(422, "token_too_large");
             assert_eq!(logged_in.json()["errors"][0]["field"], "roles");
             assert_eq!(logged_in.json()["errors"][0]["code"], "cookie_too_large");
-            assert!(set_cookies(&logged_in).is_empty(), "a browser keeps what it has");
+            assert!(set_cookies(&logged_in).is_empty(), "the browser's cookies are unchanged");
             refused_logins += 1;
         }
         assert_eq!(browser.cookies, before);
@@ -125,11 +125,11 @@ async fn a_cookie_that_browsers_would_drop_is_not_set() {
     }
     assert!(accepted > bound - 4 && refused > 1 && refused_logins > 0, "{accepted} {refused}");
     change_roles(&service, vec![], vec![last]).await;
-    assert_eq!(browser.refresh().await.status, 200, "no refusal has used the refresh token up");
+    assert_eq!(browser.refresh().await.status, 200, "no refusal used up the refresh token");
 }
 
 #[actix_web::test]
-async fn a_client_with_too_many_scopes_is_told_so_and_gets_a_token_for_fewer() {
+async fn a_client_with_too_many_scopes_is_refused_with_that_reason_and_gets_a_token_for_fewer() {
     let service = Service::start().await;
     let scopes = many(300);
     let scopes: Vec<&str> = scopes.iter().map(String::as_str).collect();
@@ -143,7 +143,7 @@ async fn a_client_with_too_many_scopes_is_told_so_and_gets_a_token_for_fewer() {
 }
 
 #[actix_web::test]
-async fn a_login_for_too_many_resources_is_refused_by_that_name() {
+async fn a_login_for_too_many_resources_is_refused_with_that_reason() {
     let resources = many(300);
     let service = Service::with(&[("AUTH__RESOURCES", &resources.join(","))]).await;
     service.register("alice").await;
@@ -173,7 +173,7 @@ async fn an_import_warns_of_roles_with_which_an_account_cannot_log_in() {
         let warnings = |index: usize| answer["items"][index]["warnings"].clone();
         assert_eq!(warnings(0), Value::Null);
         if outcome == "present" {
-            assert_eq!((warnings(1), warnings(2)), (Value::Null, Value::Null), "it was said before");
+            assert_eq!((warnings(1), warnings(2)), (Value::Null, Value::Null), "each warning is given once");
             continue;
         }
         for (index, code) in [(1, "cookie_too_large"), (2, "token_too_large")] {

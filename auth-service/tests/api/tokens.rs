@@ -1,4 +1,4 @@
-//! What stands in an access token, which algorithms sign it, and which tokens `GET /me` refuses.
+//! The content of access tokens, their algorithms, and which tokens `GET /me` refuses.
 
 use std::time::Duration;
 
@@ -68,7 +68,7 @@ async fn an_account_without_an_address_has_no_claims_about_one() {
 }
 
 #[actix_web::test]
-async fn the_key_outlives_a_restart_and_a_change_of_algorithm_keeps_old_tokens_good() {
+async fn the_key_outlives_a_restart_and_a_change_of_algorithm_keeps_old_tokens_valid() {
     let service = Service::with(&[("AUTH__KEYS__PUBLISH_AHEAD", "15s")]).await;
     let old = service.register_and_login("alice").await;
     let service = service.restart(&[]).await;
@@ -98,7 +98,7 @@ async fn an_access_token_expires_with_a_leeway_of_thirty_seconds() {
     assert_eq!(answer.header("www-authenticate"), challenge);
 }
 
-/// A token that `change` made of a good one's header and claims, with the good one's signature.
+/// Returns a token whose header and claims `change` has modified, with the original signature.
 fn forged(access: &str, change: impl FnOnce(&mut Value, &mut Value)) -> String {
     let parts: Vec<&str> = access.split('.').collect();
     let json = |part: &str| serde_json::from_slice::<Value>(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap();
@@ -109,7 +109,7 @@ fn forged(access: &str, change: impl FnOnce(&mut Value, &mut Value)) -> String {
 }
 
 #[actix_web::test]
-async fn tokens_that_are_not_ours_are_refused() {
+async fn forged_and_foreign_tokens_are_refused() {
     let service = Service::start().await;
     let tokens = service.register_and_login("alice").await;
     let elsewhere = Service::start().await;
@@ -117,7 +117,7 @@ async fn tokens_that_are_not_ours_are_refused() {
     let access = tokens.access.as_str();
     let unsigned = forged(access, |header, _| header["alg"] = json!("none"));
     let unsigned = unsigned.rsplit_once('.').unwrap().0.to_owned() + ".";
-    // HS256 with our public key as the secret: the oldest confusion of all.
+    // Algorithm confusion: HS256 with the public key as the secret.
     let swapped = {
         let keys = service.get("/.well-known/jwks.json").await.text;
         let token = forged(access, |header, _| header["alg"] = json!("HS256"));
@@ -149,11 +149,11 @@ async fn tokens_that_are_not_ours_are_refused() {
         );
         service.logout(&token).await.assert_problem(401, "invalid_token");
     }
-    assert_eq!(service.get_as("/me", access).await.status, 200, "and a good one right after");
+    assert_eq!(service.get_as("/me", access).await.status, 200, "and a valid one immediately afterwards");
 }
 
 #[actix_web::test]
-async fn a_request_without_one_bearer_token_is_told_so() {
+async fn a_request_without_exactly_one_bearer_token_is_refused() {
     let service = Service::start().await;
     let access = service.register_and_login("alice").await.access;
     let me = || service.request(Method::GET, "/me");

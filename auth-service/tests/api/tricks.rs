@@ -1,5 +1,4 @@
-//! Requests that are well-formed and mean ill: SQL in every field, headers that only a proxy may set, other spellings of
-//! paths, requests to be sent elsewhere.
+//! Well-formed malicious requests: SQL in every field, headers that only a proxy may set, other spellings of paths, redirects.
 
 use reqwest::{Method, redirect};
 use serde_json::{Value, json};
@@ -17,7 +16,7 @@ const SQL: [&str; 6] = [
 ];
 
 #[actix_web::test]
-async fn sql_is_a_text_like_any_other() {
+async fn sql_is_text_like_any_other() {
     let variables = [("AUTH__LIMITS__ENABLED", "false"), ("AUTH__PASSWORDS__ALGORITHM", "argon2id")];
     let service = Service::with(&variables).await;
     service.register("alice").await;
@@ -38,7 +37,7 @@ async fn sql_is_a_text_like_any_other() {
         }
         let resource = json!({ "username": "alice", "password": PASSWORD, "resource": sql });
         service.post("/login", &resource).await.assert_problem(422, "invalid_target");
-        // As a password it is as good as any other, and opens its own account.
+        // As a password it is like any other, and logs in to its own account.
         let password = format!("{sql} and more");
         let own = json!({ "username": format!("user-{index}"), "password": password });
         assert_eq!(service.post("/register", &own).await.status, 201, "{sql}");
@@ -57,7 +56,7 @@ async fn sql_is_a_text_like_any_other() {
 }
 
 #[actix_web::test]
-async fn no_header_says_who_asks_or_what_is_asked_for() {
+async fn no_header_changes_the_caller_or_the_route() {
     let service = Service::start().await;
     let alice = service.register_and_login("alice").await;
     let id = alice.claims()["sub"].as_str().unwrap().to_owned();
@@ -80,7 +79,7 @@ async fn no_header_says_who_asks_or_what_is_asked_for() {
                 let answer = send(service.request(Method::GET, path).header(header, value)).await;
                 answer.assert_problem(401, "missing_token");
             }
-            // With a token they change nothing either.
+            // With a token these headers change nothing either.
             let me = service.request(Method::GET, "/me").bearer_auth(&alice.access).header(header, value);
             assert_eq!(send(me).await.json()["username"], "alice", "{header}: {value}");
             let nowhere = service.request(Method::GET, "/nowhere").header(header, value);
@@ -94,7 +93,7 @@ async fn no_header_says_who_asks_or_what_is_asked_for() {
 }
 
 #[actix_web::test]
-async fn no_spelling_of_a_path_leads_past_its_guard() {
+async fn no_spelling_of_a_path_bypasses_its_checks() {
     let service = Service::start().await;
     let alice = service.register_and_login("alice").await;
     for path in [
@@ -129,7 +128,7 @@ async fn no_spelling_of_a_path_leads_past_its_guard() {
 }
 
 #[actix_web::test]
-async fn nothing_sends_anybody_elsewhere() {
+async fn no_answer_is_a_redirect() {
     let mut service = Service::start().await;
     service.client = reqwest::Client::builder().redirect(redirect::Policy::none()).build().unwrap();
     let alice = service.register_and_login("alice").await;

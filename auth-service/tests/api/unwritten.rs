@@ -1,4 +1,4 @@
-//! What could not be stored was not done: no token is given whose state is not in the database, and none is used up.
+//! A failed write has no effect: no token is given whose state is not in the database, and no token is used up.
 
 use serde_json::json;
 
@@ -6,7 +6,7 @@ use crate::DATABASE;
 use crate::api::support::{PASSWORD, Service};
 use crate::database::Database;
 
-/// Lets every write of this kind fail from now on, as a database does that was made read-only.
+/// Makes every write of this kind fail from now on, like a read-only database.
 fn refuse(service: &Service, what: &str) {
     service.run_sql(&match DATABASE {
         Database::Sqlite => format!(
@@ -27,7 +27,7 @@ fn allow(service: &Service) {
 }
 
 #[actix_web::test]
-async fn a_refresh_that_cannot_be_stored_gives_nothing_and_uses_nothing_up() {
+async fn a_refresh_that_cannot_be_stored_gives_no_token_and_uses_none_up() {
     let service = Service::with(&[("AUTH__TOKENS__REFRESH_GRACE", "0s")]).await;
     let tokens = service.register_and_login("alice").await;
     refuse(&service, "UPDATE");
@@ -37,9 +37,9 @@ async fn a_refresh_that_cannot_be_stored_gives_nothing_and_uses_nothing_up() {
         assert!(!answer.header("retry-after").is_empty() && answer.json().get("access_token").is_none());
     }
     service.logout(&tokens.access).await.assert_problem(503, "store_unavailable");
-    assert_eq!(service.get_as("/me", &tokens.access).await.status, 200, "nor has it ended");
+    assert_eq!(service.get_as("/me", &tokens.access).await.status, 200, "the session has not ended either");
     allow(&service);
-    // With no grace period, this would be theft had any of those uses counted.
+    // Without a grace period, this would be theft if one of those uses had counted.
     service.refresh(&tokens.refresh).await;
 }
 

@@ -1,5 +1,5 @@
-//! What comes over the wire before it is a request: heads that say a thing twice or are too large, connections that crawl,
-//! and the headers that every answer has.
+//! The level below requests: heads that repeat a header or are too large, slow connections, and the headers that every answer
+//! has.
 
 use std::time::Duration;
 
@@ -12,25 +12,27 @@ use tokio::time::{interval, timeout};
 
 use crate::api::support::{Answer, FORM, PASSWORD, Service, send};
 
-/// How long a test waits for what must happen.
+/// How long a test waits for an expected event.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// All that is said to these bytes until the connection is closed.
+/// Sends these bytes; returns everything until the connection is closed.
 async fn answer_to(service: &Service, bytes: &str) -> String {
     let mut connection = TcpStream::connect(service.address).await.unwrap();
-    let _ = connection.write_all(bytes.as_bytes()).await; // it may be closed before all of it is sent
+    let _ = connection.write_all(bytes.as_bytes()).await; // the service may close it before everything is sent
     let mut said = Vec::new();
-    let _ = timeout(PATIENCE, connection.read_to_end(&mut said)).await.expect("the connection has an end");
+    let _ = timeout(PATIENCE, connection.read_to_end(&mut said))
+        .await
+        .expect("the service closes the connection");
     String::from_utf8_lossy(&said).into_owned()
 }
 
-/// A header that comes twice, with these values.
+/// Adds a header twice, with these values.
 fn twice(request: RequestBuilder, name: &str, values: [&str; 2]) -> RequestBuilder {
     request.header(name, values[0]).header(name, values[1])
 }
 
 #[actix_web::test]
-async fn a_head_that_says_a_thing_twice_is_refused_on_every_route() {
+async fn a_head_that_repeats_a_header_is_refused_on_every_route() {
     let service = Service::start().await;
     let routes = [
         (Method::GET, "/livez"),
@@ -69,7 +71,7 @@ async fn a_head_that_says_a_thing_twice_is_refused_on_every_route() {
 }
 
 #[actix_web::test]
-async fn the_oauth_endpoints_refuse_it_in_their_own_form() {
+async fn the_oauth_endpoints_refuse_repeated_headers_with_oauth_errors() {
     let service = Service::start().await;
     for path in ["/token", "/revoke", "/introspect"] {
         let form = |path: &str| {
@@ -78,7 +80,7 @@ async fn the_oauth_endpoints_refuse_it_in_their_own_form() {
         };
         let refused = |answer: Answer, status: u16| {
             answer.assert_oauth_error(status, "invalid_request");
-            assert_eq!(answer.header("www-authenticate"), "", "no bearer is asked for here");
+            assert_eq!(answer.header("www-authenticate"), "", "this is no challenge for a bearer token");
         };
         refused(send(twice(form(path), "authorization", ["Basic YTpi", "Basic YTpi"])).await, 400);
         refused(send(form(path).header("content-type", FORM)).await, 400);
@@ -88,7 +90,7 @@ async fn the_oauth_endpoints_refuse_it_in_their_own_form() {
 }
 
 #[actix_web::test]
-async fn addresses_of_proxies_may_come_in_several_lines() {
+async fn forwarding_headers_may_come_in_several_lines() {
     let service = Service::start().await;
     let request = service.request(Method::GET, "/livez");
     assert_eq!(send(twice(request, "x-forwarded-for", ["192.0.2.1", "192.0.2.2"])).await.status, 200);
@@ -126,7 +128,7 @@ async fn a_login_that_is_smuggled_behind_another_request_is_never_served() {
 }
 
 #[actix_web::test]
-async fn no_spelling_of_a_path_and_no_method_opens_what_the_right_one_does_not() {
+async fn unusual_paths_methods_and_headers_open_nothing_that_the_usual_ones_do_not() {
     let service = Service::start().await;
     for target in [
         "/%6de",
@@ -173,7 +175,7 @@ async fn no_spelling_of_a_path_and_no_method_opens_what_the_right_one_does_not()
     assert!(!send(forged).await.text.contains("evil"));
 }
 
-/// Sends a byte now and then until the service closes the connection; gives what it said.
+/// Sends a byte at intervals until the service closes the connection; returns the answer.
 async fn drip(service: &Service) -> String {
     let mut connection = TcpStream::connect(service.address).await.unwrap();
     let (mut said, mut ticks) = (Vec::new(), interval(Duration::from_millis(50)));
@@ -190,7 +192,7 @@ async fn drip(service: &Service) -> String {
 }
 
 #[actix_web::test]
-async fn two_hundred_clients_that_crawl_keep_nobody_from_logging_in() {
+async fn two_hundred_slow_clients_keep_no_user_from_logging_in() {
     let service = Service::with(&[("AUTH__HTTP__HEAD_TIMEOUT", "2s")]).await;
     service.register("alice").await;
     let crawling = join_all((0..200).map(|_| drip(&service)));
@@ -199,7 +201,7 @@ async fn two_hundred_clients_that_crawl_keep_nobody_from_logging_in() {
 }
 
 #[actix_web::test]
-async fn streams_of_events_have_a_bound_of_their_own() {
+async fn streams_of_events_have_their_own_limit() {
     let service = Service::with(&[("AUTH__STATUS_LISTS__MAX_LISTENERS", "4")]).await;
     let listen = async || service.request(Method::GET, "/status-lists/events").send().await.unwrap();
     let (mut first, second) = (listen().await, listen().await);
@@ -210,11 +212,11 @@ async fn streams_of_events_have_a_bound_of_their_own() {
     assert_eq!(service.register_and_login("alice").await.scope, "");
     assert!(first.chunk().await.unwrap().is_some());
     drop(second);
-    service.wait_until("a place is free again", async || listen().await.status() == 200).await;
+    service.wait_until("a stream is free again", async || listen().await.status() == 200).await;
 }
 
 #[actix_web::test]
-async fn whoever_asks_for_the_head_of_the_stream_alone_takes_no_place_in_it() {
+async fn a_head_request_for_the_stream_counts_as_no_listener() {
     let service = Service::with(&[("AUTH__STATUS_LISTS__MAX_LISTENERS", "2")]).await;
     for _ in 0..3 {
         let answer = send(service.request(Method::HEAD, "/status-lists/events")).await;
@@ -226,7 +228,7 @@ async fn whoever_asks_for_the_head_of_the_stream_alone_takes_no_place_in_it() {
 }
 
 #[actix_web::test]
-async fn a_stream_of_events_outlives_every_bound_on_silence() {
+async fn a_stream_of_events_outlives_every_idle_timeout() {
     let bounds = [
         ("AUTH__HTTP__HEAD_TIMEOUT", "1s"),
         ("AUTH__HTTP__KEEP_ALIVE", "1s"),
@@ -237,13 +239,13 @@ async fn a_stream_of_events_outlives_every_bound_on_silence() {
     let mut stream = service.request(Method::GET, "/status-lists/events").send().await.unwrap();
     let mut text = String::new();
     while !text.contains(": alive") {
-        let chunk = stream.chunk().await.unwrap().expect("the stream goes on");
+        let chunk = stream.chunk().await.unwrap().expect("the stream is open");
         text.push_str(&String::from_utf8_lossy(&chunk));
     }
 }
 
 #[actix_web::test]
-async fn browsers_are_told_of_https_where_clients_come_by_it() {
+async fn browsers_get_strict_transport_security_where_clients_use_https() {
     let hsts = async |variables: &[(&str, &str)]| {
         let service = Service::with(variables).await;
         service.get("/livez").await.header("strict-transport-security").to_owned()

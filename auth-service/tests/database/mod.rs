@@ -1,4 +1,4 @@
-//! The databases that tests run on. A test that needs PostgreSQL fails where there is none: nothing is skipped silently.
+//! The databases that tests run on. A test that needs PostgreSQL fails where it is not installed: nothing is skipped silently.
 
 #![allow(unreachable_pub, reason = "a test program has no public items")]
 pub mod postgresql;
@@ -14,7 +14,7 @@ pub enum Database {
 }
 
 impl Database {
-    /// The URL of a database of the test's own, empty; SQLite's lies in `folder`.
+    /// Returns the URL of a new empty database; an SQLite database is in `folder`.
     #[allow(dead_code, reason = "not every test program needs an empty one")]
     pub fn fresh_url(self, folder: &Path) -> String {
         match self {

@@ -1,4 +1,4 @@
-//! PostgreSQL servers for tests, made with `initdb` in a folder of their own and gone with the test's process.
+//! PostgreSQL servers for tests, created with `initdb` in a temporary folder and removed with the test's process.
 
 #![allow(dead_code, reason = "each test program uses a part of this")]
 
@@ -10,12 +10,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use diesel::connection::SimpleConnection as _;
 use diesel::{Connection as _, PgConnection, RunQueryDsl as _};
 
-/// A server that listens on a socket in its folder, and nowhere else unless its options say so.
+/// A server that listens only on a socket in its folder, unless its options say otherwise.
 pub struct Server {
     folder: PathBuf,
     port: u16,
     options: String,
-    /// Waits for the end of this process, however it ends, and then stops the server and clears the folder.
+    /// Waits until this process ends, for whatever reason, then stops the server and empties the folder.
     _watchdog: Child,
 }
 
@@ -28,8 +28,8 @@ pub fn shared() -> &'static Server {
 }
 
 impl Server {
-    /// Starts a server with further options for `postgres`. The port is part of its socket's name, and of nothing else
-    /// unless it listens. `prepare` may put files into its folder before.
+    /// Starts a server with further options for `postgres`. The port is only part of its socket's name, unless the options
+    /// let it listen on TCP. `prepare` may write files into its folder first.
     pub fn start(port: u16, options: &str, prepare: impl FnOnce(&Path)) -> Self {
         let folder = tempfile::Builder::new().prefix("auth-pg-").tempdir().unwrap().keep();
         prepare(&folder);
@@ -51,7 +51,7 @@ impl Server {
         server
     }
 
-    /// Starts the server, again or for the first time, and waits until it takes connections.
+    /// Starts or restarts the server, and waits until it accepts connections.
     pub fn go_on(&self) {
         let folder = self.folder.display();
         as_postgres(&format!(
@@ -60,12 +60,12 @@ impl Server {
         ));
     }
 
-    /// Stops the server at once, as a crash would.
+    /// Stops the server immediately, like a crash.
     pub fn crash(&self) {
         as_postgres(&format!("pg_ctl -D {}/data -m immediate -w stop >/dev/null", self.folder.display()));
     }
 
-    /// Stops the server, keeps a copy of everything as it is now, and starts it again.
+    /// Stops the server, copies its data, and starts it again.
     pub fn keep_a_copy(&self) {
         let folder = self.folder.display();
         as_postgres(&format!(
@@ -74,7 +74,7 @@ impl Server {
         self.go_on();
     }
 
-    /// Crashes the server, and has the copy in its place: a standby that lacks what came since.
+    /// Crashes the server and continues with the copy, like a standby that lacks the commits since then.
     pub fn go_on_with_the_copy(&self) {
         self.crash();
         let folder = self.folder.display();
@@ -82,7 +82,7 @@ impl Server {
         self.go_on();
     }
 
-    /// The URL of an empty database that no other test uses.
+    /// Returns the URL of an empty database that no other test uses.
     pub fn fresh_database(&self) -> String {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let name = format!("test_{}", COUNT.fetch_add(1, Ordering::Relaxed));
@@ -91,23 +91,23 @@ impl Server {
         self.url(&name)
     }
 
-    /// The URL of a database by the server's socket.
+    /// Returns the URL of a database by the server's socket.
     pub fn url(&self, database: &str) -> String {
         format!("postgres:///{database}?host={}&port={}&user=postgres", self.folder.display(), self.port)
     }
 
-    /// Stops all its processes in their tracks (`STOP`), or lets them go on (`CONT`).
+    /// Suspends all its processes (`STOP`), or resumes them (`CONT`).
     pub fn signal(&self, name: &str) {
         let pid = format!("$(head -n 1 {}/data/postmaster.pid)", self.folder.display());
         as_postgres(&format!("kill -{name} {pid} && pkill -{name} -P {pid}"));
     }
 
-    /// What it has logged; each line begins with the name of its database.
+    /// Returns the server's log; each line begins with the name of its database.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.join("log")).unwrap()
     }
 
-    /// How many connections are encrypted right now.
+    /// Returns how many connections are encrypted at present.
     pub fn connections_with_tls(&self) -> i64 {
         let mut connection = PgConnection::establish(&self.url("postgres")).unwrap();
         let query =
@@ -136,7 +136,7 @@ fn is_root() -> bool {
     Command::new("id").arg("-u").output().unwrap().stdout.starts_with(b"0\n")
 }
 
-/// Where Debian, others and Homebrew put the server's programs.
+/// Returns the folder with the server's programs, as Debian, other distributions and Homebrew install them.
 fn binaries() -> PathBuf {
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let debian = versions.map(|entry| entry.path().join("bin"));
@@ -144,5 +144,7 @@ fn binaries() -> PathBuf {
     debian
         .chain(others)
         .find(|folder| folder.join("initdb").exists() && folder.join("pg_ctl").exists())
-        .expect("the tests need PostgreSQL's server (Debian: apt-get install postgresql), and there is none")
+        .expect(
+            "the tests need a PostgreSQL server, which is not installed (Debian: apt-get install postgresql)",
+        )
 }

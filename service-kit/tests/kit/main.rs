@@ -4,6 +4,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 #![allow(unreachable_pub, reason = "a test program has no public items")]
 
+mod bodies;
+mod client;
+mod documents;
+mod files;
+mod logged;
 mod one_address;
 mod panics;
 mod protocols;

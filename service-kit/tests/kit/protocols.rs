@@ -1,20 +1,19 @@
 //! Peers that offer a newer protocol than HTTP/1.1, or speak an older one.
 
-use std::net::{IpAddr, SocketAddr};
-use std::sync::Mutex;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use actix_web::web::{Bytes, ServiceConfig};
 use actix_web::{HttpResponse, rt};
 use futures_util::stream;
-use log::{LevelFilter, Log, Metadata, Record};
 use service_kit::fields::Strict;
 use service_kit::routes::{nowhere, path};
 use service_kit::{Fields, FromFields};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
+use crate::logged;
 use crate::server::{bounds, listen};
 
 /// How long a test waits for what must happen.
@@ -156,44 +155,20 @@ async fn an_answer_of_known_length_leaves_a_connection_of_http_1_0_open_where_th
     }
 }
 
-/// What was logged in this process.
-static LINES: Mutex<Vec<String>> = Mutex::new(Vec::new());
+/// An address from which no other test asks.
+const OWN: &str = "127.0.0.77";
 
-struct Kept;
-
-impl Log for Kept {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target().starts_with("service_kit")
-    }
-
-    fn log(&self, record: &Record<'_>) {
-        if self.enabled(record.metadata()) {
-            LINES.lock().unwrap().push(format!("{} {}", record.level(), record.args()));
-        }
-    }
-
-    fn flush(&self) {}
-}
-
-/// Takes the next line about a request of this address out of the log.
-async fn line_about(address: IpAddr) -> String {
-    let about = format!("a request from {address} was refused");
-    let waiting = async {
-        loop {
-            let found = LINES.lock().unwrap().iter().position(|line| line.contains(&about));
-            if let Some(found) = found {
-                return LINES.lock().unwrap().remove(found);
-            }
-            rt::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    timeout(PATIENCE, waiting).await.unwrap()
+async fn connect_from(own: &str, address: SocketAddr, bytes: &str) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(SocketAddr::new(own.parse().unwrap(), 0)).unwrap();
+    let mut connection = socket.connect(address).await.unwrap();
+    connection.write_all(bytes.as_bytes()).await.unwrap();
+    connection
 }
 
 #[actix_web::test]
 async fn a_request_that_cannot_be_read_leaves_a_line_with_its_peer_and_the_reason() {
-    let _ = log::set_logger(&Kept);
-    log::set_max_level(LevelFilter::Info);
+    logged::start();
     let address = start();
     let unread = "was refused before it could be read: ";
     let rows = [
@@ -208,10 +183,9 @@ async fn a_request_that_cannot_be_read_leaves_a_line_with_its_peer_and_the_reaso
         ("GET /\u{7f} HTTP/1.1\r\nHost: a\r\n\r\n", "INFO ", unread),
     ];
     for (request, level, reason) in rows {
-        let connection = connect(address, request).await;
-        let own = connection.local_addr().unwrap().ip();
+        let connection = connect_from(OWN, address, request).await;
         assert!(read_to_end(connection).await.contains(" 400 Bad Request\r\n"), "{request}");
-        let line = line_about(own).await;
+        let line = logged::next(&format!("a request from {OWN} was refused")).await;
         assert!(line.starts_with(level) && line.contains(reason), "{request}: {line}");
     }
 }

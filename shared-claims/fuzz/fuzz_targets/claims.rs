@@ -10,7 +10,7 @@ const LEEWAY: f64 = 30.0;
 
 fuzz_target!(|bytes: &[u8]| {
     let token = SHARED.compact(header(&SHARED).to_string(), bytes);
-    let Ok(accepted) = BY_SECRET.verify_known(&token) else { return };
+    let Ok(accepted) = BY_SECRET.verify_now(&token) else { return };
     let claims: Map<String, Value> = serde_json::from_slice(bytes).expect("accepted, and no JSON object");
     let (now, date) = (NOW as f64, |name: &str| claims[name].as_f64().expect("accepted, and no date"));
     assert_eq!(claims["iss"], ISSUER);
@@ -27,7 +27,7 @@ fuzz_target!(|bytes: &[u8]| {
     assert_eq!(claims["sub"], accepted.sub.as_str());
     // What was read, written again, is good as well, and says the same.
     let again = serde_json::to_vec(&*accepted).expect("claims can be written");
-    let again = BY_SECRET.verify_known(&SHARED.compact(header(&SHARED).to_string(), again));
+    let again = BY_SECRET.verify_now(&SHARED.compact(header(&SHARED).to_string(), again));
     let again = again.expect("accepted, and not when written again");
     assert_eq!(*again, *accepted);
 });

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use shared_claims::{
     AccessToken, Policy, Remote, Verifier,
-    claims::OwnClaims,
+    claims::CustomClaims,
     error::AuthError,
     guard::scope,
     testing::{Headers, TestIssuer},
@@ -27,10 +27,10 @@ pub fn good_tokens_pass() {
     let verifier = issuer.verifier("orders");
     for genuine in issuer.genuine("alice") {
         let Some(token) = genuine.token() else { continue };
-        verifier.verify_known(token).unwrap_or_else(|refusal| panic!("{refusal}: {}", genuine.name));
+        verifier.verify_now(token).unwrap_or_else(|refusal| panic!("{refusal}: {}", genuine.name));
     }
     let by_secret = issuer.secret_verifier("orders");
-    by_secret.verify_known(&issuer.token("alice").algorithm(Algorithm::HS256).sign()).unwrap();
+    by_secret.verify_now(&issuer.token("alice").algorithm(Algorithm::HS256).sign()).unwrap();
 
     let number = |text: &str| serde_json::from_str::<Value>(text).unwrap();
     for (claim, value) in [
@@ -45,7 +45,7 @@ pub fn good_tokens_pass() {
         ("integers at the greatest depth", nested(31, number("7"))),
     ] {
         let token = issuer.token("alice").claim(claim, value.clone()).sign();
-        verifier.verify_known(&token).unwrap_or_else(|refusal| panic!("{refusal}: {claim} {value}"));
+        verifier.verify_now(&token).unwrap_or_else(|refusal| panic!("{refusal}: {claim} {value}"));
     }
 }
 
@@ -63,7 +63,7 @@ pub async fn no_forgery_passes() {
         issuer.sign_with(algorithm);
         for forgery in issuer.forgeries("alice") {
             let Some(token) = forgery.token() else { continue };
-            let is = verifier.verify_known(token).err().map_or("accepted", |refusal| refusal.code());
+            let is = verifier.verify_now(token).err().map_or("accepted", |refusal| refusal.code());
             if is != forgery.code && (is == "accepted" || !forgery.code.is_empty()) {
                 wrong.push(format!("{is} instead of {}: {forgery}", forgery.code));
             }
@@ -126,8 +126,8 @@ pub fn own_claims_are_read() {
     let issuer = TestIssuer::new();
     let verifier = issuer.verifier("orders");
     let token = issuer.token("alice").claim("number", 7).claim("share", 0.1).claim("limit", 2.5);
-    let token = verifier.verify_known(&token.claim("rest", json!({"a": [1.5]})).sign()).unwrap();
-    let OwnClaims { own, .. } = token.read::<Own>().unwrap();
+    let token = verifier.verify_now(&token.claim("rest", json!({"a": [1.5]})).sign()).unwrap();
+    let CustomClaims { own, .. } = token.read::<Own>().unwrap();
     assert_eq!((&own.tenant, &own.limit), (&Tenant { number: 7, share: 0.1 }, &Limit::Amount(2.5)));
     assert_eq!(own.rest["a"][0].as_f64(), Some(1.5));
 }
@@ -154,19 +154,19 @@ pub fn odd_keys_are_left_out() {
         "[]",
     ] {
         let token = issuer.token("alice").audience("orders");
-        verifier(entry).verify_known(&token.sign()).unwrap_or_else(|refusal| panic!("{refusal}: {entry}"));
+        verifier(entry).verify_now(&token.sign()).unwrap_or_else(|refusal| panic!("{refusal}: {entry}"));
     }
     // A good key with members of other people's, numbers among them.
     for (name, value) in [("exp", json!(1_900_000_000)), ("nbf", json!(1.5)), ("x", key["x"].clone())] {
         let mut key = key.clone();
         key[name] = value;
         let token = issuer.token("alice").audience("orders").header("kid", "other").sign();
-        verifier(&key.to_string()).verify_known(&token).unwrap_or_else(|refusal| panic!("{refusal}: {name}"));
+        verifier(&key.to_string()).verify_now(&token).unwrap_or_else(|refusal| panic!("{refusal}: {name}"));
     }
     // The text of a key in the raw form of `serde_json` is no key.
     let raw = json!({"$serde_json::private::RawValue": key.to_string()}).to_string();
     let token = issuer.token("alice").audience("orders").header("kid", "other").sign();
-    assert_eq!(verifier(&raw).verify_known(&token).unwrap_err().code(), "unknown_key");
+    assert_eq!(verifier(&raw).verify_now(&token).unwrap_err().code(), "unknown_key");
 }
 
 /// Revocations arrive through whichever DEFLATE there is.
@@ -175,8 +175,8 @@ pub fn revocations_are_seen() {
     let verifier = issuer.verifier("orders");
     let [one, other] = [0, 1].map(|_| issuer.token("alice").sign());
     issuer.revoke(&one);
-    assert_eq!(verifier.verify_known(&one).unwrap_err().code(), "revoked");
-    verifier.verify_known(&other).unwrap();
+    assert_eq!(verifier.verify_now(&one).unwrap_err().code(), "revoked");
+    verifier.verify_now(&other).unwrap();
 }
 
 /// Keys and status lists are fetched over HTTPS, from a server that compresses whatever a client takes compressed.

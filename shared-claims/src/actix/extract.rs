@@ -1,4 +1,4 @@
-//! Tokens as parameters: extracts, verifies, maps the error; nothing else.
+//! Extractors: tokens as parameters of handlers.
 
 use std::{
     future::{Ready, ready},
@@ -11,10 +11,10 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload, web};
 use serde::de::DeserializeOwned;
 
 use crate::{
-    claims::custom::OwnClaims,
+    claims::custom::CustomClaims,
     http::{
         bearer::{AuthError, Cause},
-        request::Known,
+        request::Attempt,
         require::{OptionalToken, VerifiedBy, WillBePrivate, check_private},
     },
     token::AccessToken,
@@ -35,9 +35,9 @@ impl FromRequest for AccessToken {
         if let Err(error) = check_private(verifier, request, will_be_private) {
             return Verification::ready(Err(error));
         }
-        match verifier.know_request(request) {
-            Known::Judged(judged) => Verification::ready(judged),
-            Known::Waits(token) => Verification::wait(verifier.clone(), token.to_owned()),
+        match verifier.verify_request_now(request) {
+            Attempt::Done(result) => Verification::ready(result),
+            Attempt::NeedsFetch(token) => Verification::wait(verifier.clone(), token.to_owned()),
         }
     }
 }
@@ -51,7 +51,7 @@ impl FromRequest for OptionalToken {
     }
 }
 
-impl<C: DeserializeOwned + Send + Sync + 'static> FromRequest for OwnClaims<C> {
+impl<C: DeserializeOwned + Send + Sync + 'static> FromRequest for CustomClaims<C> {
     type Error = AuthError;
     type Future = Verified<Self>;
 
@@ -60,7 +60,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> FromRequest for OwnClaims<C> {
     }
 }
 
-/// The future of an [`AccessToken`]: usually there already.
+/// The future of an [`AccessToken`]; usually ready.
 pub struct Verification(State);
 
 enum State {
@@ -91,7 +91,7 @@ impl Future for Verification {
     }
 }
 
-/// The future of what is made of an [`AccessToken`].
+/// The future of a value that is made from an [`AccessToken`].
 pub struct Verified<T>(Verification, fn(Result<AccessToken, AuthError>) -> Result<T, AuthError>);
 
 impl<T> Future for Verified<T> {
@@ -108,15 +108,15 @@ fn verifier_of(request: &HttpRequest) -> Option<&Verifier> {
     request.app_data::<Verifier>().or_else(wrapped)
 }
 
-/// The token that a `RequireToken` has verified, unless this handler trusts another verifier.
+/// Returns the token that a `RequireToken` has verified, unless this handler uses another verifier.
 fn verified_before(request: &HttpRequest, verifier: Option<&Verifier>) -> Option<AccessToken> {
     let extensions = request.extensions();
     let VerifiedBy(before) = extensions.get()?;
-    let same = verifier.is_none_or(|verifier| verifier.judges_like(before));
+    let same = verifier.is_none_or(|verifier| verifier.verifies_like(before));
     if same { extensions.get().cloned() } else { None }
 }
 
-/// The app was put together without a verifier: not the client's fault, and told to the log alone.
+/// Returns the error for an app without a verifier. It is logged, because it is not the client's fault.
 fn no_verifier() -> AuthError {
     log::error!("no Verifier in the app's data: add .app_data(verifier.clone()) to the App");
     AuthError::new(Cause::NotSetUp("no Verifier in the app's data"), &Arc::default())

@@ -17,7 +17,9 @@ use actix_web::{
 use crate::{
     http::{
         bearer::AuthError,
-        require::{PathParams, PrivateAnswers, RequireToken, VerifiedBy, WillBePrivate, made_private},
+        require::{
+            PathParams, PrivateAnswers, RequireToken, VerifiedBy, WillBePrivate, private_cache_control,
+        },
     },
     token::AccessToken,
 };
@@ -36,15 +38,15 @@ where
     type Future = Ready<Result<Required<S>, ()>>;
 
     fn new_transform(&self, inner: S) -> Self::Future {
-        ready(Ok(Required { inner: Rc::new(inner), demand: Rc::new(self.clone()) }))
+        ready(Ok(Required { inner: Rc::new(inner), requirement: Rc::new(self.clone()) }))
     }
 }
 
-/// What a [`RequireToken`] stands before.
+/// The service that a [`RequireToken`] protects.
 #[derive(Debug)]
 pub struct Required<S> {
     inner: Rc<S>,
-    demand: Rc<RequireToken>,
+    requirement: Rc<RequireToken>,
 }
 
 impl<S, B> Service<ServiceRequest> for Required<S>
@@ -59,14 +61,14 @@ where
     forward_ready!(inner);
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
-        let (inner, demand) = (Rc::clone(&self.inner), Rc::clone(&self.demand));
+        let (inner, requirement) = (Rc::clone(&self.inner), Rc::clone(&self.requirement));
         Box::pin(async move {
-            let private = demand.verifier().sources().has_token_in_query(request.request());
-            let mut response = match admit(&demand, request.request()).await {
+            let private = requirement.verifier().sources().has_token_in_query(request.request());
+            let mut response = match admit(&requirement, request.request()).await {
                 Err(error) => request.error_response(error).map_into_right_body(),
                 Ok(token) => {
                     request.extensions_mut().insert(token);
-                    request.extensions_mut().insert(VerifiedBy(demand.verifier().clone()));
+                    request.extensions_mut().insert(VerifiedBy(requirement.verifier().clone()));
                     inner.call(request).await?.map_into_left_body()
                 }
             };
@@ -78,14 +80,14 @@ where
     }
 }
 
-async fn admit(demand: &RequireToken, request: &HttpRequest) -> Result<AccessToken, AuthError> {
-    let token = demand.verifier().verify_request(request).await?;
-    let path = if demand.looks_at_path() { params_of(request).await } else { PathParams::default() };
-    demand.check(&token, &path)?;
+async fn admit(requirement: &RequireToken, request: &HttpRequest) -> Result<AccessToken, AuthError> {
+    let token = requirement.verifier().verify_request(request).await?;
+    let path = if requirement.reads_path() { params_of(request).await } else { PathParams::default() };
+    requirement.check(&token, &path)?;
     Ok(token)
 }
 
-/// The values are decoded as handlers see them; they stand in the order of the names.
+/// Returns the parameters of the path. `Path` decodes the values and has them in the order of the names.
 async fn params_of(request: &HttpRequest) -> PathParams {
     let values = Path::<Vec<String>>::from_request(request, &mut Payload::None).await;
     let values = values.map(Path::into_inner).unwrap_or_default();
@@ -109,7 +111,7 @@ where
     }
 }
 
-/// What a [`PrivateAnswers`] stands before.
+/// The service whose responses a [`PrivateAnswers`] marks.
 #[derive(Debug)]
 pub struct Marked<S> {
     inner: S,
@@ -129,7 +131,7 @@ where
     forward_ready!(inner);
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
-        let private = self.answers.are_due_to(request.request());
+        let private = self.answers.apply_to(request.request());
         if private {
             request.extensions_mut().insert(WillBePrivate);
         }
@@ -145,8 +147,8 @@ where
 }
 
 fn mark(headers: &mut HeaderMap) {
-    let says = headers.get(CACHE_CONTROL).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if let Some(private) = made_private(says).and_then(|text| HeaderValue::try_from(text).ok()) {
+    let current = headers.get(CACHE_CONTROL).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if let Some(private) = private_cache_control(current).and_then(|text| HeaderValue::try_from(text).ok()) {
         headers.insert(CACHE_CONTROL, private);
     }
 }

@@ -1,10 +1,9 @@
-//! For actix-web: `AccessToken`, `OptionalToken` and `OwnClaims` as parameters of handlers,
+//! For actix-web: `AccessToken`, `OptionalToken` and `CustomClaims` as parameters of handlers,
 //! [`RequireToken`] and [`PrivateAnswers`] as middleware,
 //! [`ResourceMetadata`](crate::http::ResourceMetadata) as a service.
 //!
-//! Put the verifier into the app with `.app_data(verifier.clone())`, or as `web::Data`. A token whose key is
-//! known is verified at once, without a boxed future. (`Option<AccessToken>` would take a bad token for none: that is
-//! what `OptionalToken` is for.)
+//! Add the verifier to the app with `.app_data(verifier.clone())`, or as `web::Data`. A token whose key is known is verified
+//! without a boxed future. Use `OptionalToken` instead of `Option<AccessToken>`, which would treat an invalid token as none.
 
 mod extract;
 mod metadata;

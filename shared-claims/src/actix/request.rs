@@ -1,4 +1,4 @@
-//! What is read of a request of actix-web.
+//! `Head` for requests of actix-web.
 
 use actix_web::{
     HttpRequest,

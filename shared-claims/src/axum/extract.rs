@@ -1,4 +1,4 @@
-//! Tokens as parameters: extracts, verifies; nothing else.
+//! Extractors: tokens as parameters of handlers.
 
 use ::axum::{
     extract::{FromRef, FromRequestParts, OptionalFromRequestParts},
@@ -7,7 +7,7 @@ use ::axum::{
 use serde::de::DeserializeOwned;
 
 use crate::{
-    claims::custom::OwnClaims,
+    claims::custom::CustomClaims,
     http::{
         bearer::AuthError,
         require::{OptionalToken, VerifiedBy, WillBePrivate, check_private},
@@ -45,7 +45,7 @@ where
     }
 }
 
-impl<S, C> FromRequestParts<S> for OwnClaims<C>
+impl<S, C> FromRequestParts<S> for CustomClaims<C>
 where
     Verifier: FromRef<S>,
     S: Send + Sync,
@@ -58,7 +58,7 @@ where
     }
 }
 
-/// axum's `Option<AccessToken>` means what [`OptionalToken`] does.
+/// `Option<AccessToken>` behaves like [`OptionalToken`].
 impl<S> OptionalFromRequestParts<S> for AccessToken
 where
     Verifier: FromRef<S>,
@@ -72,8 +72,8 @@ where
     }
 }
 
-/// The token that a `RequireToken` has verified, unless this handler trusts another verifier.
+/// Returns the token that a `RequireToken` has verified, unless this handler uses another verifier.
 fn verified_before(parts: &Parts, verifier: &Verifier) -> Option<AccessToken> {
     let VerifiedBy(before) = parts.extensions.get()?;
-    if verifier.judges_like(before) { parts.extensions.get().cloned() } else { None }
+    if verifier.verifies_like(before) { parts.extensions.get().cloned() } else { None }
 }

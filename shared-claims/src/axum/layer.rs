@@ -18,7 +18,7 @@ use tower_service::Service;
 use super::response::response;
 use crate::http::{
     bearer::AuthError,
-    require::{PathParams, PrivateAnswers, RequireToken, VerifiedBy, WillBePrivate, made_private},
+    require::{PathParams, PrivateAnswers, RequireToken, VerifiedBy, WillBePrivate, private_cache_control},
 };
 
 type Answering<R, E> = Pin<Box<dyn Future<Output = Result<Response<R>, E>> + Send>>;
@@ -27,15 +27,15 @@ impl<S> Layer<S> for RequireToken {
     type Service = Required<S>;
 
     fn layer(&self, inner: S) -> Required<S> {
-        Required { inner, demand: Arc::new(self.clone()) }
+        Required { inner, requirement: Arc::new(self.clone()) }
     }
 }
 
-/// What a [`RequireToken`] stands before.
+/// The service that a [`RequireToken`] protects.
 #[derive(Clone, Debug)]
 pub struct Required<S> {
     inner: S,
-    demand: Arc<RequireToken>,
+    requirement: Arc<RequireToken>,
 }
 
 impl<S, B, R> Service<Request<B>> for Required<S>
@@ -55,12 +55,12 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let clone = self.inner.clone();
-        let mut inner = mem::replace(&mut self.inner, clone); // the one that said it is ready
-        let demand = Arc::clone(&self.demand);
+        let mut inner = mem::replace(&mut self.inner, clone); // the one that `poll_ready` was called on
+        let requirement = Arc::clone(&self.requirement);
         Box::pin(async move {
             let (mut parts, body) = request.into_parts();
-            let private = demand.verifier().sources().has_token_in_query(&parts);
-            let mut answer = match admit(&demand, &mut parts).await {
+            let private = requirement.verifier().sources().has_token_in_query(&parts);
+            let mut answer = match admit(&requirement, &mut parts).await {
                 Ok(()) => inner.call(Request::from_parts(parts, body)).await?,
                 Err(error) => response(&error),
             };
@@ -72,12 +72,12 @@ where
     }
 }
 
-async fn admit(demand: &RequireToken, parts: &mut Parts) -> Result<(), AuthError> {
-    let token = demand.verifier().verify_request(parts).await?;
-    let path = if demand.looks_at_path() { params_of(parts).await } else { PathParams::default() };
-    demand.check(&token, &path)?;
+async fn admit(requirement: &RequireToken, parts: &mut Parts) -> Result<(), AuthError> {
+    let token = requirement.verifier().verify_request(parts).await?;
+    let path = if requirement.reads_path() { params_of(parts).await } else { PathParams::default() };
+    requirement.check(&token, &path)?;
     parts.extensions.insert(token);
-    parts.extensions.insert(VerifiedBy(demand.verifier().clone()));
+    parts.extensions.insert(VerifiedBy(requirement.verifier().clone()));
     Ok(())
 }
 
@@ -96,7 +96,7 @@ impl<S> Layer<S> for PrivateAnswers {
     }
 }
 
-/// What a [`PrivateAnswers`] stands before.
+/// The service whose responses a [`PrivateAnswers`] marks.
 #[derive(Clone, Debug)]
 pub struct Marked<S> {
     inner: S,
@@ -118,7 +118,7 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (mut parts, body) = request.into_parts();
-        let private = self.answers.are_due_to(&parts);
+        let private = self.answers.apply_to(&parts);
         if private {
             parts.extensions.insert(WillBePrivate);
         }
@@ -134,8 +134,8 @@ where
 }
 
 fn mark(headers: &mut HeaderMap) {
-    let says = headers.get(CACHE_CONTROL).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if let Some(private) = made_private(says).and_then(|text| HeaderValue::try_from(text).ok()) {
+    let current = headers.get(CACHE_CONTROL).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if let Some(private) = private_cache_control(current).and_then(|text| HeaderValue::try_from(text).ok()) {
         headers.insert(CACHE_CONTROL, private);
     }
 }

@@ -1,9 +1,9 @@
-//! For axum and other tower services: `AccessToken`, `OptionalToken` and `OwnClaims` as parameters of handlers,
+//! For axum and other tower services: `AccessToken`, `OptionalToken` and `CustomClaims` as parameters of handlers,
 //! [`RequireToken`] and [`PrivateAnswers`] as layers,
 //! [`ResourceMetadata`](crate::http::ResourceMetadata) as a router.
 //!
-//! The router's state is a [`Verifier`](crate::Verifier), or has one: `Verifier: FromRef<State>`. The layers are for any
-//! service whose responses can be made of a `String`.
+//! The router's state is a [`Verifier`](crate::Verifier) or contains one: `Verifier: FromRef<State>`. The layers work with any
+//! service whose response bodies can be created from a `String`.
 
 mod extract;
 mod layer;

@@ -1,4 +1,4 @@
-//! What is read of a request of axum, or of another tower service.
+//! `Head` for requests of axum and of other tower services.
 
 use ::axum::http::{
     HeaderName, HeaderValue,

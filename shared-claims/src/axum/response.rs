@@ -16,14 +16,14 @@ impl IntoResponse for AuthError {
     }
 }
 
-/// The answer, in a body of any framework's.
+/// Returns the response, with any type of body.
 pub(super) fn response<B: From<String>>(error: &AuthError) -> Response<B> {
     let answer = error.answer();
     let mut response = Response::new(answer.body.into());
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-    // Only characters that RFC 6750 allows are in it, and all of those may stand in a header.
+    // It only has characters that RFC 6750 allows, all of which are valid in a header.
     if let Some(challenge) = answer.www_authenticate.and_then(|text| HeaderValue::try_from(text).ok()) {
         headers.insert(WWW_AUTHENTICATE, challenge);
     }

@@ -1,4 +1,4 @@
-//! Claims of the application's own, read from a verified token as a type.
+//! Custom claims: an application's own claims, read from a verified token as a type.
 
 use std::{
     any::{Any, TypeId},
@@ -10,68 +10,68 @@ use serde_json::{Number, Value};
 
 use crate::{error::refusal::Refusal, shown::Shown, token::AccessToken};
 
-/// A verified access token together with claims of the application's own, as a parameter of a handler.
+/// A verified access token with custom claims, as a parameter of a handler.
 ///
 /// ```
-/// # use {serde::Deserialize, shared_claims::claims::OwnClaims};
+/// # use {serde::Deserialize, shared_claims::claims::CustomClaims};
 /// #[derive(Deserialize)]
 /// struct Tenant {
 ///     tenant: String,
 /// }
 ///
-/// fn orders(caller: &OwnClaims<Tenant>) -> String {
-///     format!("{} of {}", caller.token.name(), caller.own.tenant)
+/// fn orders(caller: &CustomClaims<Tenant>) -> String {
+///     format!("{} of {}", caller.token.name(), caller.claims.tenant)
 /// }
 /// ```
 #[derive(Debug)]
-pub struct OwnClaims<C> {
+pub struct CustomClaims<C> {
     /// The token.
     pub token: AccessToken,
-    /// What it says besides, or what the application reads in it.
-    pub own: Arc<C>,
+    /// The custom claims.
+    pub claims: Arc<C>,
 }
 
-impl<C> Clone for OwnClaims<C> {
+impl<C> Clone for CustomClaims<C> {
     fn clone(&self) -> Self {
-        Self { token: self.token.clone(), own: Arc::clone(&self.own) }
+        Self { token: self.token.clone(), claims: Arc::clone(&self.claims) }
     }
 }
 
 impl AccessToken {
-    /// Reads the claims as a type of the application's own. A token that comes again is read once, as long as one type is
-    /// used.
+    /// Reads the claims as a type of the application. The result is kept with a cached token, for one type.
     ///
     /// # Errors
-    /// [`Refusal::Malformed`] when the token does not have what the type wants.
-    pub fn read<C: DeserializeOwned + Send + Sync + 'static>(self) -> Result<OwnClaims<C>, Refusal> {
-        let wanted = TypeId::of::<C>();
+    /// [`Refusal::Malformed`] if the type cannot be read from the claims.
+    pub fn read<C: DeserializeOwned + Send + Sync + 'static>(self) -> Result<CustomClaims<C>, Refusal> {
+        let requested = TypeId::of::<C>();
         let read = || {
-            let own = read_own::<C>(&self.verified().payload);
-            own.map(Arc::new).map_err(|error| {
+            let claims = read_custom::<C>(&self.verified().payload);
+            claims.map(Arc::new).map_err(|error| {
                 log::debug!("a token does not have the claims that this service needs: {}", Shown(error));
                 Refusal::Malformed("a claim that this service needs")
             })
         };
-        let own = match self.verified().own.get() {
-            Some((id, known)) if *id == wanted => match Arc::clone(known).downcast::<C>() {
-                Ok(own) => own,
-                Err(_) => read()?, // it is of this type
+        let claims = match self.verified().custom.get() {
+            Some((id, known)) if *id == requested => match Arc::clone(known).downcast::<C>() {
+                Ok(claims) => claims,
+                Err(_) => read()?, // cannot happen: the ids are equal
             },
             Some(_) => read()?,
             None => {
-                let own = read()?;
-                let _ = self.verified().own.set((wanted, Arc::clone(&own) as Arc<dyn Any + Send + Sync>));
-                own
+                let claims = read()?;
+                let kept = Arc::clone(&claims) as Arc<dyn Any + Send + Sync>;
+                let _ = self.verified().custom.set((requested, kept)); // another thread may have been first
+                claims
             }
         };
-        Ok(OwnClaims { token: self, own })
+        Ok(CustomClaims { token: self, claims })
     }
 }
 
-/// When another crate has turned `arbitrary_precision` on, `serde_json` shows numbers as objects wherever serde keeps them
-/// for later (`flatten`, `untagged`), and a good token would be refused. So what does not fit is tried once more with numbers
-/// in their plain form.
-fn read_own<C: DeserializeOwned>(payload: &[u8]) -> serde_json::Result<C> {
+/// Reads a type from the claims. If another crate has enabled `arbitrary_precision`, `serde_json` presents numbers as objects
+/// wherever serde buffers them (`flatten`, `untagged`), and a valid token would be refused. So a failure is tried once more
+/// with plain numbers.
+fn read_custom<C: DeserializeOwned>(payload: &[u8]) -> serde_json::Result<C> {
     serde_json::from_slice(payload).or_else(|_| {
         let mut claims = serde_json::from_slice(payload)?;
         write_numbers_plainly(&mut claims);

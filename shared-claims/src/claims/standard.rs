@@ -1,104 +1,102 @@
-//! The JSON of an access token's payload (RFC 9068 section 2.2), nothing else.
+//! The JSON of an access token's payload (RFC 9068 section 2.2).
 //!
-//! A claim that is present has its type or the token is refused: a `null` is not an absent claim, and a
-//! string is not a date. Whether the values are acceptable is the policy's business, not this file's.
+//! A token is refused if a claim has the wrong type: a `null` is not an absent claim, and a string is not a date. The values
+//! are checked by the policy.
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-/// The last second of the year 9999: later dates are mistakes.
+/// The last second of the year 9999. Later dates are refused.
 const LAST_SECOND: f64 = 253_402_300_799.0;
 
-/// What a token says. Unknown claims are ignored.
+/// The claims of a token. Unknown claims are ignored.
 ///
-/// Values of this type can be written by anyone; only an [`AccessToken`](crate::AccessToken) has been
-/// verified.
+/// A value of this type need not come from a verified token; only an [`AccessToken`](crate::AccessToken) has been verified.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {
-    /// Who issued the token.
+    /// The issuer.
     pub iss: String,
-    /// Whom the token is about: the user's id, or the client's for a client's own token.
+    /// The subject: the user's id, or the client's id in a token of the client itself.
     #[serde(deserialize_with = "not_empty")]
     pub sub: String,
-    /// For whom the token is meant. One string or a list in JSON; written as a list.
+    /// The audiences. Read from a string or a list; written as a list.
     #[serde(deserialize_with = "one_or_many")]
     pub aud: Vec<String>,
-    /// From when on the token is no longer valid, in seconds since 1970.
+    /// When the token expires, in seconds since 1970.
     #[serde(deserialize_with = "numeric_date")]
     pub exp: u64,
     /// When the token was issued, in seconds since 1970.
     #[serde(deserialize_with = "numeric_date")]
     pub iat: u64,
-    /// Before when the token is not yet valid, in seconds since 1970.
+    /// When the token becomes valid, in seconds since 1970.
     #[serde(default, deserialize_with = "optional_date", skip_serializing_if = "Option::is_none")]
     pub nbf: Option<u64>,
-    /// The token's own id.
+    /// The token's id.
     #[serde(deserialize_with = "not_empty")]
     pub jti: String,
-    /// The client that asked for the token.
+    /// The client that requested the token.
     #[serde(deserialize_with = "not_empty")]
     pub client_id: String,
-    /// The session the token belongs to.
+    /// The session that the token belongs to.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub sid: Option<String>,
-    /// What the token may be used for, separated by spaces (RFC 8693 section 4.2).
+    /// The scopes, separated by spaces (RFC 8693 section 4.2).
     #[serde(default)]
     pub scope: String,
     /// The roles of the user (RFC 7643 section 4.1.2).
     #[serde(default)]
     pub roles: Vec<String>,
-    /// The name the user signs in with.
+    /// The user name that the user logs in with.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub username: Option<String>,
-    /// When the user last proved who they are, in seconds since 1970.
+    /// When the user last authenticated, in seconds since 1970.
     #[serde(default, deserialize_with = "optional_date", skip_serializing_if = "Option::is_none")]
     pub auth_time: Option<u64>,
     /// The user's e-mail address.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
-    /// Whether the address has been shown to be the user's.
+    /// Whether the e-mail address has been verified to be the user's.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub email_verified: Option<bool>,
-    /// Where it can be looked up whether the token was revoked (draft-ietf-oauth-status-list section 6.1).
+    /// Where the revocation status of the token is published (draft-ietf-oauth-status-list section 6.1).
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub status: Option<Status>,
 }
 
-/// The `status` claim. Other mechanisms than a status list are not understood: a token that names only those is
-/// refused.
+/// The `status` claim. Only status lists are supported: a token that names only other mechanisms is refused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
-    /// The token's place in a Token Status List.
+    /// The token's entry in a Token Status List.
     pub status_list: StatusReference,
 }
 
-/// A place in a Token Status List.
+/// A reference to an entry of a Token Status List.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StatusReference {
-    /// Which of the list's entries it is, from 0.
+    /// The index of the entry, from 0.
     pub idx: u64,
-    /// Where the list is, which is also its `sub`.
+    /// The URI of the list, which is also its `sub`.
     pub uri: String,
 }
 
 impl Claims {
-    /// The scopes one by one.
+    /// Returns each scope.
     pub fn scopes(&self) -> impl Iterator<Item = &str> {
         self.scope.split(' ').filter(|scope| !scope.is_empty())
     }
 
-    /// Whether `scope` is among the scopes.
+    /// Returns whether `scope` is among the scopes.
     #[must_use]
     pub fn has_scope(&self, scope: &str) -> bool {
         self.scopes().any(|own| own == scope)
     }
 
-    /// Whether `role` is among the roles.
+    /// Returns whether `role` is among the roles.
     #[must_use]
     pub fn has_role(&self, role: &str) -> bool {
         self.roles.iter().any(|own| own == role)
     }
 
-    /// A name to greet with: `username`, or `sub` where there is none.
+    /// Returns a name to display: `username`, or `sub` if there is none.
     #[must_use]
     pub fn name(&self) -> &str {
         self.username.as_deref().filter(|name| !name.is_empty()).unwrap_or(&self.sub)
@@ -110,7 +108,7 @@ fn not_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Er
     if text.is_empty() { Err(de::Error::custom("an empty string")) } else { Ok(text) }
 }
 
-/// For `Option` fields: absent is `None` by `default`, but a `null` is an error.
+/// Reads an `Option` field: an absent one is `None` by `default`, but a `null` is an error.
 pub(crate) fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {
@@ -134,7 +132,7 @@ pub(crate) fn optional_date<'de, D: Deserializer<'de>>(deserializer: D) -> Resul
     numeric_date(deserializer).map(Some)
 }
 
-/// A `NumericDate` (RFC 7519 section 2): seconds since 1970, possibly with a fraction, which is cut off.
+/// Reads a `NumericDate` (RFC 7519 section 2): seconds since 1970. A fraction is truncated.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,

@@ -1,6 +1,6 @@
-//! Why a token was refused, and what can be wrong with a set-up; each refusal with a stable code.
+//! The errors: refusals of tokens, each with a stable code, and errors in a configuration.
 //!
-//! The codes are for logs and metrics. Clients are told less: see [`Answer`](crate::http::Answer).
+//! The codes are for logs and metrics. Responses to clients say less: see [`Answer`](crate::http::Answer).
 
 pub(crate) mod refusal;
 pub(crate) mod setup;

@@ -1,31 +1,31 @@
-//! Why a token was refused, with a stable code for logs and metrics.
+//! The reasons for which a token is refused, with stable codes for logs and metrics.
 
-/// Why a token was not accepted.
+/// The reason for which a token is not accepted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// Not a token at all: the form, the header or a claim is wrong (RFC 7515, RFC 7519).
+    /// Not a well-formed token: the form, the header or a claim is wrong (RFC 7515, RFC 7519).
     #[error("malformed: {0}")]
     Malformed(&'static str),
     /// The header's `typ` is not `at+jwt` (RFC 9068 section 4).
     #[error("not an access token")]
     Type,
-    /// The header's `alg` is not one that the policy accepts, or not the key's own (RFC 8725 section 3.1).
+    /// The header's `alg` is not accepted by the policy, or is not the key's own (RFC 8725 section 3.1).
     #[error("an algorithm that is not accepted for this key")]
     Algorithm,
-    /// No key of this `kid` is known.
+    /// There is no key with this `kid`.
     #[error("an unknown key")]
     UnknownKey,
-    /// The signature is not the key's.
+    /// The signature does not verify with the key.
     #[error("a wrong signature")]
     Signature,
-    /// The token is bound to a key of its sender (`cnf`, RFC 7800), so it is not a plain bearer token.
+    /// The token is bound to a key of its sender (`cnf`, RFC 7800), so it is not a bearer token.
     #[error("a sender-constrained token")]
     SenderConstrained,
     /// `iss` is another issuer.
     #[error("another issuer")]
     Issuer,
-    /// `aud` names none of ours.
+    /// `aud` names no audience of this service.
     #[error("another audience")]
     Audience,
     /// `exp` has passed, leeway included.
@@ -34,16 +34,16 @@ pub enum Refusal {
     /// `nbf` or `iat` lies in the future, leeway included.
     #[error("not valid yet")]
     NotYetValid,
-    /// The session the token belongs to has ended: its place in the status list says so, or the service that knows.
+    /// The session that the token belongs to has ended, according to the status list or to the application.
     #[error("revoked")]
     Revoked,
-    /// Not the token's fault: there are no keys or no status list to judge it by, or only ones that are too old.
+    /// The keys or the status list are missing or too old. The token may be valid.
     #[error("no usable keys or status list")]
     Unavailable,
 }
 
 impl Refusal {
-    /// A short name that never changes.
+    /// Returns a short name that never changes.
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {

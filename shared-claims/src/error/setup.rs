@@ -1,39 +1,39 @@
-//! What can be wrong with a set-up.
+//! Errors in a configuration or in a key set.
 
-/// A verifier cannot be set up like this. Each is a mistake in a setting, found before anything runs.
+/// An error in a verifier's configuration, found before anything runs.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SetupError {
     /// The issuer is empty.
     #[error("the issuer is empty")]
     NoIssuer,
-    /// There is no verifier to choose from, or two are for the same issuer.
+    /// There is no verifier, or two are for the same issuer.
     #[error("one verifier for each issuer is needed")]
     Issuers,
-    /// There is no audience, or an empty one; every token would be refused or every one accepted.
+    /// There is no audience, or one is empty.
     #[error("at least one audience is needed, and none may be empty")]
     NoAudience,
     /// The list of algorithms is empty or holds `HS256`, which has no public keys.
     #[error("the algorithms must be some of ES256, EdDSA and RS256")]
     Algorithms,
-    /// More leeway than 300 seconds keeps expired tokens alive.
+    /// The leeway is longer than 300 seconds.
     #[error("the leeway must not be longer than 300 seconds")]
     Leeway,
-    /// RFC 7518 section 3.2 asks for a secret at least as long as the hash.
+    /// The secret is shorter than the hash (RFC 7518 section 3.2).
     #[error("the shared secret must have at least 32 bytes")]
     ShortSecret,
-    /// A URL cannot be used; the second part says why.
+    /// A URL cannot be used. The second field is the reason.
     #[error("the URL {0:?} cannot be used: {1}")]
     Url(String, &'static str),
-    /// The file of trusted certificates cannot be read as PEM, or holds none.
+    /// The trusted certificates are not PEM, or there are none.
     #[error("the trusted certificates are not PEM, or there are none")]
     Certificates,
-    /// The HTTP client cannot be built, usually for want of the system's trusted certificates.
+    /// The HTTP client cannot be built, usually because the system has no trusted certificates.
     #[error("the HTTP client cannot be built: {0}")]
     HttpClient(String),
 }
 
-/// A key set is refused as a whole; single keys that are odd are left out instead.
+/// An error that refuses a whole key set. Single keys that cannot be used are skipped instead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeySetError {
@@ -43,7 +43,7 @@ pub enum KeySetError {
     /// More than 100 keys.
     #[error("more than 100 keys")]
     TooMany,
-    /// No key in it can verify anything.
+    /// No key in it can be used.
     #[error("no usable key")]
     Empty,
 }

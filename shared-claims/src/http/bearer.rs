@@ -1,8 +1,7 @@
-//! The `Authorization` header in, the challenge out (RFC 6750, RFC 9110 section 11, RFC 9457). Pure: no
+//! Reads the `Authorization` header and writes the challenge (RFC 6750, RFC 9110 section 11, RFC 9457). Independent of any
 //! framework.
 //!
-//! Clients learn that a token expired, was revoked, or is not valid, and no more: which check failed is for
-//! logs.
+//! A client learns that a token expired, was revoked, or is not valid. Which check failed is only logged.
 
 use std::{borrow::Cow, fmt::Write, sync::Arc};
 
@@ -10,7 +9,7 @@ use serde::Serialize;
 
 use crate::{error::refusal::Refusal, guard::Denied};
 
-/// A request is not let through; [`answer`](Self::answer) says what to tell the client.
+/// A request is refused. [`answer`](Self::answer) returns the response to send.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{cause}")]
 pub struct AuthError {
@@ -19,48 +18,47 @@ pub struct AuthError {
     cookie: Option<String>,
 }
 
-/// What a challenge says besides the error.
+/// The parameters of a challenge besides the error.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Realm {
-    /// The name of what is protected (RFC 9110 section 11.5).
+    /// The name of the protected resource (RFC 9110 section 11.5).
     pub name: String,
-    /// The URL of the document that describes it (RFC 9728 section 5.1).
+    /// The URL of the resource's metadata (RFC 9728 section 5.1).
     pub metadata: Option<String>,
 }
 
-/// Why a request is not let through.
+/// The reason for which a request is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Cause {
-    /// No credentials, or ones of another scheme.
+    /// No credentials, or credentials of another scheme.
     #[error("no bearer token")]
     MissingToken,
     /// More than one `Authorization` header, or one without a token in it.
     #[error("not one bearer token")]
     InvalidRequest,
-    /// A token in more than one place, or more than one in the same.
+    /// More than one token: in several sources, or several in one.
     #[error("more than one token")]
     SeveralTokens,
-    /// The token stands in a cookie, and the request may come from another site's page: its `Origin` is missing,
-    /// repeated, or not one that is allowed.
+    /// The token is in a cookie, and the request may come from another site's page: its `Origin` is missing, repeated, or not
+    /// allowed.
     #[error("a token in a cookie from another site's page")]
     ForeignOrigin,
-    /// The token stands in a cookie, and the request does not repeat the other cookie that only a page of this site
-    /// can read.
+    /// The token is in a cookie, and the request does not repeat the CSRF cookie, which only a page of this site can read.
     #[error("a token in a cookie without the CSRF token")]
     CsrfToken,
     /// The token is not accepted.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// The token is good, but does not give this right.
+    /// The token is valid, but does not give a required right.
     #[error(transparent)]
     Denied(#[from] Denied),
-    /// The application was put together in a way in which tokens cannot be judged: its mistake, not the client's.
+    /// The application is set up wrongly, so that tokens cannot be verified. Not the client's fault.
     #[error("not set up: {0}")]
     NotSetUp(&'static str),
 }
 
-/// An HTTP answer, for any framework.
+/// An HTTP response, for any framework.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     /// The status code.
@@ -73,10 +71,11 @@ pub struct Answer {
     pub body: String,
 }
 
-/// The token in the values of a request's `Authorization` headers.
+/// Returns the token in the values of a request's `Authorization` headers.
 ///
 /// # Errors
-/// [`Cause::MissingToken`] or [`Cause::InvalidRequest`]; text that cannot be a token is [`Cause::Refused`].
+/// [`Cause::MissingToken`] without bearer credentials, [`Cause::InvalidRequest`] for several headers or an empty token, and
+/// [`Cause::Refused`] if the token is not UTF-8.
 pub fn token_in<'a>(values: impl IntoIterator<Item = &'a [u8]>) -> Result<&'a str, Cause> {
     let mut values = values.into_iter();
     let value = values.next().ok_or(Cause::MissingToken)?;
@@ -96,7 +95,7 @@ pub fn token_in<'a>(values: impl IntoIterator<Item = &'a [u8]>) -> Result<&'a st
 }
 
 impl Realm {
-    /// A realm of this name, without a document.
+    /// Creates a realm with this name and without metadata.
     #[must_use]
     pub fn new(name: impl Into<String>) -> Self {
         Self { name: name.into(), metadata: None }
@@ -104,27 +103,27 @@ impl Realm {
 }
 
 impl AuthError {
-    /// The challenge names `realm`, as [`Policy::realm`](crate::Policy::realm) does for a verifier's own
-    /// errors.
+    /// Creates an error whose challenge names `realm`. For a verifier's own errors, [`Policy::realm`](crate::Policy::realm)
+    /// sets it.
     #[must_use]
     pub fn new(cause: impl Into<Cause>, realm: &Arc<Realm>) -> Self {
         Self { cause: cause.into(), realm: Arc::clone(realm), cookie: None }
     }
 
-    /// Names the cookie in which the token could have come as well. The answer to a request without a token says so: a browser
-    /// does not show a page which of its cookies it has kept back.
+    /// Names the cookie that could have held the token, for the answer to a request without one: a browser does not show a page
+    /// which cookies it has withheld.
     pub(crate) fn without_cookie(mut self, name: &str) -> Self {
         self.cookie = Some(name.to_owned());
         self
     }
 
-    /// Why.
+    /// Returns the reason.
     #[must_use]
     pub fn cause(&self) -> &Cause {
         &self.cause
     }
 
-    /// What to tell the client.
+    /// Returns the response to send to the client.
     #[must_use]
     pub fn answer(&self) -> Answer {
         let row = self.cause.row();
@@ -148,7 +147,7 @@ impl AuthError {
         }
     }
 
-    /// RFC 6750 section 3. A `scope` says it all; where there is none, the description does.
+    /// Returns the challenge (RFC 6750 section 3). It has a description where it has no `scope`.
     fn challenge(&self, row: &Row) -> Option<String> {
         let error = match row.challenge {
             Challenge::None => return None,
@@ -180,12 +179,12 @@ impl AuthError {
     }
 }
 
-/// Writes `name="value"` without what RFC 6750 section 3 does not allow in it: quotes, backslashes, all but
-/// ASCII.
+/// Writes `name="value"`, without the characters that RFC 6750 section 3 forbids: quotes, backslashes, and everything but
+/// visible ASCII and spaces.
 fn parameter(challenge: &mut String, separator: &str, name: &str, value: &str) {
     let allowed = |c: &char| matches!(c, ' '..='~') && !matches!(c, '"' | '\\');
     let value: String = value.chars().filter(allowed).collect();
-    let _ = write!(challenge, "{separator}{name}=\"{value}\""); // a String takes everything
+    let _ = write!(challenge, "{separator}{name}=\"{value}\""); // writing to a String cannot fail
 }
 
 struct Row {
@@ -195,19 +194,19 @@ struct Row {
     code: &'static str,
 }
 
-/// What `WWW-Authenticate` says.
+/// The challenge in `WWW-Authenticate`.
 #[derive(Clone, Copy)]
 enum Challenge {
-    /// There is none: a token would not help.
+    /// No challenge: a token would not help.
     None,
-    /// That a token is needed.
+    /// A challenge without an error: a token is needed.
     Bare,
-    /// What is wrong with the one that was sent.
+    /// The error with the token that was sent.
     Error(&'static str),
 }
 
 impl Cause {
-    /// THE TABLE: which failure is which answer.
+    /// THE TABLE of the response to each cause.
     fn row(&self) -> Row {
         use Challenge::{Bare, Error, None};
         let (status, challenge, detail, code) = match self {
@@ -257,7 +256,7 @@ impl Cause {
     }
 }
 
-/// A body as RFC 9457 describes it.
+/// Returns a problem document (RFC 9457).
 pub(crate) fn problem(status: u16, detail: &str, code: &str) -> String {
     #[derive(Serialize)]
     struct Problem<'a> {
@@ -276,7 +275,7 @@ pub(crate) fn problem(status: u16, detail: &str, code: &str) -> String {
         _ => "Internal Server Error",
     };
     let problem = Problem { r#type: "about:blank", title, status, detail, code };
-    serde_json::to_string(&problem).unwrap_or_default() // strings and a number: nothing here can fail
+    serde_json::to_string(&problem).unwrap_or_default() // strings and a number: serialising cannot fail
 }
 
 #[cfg(test)]
@@ -288,7 +287,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_readme_says_of_every_code_what_is_answered() {
+    fn the_readme_has_the_answer_to_every_code() {
         let all = [
             Refusal::Malformed("x"),
             Refusal::Type,

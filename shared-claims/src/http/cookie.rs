@@ -1,5 +1,5 @@
-//! Tokens in cookies, which a browser sends along whoever wrote the page: so a request must show that it comes from an
-//! own page (cross-site request forgery; OWASP ASVS 5.0, 3.5.1).
+//! Tokens in cookies. A browser also sends them with requests from other sites' pages, so a request must prove that it comes
+//! from an allowed page (cross-site request forgery; OWASP ASVS 5.0, 3.5.1).
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 
@@ -12,14 +12,14 @@ use crate::{
     },
 };
 
-/// A cookie that holds the access token, and what a request must bring along with it.
+/// A cookie that holds the access token, with its protection against cross-site request forgery.
 ///
-/// A request with an `Origin` must come from this service's own origin (`https://` and its `Host`; on a loopback host
-/// also `http://`) or from one that is [allowed](Self::allow_origins). Unsafe methods (all but `GET`, `HEAD`, `OPTIONS`
-/// and `TRACE`) must have an `Origin`, and repeat in the header `X-CSRF-Token` the value of a second cookie, which only
-/// pages of this host can read. Else the answer is `403`.
+/// If a request has an `Origin`, it must be this service's own origin (`https://` and its `Host`; on a loopback host also
+/// `http://`) or one that is [allowed](Self::allow_origins). Requests with unsafe methods (all but `GET`, `HEAD`, `OPTIONS`
+/// and `TRACE`) must have an `Origin`, and must repeat in the header `X-CSRF-Token` the value of a second cookie, which only
+/// pages of this host can read. Otherwise the answer is `403`.
 ///
-/// Behind a proxy that changes `Host`, name the public origin by [`allow_origins`](Self::allow_origins).
+/// Behind a proxy that changes `Host`, add the public origin with [`allow_origins`](Self::allow_origins).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CookieSource {
     name: String,
@@ -28,32 +28,33 @@ pub struct CookieSource {
 }
 
 impl Default for CookieSource {
-    /// `__Host-access`, with `__Host-csrf`. Browsers let no other host and no plain HTTP set cookies of such names.
+    /// The cookies `__Host-access` and `__Host-csrf`. Browsers do not let another host or plain HTTP set cookies with these
+    /// names.
     fn default() -> Self {
         Self { name: "__Host-access".to_owned(), csrf_name: "__Host-csrf".to_owned(), origins: Vec::new() }
     }
 }
 
 impl CookieSource {
-    /// Takes the token from the cookie `name`, and what `X-CSRF-Token` must repeat from the cookie `csrf_name`.
+    /// Sets the names of the cookie with the token and of the cookie that `X-CSRF-Token` must repeat.
     #[must_use]
     pub fn names(mut self, name: impl Into<String>, csrf_name: impl Into<String>) -> Self {
         (self.name, self.csrf_name) = (name.into(), csrf_name.into());
         self
     }
 
-    /// Also takes requests from pages of these origins, such as `https://app.example.com`.
+    /// Allows requests from pages of these origins too, such as `https://app.example.com`.
     ///
     /// # Errors
-    /// When one is not an origin as browsers write it: a scheme, a host in lower case, and a port unless it is the
-    /// scheme's own; no path.
+    /// [`SetupError::Url`] if one is not an origin as browsers write it: a scheme, a host in lower case, and a port unless it
+    /// is the scheme's default; no path.
     pub fn allow_origins<I>(mut self, origins: I) -> Result<Self, SetupError>
     where
         I: IntoIterator<Item: Into<String>>,
     {
         for origin in origins.into_iter().map(Into::into) {
             if !is_origin(&origin) {
-                let why = "an origin is a scheme and a host, in lower case, without a path or the scheme's own port";
+                let why = "an origin is a scheme and a host, in lower case, without a path or the scheme's default port";
                 return Err(SetupError::Url(origin, why));
             }
             self.origins.push(origin);
@@ -65,9 +66,9 @@ impl CookieSource {
         &self.name
     }
 
-    /// Sees that the request comes from a page that may use the cookie.
+    /// Checks that the request comes from a page that may use the cookie.
     ///
-    /// An `Origin` that is sent counts for safe methods too: browsers open web sockets by `GET` from any page.
+    /// A safe method needs no `Origin`, but one that is sent is checked: browsers open web sockets by `GET` from any page.
     pub(crate) fn check_sender<R: Head>(&self, request: &R) -> Result<(), Cause> {
         let safe = matches!(request.method(), "GET" | "HEAD" | "OPTIONS" | "TRACE");
         if !(safe && request.values(Field::Origin).next().is_none()) {
@@ -76,11 +77,11 @@ impl CookieSource {
         if safe || self.repeats_csrf_token(request) { Ok(()) } else { Err(Cause::CsrfToken) }
     }
 
-    /// Sees that the request has an `Origin` that may use the cookie, whatever else it carries: for one that shall be
-    /// answered with cookies and has none yet, such as a login (login CSRF).
+    /// Checks only that the request has an allowed `Origin`. For requests that set cookies and have none yet, such as a login
+    /// (login CSRF).
     ///
     /// # Errors
-    /// [`Cause::ForeignOrigin`].
+    /// [`Cause::ForeignOrigin`] if it has none or another one.
     pub fn check_origin<R: Head>(&self, request: &R) -> Result<(), Cause> {
         match one(request.values(Field::Origin)) {
             Some(origin) if self.allows(origin, request) => Ok(()),
@@ -88,17 +89,17 @@ impl CookieSource {
         }
     }
 
-    /// Every value of the cookie in a request that may use it, in the order of the request: for a caller that can tell its own
-    /// value from others. Another host of the same site can set a cookie of the same name for the common domain, unless the name
-    /// begins with `__Host-`, and browsers send both.
+    /// Returns every value of the cookie, in the order of the request, for a caller that can tell its own value from others.
+    /// Unless the name begins with `__Host-`, another host of the same site can set a cookie of the same name for the common
+    /// domain, and browsers send both.
     ///
     /// # Errors
-    /// [`Cause::MissingToken`] when there is none, [`Cause::SeveralTokens`] when there are more than `most`,
-    /// [`Cause::ForeignOrigin`] and [`Cause::CsrfToken`] when the request may not use the cookie.
-    pub fn candidates<'r, R: Head>(&self, request: &'r R, most: usize) -> Result<Vec<&'r str>, Cause> {
+    /// [`Cause::MissingToken`] if there is none, [`Cause::SeveralTokens`] if there are more than `max`, and
+    /// [`Cause::ForeignOrigin`] or [`Cause::CsrfToken`] if the request may not use the cookie.
+    pub fn candidates<'r, R: Head>(&self, request: &'r R, max: usize) -> Result<Vec<&'r str>, Cause> {
         let sent = values(request, &self.name).filter(|value| !value.is_empty());
-        let sent: Vec<&[u8]> = sent.take(most.saturating_add(1)).collect();
-        if sent.len() > most {
+        let sent: Vec<&[u8]> = sent.take(max.saturating_add(1)).collect();
+        if sent.len() > max {
             return Err(Cause::SeveralTokens);
         }
         let candidates: Vec<&str> = sent.into_iter().filter_map(|value| str::from_utf8(value).ok()).collect();
@@ -124,8 +125,8 @@ impl CookieSource {
     }
 }
 
-/// The values of all cookies of this name (RFC 6265 section 4.2). Only ASCII blanks are cut from a name: a server that
-/// cuts others lets pages forge the prefix `__Host-`.
+/// Returns the values of all cookies with this name (RFC 6265 section 4.2). Only ASCII white space is trimmed from a name: a
+/// server that trims more lets pages forge the prefix `__Host-`.
 pub(crate) fn values<'r, R: Head>(request: &'r R, name: &str) -> impl Iterator<Item = &'r [u8]> {
     let pairs = request.values(Field::Cookie).flat_map(|line| line.split(|byte| *byte == b';'));
     pairs.filter_map(move |pair| pair.trim_ascii().strip_prefix(name.as_bytes())?.strip_prefix(b"="))

@@ -1,6 +1,6 @@
-//! What is looked at in a request, whatever framework it is of.
+//! The head of a request, for any framework.
 //!
-//! The adapters implement [`Head`] for their requests; with an implementation for another framework's, its requests are
+//! The adapters implement [`Head`] for their requests. An implementation for another framework's requests lets them be
 //! verified in the same way.
 
 /// The head of a request.
@@ -35,25 +35,25 @@
 /// async fn handle(request: &MyRequest, verifier: &Verifier) -> String {
 ///     match verifier.verify_request(request).await {
 ///         Ok(token) => format!("Welcome, {}!", token.name()),
-///         Err(error) => error.answer().body, // and its status and headers
+///         Err(error) => error.answer().body, // use its status and headers too
 ///     }
 /// }
 /// ```
 pub trait Head {
-    /// The method, as it was sent.
+    /// Returns the method, as it was sent.
     fn method(&self) -> &str;
 
-    /// What follows the `?` in the target.
+    /// Returns what follows the `?` in the target.
     fn query(&self) -> Option<&str>;
 
-    /// The host and port in the target itself, where HTTP/2 has it instead of a `Host` header.
+    /// Returns the host and port in the target, which HTTP/2 has instead of a `Host` header.
     fn authority(&self) -> Option<&str>;
 
-    /// The values of all header lines of this name, one by one.
+    /// Returns the value of each header line with this name.
     fn values(&self, field: Field) -> impl Iterator<Item = &[u8]>;
 }
 
-/// A header that may be looked at.
+/// A header that is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Field {
     /// `Authorization`
@@ -69,7 +69,7 @@ pub enum Field {
 }
 
 impl Field {
-    /// The header's name in lower case.
+    /// Returns the header's name in lower case.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

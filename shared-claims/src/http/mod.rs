@@ -1,8 +1,8 @@
-//! From a request to a token, and from a verdict to an answer, whatever the framework.
+//! Tokens in requests and the responses to refusals, for any framework.
 //!
-//! [`Sources`] say where a token may stand, [`Head`] is what is asked about a request, [`Answer`] is what a client is told
-//! (RFC 6750 section 3), [`ResourceMetadata`] is what clients ask first (RFC 9728). The adapters for
-//! actix-web and axum are made of these, and so is one's own for another framework.
+//! [`Sources`] define where in a request a token is accepted, [`Head`] gives access to a request, [`Answer`] is the response
+//! to a refusal (RFC 6750 section 3), and [`ResourceMetadata`] describes the service to clients (RFC 9728). The adapters for
+//! actix-web and axum use these types, and so can an adapter for another framework.
 
 pub(crate) mod bearer;
 pub(crate) mod cookie;

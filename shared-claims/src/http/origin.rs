@@ -1,8 +1,8 @@
-//! Origins (RFC 6454): the scheme, host and port of a URL, taken apart without believing that it is one. Pure.
+//! Parses origins (RFC 6454): the scheme, host and port of a text that may not be a URL.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-/// A URL with `http` or `https`, in three parts.
+/// The parts of a URL with the scheme `http` or `https`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Parts<'a> {
     pub(crate) https: bool,
@@ -12,7 +12,7 @@ pub(crate) struct Parts<'a> {
     pub(crate) rest: &'a str,
 }
 
-/// Takes a URL apart; `None` if it is none of `http` or `https`, or names no plain host.
+/// Splits a URL; `None` if its scheme is neither `http` nor `https`, or its host is not a plain name or address.
 pub(crate) fn parts(url: &str) -> Option<Parts<'_>> {
     let (https, rest) = match (url.strip_prefix("https://"), url.strip_prefix("http://")) {
         (Some(rest), _) => (true, rest),
@@ -25,7 +25,7 @@ pub(crate) fn parts(url: &str) -> Option<Parts<'_>> {
     named.then_some(Parts { https, authority, rest })
 }
 
-/// Whether the host of `authority` is this machine.
+/// Returns whether the host of `authority` is this machine.
 pub(crate) fn is_loopback(authority: &str) -> bool {
     let host = host(authority);
     host.eq_ignore_ascii_case("localhost")
@@ -33,7 +33,7 @@ pub(crate) fn is_loopback(authority: &str) -> bool {
         || host.parse().is_ok_and(|address: Ipv6Addr| address.is_loopback())
 }
 
-/// Without the port, and without the brackets of an IPv6 address.
+/// Returns the host without the port and without the brackets of an IPv6 address.
 fn host(authority: &str) -> &str {
     match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((address, _)) => address,

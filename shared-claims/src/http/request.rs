@@ -1,4 +1,4 @@
-//! From a request to a verified token.
+//! Verifies the token of a request.
 
 #[cfg(feature = "actix")]
 use crate::error::refusal::Refusal;
@@ -12,26 +12,26 @@ use crate::{
     verifier::Verifier,
 };
 
-/// What is known of a request's token without waiting.
+/// The result of verifying a request's token without waiting.
 #[cfg(feature = "actix")]
-pub(crate) enum Known<'r> {
-    /// All there is to know.
-    Judged(Result<AccessToken, AuthError>),
-    /// Its key or its status list may be had by [`Verifier::verify`].
-    Waits(&'r str),
+pub(crate) enum Attempt<'r> {
+    /// The final result.
+    Done(Result<AccessToken, AuthError>),
+    /// The key or the status list is unknown: [`Verifier::verify`] may fetch it.
+    NeedsFetch(&'r str),
 }
 
 impl Verifier {
-    /// Finds the token where this verifier's [`Sources`](crate::http::Sources) say, and [verifies](Self::verify) it.
+    /// Finds the token of a request in this verifier's [`Sources`](crate::http::Sources), and [verifies](Self::verify) it.
     ///
     /// # Errors
-    /// What to answer instead.
+    /// [`AuthError`], which has the response to send.
     pub async fn verify_request<R: Head>(&self, request: &R) -> Result<AccessToken, AuthError> {
         let token = self.find(request)?;
         self.verify(token).await.map_err(|refusal| self.auth_error(refusal))
     }
 
-    /// A token that is not looked at has no other trace; that there is none is no news.
+    /// Finds the token of a request. Logs why one that was sent is not read, because nothing else does.
     fn find<'r, R: Head>(&self, request: &'r R) -> Result<&'r str, AuthError> {
         self.sources().token_in(request).map_err(|cause| {
             if cause != Cause::MissingToken {
@@ -44,14 +44,14 @@ impl Verifier {
     }
 
     #[cfg(feature = "actix")]
-    pub(crate) fn know_request<'r, R: Head>(&self, request: &'r R) -> Known<'r> {
+    pub(crate) fn verify_request_now<'r, R: Head>(&self, request: &'r R) -> Attempt<'r> {
         let token = match self.find(request) {
             Ok(token) => token,
-            Err(error) => return Known::Judged(Err(error)),
+            Err(error) => return Attempt::Done(Err(error)),
         };
-        match self.verify_known(token) {
-            Err(Refusal::UnknownKey | Refusal::Unavailable) => Known::Waits(token),
-            known => Known::Judged(known.map_err(|refusal| self.auth_error(refusal))),
+        match self.verify_now(token) {
+            Err(Refusal::UnknownKey | Refusal::Unavailable) => Attempt::NeedsFetch(token),
+            result => Attempt::Done(result.map_err(|refusal| self.auth_error(refusal))),
         }
     }
 }

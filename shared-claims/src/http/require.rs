@@ -1,5 +1,5 @@
-//! What stands before handlers, in any framework: demands a token and rights of every request, and keeps answers to
-//! tokens in URLs out of shared caches. The adapters make middleware of these values.
+//! Middleware for any framework: requires a token and rights of every request, and keeps responses to requests with a token
+//! in the URL out of shared caches. The adapters turn these values into middleware.
 
 use std::{
     collections::BTreeMap,
@@ -10,9 +10,9 @@ use std::{
 use serde::de::DeserializeOwned;
 
 use crate::{
-    claims::custom::OwnClaims,
+    claims::custom::CustomClaims,
     clock::Instant,
-    faults::Limit,
+    faults::OncePerMinute,
     guard::Rule,
     http::{
         bearer::{AuthError, Cause},
@@ -23,12 +23,10 @@ use crate::{
     verifier::Verifier,
 };
 
-/// Demands a token, and maybe rights, of every request: `wrap` it around a scope, resource or route of actix-web, or use
-/// it as a `layer` of an axum router or any other tower service. What is behind it is not called before the token is
-/// verified.
+/// Requires a token, and optionally rights, of every request. With actix-web, `wrap` it around a scope, resource or route;
+/// with axum or any other tower service, use it as a `layer`. The inner service is only called once the token is verified.
 ///
-/// Handlers behind it that take an [`AccessToken`] get the one that was verified here. It is also in the request's
-/// extensions.
+/// Handlers that take an [`AccessToken`] get the token that was verified here. It is also in the request's extensions.
 ///
 /// ```
 /// # #[cfg(feature = "actix")]
@@ -50,21 +48,21 @@ pub struct RequireToken {
 struct PathRule(Arc<dyn for<'a> Fn(&'a PathParams) -> Rule<'a> + Send + Sync>);
 
 impl RequireToken {
-    /// Demands a token that `verifier` accepts.
+    /// Requires a token that `verifier` accepts.
     #[must_use]
     pub fn new(verifier: &Verifier) -> Self {
         Self { verifier: verifier.clone(), rules: Vec::new(), path_rules: Vec::new() }
     }
 
-    /// Demands a right, too. With more than one rule, all must hold.
+    /// Requires a right too. If there are several rules, all must be satisfied.
     #[must_use]
     pub fn rule(mut self, rule: Rule<'static>) -> Self {
         self.rules.push(rule);
         self
     }
 
-    /// Demands a right that depends on the path, such as to be the owner of what it names. Where the path of the route
-    /// has no such parameter, nobody is.
+    /// Requires a right that depends on the path, such as ownership of the object in it. If the path of the route does not
+    /// have the parameter, no user has the right.
     #[must_use]
     pub fn rule_for<F>(mut self, rule: F) -> Self
     where
@@ -78,12 +76,12 @@ impl RequireToken {
         &self.verifier
     }
 
-    /// Whether [`check`](Self::check) looks at the path.
-    pub(crate) fn looks_at_path(&self) -> bool {
+    /// Returns whether [`check`](Self::check) reads the path.
+    pub(crate) fn reads_path(&self) -> bool {
         !self.path_rules.is_empty()
     }
 
-    /// Whether the token gives every right that is demanded.
+    /// Checks that the token gives every required right.
     pub(crate) fn check(&self, token: &AccessToken, path: &PathParams) -> Result<(), AuthError> {
         for rule in &self.rules {
             token.allowed_by(rule)?;
@@ -106,19 +104,19 @@ impl fmt::Debug for PathRule {
 pub struct PathParams(Vec<(String, String)>);
 
 impl PathParams {
-    /// The value of the parameter `name`, or nothing, which is no user's id. A name that the path of the route does not have is
-    /// a mistake in the program: the log has an error that says so, once a minute at most for each name.
+    /// Returns the value of the parameter `name`, or an empty string, which is no user's id. If the path of the route does not
+    /// have the parameter, the program is wrong: an error is logged, once a minute at most for each name.
     #[must_use]
     pub fn get(&self, name: &str) -> &str {
         if let Some((_, value)) = self.0.iter().find(|(own, _)| own == name) {
             return value;
         }
-        if may_report(name) {
+        if should_report(name) {
             let names: Vec<_> = self.0.iter().map(|(own, _)| own.as_str()).collect();
             let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
             log::error!(
-                "a rule asks for the path parameter `{}`, and the route has {}: no user gets this right. Put RequireToken around \
-                 the route that has the parameter, and spell it as the route does",
+                "a rule needs the path parameter `{}`, but the route has {}: no user gets this right. Put RequireToken around \
+                 the route that has the parameter, and use the route's spelling",
                 Shown(name),
                 Shown(names)
             );
@@ -127,12 +125,12 @@ impl PathParams {
     }
 }
 
-/// Names come from the program; more than so many are not kept apart.
+/// The most names that are counted separately.
 const MAX_NAMES: usize = 100;
 
-/// Whether the missing parameter `name` is to be reported now.
-fn may_report(name: &str) -> bool {
-    static REPORTED: Mutex<BTreeMap<String, Limit>> = Mutex::new(BTreeMap::new());
+/// Returns whether the missing parameter `name` should be reported now.
+fn should_report(name: &str) -> bool {
+    static REPORTED: Mutex<BTreeMap<String, OncePerMinute>> = Mutex::new(BTreeMap::new());
     let mut reported = REPORTED.lock().unwrap_or_else(PoisonError::into_inner);
     let name = if reported.len() < MAX_NAMES || reported.contains_key(name) { name } else { "" };
     reported.entry(name.to_owned()).or_default().allows(Instant::now())
@@ -144,10 +142,10 @@ impl FromIterator<(String, String)> for PathParams {
     }
 }
 
-/// Marks answers with `Cache-Control: private` when the request carried its token in the query (RFC 6750 section 2.3).
+/// Adds `Cache-Control: private` to responses if the request had its token in the query (RFC 6750 section 2.3).
 ///
-/// Needed around handlers that take an [`AccessToken`] as a parameter where [`TokenSource::Query`] is switched on:
-/// without it they answer such requests with `500`. [`RequireToken`] does the same by itself.
+/// If [`TokenSource::Query`] is enabled, it is needed around handlers that take an [`AccessToken`] as a parameter: without it
+/// they answer such requests with `500`. [`RequireToken`] includes it.
 ///
 /// [`TokenSource::Query`]: crate::http::TokenSource::Query
 #[derive(Clone, Debug)]
@@ -156,29 +154,29 @@ pub struct PrivateAnswers {
 }
 
 impl PrivateAnswers {
-    /// For the tokens that `verifier` takes.
+    /// Creates the middleware for requests whose tokens `verifier` verifies.
     #[must_use]
     pub fn new(verifier: &Verifier) -> Self {
         Self { verifier: verifier.clone() }
     }
 
-    pub(crate) fn are_due_to<R: Head>(&self, request: &R) -> bool {
+    pub(crate) fn apply_to<R: Head>(&self, request: &R) -> bool {
         self.verifier.sources().has_token_in_query(request)
     }
 }
 
-/// In the extensions of a request whose answer will be marked.
+/// Marks a request, in its extensions, whose response will be private.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct WillBePrivate;
 
-/// In the extensions of a request whose token was verified before its handler: by whom.
+/// The verifier that has verified the token of a request, in its extensions.
 #[derive(Clone, Debug)]
 pub(crate) struct VerifiedBy(pub(crate) Verifier);
 
-/// What `Cache-Control` says when it has become private; `None` when it was already, or more than that. What speaks to
-/// shared caches is left out.
-pub(crate) fn made_private(says: &str) -> Option<String> {
-    let directives = || says.split(',').map(str::trim).filter(|directive| !directive.is_empty());
+/// Returns the value of `Cache-Control` with `private` added, and without directives for shared caches. `None` if it is
+/// `private` or `no-store` already.
+pub(crate) fn private_cache_control(current: &str) -> Option<String> {
+    let directives = || current.split(',').map(str::trim).filter(|directive| !directive.is_empty());
     let name = |directive: &str| directive.split('=').next().unwrap_or_default().to_ascii_lowercase();
     if directives()
         .any(|directive| ["private", "no-store"].iter().any(|own| directive.eq_ignore_ascii_case(own)))
@@ -190,7 +188,7 @@ pub(crate) fn made_private(says: &str) -> Option<String> {
     Some([vec!["private"], kept.collect()].concat().join(", "))
 }
 
-/// A handler takes a token out of a query whose answer nobody would mark.
+/// Refuses a token in the query if the response would not be marked as private.
 pub(crate) fn check_private<R: Head>(
     verifier: &Verifier,
     request: &R,
@@ -203,7 +201,7 @@ pub(crate) fn check_private<R: Head>(
     Err(verifier.auth_error(Cause::NotSetUp("tokens in the query, and no PrivateAnswers")))
 }
 
-/// An extracted token that may be absent: for handlers that anonymous callers may use. No token is `None`, but a bad
+/// An extracted token that may be absent, for handlers that accept anonymous clients. Without a token it is `None`; an invalid
 /// token is still refused.
 #[derive(Clone, Debug)]
 pub struct OptionalToken(pub Option<AccessToken>);
@@ -217,7 +215,7 @@ impl OptionalToken {
     }
 }
 
-impl<C: DeserializeOwned + Send + Sync + 'static> OwnClaims<C> {
+impl<C: DeserializeOwned + Send + Sync + 'static> CustomClaims<C> {
     pub(crate) fn from_result(token: Result<AccessToken, AuthError>) -> Result<Self, AuthError> {
         let token = token?;
         token.clone().read().map_err(|refusal| token.auth_error(refusal))

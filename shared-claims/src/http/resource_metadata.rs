@@ -1,5 +1,5 @@
-//! Protected resource metadata (RFC 9728): a document in which a service tells clients who it is, and whose tokens it
-//! takes. A value; the adapters serve it.
+//! Protected resource metadata (RFC 9728): a document that tells clients which issuers' tokens a service accepts. The adapters
+//! serve it.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::{
 
 const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
 
-/// What the adapters say of the document, and to whoever does not want to read it.
+/// The adapters' `Cache-Control` for the document, and their answer to other methods.
 #[cfg(any(feature = "actix", feature = "axum"))]
 pub(crate) const CACHED: &str = "public, max-age=3600";
 #[cfg(any(feature = "actix", feature = "axum"))]
@@ -29,20 +29,20 @@ pub(crate) const ONLY_READ: &str = "This path takes GET, HEAD.";
 ///     .name("Orders");
 /// assert_eq!(metadata.path(), "/.well-known/oauth-protected-resource/orders");
 ///
-/// // Clients that are refused are told where it is:
+/// // Challenges name the URL of the document:
 /// let policy = Policy::new("https://auth.example.com", ["orders"])?.resource_metadata(metadata.url());
 /// # Ok::<(), shared_claims::error::SetupError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResourceMetadata {
     url: Arc<str>,
-    /// Where the path begins in `url`.
+    /// The offset of the path in `url`.
     path_at: usize,
     document: Arc<Document>,
 }
 
-/// RFC 9728 section 2. Lists without elements are left out, as section 3.2 asks, but for the methods: no method at all
-/// is said by an empty list.
+/// The document (RFC 9728 section 2). Empty lists are omitted, as section 3.2 requires, except for the methods: an empty list
+/// of these means that there is no method.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 struct Document {
     resource: String,
@@ -58,11 +58,11 @@ struct Document {
 }
 
 impl ResourceMetadata {
-    /// The service at the URL `resource`, for which these issuers give tokens, sent in the header.
+    /// Describes the service at the URL `resource`, which accepts tokens of these issuers, sent in the header.
     ///
     /// # Errors
-    /// When `resource` is not an `https` URL (`http` on a loopback host), or has a query, a fragment, or other characters
-    /// in its path than letters, digits, `-`, `.`, `_`, `~` and `/`.
+    /// [`SetupError::Url`] if `resource` is not an `https` URL (or `http` on a loopback host), if it has a query or a fragment,
+    /// or if its path has characters other than letters, digits, `-`, `.`, `_`, `~` and `/`.
     pub fn new<I>(resource: impl Into<String>, authorization_servers: I) -> Result<Self, SetupError>
     where
         I: IntoIterator<Item: Into<String>>,
@@ -80,7 +80,7 @@ impl ResourceMetadata {
         Ok(Self { url: url.into(), path_at, document: Arc::new(document) })
     }
 
-    /// The scopes that a client may need here.
+    /// Sets the scopes that a client may need.
     #[must_use]
     pub fn scopes<I>(mut self, scopes: I) -> Self
     where
@@ -90,43 +90,43 @@ impl ResourceMetadata {
         self
     }
 
-    /// Where a token may stand: [`Verifier::sources`](crate::Verifier::sources).
+    /// Sets where tokens are accepted: [`Verifier::sources`](crate::Verifier::sources).
     #[must_use]
     pub fn sources(mut self, sources: &Sources) -> Self {
         self.change().bearer_methods_supported = sources.bearer_methods();
         self
     }
 
-    /// What people call the service.
+    /// Sets the name of the service, for people.
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.change().resource_name = Some(name.into());
         self
     }
 
-    /// The URL of a page for developers.
+    /// Sets the URL of a page for developers.
     #[must_use]
     pub fn documentation(mut self, url: impl Into<String>) -> Self {
         self.change().resource_documentation = Some(url.into());
         self
     }
 
-    /// The URL at which clients look for the document (RFC 9728 section 3).
+    /// Returns the URL of the document (RFC 9728 section 3).
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// The path of that URL.
+    /// Returns the path of that URL.
     #[must_use]
     pub fn path(&self) -> &str {
         &self.url[self.path_at..]
     }
 
-    /// The document, of type `application/json`.
+    /// Returns the document, of type `application/json`.
     #[must_use]
     pub fn to_json(&self) -> String {
-        serde_json::to_string(&*self.document).unwrap_or_default() // strings and lists: nothing here can fail
+        serde_json::to_string(&*self.document).unwrap_or_default() // strings and lists: serialising cannot fail
     }
 
     fn change(&mut self) -> &mut Document {
@@ -134,7 +134,7 @@ impl ResourceMetadata {
     }
 }
 
-/// The well-known path goes between the host and the path (RFC 9728 section 3.1).
+/// Inserts the well-known path between the host and the path (RFC 9728 section 3.1). Also returns the length of the origin.
 fn well_known_url(resource: &str) -> Result<(String, usize), SetupError> {
     let wrong = |why| SetupError::Url(resource.to_owned(), why);
     let parts = origin::parts(resource).ok_or_else(|| wrong("it is not an https URL"))?;

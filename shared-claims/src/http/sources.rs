@@ -1,7 +1,6 @@
-//! Where in a request a token may stand: the `Authorization` header, unless more is switched on.
+//! The sources of tokens: the `Authorization` header, unless more are enabled.
 //!
-//! A request that carries a token in two of these places is refused (RFC 6750 section 2); places that are not switched
-//! on are not looked at.
+//! A request with a token in two enabled sources is refused (RFC 6750 section 2). Sources that are not enabled are not read.
 
 use std::sync::Arc;
 
@@ -16,21 +15,21 @@ use crate::{
 
 const PARAMETER: &str = "access_token";
 
-/// A place in a request where a token may stand.
+/// A part of a request in which a token is accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TokenSource {
     /// `Authorization: Bearer …` (RFC 6750 section 2.1).
     Header,
-    /// A cookie, for pages of a browser. Such requests must show that they come from an own page.
+    /// A cookie, for pages in a browser. Such requests must prove that they come from an allowed page.
     Cookie(CookieSource),
-    /// `?access_token=…` (RFC 6750 section 2.3), for what cannot send headers. URLs are written into logs and histories:
-    /// leave it off where anything else will do. The answers must be marked with `Cache-Control: private`, which
-    /// the middleware `RequireToken` and `PrivateAnswers` of the adapters do.
+    /// `?access_token=…` (RFC 6750 section 2.3), for clients that cannot send headers. URLs end up in logs and histories, so
+    /// avoid it if there is another way. The responses must have `Cache-Control: private`, which the adapters' middleware
+    /// `RequireToken` and `PrivateAnswers` add.
     Query,
 }
 
-/// The places where a token may stand; by default [`TokenSource::Header`] alone.
+/// The sources in which tokens are accepted; by default only [`TokenSource::Header`].
 ///
 /// ```
 /// use shared_claims::{Policy, Verifier, http::{CookieSource, Sources, TokenSource}, verifier::KeySet};
@@ -42,10 +41,10 @@ pub enum TokenSource {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Sources(Option<Arc<Chosen>>); // `None` is the header alone: what most use costs nothing
+pub struct Sources(Option<Arc<Enabled>>); // `None` is the header alone, so that the default costs nothing
 
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Chosen {
+struct Enabled {
     header: bool,
     cookie: Option<CookieSource>,
     query: bool,
@@ -53,16 +52,16 @@ struct Chosen {
 
 impl FromIterator<TokenSource> for Sources {
     fn from_iter<I: IntoIterator<Item = TokenSource>>(sources: I) -> Self {
-        let mut chosen = Chosen::default();
+        let mut enabled = Enabled::default();
         for source in sources {
             match source {
-                TokenSource::Header => chosen.header = true,
-                TokenSource::Cookie(cookie) => chosen.cookie = Some(cookie),
-                TokenSource::Query => chosen.query = true,
+                TokenSource::Header => enabled.header = true,
+                TokenSource::Cookie(cookie) => enabled.cookie = Some(cookie),
+                TokenSource::Query => enabled.query = true,
             }
         }
-        let header_alone = Chosen { header: true, ..Chosen::default() };
-        Self((chosen != header_alone).then(|| Arc::new(chosen)))
+        let header_alone = Enabled { header: true, ..Enabled::default() };
+        Self((enabled != header_alone).then(|| Arc::new(enabled)))
     }
 }
 
@@ -73,15 +72,15 @@ impl<const N: usize> From<[TokenSource; N]> for Sources {
 }
 
 impl Sources {
-    /// The token of a request, not verified yet.
+    /// Returns the token of a request, unverified.
     ///
     /// # Errors
-    /// [`Cause::MissingToken`], or why a token that was sent is not looked at.
+    /// [`Cause::MissingToken`] if there is none; another cause if a token that was sent may not be used.
     pub fn token_in<'r, R: Head>(&self, request: &'r R) -> Result<&'r str, Cause> {
-        let Some(chosen) = &self.0 else { return in_header(request) };
-        let in_header = if chosen.header { sent(in_header(request))? } else { None };
-        let in_query = if chosen.query { in_query(request)? } else { None };
-        let Some(source) = &chosen.cookie else { return only([in_header, in_query]) };
+        let Some(enabled) = &self.0 else { return in_header(request) };
+        let in_header = if enabled.header { sent(in_header(request))? } else { None };
+        let in_query = if enabled.query { in_query(request)? } else { None };
+        let Some(source) = &enabled.cookie else { return only([in_header, in_query]) };
         let in_cookie = in_cookie(request, source)?;
         let token = only([in_header, in_query, in_cookie])?;
         if in_cookie.is_some() {
@@ -90,20 +89,22 @@ impl Sources {
         Ok(token)
     }
 
-    /// Whether a token stands in the query, and may: then the answer must be kept out of shared caches.
+    /// Returns whether the request has a token in the query and this source is enabled. The response must then be kept out of
+    /// shared caches.
     pub fn has_token_in_query<R: Head>(&self, request: &R) -> bool {
-        self.0.as_ref().is_some_and(|chosen| chosen.query) && parameters(request).next().is_some()
+        self.0.as_ref().is_some_and(|enabled| enabled.query) && parameters(request).next().is_some()
     }
 
-    /// The cookie in which a token may stand, if one may.
+    /// Returns the name of the cookie, if this source is enabled.
     pub(crate) fn cookie_name(&self) -> Option<&str> {
         self.0.as_ref()?.cookie.as_ref().map(CookieSource::name)
     }
 
-    /// As `bearer_methods_supported` names them (RFC 9728 section 2). A cookie is none of them.
+    /// Returns the value of `bearer_methods_supported` (RFC 9728 section 2). A cookie is not one of the methods.
     #[must_use]
     pub fn bearer_methods(&self) -> Vec<&'static str> {
-        let (header, query) = self.0.as_ref().map_or((true, false), |chosen| (chosen.header, chosen.query));
+        let (header, query) =
+            self.0.as_ref().map_or((true, false), |enabled| (enabled.header, enabled.query));
         let methods = [header.then_some("header"), query.then_some("query")];
         methods.into_iter().flatten().collect()
     }
@@ -121,7 +122,7 @@ fn in_query<R: Head>(request: &R) -> Result<Option<&str>, Cause> {
     }
 }
 
-/// Nothing is decoded: a token has no character that would have to be encoded.
+/// Returns the tokens in the query, undecoded: a token has no characters that need encoding.
 fn parameters<R: Head>(request: &R) -> impl Iterator<Item = &str> {
     let pairs = request.query().unwrap_or_default().split('&');
     pairs.filter_map(|pair| match pair.split_once('=') {
@@ -130,7 +131,7 @@ fn parameters<R: Head>(request: &R) -> impl Iterator<Item = &str> {
     })
 }
 
-/// An empty cookie is one that was taken back.
+/// Returns the token in the cookie. An empty cookie counts as absent.
 fn in_cookie<'r, R: Head>(request: &'r R, source: &CookieSource) -> Result<Option<&'r str>, Cause> {
     let mut tokens = cookie::values(request, source.name());
     match (tokens.next(), tokens.next()) {
@@ -143,7 +144,7 @@ fn in_cookie<'r, R: Head>(request: &'r R, source: &CookieSource) -> Result<Optio
     }
 }
 
-/// No token in a place is no failure while there are others.
+/// Turns a missing token into `None`: there may be one in another source.
 fn sent(token: Result<&str, Cause>) -> Result<Option<&str>, Cause> {
     match token {
         Err(Cause::MissingToken) => Ok(None),

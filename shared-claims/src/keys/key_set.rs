@@ -1,8 +1,7 @@
-//! Key id → verifying key. Public keys only, each parsed once and bound to one algorithm (RFC 7517, RFC
-//! 8725).
+//! A map from key ids to public keys, each parsed once and bound to one algorithm (RFC 7517, RFC 8725).
 //!
-//! An entry that is odd is left out and the others keep working; a set in which nothing is left is an error,
-//! so that a poisoned answer cannot replace good keys.
+//! An entry that cannot be used is skipped, and the others keep working. A set without usable keys is an error, so that a bad
+//! response cannot replace good keys.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -26,12 +25,13 @@ use crate::{
 };
 
 const MAX_KEYS: usize = 100;
-/// The lengths of RSA moduli, in bits: RFC 7518 section 3.3 says the least, the cost of a signature the most.
+/// The accepted lengths of RSA moduli, in bits. The lower bound is from RFC 7518 section 3.3, the upper one limits the cost of
+/// a signature.
 const RSA_BITS: RangeInclusive<usize> = 2048..=8192;
 /// The smallest public exponent, 65537, big-endian.
 const MIN_RSA_EXPONENT: &[u8] = &[1, 0, 1];
 
-/// The keys an issuer signs with, by their `kid`.
+/// The public keys of an issuer, by their `kid`.
 #[derive(Debug)]
 pub struct KeySet {
     pub(super) by_kid: HashMap<String, VerifyingKey>,
@@ -42,18 +42,18 @@ pub struct KeySet {
 impl KeySet {
     /// Reads a JSON Web Key Set.
     ///
-    /// Left out are keys that cannot verify a token here: symmetric ones, RSA outside 2048 to 8192 bits or
-    /// with an exponent under 65537, points off the curve, a `use` other than `sig`, `key_ops` without
-    /// `verify`, an `alg` that is not the key's, no `kid` or one over 256 bytes, and any whose private half
-    /// is published. Different keys under one `kid` are all left out.
+    /// These keys are skipped: symmetric keys; RSA keys outside 2048 to 8192 bits or with an exponent under 65537; points off
+    /// the curve; keys with a `use` other than `sig`, with `key_ops` without `verify`, with an `alg` that does not match, with
+    /// no `kid` or one over 256 bytes, or with a published private part. If different keys have the same `kid`, all of them
+    /// are skipped.
     ///
     /// # Errors
-    /// When it is not a key set, holds more than 100 keys, or none that can be used.
+    /// If the JSON is not a key set, or has more than 100 keys or no usable one.
     pub fn from_json(json: &[u8]) -> Result<Self, KeySetError> {
         #[derive(Deserialize)]
         struct Document {
             keys: Vec<Entry>,
-            /// Other issuers may mean anything by it.
+            /// Any JSON: other issuers may use the name for something else.
             #[serde(default)]
             revision: Value,
         }
@@ -69,8 +69,8 @@ impl KeySet {
         Ok(Self { by_kid, revision: revision.as_u64() })
     }
 
-    /// No key at all: every token is [of an unknown key](crate::error::Refusal::UnknownKey). For an issuer that judges its
-    /// own tokens and has withdrawn every key; what is fetched is never taken for that.
+    /// Creates an empty key set, with which every token is refused as [of an unknown key](crate::error::Refusal::UnknownKey).
+    /// For an issuer that verifies its own tokens and has withdrawn every key. A fetched key set is never empty.
     #[must_use]
     pub fn empty() -> Self {
         Self { by_kid: HashMap::new(), revision: None }
@@ -90,29 +90,29 @@ impl KeySet {
         by_kid
     }
 
-    /// The key ids, in no order.
+    /// Returns the key ids, in no particular order.
     pub fn kids(&self) -> impl Iterator<Item = &str> {
         self.by_kid.keys().map(String::as_str)
     }
 
-    /// The member `revision` of auth-service's key sets: it rises with each change.
+    /// Returns the member `revision`, which rises with each change of auth-service's key sets.
     #[cfg(feature = "remote")]
     pub(crate) fn revision(&self) -> Option<u64> {
         self.revision
     }
 
-    /// Whether there is a key of this id.
+    /// Returns whether there is a key with this id.
     #[cfg(feature = "remote")]
     pub(crate) fn has(&self, kid: &str) -> bool {
         self.by_kid.contains_key(kid)
     }
 
-    /// The algorithm of the key of this id.
+    /// Returns the algorithm of the key with this id.
     pub(crate) fn algorithm_of(&self, kid: &str) -> Option<Algorithm> {
         self.by_kid.get(kid).map(|key| key.algorithm)
     }
 
-    /// Checks the signature of `token` by the key that it names, which must be one for `algorithm`.
+    /// Checks the signature of `token` with the key `kid`, which must be for `algorithm`.
     pub(crate) fn verify(
         &self,
         (kid, algorithm): (&str, Algorithm),
@@ -125,22 +125,22 @@ impl KeySet {
         key.verify(token.signed.as_bytes(), &token.signature)
     }
 
-    /// Whether both hold the same keys under the same ids.
+    /// Returns whether both have the same keys under the same ids.
     pub(crate) fn is_same_as(&self, other: &Self) -> bool {
         self.by_kid == other.by_kid
     }
 }
 
-/// One entry of a key set, as somebody wrote it. Never a `serde_json::Value`: what that takes for a number or refuses
-/// depends on features that other crates turn on.
+/// One entry of a key set. It is not a `serde_json::Value`, whose handling of numbers depends on features that other crates
+/// may enable.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Entry {
     Key {
-        /// Read by hand: the type of `jwk` does not know RFC 9864's name for `EdDSA`.
+        /// Read separately, because `Jwk` does not know RFC 9864's name for `EdDSA`.
         #[serde(default, deserialize_with = "present")]
         alg: Option<Algorithm>,
-        /// The private half.
+        /// The private part.
         #[serde(default, deserialize_with = "present")]
         d: Option<IgnoredAny>,
         #[serde(flatten)]
@@ -149,7 +149,7 @@ enum Entry {
     Odd(IgnoredAny),
 }
 
-/// A public key with the one algorithm it verifies.
+/// A public key with its one algorithm.
 pub(super) struct VerifyingKey {
     algorithm: Algorithm,
     parsed: ParsedPublicKey,
@@ -160,7 +160,7 @@ impl VerifyingKey {
         self.parsed.verify_sig(message, signature).map_err(|_| Refusal::Signature)
     }
 
-    /// One entry of a key set, or `None` if it is no use here.
+    /// Returns the key of an entry and its id, or `None` if it cannot be used.
     fn from_entry(entry: Entry) -> Option<(String, Self)> {
         let Entry::Key { alg, d: None, jwk } = entry else { return None };
         let key = Self::from_parameters(&jwk.algorithm)?;
@@ -202,7 +202,7 @@ fn is_for_verifying(jwk: &Jwk) -> bool {
     signs && verifies
 }
 
-/// A point in its uncompressed form; that it lies on the curve is checked by parsing.
+/// Parses a point in its uncompressed form, which checks that it lies on the curve.
 fn p256(x: &str, y: &str) -> Option<ParsedPublicKey> {
     let (x, y) = (decode(x)?, decode(y)?);
     let point = [&[4], x.as_slice(), y.as_slice()].concat();

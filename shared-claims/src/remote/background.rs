@@ -1,5 +1,4 @@
-//! The one task in the background, and its parts: keys, lists, events, snapshot. They run side by side in it and end
-//! together.
+//! The background task. Its parts, for keys, lists, events and the snapshot, run concurrently and end together.
 
 use std::{future::pending, sync::Arc};
 
@@ -14,15 +13,15 @@ use super::{
 };
 use crate::clock::Clock;
 
-/// Events that wait to be looked at; more stay in the connection.
+/// The most events that are queued; more stay in the connection.
 const EVENTS: usize = 64;
 
-/// All that the task needs; [`run`](Self::run) is the task.
+/// The state of the task; [`run`](Self::run) is the task.
 pub(super) struct Background {
     pub(super) state: Arc<State>,
-    /// Lists that requests ask for.
-    pub(super) asked: mpsc::Receiver<String>,
-    /// The other end is dropped with the last verifier.
+    /// The URIs of lists that requests need.
+    pub(super) requested: mpsc::Receiver<String>,
+    /// Its sender is dropped with the last verifier.
     pub(super) end: oneshot::Receiver<()>,
     pub(super) snapshot: Option<Snapshot>,
 }
@@ -30,12 +29,12 @@ pub(super) struct Background {
 impl Background {
     /// Runs until the last verifier is dropped.
     pub(super) async fn run(self, clock: Clock) {
-        let Self { state, asked, end, snapshot } = self;
-        let (announce, announced) = mpsc::channel(EVENTS);
+        let Self { state, requested, end, snapshot } = self;
+        let (change_sender, changes) = mpsc::channel(EVENTS);
         let keys = KeyWorker::new(Arc::clone(&state), clock.clone()).run();
-        let stream = Stream::new(Arc::clone(&state), announce).run();
+        let stream = Stream::new(Arc::clone(&state), change_sender).run();
         let lists = async {
-            match ListWorker::new(&state, clock, asked, announced) {
+            match ListWorker::new(&state, clock, requested, changes) {
                 Some(worker) => worker.run().await,
                 None => pending().await,
             }

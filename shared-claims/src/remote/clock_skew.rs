@@ -1,6 +1,6 @@
-//! How far the issuer's clock and this one are apart, by the `Date` of its answers and by the `iat` of its status lists.
+//! Measures how far the issuer's clock is ahead, by the `Date` of its responses and the `iat` of its status lists.
 //!
-//! No token is judged by it: it is for operators.
+//! This is for operators and does not influence verification.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 

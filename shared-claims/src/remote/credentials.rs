@@ -1,4 +1,4 @@
-//! What the verifier shows at the issuer's event stream: the id and secret of a client.
+//! The client credentials for the issuer's event stream.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use reqwest::header::HeaderValue;
 use url::form_urlencoded;
 use zeroize::Zeroizing;
 
-/// A client of the issuer. The secret is wiped from memory when this is dropped, and does not show in `Debug`.
+/// The id and secret of a client. The secret is wiped from memory when this is dropped, and is not shown by `Debug`.
 #[derive(Clone)]
 pub(super) struct Credentials {
     id: String,
@@ -19,9 +19,8 @@ impl Credentials {
         Self { id, secret: Zeroizing::new(secret) }
     }
 
-    /// The value of `Authorization` by RFC 6749 section 2.3.1: both parts in the form of
-    /// `application/x-www-form-urlencoded`, then as RFC 7617 says. The HTTP client does not show it either, but it does not wipe its
-    /// buffers.
+    /// Returns the value of `Authorization` (RFC 6749 section 2.3.1): both parts are form-encoded, then joined and encoded as
+    /// RFC 7617 says. The HTTP client does not show it either, but it does not wipe its buffers.
     pub(super) fn basic(&self) -> HeaderValue {
         let mut pair = Zeroizing::new(String::with_capacity(3 * (self.id.len() + self.secret.len()) + 1));
         pair.extend(form_urlencoded::byte_serialize(self.id.as_bytes()));
@@ -30,7 +29,7 @@ impl Credentials {
         let mut text = Zeroizing::new(String::with_capacity(8 + 2 * pair.len()));
         text.push_str("Basic ");
         STANDARD.encode_string(pair.as_bytes(), &mut text);
-        #[expect(clippy::expect_used, reason = "base64 is visible ASCII, which is what a header may hold")]
+        #[expect(clippy::expect_used, reason = "base64 is visible ASCII, which a header may contain")]
         let mut value = HeaderValue::from_str(&text).expect("a header value");
         value.set_sensitive(true);
         value
@@ -59,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn the_secret_does_not_show() {
+    fn debug_output_does_not_show_the_secret() {
         let credentials = Credentials::new("orders".to_owned(), "s3cret".to_owned());
         let shown = format!("{credentials:?} {:?}", credentials.basic());
         assert!(shown.contains("orders") && !shown.contains("s3cret"), "{shown}");

@@ -1,51 +1,51 @@
-//! From an issuer's name to where it publishes: authorization server metadata (RFC 8414), else `OpenID` Connect
-//! Discovery. Also: which URIs of status lists are its own.
+//! Finds an issuer's endpoints: by authorization server metadata (RFC 8414), or else `OpenID` Connect Discovery. Also decides
+//! which URIs of status lists belong to the issuer.
 
 use reqwest::StatusCode;
 use serde::Deserialize;
 use serde_json::Value;
 use url::{Origin, Url};
 
-use super::http::{FetchError, Http, Known};
+use super::http::{Conditions, FetchError, Http};
 use crate::error::setup::SetupError;
 
-/// The issuer, and how it is reached.
+/// The issuer and how it is reached.
 pub(super) struct Location {
     issuer: String,
     keys: KeysAt,
-    /// The issuer's own origin; `None` when its name is no URL.
+    /// The issuer's origin; `None` if its name is not a URL.
     own: Option<Origin>,
-    /// The URL whose origin takes the place of the issuer's own.
+    /// The URL whose origin replaces the issuer's.
     internal: Option<Url>,
 }
 
-/// Why metadata cannot be used.
+/// The reason why metadata cannot be used.
 pub(super) enum Unusable {
     Content(&'static str),
-    /// It is of the issuer of this name, which is cut off when it is long.
+    /// It names another issuer. The name is truncated.
     Issuer(String),
 }
 
-/// The most of another issuer's name that an error repeats.
+/// The most characters of another issuer's name in an error.
 const MAX_NAMED_CHARS: usize = 200;
 
-/// Where the key set is.
+/// How the key set is found.
 enum KeysAt {
-    /// Said outright.
-    Outright(Url),
-    /// In the issuer's metadata: the documents to ask for, in this order.
+    /// At a configured URL.
+    Configured(Url),
+    /// By the issuer's metadata: the documents to try, in this order.
     Discovered([Url; 2]),
 }
 
-/// What the issuer says about itself; where things are fetched, not what they are called.
+/// The URLs from which to fetch, which may differ from the names that the issuer gives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Endpoints {
     pub(super) keys: Url,
-    /// Names all status lists.
+    /// The status list aggregation.
     pub(super) lists: Option<Url>,
-    /// Tells of changes.
+    /// The event stream.
     pub(super) events: Option<Url>,
-    /// Where lists may be besides the issuer's own origin.
+    /// The origin of lists, besides the issuer's.
     lists_origin: Option<Origin>,
 }
 
@@ -53,7 +53,7 @@ pub(super) struct Endpoints {
 struct Metadata {
     issuer: String,
     jwks_uri: String,
-    /// A mistake in these is no reason to do without keys.
+    /// An error in these does not prevent fetching keys.
     #[serde(default)]
     status_list_aggregation_endpoint: Value,
     #[serde(default)]
@@ -61,15 +61,15 @@ struct Metadata {
 }
 
 impl Endpoints {
-    /// Nothing is known but the key set's.
+    /// Creates endpoints of which only the key set's is known.
     pub(super) fn of_keys(keys: Url) -> Self {
         Self { keys, lists: None, events: None, lists_origin: None }
     }
 }
 
 impl Location {
-    /// By the key set's URL, or else by the metadata of `issuer`, which is reached at the origin of `internal` if
-    /// that is given.
+    /// Creates the location from the key set's URL or, without one, from the name of the issuer, whose metadata is fetched from
+    /// the origin of `internal` if that is given.
     pub(super) fn new(
         issuer: &str,
         jwks_uri: Option<&str>,
@@ -82,29 +82,29 @@ impl Location {
             return Err(SetupError::Url(internal.to_string(), "it must be an origin, without a path"));
         }
         let keys = match jwks_uri {
-            Some(uri) => KeysAt::Outright(parse(uri)?),
+            Some(uri) => KeysAt::Configured(parse(uri)?),
             None => KeysAt::Discovered(documents(issuer, internal.as_ref())?),
         };
         let own = Url::parse(issuer).ok().map(|url| url.origin());
         Ok(Self { issuer: issuer.to_owned(), keys, own, internal })
     }
 
-    /// What will be asked, first of all what is asked first.
+    /// Returns the URL that is fetched first, and the internal one.
     pub(super) fn first_urls(&self) -> impl Iterator<Item = &Url> {
         let first = match &self.keys {
-            KeysAt::Outright(url) => url,
+            KeysAt::Configured(url) => url,
             KeysAt::Discovered(documents) => &documents[0],
         };
         std::iter::once(first).chain(&self.internal)
     }
 
-    /// Where things are.
-    pub(super) async fn find(&self, http: &Http, outdated: bool) -> Result<Endpoints, FetchError> {
+    /// Finds the endpoints.
+    pub(super) async fn find(&self, http: &Http, bypass_caches: bool) -> Result<Endpoints, FetchError> {
         match &self.keys {
-            KeysAt::Outright(url) => Ok(Endpoints::of_keys(url.clone())),
-            KeysAt::Discovered([first, second]) => match self.read(http, first, outdated).await {
+            KeysAt::Configured(url) => Ok(Endpoints::of_keys(url.clone())),
+            KeysAt::Discovered([first, second]) => match self.read(http, first, bypass_caches).await {
                 Err(error) if means_elsewhere(&error) => self
-                    .read(http, second, outdated)
+                    .read(http, second, bypass_caches)
                     .await
                     .map_err(|other| if is_absent(&error) { other } else { error }),
                 found => found,
@@ -112,19 +112,20 @@ impl Location {
         }
     }
 
-    async fn read(&self, http: &Http, document: &Url, outdated: bool) -> Result<Endpoints, FetchError> {
-        let body = http.get(document, Known { etag: None, outdated }).await?.body.unwrap_or_default();
+    async fn read(&self, http: &Http, document: &Url, bypass_caches: bool) -> Result<Endpoints, FetchError> {
+        let body =
+            http.get(document, Conditions { etag: None, bypass_caches }).await?.body.unwrap_or_default();
         self.endpoints_in(&body).map_err(|why| match why {
             Unusable::Content(why) => FetchError::Content(document.clone(), why),
             Unusable::Issuer(named) => {
-                let wanted = &self.issuer;
-                let why = format!("it names {named:?}, and {wanted:?} is wanted");
+                let expected = &self.issuer;
+                let why = format!("expected {expected:?}, got {named:?}");
                 FetchError::Issuer(document.clone(), why)
             }
         })
     }
 
-    /// What metadata says, if it is this issuer's.
+    /// Reads the endpoints from metadata, if it is this issuer's.
     pub(super) fn endpoints_in(&self, metadata: &[u8]) -> Result<Endpoints, Unusable> {
         let metadata: Metadata = serde_json::from_slice(metadata)
             .map_err(|_| Unusable::Content("not the metadata of an issuer"))?;
@@ -144,8 +145,8 @@ impl Location {
         })
     }
 
-    /// Where the status list `uri` may be fetched, in this order, if it is one of the issuer's: on the issuer's origin, or
-    /// on that of the announced aggregation. Nowhere when it is another's.
+    /// Returns the URLs from which the status list `uri` may be fetched, in this order. There is none unless the list is on the
+    /// issuer's origin or on that of the aggregation.
     pub(super) fn of_list(&self, uri: &str, endpoints: Option<&Endpoints>) -> Vec<Url> {
         let Ok(url) = Url::parse(uri) else { return Vec::new() };
         let origin = url.origin();
@@ -154,15 +155,15 @@ impl Location {
         let credentials = !url.username().is_empty() || url.password().is_some();
         match &self.keys {
             _ if credentials || !origin.is_tuple() || !(own || announced) => Vec::new(),
-            // Whoever says where the keys are may do so because the issuer's name leads nowhere from here.
-            KeysAt::Outright(keys) if self.internal.is_none() && keys.origin() != origin => {
+            // The URL of the keys may be configured because the issuer's name cannot be resolved here.
+            KeysAt::Configured(keys) if self.internal.is_none() && keys.origin() != origin => {
                 vec![moved(&url, keys), url]
             }
             _ => vec![self.reach(url)],
         }
     }
 
-    /// `url`, or its inside when it is on the issuer's own origin.
+    /// Returns `url`, moved to the internal origin if it is on the issuer's.
     fn reach(&self, url: Url) -> Url {
         match &self.internal {
             Some(internal) if self.own == Some(url.origin()) => moved(&url, internal),
@@ -171,7 +172,7 @@ impl Location {
     }
 }
 
-/// Whether the issuer does not seem to publish this document: what there is instead may be anything, from a refusal to a
+/// Returns whether the issuer does not seem to publish this document: the response may be anything else, from a refusal to a
 /// page of another application.
 fn means_elsewhere(error: &FetchError) -> bool {
     match error {
@@ -187,7 +188,8 @@ fn is_absent(error: &FetchError) -> bool {
     matches!(error, FetchError::Status { status: StatusCode::NOT_FOUND, .. })
 }
 
-/// Where metadata may be: RFC 8414 section 3.1 inserts before the issuer's path, `OpenID` Connect appends.
+/// Returns the URLs of the metadata: RFC 8414 section 3.1 inserts the well-known path before the issuer's path, `OpenID`
+/// Connect appends it.
 fn documents(issuer: &str, internal: Option<&Url>) -> Result<[Url; 2], SetupError> {
     let url = parse(issuer)?;
     if url.query().is_some() || url.fragment().is_some() {
@@ -206,7 +208,7 @@ fn documents(issuer: &str, internal: Option<&Url>) -> Result<[Url; 2], SetupErro
     ])
 }
 
-/// `url` at the scheme, host and port of `origin`.
+/// Returns `url` with the scheme, host and port of `origin`.
 fn moved(url: &Url, origin: &Url) -> Url {
     let mut moved = origin.clone();
     moved.set_path(url.path());
@@ -214,7 +216,7 @@ fn moved(url: &Url, origin: &Url) -> Url {
     moved
 }
 
-/// Reads a URL from the settings.
+/// Parses a URL from the settings.
 fn parse(url: &str) -> Result<Url, SetupError> {
     let wrong = |why| SetupError::Url(url.to_owned(), why);
     let parsed = Url::parse(url).map_err(|_| wrong("it is not a URL, such as https://auth.example.com"))?;

@@ -1,5 +1,5 @@
-//! What fuzz targets reach that the public interface keeps behind a fetch. Only there under `cfg(fuzzing)`, which
-//! `cargo fuzz` sets; each function panics when what it reads breaks a promise.
+//! Entry points for fuzz targets, which the public interface only reaches by a fetch. They exist under `cfg(fuzzing)`, which
+//! `cargo fuzz` sets. Each function panics if an invariant is violated.
 
 use super::{
     discovery::Location,
@@ -8,18 +8,18 @@ use super::{
 };
 use crate::{keys::key_set::KeySet, policy::Policy};
 
-/// A signed status list, as it is fetched.
-pub fn status_list(token: &str, keys: &KeySet, policy: &Policy, uri: &str, now: u64, most_bytes: usize) {
-    let expected = Expected { uri, policy, now, most_bytes };
+/// Reads a signed status list, as it is fetched.
+pub fn status_list(token: &str, keys: &KeySet, policy: &Policy, uri: &str, now: u64, max_bytes: usize) {
+    let expected = Expected { uri, policy, now, max_bytes };
     let Ok(signed) = SignedList::verify(token, keys, &expected) else { return };
-    let places = (0..).take_while(|idx| signed.list.get(*idx).is_some()).count();
-    assert!((1..=most_bytes * 8).contains(&places), "{places} places in {most_bytes} bytes");
+    let entries = (0..).take_while(|idx| signed.list.get(*idx).is_some()).count();
+    assert!((1..=max_bytes * 8).contains(&entries), "{entries} entries in {max_bytes} bytes");
     assert!(signed.exp.is_none_or(|exp| now < exp + policy.leeway_secs()), "an expired list");
-    assert!([places as u64, u64::MAX].iter().all(|idx| signed.list.get(*idx).is_none()));
+    assert!([entries as u64, u64::MAX].iter().all(|idx| signed.list.get(*idx).is_none()));
     let _ = (signed.is_old(now), signed.compared_with(&signed));
 }
 
-/// The metadata of `issuer`, as it is fetched, and the places of lists that it allows.
+/// Reads the metadata of `issuer`, as it is fetched, and checks the URLs of lists that it allows.
 pub fn metadata(issuer: &str, document: &[u8], list: &str) {
     let Ok(location) = Location::new(issuer, None, None) else { return };
     let Ok(endpoints) = location.endpoints_in(document) else { return };
@@ -32,7 +32,7 @@ pub fn metadata(issuer: &str, document: &[u8], list: &str) {
     }
 }
 
-/// An event stream, whole and in pieces: it says the same.
+/// Reads an event stream, whole and in pieces: the signals are the same.
 pub fn events(text: &[u8], piece: usize) {
     let (mut whole, mut in_pieces) = (Vec::new(), Vec::new());
     let outcome = Events::default().feed(text, &mut whole);

@@ -1,5 +1,5 @@
-//! One GET with every limit: time, size, no redirects, no plain HTTP where it is not allowed. The client's credentials go to
-//! the event stream alone.
+//! The HTTP client: GET with limits on time and size, without redirects, and with plain HTTP only where it is allowed. Client
+//! credentials are sent only to the event stream.
 
 use std::{
     error::Error,
@@ -27,54 +27,55 @@ use crate::{
 };
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// From the first byte sent to the last one received; of an event stream, to the end of the head.
+/// From the first byte sent to the last one received; for an event stream, to the end of the head.
 const TOTAL_TIMEOUT: Duration = Duration::from_secs(5);
 const EVENT_STREAM: &str = "text/event-stream";
 
-/// The revision of the key set that an answer holds, on auth-service's answers.
+/// The current revision of the key set, in responses of auth-service.
 const X_KEYS_REVISION: HeaderName = HeaderName::from_static("x-keys-revision");
 
-/// What an answer has to be better than.
+/// The conditions of a request.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Known<'a> {
+pub(super) struct Conditions<'a> {
+    /// Respond with 304 if the content still has this `ETag`.
     pub(super) etag: Option<&'a HeaderValue>,
-    /// The issuer has said, or a token shows, that there is something newer: no cache on the way may answer by itself
-    /// (RFC 9111 section 5.2.1.4).
-    pub(super) outdated: bool,
+    /// Something newer is known to exist, so no cache on the way may respond by itself (RFC 9111 section 5.2.1.4).
+    pub(super) bypass_caches: bool,
 }
 
-/// What is fetched, and how much of it.
-struct Wanted {
-    /// `None`: JSON, whatever the server calls it.
+/// The kind of document that is fetched.
+struct DocumentKind {
+    /// `None` for JSON with any media type.
     media_type: Option<&'static str>,
-    /// A longer body is cut off and refused, in bytes; both as it is sent and as it is meant.
-    most: usize,
+    /// The longest accepted body, before and after decompression.
+    max_bytes: usize,
 }
 
-const DOCUMENT: Wanted = Wanted { media_type: None, most: 512 * 1024 };
-/// Draft-ietf-oauth-status-list sections 8.1 and 8.2: with its media type, and compressed at will.
-const STATUS_LIST: Wanted = Wanted { media_type: Some("application/statuslist+jwt"), most: 2 * 1024 * 1024 };
+const DOCUMENT: DocumentKind = DocumentKind { media_type: None, max_bytes: 512 * 1024 };
+/// A status list (draft-ietf-oauth-status-list sections 8.1 and 8.2), which may be compressed.
+const STATUS_LIST: DocumentKind =
+    DocumentKind { media_type: Some("application/statuslist+jwt"), max_bytes: 2 * 1024 * 1024 };
 
-/// Why nothing usable was fetched. The text is for logs and for readiness.
+/// The reason why nothing usable was fetched. The text is for logs and for readiness.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FetchError {
     #[error("{0:?} cannot be used: {1}")]
     Url(String, &'static str),
-    #[error("{0}: {1}")]
-    Transport(Url, String),
+    #[error("{url}: {}", chain(source))]
+    Transport { url: Url, source: reqwest::Error },
     #[error("{url} answered {status}")]
     Status {
         url: Url,
         status: StatusCode,
-        /// When to come again (RFC 9110 section 10.2.3).
+        /// When to retry (RFC 9110 section 10.2.3).
         retry_after: Option<Duration>,
     },
-    #[error("{0} answered too much")]
+    #[error("{0} sent a response that is too large")]
     TooLarge(Url),
     #[error("{0}: {1}")]
     Content(Url, &'static str),
-    /// Metadata of another issuer, and which one it names.
-    #[error("{0}: the metadata is another issuer's: {1}")]
+    /// Metadata that names another issuer.
+    #[error("{0}: the metadata is of another issuer: {1}")]
     Issuer(Url, String),
     #[error("{0}: {1}")]
     Keys(Url, KeySetError),
@@ -82,16 +83,16 @@ pub(super) enum FetchError {
     List(Url, Refusal),
 }
 
-/// An answer that can be used.
+/// A usable response.
 pub(super) struct Fetched {
-    /// `None`: what the `ETag` stands for is still current.
+    /// `None` if the content with the known `ETag` is still current.
     pub(super) body: Option<Vec<u8>>,
     pub(super) etag: Option<HeaderValue>,
-    /// How long the answer may be kept, in seconds (RFC 9111 section 5.2.2.1).
+    /// How long the response may be cached, in seconds (RFC 9111 section 5.2.2.1).
     pub(super) max_age: Option<u64>,
-    /// The time of the issuer's clock when the answer came, in seconds since 1970, as far as it says.
+    /// The issuer's time when the response arrived, in seconds since 1970, if it has a `Date`.
     pub(super) date: Option<u64>,
-    /// Of key sets: their revision.
+    /// The current revision of the key set, if the response has one.
     pub(super) keys_revision: Option<u64>,
 }
 
@@ -103,8 +104,8 @@ pub(super) struct Http {
 }
 
 impl Http {
-    /// `plain` says that the first request goes over HTTP, so that a machine without any trusted
-    /// certificates, as in a small container, is good enough.
+    /// Builds the client. With `plain`, the first request uses HTTP, so that a machine without trusted certificates, such as a
+    /// small container, is accepted.
     pub(super) fn new(
         plain_hosts: Vec<String>,
         ca_pem: Option<&[u8]>,
@@ -128,7 +129,7 @@ impl Http {
         Ok(Self { client, plain_hosts, credentials })
     }
 
-    /// Trusts nobody, so that it can ask nobody, and is made in no time.
+    /// Builds a client that trusts no certificate, so that it is built quickly and can reach no server.
     #[cfg(feature = "testing")]
     pub(super) fn without_network(plain_hosts: Vec<String>) -> Result<Self, SetupError> {
         let client = builder().tls_certs_only([]).build();
@@ -136,12 +137,12 @@ impl Http {
         Ok(Self { client, plain_hosts, credentials: None })
     }
 
-    /// Whether there are credentials for the event stream.
+    /// Returns whether there are credentials for the event stream.
     pub(super) fn has_credentials(&self) -> bool {
         self.credentials.is_some()
     }
 
-    /// Whether this URL may be asked at all.
+    /// Checks that this URL may be fetched.
     pub(super) fn check(&self, url: &Url) -> Result<(), &'static str> {
         let local = match url.host() {
             Some(Host::Domain(name)) => name == "localhost",
@@ -155,30 +156,35 @@ impl Http {
             _ if !url.username().is_empty() || url.password().is_some() => Err("it holds credentials"),
             "https" => Ok(()),
             "http" if local || listed() => Ok(()),
-            "http" => Err("plain HTTP is for the loopback and for the hosts that are allowed it"),
+            "http" => Err("plain HTTP is only allowed for the loopback and for listed hosts"),
             _ => Err("it is neither https nor http"),
         }
     }
 
-    /// Fetches `url`, or learns that it has not changed since the known `ETag`.
-    pub(super) async fn get(&self, url: &Url, known: Known<'_>) -> Result<Fetched, FetchError> {
+    /// Fetches `url`, under these conditions.
+    pub(super) async fn get(&self, url: &Url, known: Conditions<'_>) -> Result<Fetched, FetchError> {
         self.fetch(url, &DOCUMENT, known).await
     }
 
-    /// The same for a status list, which may come compressed.
-    pub(super) async fn get_list(&self, url: &Url, known: Known<'_>) -> Result<Fetched, FetchError> {
+    /// Fetches a status list, which may be compressed.
+    pub(super) async fn get_list(&self, url: &Url, known: Conditions<'_>) -> Result<Fetched, FetchError> {
         self.fetch(url, &STATUS_LIST, known).await
     }
 
-    async fn fetch(&self, url: &Url, wanted: &Wanted, known: Known<'_>) -> Result<Fetched, FetchError> {
+    async fn fetch(
+        &self,
+        url: &Url,
+        kind: &DocumentKind,
+        known: Conditions<'_>,
+    ) -> Result<Fetched, FetchError> {
         let mut request = self.client.get(url.clone()).timeout(TOTAL_TIMEOUT);
-        if let Some(media_type) = wanted.media_type {
+        if let Some(media_type) = kind.media_type {
             request = request.header(ACCEPT, media_type).header(ACCEPT_ENCODING, "gzip");
         }
         if let Some(etag) = known.etag {
             request = request.header(IF_NONE_MATCH, etag);
         }
-        if known.outdated {
+        if known.bypass_caches {
             request = request.header(CACHE_CONTROL, "no-cache");
         }
         let response = self.send(url, request).await?;
@@ -186,15 +192,15 @@ impl Http {
         let date = date(&response);
         let keys_revision = header(&response, &X_KEYS_REVISION).parse().ok();
         let body = match response.status() {
-            StatusCode::OK => Some(read(url, response, wanted).await?),
+            StatusCode::OK => Some(read(url, response, kind).await?),
             StatusCode::NOT_MODIFIED if known.etag.is_some() => None,
             _ => return Err(bad_status(url, &response)),
         };
         Ok(Fetched { body, etag, max_age, date, keys_revision })
     }
 
-    /// Opens an event stream, which has no end: its reader minds the time. The credentials go where [`check`](Self::check)
-    /// lets requests go: by TLS, to the loopback, or to a host that is allowed plain HTTP.
+    /// Opens an event stream. It has no end, so its reader has to limit the time. Credentials are only sent where
+    /// [`check`](Self::check) lets requests go: over TLS, to the loopback, or to a host that is allowed plain HTTP.
     pub(super) async fn open_stream(&self, url: &Url, named: bool) -> Result<Response, FetchError> {
         let mut request = self.client.get(url.clone()).header(ACCEPT, EVENT_STREAM);
         if let Some(credentials) = self.credentials.as_ref().filter(|_| named) {
@@ -215,41 +221,40 @@ impl Http {
     }
 }
 
-/// The same client whichever features other crates in the program have turned on in reqwest: each of them would be a
-/// default here.
+/// Returns a builder that does not depend on features of reqwest that other crates enable: each of them would change a default.
 fn builder() -> ClientBuilder {
     Client::builder()
-        .tls_backend_rustls() // not the one of `native-tls`
-        .no_proxy() // a proxy for the world would be asked for the loopback too
+        .tls_backend_rustls() // not `native-tls`
+        .no_proxy() // a proxy would be used for the loopback too
         .no_hickory_dns()
-        .no_gzip() // what is compressed is inflated by `inflate`
+        .no_gzip() // `inflate` decompresses, up to a limit
         .no_brotli()
         .no_deflate()
         .no_zstd()
 }
 
-/// The body as it is meant: of the wanted type, and no longer compressed.
-async fn read(url: &Url, response: Response, wanted: &Wanted) -> Result<Vec<u8>, FetchError> {
-    if wanted.media_type.is_some_and(|media_type| !is_of_type(&response, media_type)) {
-        return Err(FetchError::Content(url.clone(), "another media type than was asked for"));
+/// Reads and decompresses the body, if it has the expected media type.
+async fn read(url: &Url, response: Response, kind: &DocumentKind) -> Result<Vec<u8>, FetchError> {
+    if kind.media_type.is_some_and(|media_type| !is_of_type(&response, media_type)) {
+        return Err(FetchError::Content(url.clone(), "another media type than was requested for"));
     }
     let encoding = header(&response, &CONTENT_ENCODING).to_ascii_lowercase();
-    let body = read_at_most(url, response, wanted.most).await?;
+    let body = read_limited(url, response, kind.max_bytes).await?;
     match encoding.as_str() {
         "" | "identity" => Ok(body),
-        "gzip" | "x-gzip" => inflate::gzip(&body, wanted.most).map_err(|error| match error {
+        "gzip" | "x-gzip" => inflate::gzip(&body, kind.max_bytes).map_err(|error| match error {
             inflate::InflateError::TooLarge => FetchError::TooLarge(url.clone()),
             inflate::InflateError::Broken => FetchError::Content(url.clone(), "broken gzip"),
         }),
-        _ => Err(FetchError::Content(url.clone(), "a content coding that was not asked for")),
+        _ => Err(FetchError::Content(url.clone(), "a content coding that was not requested for")),
     }
 }
 
-/// The body, unless it is longer than allowed: no more of it is read then.
-async fn read_at_most(url: &Url, mut response: Response, most: usize) -> Result<Vec<u8>, FetchError> {
+/// Reads the body, up to a limit.
+async fn read_limited(url: &Url, mut response: Response, max_bytes: usize) -> Result<Vec<u8>, FetchError> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| transport(url, error))? {
-        if body.len() + chunk.len() > most {
+        if body.len() + chunk.len() > max_bytes {
             return Err(FetchError::TooLarge(url.clone()));
         }
         body.extend_from_slice(&chunk);
@@ -271,7 +276,7 @@ fn bad_status(url: &Url, response: &Response) -> FetchError {
     FetchError::Status { url: url.clone(), status: response.status(), retry_after }
 }
 
-/// `Date`, and for how long a cache has kept the answer since (RFC 9111 section 5.1).
+/// Returns the `Date` plus the `Age`, for which a cache has kept the response (RFC 9111 section 5.1).
 fn date(response: &Response) -> Option<u64> {
     let at = httpdate::parse_http_date(header(response, &DATE)).ok()?;
     let at = at.duration_since(UNIX_EPOCH).ok()?.as_secs();
@@ -279,7 +284,7 @@ fn date(response: &Response) -> Option<u64> {
 }
 
 fn transport(url: &Url, error: reqwest::Error) -> FetchError {
-    FetchError::Transport(url.clone(), chain(&error.without_url()))
+    FetchError::Transport { url: url.clone(), source: error.without_url() }
 }
 
 fn max_age(headers: &HeaderMap) -> Option<u64> {
@@ -296,7 +301,7 @@ fn certificates(pem: &[u8]) -> Result<Vec<Certificate>, SetupError> {
     }
 }
 
-/// An error with what caused it: reqwest's own text alone says only that sending failed.
+/// Returns the text of an error and its causes: reqwest's own text only says that sending failed.
 fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

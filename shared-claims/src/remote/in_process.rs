@@ -1,5 +1,5 @@
-//! An issuer in the same process, for tests: what it publishes goes in where a fetch would put it, by the same code, and
-//! nothing is fetched.
+//! For tests: an issuer in the same process. What it publishes is stored by the same code as a response, and nothing is
+//! fetched.
 
 use std::sync::{Arc, Weak};
 
@@ -18,14 +18,14 @@ use crate::{
     clock::Clock, error::setup::SetupError, key_store::KeyStore, keys::key_set::KeySet, policy::Policy,
 };
 
-/// The way to one verifier. It ends with the verifier.
-pub(crate) struct Line {
+/// A connection from the issuer to one verifier. It ends with the verifier.
+pub(crate) struct Link {
     state: Weak<State>,
-    /// While it is there, the verifier takes its issuer for connected.
+    /// While this exists, the verifier considers its issuer connected.
     _end: oneshot::Receiver<()>,
 }
 
-/// What an issuer publishes at a time.
+/// What an issuer publishes at one time.
 pub(crate) struct Published {
     /// The key set's JSON.
     pub(crate) key_set: Arc<str>,
@@ -34,13 +34,13 @@ pub(crate) struct Published {
 }
 
 impl Remote {
-    /// As [`refresher`](Self::refresher), but what it knows comes by the line. Only how much is kept, and for how long,
-    /// is taken from the settings.
+    /// Creates a refresher like [`refresher`](Self::refresher), which is fed by the link. Of the settings, only the limits and
+    /// the staleness apply.
     pub(crate) fn in_process(
         self,
         policy: &Policy,
         keys: Arc<KeyStore>,
-    ) -> Result<(Refresher, Line), SetupError> {
+    ) -> Result<(Refresher, Link), SetupError> {
         let location = Location::new(policy.issuer(), None, None)?;
         let own = location.first_urls().filter_map(|url| url.host_str().map(str::to_owned));
         let http = Http::without_network(self.http_hosts.into_iter().chain(own).collect())?;
@@ -48,18 +48,18 @@ impl Remote {
         let endpoints = state.location.first_urls().next().map(|url| Endpoints::of_keys(url.clone()));
         state.endpoints.send_replace(endpoints);
         let (refresher, end) = Refresher::without_task(state);
-        let line = Line { state: Arc::downgrade(refresher.state()), _end: end };
+        let line = Link { state: Arc::downgrade(refresher.state()), _end: end };
         Ok((refresher, line))
     }
 }
 
-impl Line {
-    /// Whether the verifier is still there.
+impl Link {
+    /// Returns whether the verifier still exists.
     pub(crate) fn is_open(&self) -> bool {
         self.state.strong_count() > 0
     }
 
-    /// Puts in what is published, as if all of it had been fetched just now.
+    /// Stores what is published, as if it had been fetched just now.
     pub(crate) fn deliver(&self, published: &Published, clock: &Clock) {
         let Some(state) = self.state.upgrade() else { return };
         match KeySet::from_json(published.key_set.as_bytes()) {
@@ -77,7 +77,7 @@ impl Line {
         }
     }
 
-    /// From now on nothing can be fetched, and this is why.
+    /// Simulates an issuer that cannot be reached, with this error.
     pub(crate) fn cut(&self, why: &str) {
         let Some(state) = self.state.upgrade() else { return };
         state.streaming.send_replace(false);
@@ -86,7 +86,7 @@ impl Line {
 }
 
 fn read(state: &State, uri: &str, text: &str, clock: &Clock) -> Result<FetchedList, FetchError> {
-    let url = Url::parse(uri).map_err(|_| FetchError::Url(uri.to_owned(), "it is no URL"))?;
+    let url = Url::parse(uri).map_err(|_| FetchError::Url(uri.to_owned(), "it is not a URL"))?;
     state.list_urls(uri).map_err(|refusal| FetchError::List(url.clone(), refusal))?;
     let most = state.lists.as_ref().map_or(0, |lists| lists.limits.list_bytes);
     let list = state.read_list(text, uri, most, clock).map_err(|refusal| FetchError::List(url, refusal))?;

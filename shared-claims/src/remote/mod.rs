@@ -1,8 +1,7 @@
-//! What an issuer publishes, keys and status lists: where it is, whom to trust for it, and how it is kept fresh. The
-//! only I/O.
+//! Fetches an issuer's keys and status lists and keeps them fresh. All I/O of the crate is here.
 //!
-//! One background task fetches; requests read what it has stored. Only good news replaces what is known: an
-//! answer that is late, too large, malformed, empty or older leaves everything as it is.
+//! One background task fetches, and requests read what it has stored. A response that is late, too large, malformed, empty or
+//! older never replaces what is stored.
 
 mod background;
 mod backoff;

@@ -1,4 +1,4 @@
-//! What requests see of the background: what is known of revocations, and a second of waiting for what is not known.
+//! The verifier's handle to the background task: checks statuses, and lets requests wait for a fetch.
 
 use std::{
     fmt,
@@ -13,10 +13,10 @@ use tokio::{
 
 use super::{
     background::Background,
-    lists::store::Place,
+    lists::store::ListSlot,
     lock::lock,
     snapshot::keeper::Snapshot,
-    state::{PATIENCE, State},
+    state::{MAX_WAIT, State},
 };
 use crate::{
     claims::standard::StatusReference,
@@ -26,35 +26,35 @@ use crate::{
     readiness::{Polling, Revocations},
 };
 
-/// The verifier's end: dropped with the last verifier, which ends the task.
+/// The handle. It is dropped with the last verifier, which ends the task.
 pub(crate) struct Refresher {
     state: Arc<State>,
-    /// The task before it is started.
+    /// The task, until it is started.
     background: Mutex<Option<Background>>,
-    /// The task runs while this is there. Closed: the runtime that it lived in is gone.
+    /// The task runs while this exists. It is closed if the task's runtime is gone.
     alive: oneshot::Sender<()>,
 }
 
-/// Until when a request waits, for all that it waits for together.
+/// Until when a request waits, for keys and lists together.
 #[derive(Clone, Copy)]
-pub(crate) struct Patience(Instant);
+pub(crate) struct Deadline(Instant);
 
-impl Patience {
+impl Deadline {
     pub(crate) fn begin() -> Self {
-        Self(Instant::now() + PATIENCE)
+        Self(Instant::now() + MAX_WAIT)
     }
 }
 
 impl Refresher {
-    pub(super) fn new(state: State, asked: mpsc::Receiver<String>, snapshot: Option<PathBuf>) -> Self {
+    pub(super) fn new(state: State, requested: mpsc::Receiver<String>, snapshot: Option<PathBuf>) -> Self {
         let (alive, end) = oneshot::channel();
         let state = Arc::new(state);
         let snapshot = snapshot.map(|path| Snapshot::new(path, Arc::clone(&state)));
-        let background = Background { state: Arc::clone(&state), asked, end, snapshot };
+        let background = Background { state: Arc::clone(&state), requested, end, snapshot };
         Self { state, background: Mutex::new(Some(background)), alive }
     }
 
-    /// There is no task: what is known comes by other ways for as long as the receiver is there.
+    /// Creates a handle without a task. It counts as running while the receiver exists.
     #[cfg(feature = "testing")]
     pub(super) fn without_task(state: State) -> (Self, oneshot::Receiver<()>) {
         let (alive, end) = oneshot::channel();
@@ -78,14 +78,13 @@ impl Refresher {
         }
     }
 
-    /// Waits until a fetch of the keys is over, a second at most, and not at all when there will be none; `false` when it is
-    /// not over by then.
-    pub(crate) async fn wait_for_keys(&self, patience: Patience) -> bool {
-        self.alive.is_closed() || self.state.wait_for_keys(patience.0).await
+    /// Waits for a fetch of the keys, unless there will be none. Returns whether it ended in time.
+    pub(crate) async fn wait_for_keys(&self, deadline: Deadline) -> bool {
+        self.alive.is_closed() || self.state.wait_for_keys(deadline.0).await
     }
 
-    /// The same for the status list that a token names.
-    pub(crate) async fn wait_for_list(&self, status: &StatusReference, patience: Patience) {
+    /// Waits for a fetch of the status list that a token names, unless there will be none.
+    pub(crate) async fn wait_for_list(&self, status: &StatusReference, deadline: Deadline) {
         let started = self.is_started();
         if let Some(revocation) = &self.state.lists
             && started
@@ -93,15 +92,15 @@ impl Refresher {
             && self.state.list_urls(&status.uri).is_ok()
             && let Some(mut over) = revocation.requests.request(&status.uri)
         {
-            let _ = timeout_at(patience.0, over.changed()).await; // what came of it is among the lists
+            let _ = timeout_at(deadline.0, over.changed()).await; // what came of it is among the lists
         }
     }
 
-    /// Whether a token that expires at `exp`, in seconds since 1970, was revoked, by what is known.
+    /// Checks the status of a token that expires at `exp`, in seconds since 1970, by the lists in memory.
     ///
     /// # Errors
-    /// [`Refusal::Revoked`]; [`Refusal::Unavailable`] when the list is not known, or too old to be used;
-    /// [`Refusal::Malformed`] when it is not the issuer's, or has no such place.
+    /// [`Refusal::Revoked`]; [`Refusal::Unavailable`] if the list is unknown or too old; [`Refusal::Malformed`] if it is not
+    /// the issuer's, or has no such index.
     pub(crate) fn check_status(
         &self,
         status: &StatusReference,
@@ -114,30 +113,30 @@ impl Refresher {
         checked.unwrap_or_else(|| self.state.list_urls(&status.uri).and(Err(Refusal::Unavailable)))
     }
 
-    /// Where the status list of a token is kept, for [`check_place`](Self::check_place). `None` when no status is looked up,
+    /// Where the status list of a token is kept, for [`check_entry`](Self::check_entry). `None` when no status is looked up,
     /// or the list is not known.
-    pub(crate) fn place(&self, status: &StatusReference) -> Option<Arc<Place>> {
-        self.state.lists.as_ref()?.lists.place(&status.uri)
+    pub(crate) fn slot(&self, status: &StatusReference) -> Option<Arc<ListSlot>> {
+        self.state.lists.as_ref()?.lists.slot(&status.uri)
     }
 
-    /// As [`check_status`](Self::check_status), without looking the list up.
-    pub(crate) fn check_place(
+    /// Checks a status like [`check_status`](Self::check_status), without looking the list up.
+    pub(crate) fn check_entry(
         &self,
-        place: &Place,
+        place: &ListSlot,
         idx: u64,
         now: u64,
         clock: &Clock,
     ) -> Result<(), Refusal> {
         let Some(revocation) = &self.state.lists else { return Ok(()) };
-        revocation.lists.check_at(place, idx, self.state.now(now, clock))
+        revocation.lists.check_slot(place, idx, self.state.now(now, clock))
     }
 
-    /// Whether status is looked up at all.
-    pub(crate) fn looks_status_up(&self) -> bool {
+    /// Returns whether status lists are checked.
+    pub(crate) fn checks_status(&self) -> bool {
         self.state.lists.is_some()
     }
 
-    /// What is known of revocations; `None` when nothing is looked up.
+    /// Returns the state of the status lists; `None` if they are turned off.
     pub(crate) fn revocations(&self, now: Instant) -> Option<Revocations> {
         let (lists, oldest) = self.state.lists.as_ref()?.lists.count_and_oldest(now);
         let is_alive = !self.alive.is_closed();
@@ -150,22 +149,22 @@ impl Refresher {
         if self.state.revisions_known.load(Ordering::Relaxed) { Polling::Revisions } else { Polling::Lists }
     }
 
-    /// How far the issuer's clock is ahead of this one, in seconds; `None` when nothing has said so.
+    /// Returns how many seconds the issuer's clock is ahead; `None` if that is unknown.
     pub(crate) fn clock_skew(&self, clock: &Clock) -> Option<i64> {
         self.state.clock_skew(clock)
     }
 
-    /// What has been warned of.
+    /// Returns the record of warnings.
     pub(crate) fn faults(&self) -> &Arc<Faults> {
         &self.state.faults
     }
 
-    /// Whether [`start`](Self::start) was called.
+    /// Returns whether [`start`](Self::start) was called.
     pub(crate) fn is_started(&self) -> bool {
         lock(&self.background).is_none()
     }
 
-    /// What is wrong with the latest fetch of the keys.
+    /// Returns the error of the latest fetch of the keys.
     pub(crate) fn trouble(&self) -> Option<String> {
         self.state.trouble()
     }

@@ -1,4 +1,4 @@
-//! What the verifier and the parts of the background task all know.
+//! The state that verifiers and the background task share.
 
 use std::{
     sync::{Arc, Mutex, atomic::AtomicBool},
@@ -29,31 +29,31 @@ use crate::{
     policy::Policy, shown::Shown,
 };
 
-/// How long anything waits for a fetch that others may have asked for.
-pub(super) const PATIENCE: Duration = Duration::from_secs(1);
+/// How long anything waits for a shared fetch.
+pub(super) const MAX_WAIT: Duration = Duration::from_secs(1);
 
-/// Shared by everything that has to do with one issuer.
+/// The state for one issuer.
 pub(super) struct State {
     pub(super) policy: Policy,
     pub(super) http: Http,
     pub(super) location: Location,
-    /// `None` until the issuer has said.
+    /// `None` until the metadata has been read.
     pub(super) endpoints: watch::Sender<Option<Endpoints>>,
     pub(super) keys: Arc<KeyStore>,
     pub(super) key_requests: KeyRequests,
     /// The key set as it was fetched, and when it was last confirmed, in seconds since 1970.
     pub(super) key_document: Mutex<Option<(Arc<str>, u64)>>,
-    /// The store's generation, for those who wait for another one.
+    /// The generation of the keys, for tasks that wait for its change.
     pub(super) key_generation: watch::Sender<u64>,
-    /// The revision of the key set that the issuer told of last, by an event or in answer to a poll.
-    pub(super) keys_announced: watch::Sender<Option<u64>>,
-    /// Older knowledge is not used.
+    /// The latest revision of the key set that the issuer has published, by an event or in the response to a poll.
+    pub(super) published_keys_revision: watch::Sender<Option<u64>>,
+    /// Older keys and lists are not used.
     pub(super) max_age: Duration,
-    /// `None`: no status is looked up.
+    /// `None` if status lists are turned off.
     pub(super) lists: Option<Revocation>,
     /// Whether the event stream is connected.
     pub(super) streaming: watch::Sender<bool>,
-    /// Whether the issuer answers which lists have changed, all in one.
+    /// Whether the aggregation has the revisions of all lists.
     pub(super) revisions_known: AtomicBool,
     /// Keys or lists have changed since the snapshot was written.
     pub(super) unsaved: Notify,
@@ -62,25 +62,25 @@ pub(super) struct State {
     trouble: Mutex<Option<String>>,
 }
 
-/// What is there when status is looked up.
+/// The status lists, and the requests for them.
 pub(super) struct Revocation {
     pub(super) lists: Lists,
     pub(super) requests: ListRequests,
     pub(super) limits: Limits,
 }
 
-/// How much is kept.
+/// Limits on the status lists.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
     pub(super) lists: usize,
-    /// A list when inflated.
+    /// The size of a list when inflated.
     pub(super) list_bytes: usize,
-    /// No access token lives longer; what is merged into a list holds for so long, and the leeway.
+    /// The longest lifetime of an access token. What is merged into a list is kept for this time plus the leeway.
     pub(super) token_lifetime: Duration,
 }
 
 impl State {
-    /// Also gives where requests will ask for lists.
+    /// Creates the state, and the channel on which lists are requested.
     pub(super) fn new(
         policy: Policy,
         http: Http,
@@ -99,7 +99,7 @@ impl State {
             key_requests: KeyRequests::new(),
             key_document: Mutex::new(None),
             key_generation: watch::Sender::new(0),
-            keys_announced: watch::Sender::new(None),
+            published_keys_revision: watch::Sender::new(None),
             max_age,
             lists: limits.map(|limits| Revocation { lists: Lists::new(max_age), requests, limits }),
             streaming: watch::Sender::new(false),
@@ -112,7 +112,7 @@ impl State {
         (state, requested)
     }
 
-    /// Puts keys in force that were just fetched or confirmed.
+    /// Stores keys that were just fetched or confirmed.
     pub(super) fn put_keys(&self, keys: &Arc<KeySet>, document: &Arc<str>, clock: &Clock) {
         self.keys.set(keys, clock);
         *lock(&self.key_document) = Some((Arc::clone(document), clock.now()));
@@ -124,16 +124,15 @@ impl State {
         }
     }
 
-    /// The answer to a poll says which revision the keys have. While the event stream is connected that one tells it, and is
-    /// the newer of the two. What was said before is no news, or the worker would never give up.
-    pub(super) fn keys_have(&self, revision: u64) {
+    /// Notes the revision of the keys in the response to a poll. While the event stream is connected, its events are newer and
+    /// the poll is ignored. A revision that is not new is not reported again, or the worker would never give up.
+    pub(super) fn key_revision_polled(&self, revision: u64) {
         if !*self.streaming.borrow() {
-            self.keys_announced.send_if_modified(|told| told.replace(revision) != Some(revision));
+            self.published_keys_revision.send_if_modified(|known| known.replace(revision) != Some(revision));
         }
     }
 
-    /// Waits until a fetch of the keys is over, and not at all when there will be none. What came of it is in the store;
-    /// `false` when it is not over in time.
+    /// Waits for a fetch of the keys, unless there will be none. Returns whether it ended in time; its result is in the store.
     pub(super) async fn wait_for_keys(&self, deadline: Instant) -> bool {
         match self.key_requests.request() {
             Some(mut fetched) => timeout_at(deadline, fetched.changed()).await.is_ok(),
@@ -141,15 +140,15 @@ impl State {
         }
     }
 
-    /// Verifies the text of a list by the keys that are known.
+    /// Verifies the text of a list with the known keys.
     pub(super) fn read_list(
         &self,
         text: &str,
         uri: &str,
-        most_bytes: usize,
+        max_bytes: usize,
         clock: &Clock,
     ) -> Result<SignedList, Refusal> {
-        let expected = Expected { uri, policy: &self.policy, now: clock.now(), most_bytes };
+        let expected = Expected { uri, policy: &self.policy, now: clock.now(), max_bytes };
         let keys = self.keys.usable(clock)?.0;
         let read = SignedList::verify(text, &keys, &expected);
         let issued = match &read {
@@ -161,10 +160,10 @@ impl State {
         read
     }
 
-    /// Where the list `uri` may be fetched, in this order.
+    /// Returns the URLs from which the list `uri` may be fetched, in this order.
     ///
     /// # Errors
-    /// [`Refusal::Malformed`] when it is not the issuer's, [`Refusal::Unavailable`] when that is not known yet.
+    /// [`Refusal::Malformed`] if the list is not the issuer's, [`Refusal::Unavailable`] if that is not known yet.
     pub(super) fn list_urls(&self, uri: &str) -> Result<Vec<Url>, Refusal> {
         let endpoints = self.endpoints.borrow();
         let mut urls = self.location.of_list(uri, endpoints.as_ref());
@@ -178,18 +177,18 @@ impl State {
         }
     }
 
-    /// Both clocks, with the policy's leeway; `secs` is the wall clock's.
+    /// Returns both clocks, with the policy's leeway; `secs` is the wall clock's time.
     pub(super) fn now(&self, secs: u64, clock: &Clock) -> Now {
         Now { secs, leeway: self.policy.leeway_secs(), instant: clock.instant() }
     }
 
-    /// What decides now when a list is over.
+    /// Returns what decides at this moment whether a list has expired.
     pub(super) fn terms(&self, limits: &Limits, clock: &Clock) -> Terms {
         let hold = limits.token_lifetime.saturating_add(Duration::from_secs(self.policy.leeway_secs()));
         Terms { now: self.now(clock.now(), clock), hold, max_age: self.max_age }
     }
 
-    /// What is wrong with the latest fetch of the keys.
+    /// Returns the error of the latest fetch of the keys.
     pub(super) fn trouble(&self) -> Option<String> {
         lock(&self.trouble).clone()
     }

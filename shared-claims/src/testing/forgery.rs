@@ -1,64 +1,65 @@
-//! What a stranger sends, why it must be refused, and the good tokens beside it.
+//! Forgeries, and the valid tokens that they are made from.
 
 use std::{collections::HashMap, fmt, sync::Arc};
 
 use super::attacks::{Attack, Expect};
 use crate::algorithm::Algorithm;
 
-/// The headers of a request that have to do with credentials: names in lower case, and values, of which some are no text.
+/// The headers of a request that carry credentials: names in lower case, and values, some of which are not text.
 pub type Headers = Vec<(&'static str, Vec<u8>)>;
 
-/// Something that no protected route may take for a good token.
+/// A request that a protected route must refuse.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Forgery {
-    /// What was done, in a few words. No two forgeries have the same name.
+    /// What was changed, in a few words. It is unique.
     pub name: String,
-    /// Why it is to be refused.
+    /// The kind of attack.
     pub why: &'static Attack,
-    /// How.
+    /// The expected answer.
     pub expect: Expect,
-    /// What this crate says of it: the code of the [`Refusal`](crate::error::Refusal), or of the answer where it is not about a
-    /// token. Empty when there is more than one right way to find out.
+    /// What this crate reports: the code of the [`Refusal`](crate::error::Refusal), or of the answer if the forgery is not about
+    /// a token. Empty if there are several correct codes.
     pub code: &'static str,
     pub(super) sent: Sent,
     originals: Arc<[Genuine]>,
 }
 
-/// A token in one of the spellings that must pass: what is stricter than the standards helps nobody either.
+/// A valid token in one of the forms that must be accepted: a verifier that is stricter than the standards does not help
+/// anyone.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Genuine {
     /// What is special about it.
     pub name: String,
-    /// Whose signature it has.
+    /// The algorithm of its signature.
     pub algorithm: Algorithm,
     pub(super) sent: Sent,
 }
 
 #[derive(Clone)]
 pub(super) enum Sent {
-    /// As `Authorization: Bearer …`.
+    /// Sent as `Authorization: Bearer …`.
     Token(String),
     /// Credentials in another form.
     Headers(Headers),
 }
 
 impl Forgery {
-    /// The token, if the forgery is one: some are requests that put a good token in the wrong place.
+    /// Returns the token, if the forgery is one. Others are requests with a valid token in the wrong place.
     #[must_use]
     pub fn token(&self) -> Option<&str> {
         self.sent.token()
     }
 
-    /// The good tokens that this one was made of, one for each of the issuer's keys: the same ones for all forgeries of one
-    /// call. Who has seen them, and remembers them, must refuse the forgery all the same.
+    /// Returns the valid tokens that this forgery was made from, one for each of the issuer's keys. They are the same for
+    /// all forgeries of one call. A verifier that has cached them must still refuse the forgery.
     #[must_use]
     pub fn originals(&self) -> &[Genuine] {
         &self.originals
     }
 
-    /// The headers of the request; `None` when it is a token that HTTP cannot carry, such as one with a line break.
+    /// Returns the headers of the request; `None` if HTTP cannot carry the token, as with a line break.
     #[must_use]
     pub fn headers(&self) -> Option<Headers> {
         self.sent.headers()
@@ -66,13 +67,13 @@ impl Forgery {
 }
 
 impl Genuine {
-    /// The token; `None` when the header is what is special.
+    /// Returns the token; `None` if the header is what is special.
     #[must_use]
     pub fn token(&self) -> Option<&str> {
         self.sent.token()
     }
 
-    /// The headers of the request.
+    /// Returns the headers of the request.
     #[must_use]
     pub fn headers(&self) -> Headers {
         self.sent.headers().unwrap_or_default() // good tokens can be carried
@@ -95,7 +96,8 @@ impl Sent {
     }
 }
 
-/// RFC 9110 section 5.5: no control characters; and blanks around a value are not part of it.
+/// Returns whether the token can be a header value (RFC 9110 section 5.5): it has no control characters and no white space
+/// around it.
 fn can_be_carried(token: &str) -> bool {
     token.trim_matches([' ', '\t']) == token && token.chars().all(|c| c == '\t' || !c.is_ascii_control())
 }
@@ -104,7 +106,7 @@ pub(super) fn bearer(token: &str) -> Headers {
     vec![("authorization", format!("Bearer {token}").into_bytes())]
 }
 
-/// Rows of the corpus while they are put together.
+/// The forgeries while they are collected.
 pub(super) struct Rows {
     all: Vec<Forgery>,
     names: HashMap<String, u32>,
@@ -112,12 +114,12 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    /// All are made of these good tokens.
+    /// Starts a collection of forgeries that are made from these valid tokens.
     pub(super) fn of(originals: impl Into<Arc<[Genuine]>>) -> Self {
         Self { all: Vec::new(), names: HashMap::new(), originals: originals.into() }
     }
 
-    /// `number` is the attack's.
+    /// Adds a token. `number` is the attack's.
     pub(super) fn token(
         &mut self,
         number: u8,

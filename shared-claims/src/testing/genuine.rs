@@ -1,4 +1,4 @@
-//! Good tokens in all the spellings that must pass (RFC 9068 section 4, RFC 7519 section 2, RFC 9110 section 11.1).
+//! Valid tokens in all the forms that must be accepted (RFC 9068 section 4, RFC 7519 section 2, RFC 9110 section 11.1).
 
 use serde_json::json;
 
@@ -19,7 +19,7 @@ const TYPES: [&str; 7] = [
     "Application/at+jwt",
 ];
 
-/// Text where the value of a claim is; `{}` stands for what it is anyway.
+/// Text for the value of a claim; `{}` is replaced by the usual value.
 const SPELLINGS: [(&str, &str, &str); 6] = [
     ("exp", "{}.5", "with a fraction"),
     ("exp", "{}.999999", "with a long fraction"),
@@ -68,16 +68,16 @@ fn of_key(token: &TestToken<'_>, key: &TestKey, add: &mut impl FnMut(&str, Strin
     add("aud as one string", token.clone().claim("aud", own.clone()).sign());
     add("aud among others", token.clone().claim("aud", json!(["other", own, "another"])).sign());
     add("aud twice", token.clone().claim("aud", json!([own, own])).sign());
-    add("a header member that nobody knows", token.clone().header("nonce", json!({"a": [1]})).sign());
-    add("a claim that nobody knows", token.clone().claim("tenant", json!({"id": [1, null, "x"]})).sign());
+    add("an unknown header member", token.clone().header("nonce", json!({"a": [1]})).sign());
+    add("an unknown claim", token.clone().claim("tenant", json!({"id": [1, null, "x"]})).sign());
     add("a claim in other scripts", token.clone().claim("city", "Zürich 東京 \u{1f511} \u{0}").sign());
     add("a claim of 4 kB", token.clone().claim("pad", "x".repeat(4096)).sign());
     for optional in ["nbf", "sid", "status"] {
         add(&format!("no {optional}"), token.clone().without(optional).sign());
     }
-    add("blanks in its JSON", raw(&format!(" {header}\n"), &format!("\r\n\t{claims:#} ")));
+    add("white space in its JSON", raw(&format!(" {header}\n"), &format!("\r\n\t{claims:#} ")));
     let escaped = claims.to_string().replacen("\"sub\"", "\"\\u0073ub\"", 1);
-    add("a claim's name in escapes", raw(&header, &escaped));
+    add("a claim's name with escapes", raw(&header, &escaped));
     let deep = format!("{}{}", "[".repeat(31), "]".repeat(31));
     let payload = token.clone().claim("deep", "marked").claims().to_string();
     for (innermost, name) in [("", ""), ("1.5", ", around a number")] {

@@ -1,4 +1,4 @@
-//! The issuer: its keys, its clock, its status list, and who hears of them.
+//! The test issuer: its keys, its clock, its status list and the verifiers connected to it.
 
 use std::{
     fmt,
@@ -11,9 +11,9 @@ use serde_json::Value;
 
 use super::{
     key::TestKey,
-    list,
+    list::{self, Assigned},
     odd_keys::OddKey,
-    published::{Place, State},
+    published::{Publisher, State},
 };
 use crate::{
     algorithm::Algorithm,
@@ -24,17 +24,17 @@ use crate::{
     verifier::Verifier,
 };
 
-/// The issuer's name, unless a test gives another one.
+/// The default name.
 const NAME: &str = "https://issuer.test";
-/// When tests happen, unless one brings its own clock: in January 2027.
+/// The default time: in January 2027.
 const START: u64 = 1_800_000_000;
 const SECRET: &[u8] = b"the secret that a test issuer and its verifiers share";
 
-/// An issuer in the test's own process: no server, no port, no runtime, no sleep. Cheap to clone; all clones are the same
-/// issuer.
+/// An issuer in the test's own process, without a server, a port, a runtime or sleeping. Cheap to clone; all clones are the
+/// same issuer.
 ///
-/// A verifier of [`verifier`](Self::verifier) is the one that production has: what the issuer publishes, a key set and a
-/// signed status list, goes the way of what was fetched, at once. Time stands still until [`advance`](Self::advance).
+/// A verifier from [`verifier`](Self::verifier) is the one that runs in production: the key set and the signed status list
+/// that the issuer publishes are stored like fetched ones, immediately. Time stands still until [`advance`](Self::advance).
 ///
 /// ```
 /// use std::time::Duration;
@@ -43,18 +43,26 @@ const SECRET: &[u8] = b"the secret that a test issuer and its verifiers share";
 /// let issuer = TestIssuer::new();
 /// let orders = issuer.verifier("orders");
 /// let token = issuer.token("alice").scope("orders:read").expires_in(Duration::from_secs(60)).sign();
-/// assert_eq!(orders.verify_known(&token)?.sub, "alice");
+/// assert_eq!(orders.verify_now(&token)?.sub, "alice");
 ///
 /// issuer.advance(Duration::from_secs(60 + 30)); // the leeway is 30 seconds
-/// assert_eq!(orders.verify_known(&token).unwrap_err(), Refusal::Expired);
+/// assert_eq!(orders.verify_now(&token).unwrap_err(), Refusal::Expired);
 ///
 /// let another = issuer.token("alice").sign();
 /// issuer.revoke(&another);
-/// assert_eq!(orders.verify_known(&another).unwrap_err(), Refusal::Revoked);
+/// assert_eq!(orders.verify_now(&another).unwrap_err(), Refusal::Revoked);
 /// # Ok::<(), Refusal>(())
 /// ```
 #[derive(Clone)]
 pub struct TestIssuer(Arc<Issuer>);
+
+/// What identifies a new token.
+pub(super) struct NewToken {
+    /// A number that no other token has.
+    pub(super) number: u64,
+    /// The index in the status list.
+    pub(super) index: usize,
+}
 
 struct Issuer {
     name: String,
@@ -64,66 +72,65 @@ struct Issuer {
 }
 
 impl TestIssuer {
-    /// An issuer with new keys, that goes by the name of `https://issuer.test`.
+    /// Creates an issuer with new keys and the name `https://issuer.test`.
     #[must_use]
     pub fn new() -> Self {
         Self::named(NAME)
     }
 
-    /// An issuer of this name, which is the `iss` of its tokens.
+    /// Creates an issuer with this name, which is the `iss` of its tokens.
     #[must_use]
     pub fn named(name: &str) -> Self {
         Self::with_clock(name, &ManualClock::at(START))
     }
 
-    /// An issuer whose clock is also somebody else's. Then too, move time by the issuer: else what its verifiers know grows
-    /// older, as it does while the issuer is away.
+    /// Creates an issuer with a shared clock. Move the time with [`advance`](Self::advance) nevertheless: if the clock is
+    /// moved directly, the keys and lists of its verifiers grow older, as with an issuer that is offline.
     #[must_use]
     pub fn with_clock(name: &str, time: &ManualClock) -> Self {
         let (name, time, secret) = (name.to_owned(), time.clone(), TestKey::hs256(SECRET));
         Self(Arc::new(Issuer { name, time, secret, state: Mutex::new(State::new()) }))
     }
 
-    /// The `iss` of its tokens.
+    /// Returns the `iss` of its tokens.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.0.name
     }
 
-    /// A verifier of tokens for `audience`, which judges by the issuer's keys, clock and revocations, and hears of changes
-    /// at once. [`Verifier::start`] has nothing to do for it.
+    /// Returns a verifier of tokens for `audience`, with the issuer's keys, clock and revocations. It receives changes
+    /// immediately, and [`Verifier::start`] has nothing to do for it.
     ///
     /// # Panics
-    /// When the audience is empty, or the issuer's name is no URL of an issuer.
+    /// If the audience is empty, or the issuer's name is not the URL of an issuer.
     #[must_use]
     pub fn verifier(&self, audience: &str) -> Verifier {
         let policy = self.policy(audience);
         self.verifier_with(policy, Remote::discover()).expect("the issuer's name is a URL")
     }
 
-    /// The same with a policy of one's own, and with the settings of `remote` about what is kept and for how long; nothing
-    /// is fetched from where they say.
+    /// Returns a verifier with another policy and with the limits of `remote`. Its URLs are not used.
     ///
     /// # Errors
-    /// As [`Verifier::remote`].
+    /// The same as [`Verifier::remote`].
     pub fn verifier_with(&self, policy: Policy, remote: Remote) -> Result<Verifier, SetupError> {
         let audiences = policy.audiences().to_vec();
-        let (verifier, line) = Verifier::in_process(policy, remote, self.clock())?;
+        let (verifier, link) = Verifier::in_process(policy, remote, self.clock())?;
         let mut state = self.state();
-        state.connect(line, &self.0.place());
-        state.know(audiences);
+        state.connect(link, &self.0.publisher());
+        state.add_audiences(audiences);
         Ok(verifier)
     }
 
-    /// A verifier by the secret that the issuer shares, for tokens of [`Algorithm::HS256`]. As in production it hears of
-    /// no revocation.
+    /// Returns a verifier with the issuer's shared secret, for tokens with [`Algorithm::HS256`]. As in production, it does
+    /// not check revocations.
     ///
     /// # Panics
-    /// When the audience is empty.
+    /// If the audience is empty.
     #[must_use]
     pub fn secret_verifier(&self, audience: &str) -> Verifier {
         let policy = self.policy(audience);
-        self.state().know(policy.audiences().to_vec());
+        self.state().add_audiences(policy.audiences().to_vec());
         Verifier::with_shared_secret(policy, SECRET).expect("it is long enough").with_clock(self.clock())
     }
 
@@ -131,85 +138,88 @@ impl TestIssuer {
         Policy::new(self.name(), [audience]).expect("neither the issuer nor the audience is empty")
     }
 
-    /// Signs with new keys from now on. The former ones stay in the key set: tokens signed by them are good until
+    /// Signs with new keys from now on. The former keys stay in the key set, so that their tokens are accepted until
     /// [`withdraw`](Self::withdraw).
     pub fn rotate(&self) {
         self.change(State::rotate);
     }
 
-    /// Takes all former keys out of the key set, and what they signed is refused.
+    /// Removes all former keys from the key set, so that their tokens are refused.
     pub fn withdraw(&self) {
         self.change(|state| state.former.clear());
     }
 
-    /// Signs tokens and status lists with its key for `algorithm` from now on; at first that is `ES256`.
+    /// Signs tokens and status lists with the key for `algorithm` from now on. The default is `ES256`.
     ///
     /// # Panics
-    /// For [`Algorithm::HS256`], which has no key set; say it token by token.
+    /// For [`Algorithm::HS256`], which has no key set: set it for single tokens with
+    /// [`TestToken::algorithm`](super::TestToken::algorithm).
     pub fn sign_with(&self, algorithm: Algorithm) {
         assert!(algorithm != Algorithm::HS256, "a key set holds no secrets");
         self.change(|state| state.algorithm = algorithm);
     }
 
-    /// Revokes a token that it made: sets its place in the status list.
+    /// Revokes one of its tokens, by setting its status in the status list.
     ///
     /// # Panics
-    /// When the token has no place in the issuer's list.
+    /// If the token has no index in the issuer's status list.
     pub fn revoke(&self, token: &str) {
         let payload = token.split('.').nth(1).and_then(|payload| URL_SAFE_NO_PAD.decode(payload).ok());
         let claims: Option<Value> = payload.and_then(|payload| serde_json::from_slice(&payload).ok());
-        let place = claims.and_then(|claims| list::place_in(&claims, self.name()));
-        let place = place.expect("a token of this issuer, with a place in its status list");
-        self.change(|state| state.places.revoke(place));
+        let index = claims.and_then(|claims| list::index_in(&claims, self.name()));
+        let index = index.expect("a token of this issuer, with an index in its status list");
+        self.change(|state| state.statuses.revoke(index));
     }
 
-    /// Cannot be reached from now on: its verifiers learn nothing new and go on by what they know, until that is too old.
-    pub fn go_away(&self) {
-        self.state().go_away();
+    /// Simulates an issuer that cannot be reached: its verifiers receive no changes, and use their keys and lists until
+    /// these are too old.
+    pub fn go_offline(&self) {
+        self.state().go_offline();
     }
 
-    /// Can be reached again.
-    pub fn come_back(&self) {
-        self.change(|state| state.away = false);
+    /// Ends [`go_offline`](Self::go_offline).
+    pub fn go_online(&self) {
+        self.change(|state| state.offline = false);
     }
 
-    /// Lets time pass. Its verifiers are as fresh as before, unless the issuer is [away](Self::go_away).
-    /// (How old keys and lists are, the time that the test takes itself adds to; what tokens say is judged by this clock alone.)
+    /// Lets time pass. The keys and lists of its verifiers stay fresh, unless the issuer is [offline](Self::go_offline).
+    ///
+    /// The age of keys and lists also includes the time that the test itself takes. Tokens are only checked by this clock.
     pub fn advance(&self, by: Duration) {
         self.0.time.advance(by);
         self.change(|_| ());
     }
 
-    /// The clock that all of this goes by.
+    /// Returns the clock of the issuer and its verifiers.
     #[must_use]
     pub fn clock(&self) -> Clock {
         self.0.time.clock()
     }
 
-    /// The key that signs.
+    /// Returns the key that it signs with.
     #[must_use]
     pub fn key(&self) -> TestKey {
         let algorithm = self.algorithm();
         self.key_of(algorithm)
     }
 
-    /// The key for `algorithm`; for [`Algorithm::HS256`] it is the shared secret.
+    /// Returns the key for `algorithm`; for [`Algorithm::HS256`], the shared secret.
     #[must_use]
     pub fn key_of(&self, algorithm: Algorithm) -> TestKey {
         self.state().key_of(algorithm).unwrap_or(&self.0.secret).clone()
     }
 
-    /// The key set (RFC 7517) as it is published, for verifiers other than this crate's. It also holds entries that none
-    /// may use: see [`Attack`](super::Attack) 25.
+    /// Returns the key set (RFC 7517) as it is published, for other verifiers. It also has entries that must not be used:
+    /// see [`Attack`](super::Attack) 25.
     #[must_use]
     pub fn key_set(&self) -> String {
         self.state().key_set()
     }
 
-    /// The status list as it is published: its URI, and the signed token.
+    /// Returns the URI of the status list and the signed list, as it is published.
     #[must_use]
     pub fn status_list(&self) -> (String, String) {
-        (list::uri(self.name()), self.state().status_list(&self.0.place()))
+        (list::uri(self.name()), self.state().status_list(&self.0.publisher()))
     }
 
     pub(super) fn algorithm(&self) -> Algorithm {
@@ -220,18 +230,18 @@ impl TestIssuer {
         self.state().odd_keys.clone()
     }
 
-    /// A number that no other token has, and a place in the list.
-    pub(super) fn give_place(&self) -> (u64, usize) {
+    /// Assigns a number and an index in the status list to a new token.
+    pub(super) fn register_token(&self) -> NewToken {
         let mut state = self.state();
         state.tokens += 1;
-        let (place, grown) = state.places.give();
+        let Assigned { index, grown } = state.statuses.assign();
         if grown {
-            state.publish(&self.0.place());
+            state.publish(&self.0.publisher());
         }
-        (state.tokens, place)
+        NewToken { number: state.tokens, index }
     }
 
-    /// The audiences of all verifiers so far.
+    /// Returns the audiences of all verifiers so far.
     pub(super) fn audiences(&self) -> Vec<String> {
         self.state().audiences.clone()
     }
@@ -239,18 +249,18 @@ impl TestIssuer {
     fn change(&self, change: impl FnOnce(&mut State)) {
         let mut state = self.state();
         change(&mut state);
-        state.publish(&self.0.place());
+        state.publish(&self.0.publisher());
     }
 
-    /// Nothing panics halfway through a change.
+    /// Locks the state. Nothing panics while it changes it.
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Issuer {
-    fn place(&self) -> Place<'_> {
-        Place { name: &self.name, clock: self.time.clock() }
+    fn publisher(&self) -> Publisher<'_> {
+        Publisher { name: &self.name, clock: self.time.clock() }
     }
 }
 

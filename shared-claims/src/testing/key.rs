@@ -1,4 +1,4 @@
-//! A private key for tests: it signs whatever it is given.
+//! A private key for tests, which signs anything.
 
 use std::{
     fmt,
@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 use super::rsa_keys;
 use crate::algorithm::Algorithm;
 
-/// A private key with its `kid`. For tests alone. Cheap to clone.
+/// A private key with its `kid`, only for tests. Cheap to clone.
 #[derive(Clone)]
 pub struct TestKey {
     kid: Arc<str>,
@@ -38,26 +38,26 @@ enum Pair {
 }
 
 impl TestKey {
-    /// A new key for ECDSA on P-256.
+    /// Creates a key for ECDSA on P-256.
     ///
     /// # Panics
-    /// When the system has no randomness.
+    /// If the system has no randomness.
     #[must_use]
     pub fn es256(kid: &str) -> Self {
         let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING);
         Self::new(kid, Pair::Es256(pair.expect("a key can be made")))
     }
 
-    /// A new key for Ed25519.
+    /// Creates a key for Ed25519.
     ///
     /// # Panics
-    /// When the system has no randomness.
+    /// If the system has no randomness.
     #[must_use]
     pub fn eddsa(kid: &str) -> Self {
         Self::new(kid, Pair::EdDsa(Ed25519KeyPair::generate().expect("a key can be made")))
     }
 
-    /// An RSA key. It is always the same one, which is published, because making one is slow; it is not the
+    /// Returns an RSA key, always the same public one, because creating one is slow. It is not the
     /// [`TestIssuer`](super::TestIssuer)'s.
     #[must_use]
     pub fn rs256(kid: &str) -> Self {
@@ -65,13 +65,13 @@ impl TestKey {
         Self { kid: Arc::from(kid), pair: Arc::clone(PAIR.get_or_init(|| rsa(rsa_keys::STRANGERS))) }
     }
 
-    /// The RSA key of all test issuers.
+    /// Returns the RSA key of all test issuers.
     pub(super) fn issuers_rs256(kid: &str) -> Self {
         static PAIR: OnceLock<Arc<Pair>> = OnceLock::new();
         Self { kid: Arc::from(kid), pair: Arc::clone(PAIR.get_or_init(|| rsa(rsa_keys::ISSUERS))) }
     }
 
-    /// A secret that issuer and verifier share.
+    /// Creates a shared secret.
     #[must_use]
     pub fn hs256(secret: &[u8]) -> Self {
         Self::new("shared", Pair::Hs256(secret.into()))
@@ -81,19 +81,19 @@ impl TestKey {
         Self { kid: Arc::from(kid), pair: Arc::new(pair) }
     }
 
-    /// The same key under another `kid`.
+    /// Returns the same key with another `kid`.
     #[must_use]
     pub fn with_kid(&self, kid: &str) -> Self {
         Self { kid: Arc::from(kid), pair: Arc::clone(&self.pair) }
     }
 
-    /// Its name in headers and key sets.
+    /// Returns the key id in headers and key sets.
     #[must_use]
     pub fn kid(&self) -> &str {
         &self.kid
     }
 
-    /// What it signs with.
+    /// Returns the algorithm that it signs with.
     #[must_use]
     pub fn algorithm(&self) -> Algorithm {
         match *self.pair {
@@ -104,7 +104,7 @@ impl TestKey {
         }
     }
 
-    /// The public half as an entry of a key set (RFC 7517); of a secret, the secret.
+    /// Returns the public key as an entry of a key set (RFC 7517); for a secret, the secret.
     #[must_use]
     pub fn jwk(&self) -> Value {
         let mut jwk = match &*self.pair {
@@ -122,10 +122,10 @@ impl TestKey {
         jwk
     }
 
-    /// The private key as PKCS #8 (RFC 5208), for signers other than this; of a secret, the secret.
+    /// Returns the private key as PKCS #8 (RFC 5208), for other signers; for a secret, the secret.
     ///
     /// # Panics
-    /// Never, unless the system has no memory.
+    /// Only if the system is out of memory.
     #[must_use]
     pub fn pkcs8(&self) -> Vec<u8> {
         match &*self.pair {
@@ -139,10 +139,10 @@ impl TestKey {
         }
     }
 
-    /// Signs any bytes. For RSA and ECDSA in the form that a JWS has (RFC 7518 section 3).
+    /// Signs any bytes, in the form of a JWS signature (RFC 7518 section 3).
     ///
     /// # Panics
-    /// When the system has no randomness.
+    /// If the system has no randomness.
     #[must_use]
     pub fn sign(&self, message: &[u8]) -> Vec<u8> {
         match &*self.pair {
@@ -155,7 +155,7 @@ impl TestKey {
         }
     }
 
-    /// Signs in another way of RSA; `None` for a key that is none.
+    /// Signs with another RSA algorithm; `None` if it is not an RSA key.
     pub(super) fn sign_rsa(&self, encoding: &'static dyn RsaEncoding, message: &[u8]) -> Option<Vec<u8>> {
         let Pair::Rs256(pair) = &*self.pair else { return None };
         let mut signature = vec![0; pair.public_modulus_len()];
@@ -163,7 +163,7 @@ impl TestKey {
         Some(signature)
     }
 
-    /// A properly signed compact JWS (RFC 7515 section 7.1) of any two texts, which need not even be JSON.
+    /// Returns a correctly signed compact JWS (RFC 7515 section 7.1) of any two texts, which need not be JSON.
     ///
     /// ```
     /// # use shared_claims::testing::TestKey;
@@ -175,18 +175,18 @@ impl TestKey {
         self.signed(format!("{}.{}", b64(header), b64(payload)))
     }
 
-    /// The text with a dot and a signature of it.
+    /// Appends a dot and the signature to the text.
     pub(super) fn signed(&self, text: String) -> String {
         let signature = self.sign(text.as_bytes());
         text + "." + &b64(signature)
     }
 
-    /// The header of a good token.
+    /// Returns the header of a valid token.
     pub(super) fn header(&self) -> Value {
         json!({"typ": "at+jwt", "alg": self.algorithm(), "kid": &*self.kid})
     }
 
-    /// The public key as X.509 and as the library itself writes it.
+    /// Returns the public key as X.509 and as the library itself writes it.
     pub(super) fn public_bytes(&self) -> Vec<Vec<u8>> {
         fn both<K: AsRef<[u8]> + AsDer<PublicKeyX509Der<'static>>>(key: &K) -> Vec<Vec<u8>> {
             vec![key.as_der().expect("a public key").as_ref().to_vec(), key.as_ref().to_vec()]
@@ -212,12 +212,13 @@ fn rsa(text: &str) -> Arc<Pair> {
     Arc::new(Pair::Rs256(RsaKeyPair::from_der(&der).expect("an RSA key")))
 }
 
-/// The modulus of an RSA key of 2048 bits: PKCS #1 begins with a sequence of 4 bytes and an integer of 5.
+/// Returns the modulus of an RSA key of 2048 bits. PKCS #1 begins with a sequence header of 4 bytes and an integer header
+/// of 5.
 fn modulus(pair: &RsaKeyPair) -> Vec<u8> {
     pair.public_key().as_ref()[9..9 + pair.public_modulus_len()].to_vec()
 }
 
-/// The HMAC by any key, also by one that nobody should have.
+/// Returns the HMAC with any key, even one that should not exist.
 pub(super) fn hmac_of(algorithm: hmac::Algorithm, key: &[u8], message: &[u8]) -> Vec<u8> {
     hmac::sign(&hmac::Key::new(algorithm, key), message).as_ref().to_vec()
 }

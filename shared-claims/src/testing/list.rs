@@ -1,4 +1,4 @@
-//! The test issuer's status list (draft-ietf-oauth-status-list): every token it makes has a place in it.
+//! The test issuer's status list (draft-ietf-oauth-status-list), in which every token has an index.
 
 use std::io::Write;
 
@@ -11,39 +11,47 @@ use super::key::{TestKey, b64};
 const LIFE: u64 = 24 * 60 * 60;
 const FIRST_BYTES: usize = 1024;
 
-/// The places, a bit each.
-pub(super) struct Places {
+/// The statuses, one bit each.
+pub(super) struct StatusBits {
     bits: Vec<u8>,
+    /// How many indexes have been assigned.
     given: usize,
     /// Rises with each change.
     revision: u64,
 }
 
-impl Places {
+/// An index that was assigned.
+pub(super) struct Assigned {
+    pub(super) index: usize,
+    /// Whether the list has grown for it.
+    pub(super) grown: bool,
+}
+
+impl StatusBits {
     pub(super) fn new() -> Self {
         Self { bits: vec![0; FIRST_BYTES], given: 0, revision: 1 }
     }
 
-    /// The next place; `true`: the list has grown for it.
-    pub(super) fn give(&mut self) -> (usize, bool) {
-        let place = self.given;
+    /// Assigns the next index.
+    pub(super) fn assign(&mut self) -> Assigned {
+        let index = self.given;
         self.given += 1;
-        let grows = place / 8 == self.bits.len();
+        let grows = index / 8 == self.bits.len();
         if grows {
             self.bits.resize(self.bits.len() * 2, 0);
             self.revision += 1;
         }
-        (place, grows)
+        Assigned { index, grown: grows }
     }
 
-    pub(super) fn revoke(&mut self, place: usize) {
-        if let Some(byte) = self.bits.get_mut(place / 8) {
-            *byte |= 1 << (place % 8);
+    pub(super) fn revoke(&mut self, index: usize) {
+        if let Some(byte) = self.bits.get_mut(index / 8) {
+            *byte |= 1 << (index % 8);
             self.revision += 1;
         }
     }
 
-    /// The list as it is published.
+    /// Returns the list as it is published.
     pub(super) fn signed(&self, issuer: &str, key: &TestKey, now: u64) -> String {
         let header = json!({"typ": "statuslist+jwt", "alg": key.algorithm(), "kid": key.kid()});
         let payload = json!({
@@ -54,19 +62,19 @@ impl Places {
     }
 }
 
-/// Where the list of `issuer` is.
+/// Returns the URI of the list of `issuer`.
 pub(super) fn uri(issuer: &str) -> String {
     format!("{}/status-lists/1", issuer.trim_end_matches('/'))
 }
 
-/// The place that these claims name, if it is one of `issuer`'s.
-pub(super) fn place_in(claims: &Value, issuer: &str) -> Option<usize> {
+/// Returns the index that these claims name, if it is in the list of `issuer`.
+pub(super) fn index_in(claims: &Value, issuer: &str) -> Option<usize> {
     let named = &claims["status"]["status_list"];
     (named["uri"] == uri(issuer)).then(|| named["idx"].as_u64()?.try_into().ok())?
 }
 
 fn lst(bits: &[u8]) -> String {
     let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
-    encoder.write_all(bits).expect("memory takes everything");
-    b64(encoder.finish().expect("memory takes everything"))
+    encoder.write_all(bits).expect("writing to memory cannot fail");
+    b64(encoder.finish().expect("writing to memory cannot fail"))
 }

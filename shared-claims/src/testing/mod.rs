@@ -1,6 +1,7 @@
-//! For tests: an issuer in the test's own process, tokens in words, and the forgeries that every verifier must refuse.
+//! For tests: an issuer in the test's own process, a builder for tokens, and a corpus of forgeries that every verifier must
+//! refuse.
 //!
-//! Turn the feature `testing` on for dev-dependencies alone: with it this crate can sign, and its RSA keys are published.
+//! Enable the feature `testing` only in `dev-dependencies`: it lets this crate sign, and its RSA keys are public.
 
 #![expect(clippy::expect_used, reason = "a test that cannot be set up has failed")]
 

@@ -11,7 +11,7 @@ pub(super) const ED25519_L: [u8; 32] = [
     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
 ];
 
-/// `a + b`, big-endian, as long as `a`; what does not fit is cut off.
+/// Returns `a + b`, big-endian, as long as `a`. The overflow is dropped.
 pub(super) fn add(a: &[u8], b: &[u8]) -> Vec<u8> {
     let mut carry = 0;
     digits(a, b, |a, b| {
@@ -21,7 +21,7 @@ pub(super) fn add(a: &[u8], b: &[u8]) -> Vec<u8> {
     })
 }
 
-/// `a - b`, big-endian, as long as `a`.
+/// Returns `a - b`, big-endian, as long as `a`.
 pub(super) fn subtract(a: &[u8], b: &[u8]) -> Vec<u8> {
     let mut borrow = false;
     digits(a, b, |a, b| {
@@ -32,7 +32,7 @@ pub(super) fn subtract(a: &[u8], b: &[u8]) -> Vec<u8> {
     })
 }
 
-/// The same number with its bytes the other way round.
+/// Returns the bytes in reverse order.
 pub(super) fn reversed(bytes: &[u8]) -> Vec<u8> {
     bytes.iter().rev().copied().collect()
 }

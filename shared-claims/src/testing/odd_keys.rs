@@ -1,11 +1,11 @@
-//! Entries of a key set that no verifier may use, with their private keys (RFC 7517 section 4, RFC 8725 section 3.4): the
-//! test issuer publishes them beside its good ones.
+//! Entries of a key set that no verifier may use, with their private keys (RFC 7517 section 4, RFC 8725 section 3.4). The
+//! test issuer publishes them with its valid keys.
 
 use serde_json::{Value, json};
 
 use super::key::{TestKey, b64};
 
-/// An entry, and the key that signs as if it were good.
+/// An entry, and the key that signs as if it were valid.
 #[derive(Clone)]
 pub(super) struct OddKey {
     pub(super) name: &'static str,
@@ -13,7 +13,7 @@ pub(super) struct OddKey {
     pub(super) jwk: Value,
 }
 
-/// What is odd: a member, and what it is instead.
+/// The name of the entry, the member that is wrong, and its value.
 const CHANGES: [(&str, &str, &str); 10] = [
     ("for encryption", "use", "enc"),
     ("for ES384 by its alg", "alg", "ES384"),
@@ -22,8 +22,8 @@ const CHANGES: [(&str, &str, &str); 10] = [
     ("for nothing by its alg", "alg", "none"),
     ("for key agreement by its alg", "alg", "ECDH-ES"),
     ("of another curve", "crv", "P-384"),
-    ("of a curve nobody knows", "crv", "P-255"),
-    ("of a type nobody knows", "kty", "AKP"),
+    ("of an unknown curve", "crv", "P-255"),
+    ("of an unknown type", "kty", "AKP"),
     ("with its private half", "d", "AAAA"),
 ];
 
@@ -53,7 +53,7 @@ impl OddKey {
             let key = fresh("odd-twice");
             all.push(Self { name, jwk: key.jwk(), key });
         }
-        let mut secret = TestKey::hs256(b"a secret that stands in a key set").with_kid("odd-secret");
+        let mut secret = TestKey::hs256(b"a secret that is in a key set").with_kid("odd-secret");
         all.push(Self { name: "symmetric", jwk: secret.jwk(), key: secret.clone() });
         secret = TestKey::hs256(b"").with_kid("odd-empty");
         all.push(Self { name: "symmetric and empty", jwk: secret.jwk(), key: secret });

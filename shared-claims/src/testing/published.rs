@@ -1,4 +1,4 @@
-//! What the issuer publishes, and to whom: its keys, the places in its status list, the verifiers.
+//! What the test issuer publishes, and to which verifiers.
 
 use std::mem;
 
@@ -6,35 +6,35 @@ use serde_json::json;
 
 use super::{
     key::TestKey,
-    list::{self, Places},
+    list::{self, StatusBits},
     odd_keys::OddKey,
 };
 use crate::{
     algorithm::Algorithm,
     clock::Clock,
-    remote::in_process::{Line, Published},
+    remote::in_process::{Link, Published},
 };
 
-const AWAY: &str = "the test issuer has gone away";
+const OFFLINE: &str = "the test issuer is offline";
 
-/// All that changes in an issuer.
+/// The changing state of an issuer.
 pub(super) struct State {
-    /// The one of these keys that signs, unless a token says otherwise.
+    /// The algorithm of the key that signs, unless a token sets another one.
     pub(super) algorithm: Algorithm,
     keys: [TestKey; 3],
     pub(super) former: Vec<TestKey>,
-    /// Entries of the key set that nobody may use.
+    /// Entries of the key set that no verifier may use.
     pub(super) odd_keys: Vec<OddKey>,
     rotations: u32,
-    pub(super) places: Places,
+    pub(super) statuses: StatusBits,
     pub(super) audiences: Vec<String>,
     pub(super) tokens: u64,
-    pub(super) away: bool,
-    lines: Vec<Line>,
+    pub(super) offline: bool,
+    links: Vec<Link>,
 }
 
-/// Who publishes, and when.
-pub(super) struct Place<'a> {
+/// The name and the clock of the issuer.
+pub(super) struct Publisher<'a> {
     pub(super) name: &'a str,
     pub(super) clock: Clock,
 }
@@ -47,11 +47,11 @@ impl State {
             former: Vec::new(),
             odd_keys: OddKey::all(),
             rotations: 1,
-            places: Places::new(),
+            statuses: StatusBits::new(),
             audiences: Vec::new(),
             tokens: 0,
-            away: false,
-            lines: Vec::new(),
+            offline: false,
+            links: Vec::new(),
         }
     }
 
@@ -70,37 +70,37 @@ impl State {
         json!({"keys": keys}).to_string()
     }
 
-    pub(super) fn status_list(&self, place: &Place<'_>) -> String {
+    pub(super) fn status_list(&self, publisher: &Publisher<'_>) -> String {
         let key = self.key_of(self.algorithm).unwrap_or(&self.keys[0]);
-        self.places.signed(place.name, key, place.clock.now())
+        self.statuses.signed(publisher.name, key, publisher.clock.now())
     }
 
-    /// There is one more verifier.
-    pub(super) fn connect(&mut self, line: Line, place: &Place<'_>) {
-        if self.away {
-            line.cut(AWAY);
+    /// Connects another verifier.
+    pub(super) fn connect(&mut self, link: Link, publisher: &Publisher<'_>) {
+        if self.offline {
+            link.cut(OFFLINE);
         } else {
-            line.deliver(&self.published(place), &place.clock);
+            link.deliver(&self.published(publisher), &publisher.clock);
         }
-        self.lines.push(line);
+        self.links.push(link);
     }
 
-    /// Tells all verifiers, unless the issuer is away.
-    pub(super) fn publish(&mut self, place: &Place<'_>) {
-        self.lines.retain(Line::is_open);
-        if !self.away && !self.lines.is_empty() {
-            let published = self.published(place);
-            self.lines.iter().for_each(|line| line.deliver(&published, &place.clock));
+    /// Publishes to all verifiers, unless the issuer is offline.
+    pub(super) fn publish(&mut self, publisher: &Publisher<'_>) {
+        self.links.retain(Link::is_open);
+        if !self.offline && !self.links.is_empty() {
+            let published = self.published(publisher);
+            self.links.iter().for_each(|link| link.deliver(&published, &publisher.clock));
         }
     }
 
-    pub(super) fn go_away(&mut self) {
-        self.away = true;
-        self.lines.iter().for_each(|line| line.cut(AWAY));
+    pub(super) fn go_offline(&mut self) {
+        self.offline = true;
+        self.links.iter().for_each(|link| link.cut(OFFLINE));
     }
 
-    /// Tokens are meant for these too, unless they say otherwise.
-    pub(super) fn know(&mut self, audiences: Vec<String>) {
+    /// Adds default audiences of tokens.
+    pub(super) fn add_audiences(&mut self, audiences: Vec<String>) {
         for audience in audiences {
             if !self.audiences.contains(&audience) {
                 self.audiences.push(audience);
@@ -108,8 +108,8 @@ impl State {
         }
     }
 
-    fn published(&self, place: &Place<'_>) -> Published {
-        let list = (list::uri(place.name).into(), self.status_list(place));
+    fn published(&self, publisher: &Publisher<'_>) -> Published {
+        let list = (list::uri(publisher.name).into(), self.status_list(publisher));
         Published { key_set: self.key_set().into(), lists: vec![list] }
     }
 }

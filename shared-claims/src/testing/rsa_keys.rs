@@ -1,8 +1,8 @@
-//! Two RSA keys for tests, made once because that is slow. THEY ARE PUBLISHED HERE AND PROTECT NOTHING.
+//! Two RSA keys for tests, because creating one is slow. THEY ARE PUBLIC AND PROTECT NOTHING.
 //!
-//! PKCS #1 in base64, 2048 bits each, made by `openssl genpkey -algorithm RSA`.
+//! PKCS #1 in base64, 2048 bits each, created with `openssl genpkey -algorithm RSA`.
 
-/// The test issuer's.
+/// The key of the test issuer.
 pub(super) const ISSUERS: &str = "\
     MIIEowIBAAKCAQEA8CTHvXWdmdjU1rOT7XNqQE8gQfTVQpQ6qhcQhO9s/D8BgNqmtBtnhHkYloCWTzh1JgWzIIsP/wq0TcTvasOrFtEJ\
     PfUUcbxnrIzsfjrACktsHNiznwwqsQgBp9zdsIfb+72qPZebfVVMDH7T1J93g4EEfsW6Ofd4l5/HwV9D4zEeud+8zEcAamEbwtBz+qkS\
@@ -21,7 +21,7 @@ pub(super) const ISSUERS: &str = "\
     YACmyGFf5LmtG5OQMmt2W/4DrplW/Kz4lGBexoDFeKtm9qju9S9G0K3YPHYU37NM1T+GfT2BxHyKHoT03ilqkm1nAUjBwEZTA0MqnnEu\
     8oXnpxubrSGVq0RSPLAdA+9tF8es";
 
-/// Anybody else's.
+/// The key of an attacker.
 pub(super) const STRANGERS: &str = "\
     MIIEpAIBAAKCAQEAveK5fmggeFdhYMq2rcCsBz/NDD4tXYjvD3ztWqBrKe+QSyziF9D7rvHMzpNVxsqrA5rnZGABCyYEiGe2qF2nPs0x\
     KALr+JwVyqL1c6orJidA/aGbrlEJtVlY2RRUcQpRlDO8yTFTwq5GNFtfpMQQSs89yQDo1eXG6cRncPDoZ10MgcK8OgsuDADnJIVhPgzE\

@@ -1,25 +1,29 @@
-//! A token in words: good unless something else is said, and then whatever is said.
+//! A builder for tokens, which are valid unless a method changes that.
 
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::{issuer::TestIssuer, key::TestKey, list};
+use super::{
+    issuer::{NewToken, TestIssuer},
+    key::TestKey,
+    list,
+};
 use crate::algorithm::Algorithm;
 
-/// How long a token is good, in seconds.
+/// The default lifetime, in seconds.
 const LIFE: u64 = 600;
 
-/// A token that is being described; [`sign`](Self::sign) makes it. Begun by [`TestIssuer::token`].
+/// A builder for a token, started with [`TestIssuer::token`] and finished with [`sign`](Self::sign).
 ///
-/// It says what a good access token says (RFC 9068 section 2.2), and is meant for the audiences of all the verifiers that its
-/// issuer has made so far. Each method changes one thing, without asking whether that makes sense.
+/// By default it has the claims of a valid access token (RFC 9068 section 2.2), and the audiences of all verifiers that its
+/// issuer has created so far. Each method changes one thing, whether or not the result is valid.
 ///
 /// ```
 /// # use {serde_json::json, shared_claims::{testing::{TestIssuer, TestKey}, verifier::Algorithm}};
 /// let issuer = TestIssuer::new();
 /// let orders = issuer.verifier("orders");
-/// let code = |token: &str| orders.verify_known(token).map_err(|refusal| refusal.code());
+/// let code = |token: &str| orders.verify_now(token).map_err(|refusal| refusal.code());
 ///
 /// let alice = || issuer.token("alice");
 /// let good = alice().scope("orders:read").role("admin").claim("tenant", "blue").algorithm(Algorithm::EdDSA).sign();
@@ -37,16 +41,16 @@ const LIFE: u64 = 600;
 pub struct TestToken<'a> {
     pub(super) issuer: &'a TestIssuer,
     key: Option<TestKey>,
-    /// What is said of the header; `None` takes a member away.
+    /// Changes to the header; `None` removes a member.
     header: Vec<(String, Option<Value>)>,
     claims: Map<String, Value>,
-    /// Nobody has said for whom it is meant.
+    /// No audience was set.
     for_all: bool,
     now: u64,
 }
 
 impl TestIssuer {
-    /// Begins a token about `subject`, good unless something else is said.
+    /// Starts a token for `subject`.
     pub fn token(&self, subject: &str) -> TestToken<'_> {
         TestToken::new(self, subject)
     }
@@ -54,7 +58,7 @@ impl TestIssuer {
 
 impl<'a> TestToken<'a> {
     pub(super) fn new(issuer: &'a TestIssuer, subject: &str) -> Self {
-        let (number, place) = issuer.give_place();
+        let NewToken { number, index } = issuer.register_token();
         let now = issuer.clock().now();
         let claims = [
             ("iss", json!(issuer.name())),
@@ -70,13 +74,13 @@ impl<'a> TestToken<'a> {
             ("username", json!(subject)),
             ("scope", json!("")),
             ("roles", json!([])),
-            ("status", json!({"status_list": {"idx": place, "uri": list::uri(issuer.name())}})),
+            ("status", json!({"status_list": {"idx": index, "uri": list::uri(issuer.name())}})),
         ];
         let claims = claims.map(|(name, value)| (name.to_owned(), value)).into_iter().collect();
         Self { issuer, key: None, header: Vec::new(), claims, for_all: true, now }
     }
 
-    /// Has this scope too.
+    /// Adds a scope.
     pub fn scope(self, scope: &str) -> Self {
         let scopes = match self.claims.get("scope").and_then(Value::as_str) {
             None | Some("") => scope.to_owned(),
@@ -85,79 +89,78 @@ impl<'a> TestToken<'a> {
         self.claim("scope", scopes)
     }
 
-    /// Has this role too.
+    /// Adds a role.
     pub fn role(self, role: &str) -> Self {
         let others = self.claims.get("roles").and_then(Value::as_array);
         let roles = others.into_iter().flatten().cloned().chain([json!(role)]).collect::<Vec<_>>();
         self.claim("roles", roles)
     }
 
-    /// Is meant for this audience and no other.
+    /// Sets the only audience.
     pub fn audience(self, audience: &str) -> Self {
         self.claim("aud", json!([audience]))
     }
 
-    /// Expires so long from now.
+    /// Sets the expiry to `life` from now.
     pub fn expires_in(self, life: Duration) -> Self {
         let exp = self.now.saturating_add(life.as_secs());
         self.claim("exp", exp)
     }
 
-    /// Has expired, and no leeway helps.
+    /// Sets an expiry in the past, beyond any leeway.
     pub fn expired(self) -> Self {
         let now = self.now;
         self.issued_at(now.saturating_sub(2 * LIFE)).claim("exp", now.saturating_sub(LIFE))
     }
 
-    /// Was issued then, in seconds since 1970, and is good since then. When it expires, and when the user logged in
-    /// (`auth_time`), stays as it is.
+    /// Sets `iat` and `nbf`, in seconds since 1970. The expiry and the time of the login (`auth_time`) stay the same.
     pub fn issued_at(self, seconds: u64) -> Self {
         self.claim("iat", seconds).claim("nbf", seconds)
     }
 
-    /// Has this claim, whatever that means.
+    /// Sets any claim.
     pub fn claim(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.for_all &= name != "aud";
         self.claims.insert(name.to_owned(), value.into());
         self
     }
 
-    /// Lacks this claim.
+    /// Removes a claim.
     pub fn without(mut self, name: &str) -> Self {
         self.for_all &= name != "aud";
         self.claims.remove(name);
         self
     }
 
-    /// Has this member in its header, whatever that means.
+    /// Sets any member of the header.
     pub fn header(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.header.push((name.to_owned(), Some(value.into())));
         self
     }
 
-    /// Lacks this member of its header.
+    /// Removes a member of the header.
     pub fn without_header(mut self, name: &str) -> Self {
         self.header.push((name.to_owned(), None));
         self
     }
 
-    /// Is signed by this key, the issuer's or not, and says so: to name another one, set the [`header`](Self::header)'s
-    /// `kid`.
+    /// Signs with this key, which need not be the issuer's, and names it in the header. To name another key, set the `kid`
+    /// with [`header`](Self::header).
     pub fn signed_by(mut self, key: &TestKey) -> Self {
         self.key = Some(key.clone());
         self
     }
 
-    /// Is signed by the issuer's key for this algorithm.
+    /// Signs with the issuer's key for this algorithm.
     pub fn algorithm(self, algorithm: Algorithm) -> Self {
         let key = self.issuer.key_of(algorithm);
         self.signed_by(&key)
     }
 
-    /// The token.
+    /// Returns the token.
     ///
     /// # Panics
-    /// When it is not said for whom it is meant, and its issuer has no verifier either.
+    /// If no audience was set and the issuer has no verifier.
     #[must_use]
     pub fn sign(&self) -> String {
         let key = self.key();
@@ -168,7 +171,7 @@ impl<'a> TestToken<'a> {
         self.key.clone().unwrap_or_else(|| self.issuer.key())
     }
 
-    /// The header as it is when `key` signs.
+    /// Returns the header for a signature with `key`.
     pub(super) fn header_of(&self, key: &TestKey) -> Value {
         let mut header = key.header();
         for (name, value) in &self.header {
@@ -185,7 +188,7 @@ impl<'a> TestToken<'a> {
         let mut claims = self.claims.clone();
         if self.for_all {
             let audiences = self.issuer.audiences();
-            assert!(!audiences.is_empty(), "say `.audience(…)`, or make a verifier first");
+            assert!(!audiences.is_empty(), "set `.audience(…)`, or create a verifier first");
             claims.insert("aud".to_owned(), json!(audiences));
         }
         Value::Object(claims)

@@ -1,4 +1,4 @@
-//! The corpus against a route of one's own.
+//! Tries the corpus on a route.
 
 use std::{error::Error, fmt};
 
@@ -11,20 +11,20 @@ use super::{
 };
 
 impl TestIssuer {
-    /// The forgeries of a token about `subject`: [`TestToken::forgeries`].
+    /// Returns the forgeries of a token for `subject`: [`TestToken::forgeries`].
     pub fn forgeries(&self, subject: &str) -> impl Iterator<Item = Forgery> + use<> {
         self.token(subject).forgeries()
     }
 
-    /// The good tokens about `subject`, in all the spellings that must pass: [`TestToken::genuine`].
+    /// Returns the valid tokens for `subject` in all forms that must be accepted: [`TestToken::genuine`].
     pub fn genuine(&self, subject: &str) -> impl Iterator<Item = Genuine> + use<> {
         self.token(subject).genuine()
     }
 }
 
 impl TestToken<'_> {
-    /// The forgeries that are made of this token, hundreds of them: each tries one thing, and their order is always the
-    /// same. The token should be a good one, with the rights that the route under test asks for.
+    /// Returns the forgeries that are made from this token, about two thousand. Each one tries one thing, and their order
+    /// is always the same. The token should be valid, with the rights that the route under test requires.
     ///
     /// ```
     /// # use shared_claims::testing::TestIssuer;
@@ -32,28 +32,28 @@ impl TestToken<'_> {
     /// let orders = issuer.verifier("orders");
     /// for forgery in issuer.token("alice").forgeries() {
     ///     let Some(token) = forgery.token() else { continue }; // others are about headers
-    ///     assert!(orders.verify_known(token).is_err(), "{forgery}");
+    ///     assert!(orders.verify_now(token).is_err(), "{forgery}");
     /// }
     /// ```
     pub fn forgeries(&self) -> impl Iterator<Item = Forgery> + use<> {
         table::forgeries(self)
     }
 
-    /// This token in all the spellings that must pass, signed by each of the issuer's keys.
+    /// Returns this token in all forms that must be accepted, signed with each of the issuer's keys.
     pub fn genuine(&self) -> impl Iterator<Item = Genuine> + use<> {
         genuine::genuine(self)
     }
 
-    /// Sends the good tokens, all forgeries that HTTP can carry, and a good token again to a route, which `ask` does: from the
-    /// headers of a request to the status of the answer. The forgeries are made of a token that the route has seen by then,
-    /// and may remember.
+    /// Sends the valid tokens, all forgeries that HTTP can carry, and a valid token again to a route. `ask` sends a request
+    /// with these headers and returns the status of the response. The route has seen and may have cached the token that the
+    /// forgeries are made from.
     ///
-    /// A good token is to be answered by less than 400, a forgery as its [`expect`](Forgery::expect) says. Good tokens are of
-    /// the algorithm that the issuer [signs with](super::TestIssuer::sign_with).
+    /// A valid token must be answered with less than 400, a forgery as its [`expect`](Forgery::expect) says. The valid
+    /// tokens have the algorithm that the issuer [signs with](super::TestIssuer::sign_with).
     ///
     /// # Errors
-    /// [`Breach`] says by name which forgeries got through, and which good tokens did not; `unwrap` shows it. Else the result
-    /// is the number of requests.
+    /// [`Breach`] lists the forgeries that were accepted and the valid tokens that were refused; `unwrap` displays it.
+    /// Otherwise the result is the number of requests.
     pub async fn try_on(&self, ask: impl AsyncFn(Headers) -> u16) -> Result<usize, Breach> {
         let mut breach = Breach { tried: 0, forgeries: Vec::new(), refused: Vec::new() };
         let (algorithm, forgeries) = (self.key().algorithm(), table::forgeries(self));
@@ -78,7 +78,7 @@ impl TestToken<'_> {
     }
 }
 
-/// What a route has answered wrongly.
+/// The wrong answers of a route.
 #[derive(Clone)]
 pub struct Breach {
     tried: usize,
@@ -87,13 +87,13 @@ pub struct Breach {
 }
 
 impl Breach {
-    /// The forgeries that were not refused as they should be, with the status that was answered.
+    /// Returns the forgeries that were not refused as expected, with the status of the response.
     #[must_use]
     pub fn forgeries(&self) -> &[(Forgery, u16)] {
         &self.forgeries
     }
 
-    /// The good tokens that did not pass, with the status that was answered.
+    /// Returns the valid tokens that were refused, with the status of the response.
     #[must_use]
     pub fn refused(&self) -> &[(Genuine, u16)] {
         &self.refused
@@ -113,11 +113,11 @@ impl fmt::Display for Breach {
         let (through, refused) = (self.forgeries.len(), self.refused.len());
         write!(
             f,
-            "of {} requests, {through} forgeries were not refused, {refused} good tokens were:",
+            "of {} requests, {through} forgeries were accepted and {refused} valid tokens were refused:",
             self.tried
         )?;
         for (genuine, status) in &self.refused {
-            write!(f, "\n{status} for a good token: {}", genuine.name)?;
+            write!(f, "\n{status} for a valid token: {}", genuine.name)?;
         }
         for (forgery, status) in &self.forgeries {
             write!(f, "\n{status} for {forgery}")?;

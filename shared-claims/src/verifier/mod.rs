@@ -1,4 +1,4 @@
-//! The one way in: the text of a token becomes verified claims, or a reason why not.
+//! The verifier: takes the text of a token and returns verified claims, or the reason for a refusal.
 
 mod explain;
 mod refused;

@@ -1,6 +1,6 @@
-//! What the log says of a token that is refused: at `debug` why, and what an operator has to put right, as a warning.
+//! What is logged when a token is refused: the reason, at `debug`, and a warning about what an operator has to correct.
 
-use super::{explain::Why, verifier::Verifier, verify::issuer_of};
+use super::{explain::Explanation, verifier::Verifier, verify::issuer_of};
 use crate::{
     clock::Instant,
     error::refusal::Refusal,
@@ -9,10 +9,10 @@ use crate::{
 };
 
 impl Verifier {
-    /// Writes into the log that this verifier refused `text`.
+    /// Logs that this verifier refused the token `text`.
     #[cold]
     pub(super) fn report(&self, text: &str, refusal: &Refusal) {
-        log::debug!("a token is refused: {}", Why { judge: self, text, refusal });
+        log::debug!("a token is refused: {}", Explanation { verifier: self, text, refusal });
         self.warn_of_faults(text, refusal, self.clock.instant());
     }
 
@@ -31,14 +31,14 @@ impl Verifier {
         let longest = ACCESS_TOKEN.longest();
         if text.len() > longest && self.shared.faults.too_long.allows(now) {
             log::warn!(
-                "a token of {} bytes was refused unread: {longest} are the most. If it is a real one, the issuer puts too much \
+                "a token of {} bytes was refused unread: the limit is {longest}. If it is genuine, the issuer puts too much \
                  into it, such as roles",
                 text.len()
             );
         }
     }
 
-    /// A key that is not known may also be that of an issuer that calls itself otherwise than the settings do.
+    /// An unknown key may belong to an issuer whose name differs from the configured one.
     fn warn_of_issuer(&self, text: &str, now: Instant) {
         let faults = &self.shared.faults;
         if !faults.issuer_never_matched() {
@@ -49,7 +49,7 @@ impl Verifier {
             && faults.issuer.allows(now)
         {
             log::warn!(
-                "no token so far was of the issuer {}; the latest says that it is of {}. Both must be equal to the letter",
+                "no token so far was of the issuer {}; the latest one names {}. Both must be equal to the letter",
                 Shown(self.issuer()),
                 Shown(said)
             );
@@ -58,22 +58,22 @@ impl Verifier {
 
     fn warn_of_audience(&self, text: &str, now: Instant) {
         let faults = &self.shared.faults;
-        faults.issuer_matches();
+        faults.note_issuer_matched();
         if faults.audience_never_matched() && faults.audience.allows(now) {
-            let why = Why { judge: self, text, refusal: &Refusal::Audience };
+            let why = Explanation { verifier: self, text, refusal: &Refusal::Audience };
             log::warn!(
-                "no token so far was for the audience {}; the latest is for {}. Name this service's audience where the token is \
-                 asked for, or the other one in this service's policy",
+                "no token so far was for the audience {}; the latest one is for {}. Request tokens for this service's audience, \
+                 or add the other audience to this service's policy",
                 Shown(format!("{:?}", self.shared.policy.audiences())),
-                why.came("aud")
+                why.received("aud")
             );
         }
     }
 
-    /// A signed `iat` in the future shows the issuer's clock.
+    /// A signed `iat` in the future shows that the issuer's clock is ahead.
     fn warn_of_clock(&self, text: &str, now: Instant) {
-        self.shared.faults.audience_matches();
-        let why = Why { judge: self, text, refusal: &Refusal::NotYetValid };
+        self.shared.faults.note_audience_matched();
+        let why = Explanation { verifier: self, text, refusal: &Refusal::NotYetValid };
         let (iat, ours) = (why.date("iat"), self.clock.now());
         if let Some(iat) = iat.filter(|iat| *iat > ours.saturating_add(self.shared.policy.leeway_secs())) {
             let ahead = i64::try_from(iat - ours).unwrap_or(i64::MAX);
@@ -83,10 +83,10 @@ impl Verifier {
 
     #[cfg(feature = "remote")]
     fn warn_if_not_started(&self, now: Instant) {
-        let waits = self.shared.refresher.as_ref().is_some_and(|refresher| !refresher.is_started());
-        if waits && self.shared.faults.not_started.allows(now) {
+        let not_started = self.shared.refresher.as_ref().is_some_and(|refresher| !refresher.is_started());
+        if not_started && self.shared.faults.not_started.allows(now) {
             log::error!(
-                "the verifier of {} has not been started, so that it fetches nothing: call `Verifier::start` in the runtime",
+                "the verifier of {} has not been started and fetches nothing: call `Verifier::start` inside the tokio runtime",
                 Shown(self.issuer())
             );
         }

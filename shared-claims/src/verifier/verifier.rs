@@ -1,12 +1,12 @@
-//! The one way in: the text of a token becomes verified claims, or a reason why not. Here is what a verifier is and how it
-//! is made; `verify` is the path that a token takes, `status` what is looked up about its session.
+//! The `Verifier`: how it is built and configured, and its readiness. `verify` is the path that a token takes, `status` the
+//! check of its session.
 
 use std::{fmt, sync::Arc};
 
 use aws_lc_rs::hmac;
 
 #[cfg(feature = "testing")]
-use crate::remote::in_process::Line;
+use crate::remote::in_process::Link;
 #[cfg(feature = "remote")]
 use crate::remote::{refresher::Refresher, remote::Remote};
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
     },
     key_store::KeyStore,
     keys::key_set::KeySet,
-    observer::{Observer, Watch},
+    observer::{Observer, SharedObserver},
     policy::Policy,
     readiness::Readiness,
 };
@@ -28,14 +28,14 @@ use crate::{
 /// The shortest shared secret, in bytes (RFC 7518 section 3.2).
 const MIN_SECRET: usize = 32;
 
-/// Verifies access tokens (RFC 9068) by keys it holds in memory. Cheap to clone; all clones share their keys.
+/// Verifies access tokens (RFC 9068) with keys that it holds in memory. Cheap to clone; all clones share their keys.
 #[derive(Clone, Debug)]
 pub struct Verifier {
     pub(super) shared: Arc<Shared>,
     pub(super) clock: Clock,
     sources: Sources,
-    pub(super) observer: Option<Watch>,
-    /// Verifiers of other issuers, each with its own keys and policy; none of them has any others.
+    pub(super) observer: Option<SharedObserver>,
+    /// Verifiers of other issuers, each with its own keys and policy. Their own `others` are empty.
     pub(super) others: Arc<[Verifier]>,
 }
 
@@ -63,8 +63,8 @@ pub(super) enum Keys {
 }
 
 impl Verifier {
-    /// Verifies by keys that are at hand; [`set_keys`](Self::set_keys) replaces them. No status is looked up: a
-    /// service that knows which sessions have ended sees to that itself.
+    /// Creates a verifier with a fixed key set; [`set_keys`](Self::set_keys) replaces it. Status lists are not checked: a
+    /// service that knows which sessions have ended checks that itself.
     #[must_use]
     pub fn with_keys(policy: Policy, keys: KeySet) -> Self {
         let store = KeyStore::default();
@@ -72,11 +72,12 @@ impl Verifier {
         Self::new(policy, Keys::Public(Arc::new(store)))
     }
 
-    /// Verifies `HS256` by a secret that the issuer shares. The `kid` is ignored. Whoever holds the secret
-    /// can make tokens, so this is for the smallest set-ups. No status is looked up.
+    /// Creates a verifier for `HS256` with a secret that it shares with the issuer. The `kid` is ignored and status lists are
+    /// not checked. Every service that holds the secret can also issue tokens, so prefer public keys except in the smallest
+    /// set-ups.
     ///
     /// # Errors
-    /// When the secret has fewer than 32 bytes.
+    /// [`SetupError::ShortSecret`] if the secret has fewer than 32 bytes.
     pub fn with_shared_secret(policy: Policy, secret: &[u8]) -> Result<Self, SetupError> {
         if secret.len() < MIN_SECRET {
             return Err(SetupError::ShortSecret);
@@ -84,13 +85,12 @@ impl Verifier {
         Ok(Self::new(policy, Keys::Secret(Box::new(hmac::Key::new(hmac::HMAC_SHA256, secret)))))
     }
 
-    /// Verifies by the keys and status lists that the issuer publishes. Does no I/O and spawns nothing: call
-    /// [`start`](Self::start) when a tokio runtime is there. Until the first keys arrive, well-formed tokens
-    /// are [`Refusal::Unavailable`](crate::error::Refusal::Unavailable).
+    /// Creates a verifier that uses the keys and status lists which the issuer publishes. Does no I/O and spawns nothing:
+    /// call [`start`](Self::start) inside a tokio runtime. Until the first keys arrive, well-formed tokens are refused as
+    /// [`Refusal::Unavailable`](crate::error::Refusal::Unavailable).
     ///
     /// # Errors
-    /// When a URL cannot be used or is plain HTTP without being allowed to, or when the trusted certificates are
-    /// not PEM.
+    /// If a URL is invalid, or is plain HTTP for a host that is not allowed it, or if the trusted certificates are not PEM.
     #[cfg(feature = "remote")]
     pub fn remote(policy: Policy, remote: Remote) -> Result<Self, SetupError> {
         let store = Arc::new(KeyStore::with_max_age(remote.longest_staleness()));
@@ -99,13 +99,13 @@ impl Verifier {
         Ok(Self::of(shared))
     }
 
-    /// Verifies by what an issuer in the same process publishes: as [`remote`](Self::remote), but for the network.
+    /// Creates a verifier for an issuer in the same process: like [`remote`](Self::remote), but without a network.
     #[cfg(feature = "testing")]
     pub(crate) fn in_process(
         policy: Policy,
         remote: Remote,
         clock: Clock,
-    ) -> Result<(Self, Line), SetupError> {
+    ) -> Result<(Self, Link), SetupError> {
         let store = Arc::new(KeyStore::with_max_age(remote.longest_staleness()));
         let (refresher, line) = remote.in_process(&policy, Arc::clone(&store))?;
         let shared = Shared::remote(policy, store, refresher);
@@ -134,12 +134,12 @@ impl Verifier {
         }
     }
 
-    /// Accepts the tokens of several issuers: each verifier judges those of its own issuer, by its own keys, policy and
-    /// clock (RFC 8725 section 3.8). Errors carry the realm of the first one, [`set_keys`](Self::set_keys) concerns the
-    /// first one, and tokens are taken from the first one's [sources](Self::with_sources).
+    /// Combines verifiers of several issuers. Each one verifies the tokens of its own issuer, with its own keys, policy and
+    /// clock (RFC 8725 section 3.8). The first verifier determines the realm of errors and the [sources](Self::with_sources)
+    /// of tokens, and [`set_keys`](Self::set_keys) applies to it.
     ///
     /// # Errors
-    /// When there is no verifier, or two are for the same issuer.
+    /// [`SetupError::Issuers`] if there is no verifier, or if two are for the same issuer.
     ///
     /// ```
     /// # #[cfg(feature = "remote")]
@@ -166,32 +166,32 @@ impl Verifier {
         Ok(Self { others: all.into(), ..first })
     }
 
-    /// Takes tokens from these places of a request from now on; clones made earlier keep theirs.
+    /// Sets where in a request tokens are accepted. Clones made earlier keep their sources.
     #[must_use]
     pub fn with_sources(mut self, sources: Sources) -> Self {
         self.sources = sources;
         self
     }
 
-    /// Where in a request its token may stand.
+    /// Returns where in a request tokens are accepted.
     #[must_use]
     pub fn sources(&self) -> &Sources {
         &self.sources
     }
 
-    /// Whether a token that `other` took from a request and verified would also have passed here, and in the same way.
+    /// Returns whether this verifier finds and verifies the token of a request exactly as `other` does.
     #[cfg(any(feature = "actix", feature = "axum"))]
-    pub(crate) fn judges_like(&self, other: &Self) -> bool {
+    pub(crate) fn verifies_like(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.shared, &other.shared)
             && self.sources == other.sources
             && self.others.len() == other.others.len()
-            && self.others.iter().zip(&*other.others).all(|(one, another)| one.judges_like(another))
+            && self.others.iter().zip(&*other.others).all(|(one, another)| one.verifies_like(another))
     }
 
-    /// Tells `observer` of every token from now on; clones made earlier tell nobody, or another one.
+    /// Reports the outcome of every verification to `observer`. Clones made earlier keep their observer.
     #[must_use]
-    pub fn observed_by(mut self, observer: impl Observer) -> Self {
-        self.observer = Some(Watch(Arc::new(observer)));
+    pub fn with_observer(mut self, observer: impl Observer) -> Self {
+        self.observer = Some(SharedObserver(Arc::new(observer)));
         self
     }
 
@@ -199,20 +199,20 @@ impl Verifier {
         self.shared.policy.issuer()
     }
 
-    /// Judges by another clock from now on; clones made earlier keep theirs. The background task keeps the one that it
-    /// was started with.
+    /// Sets the clock that tokens are checked by. Clones made earlier keep theirs, and the background task keeps the one that
+    /// it was started with.
     #[must_use]
     pub fn with_clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
         self
     }
 
-    /// Reads the [snapshot](Remote::snapshot), if there is one, and spawns the task that fetches keys and status lists
-    /// and keeps them fresh, once; later calls do nothing. The task ends when the last clone of this verifier is
-    /// gone. A verifier without remote keys has nothing to start.
+    /// Reads the [snapshot](Remote::snapshot), if there is one, and spawns the background task that fetches keys and status
+    /// lists and keeps them fresh. The task ends when the last clone of this verifier is dropped. Later calls do nothing, and
+    /// so do calls on a verifier without remote keys.
     ///
     /// # Panics
-    /// Outside a tokio runtime, where nothing can be spawned.
+    /// If called outside a tokio runtime.
     #[cfg(feature = "remote")]
     pub fn start(&self) {
         for verifier in self.all() {
@@ -222,20 +222,20 @@ impl Verifier {
         }
     }
 
-    /// This one, and those of other issuers.
+    /// Returns this verifier and those of the other issuers.
     pub(super) fn all(&self) -> impl Iterator<Item = &Self> {
         [self].into_iter().chain(self.others.iter())
     }
 
-    /// Puts other keys in force at once. With remote keys it seeds the verifier until the next fetch; a
-    /// verifier of a shared secret has no key set and ignores this.
+    /// Replaces the key set. With remote keys, it is used until the next fetch. A verifier with a shared secret has no key set
+    /// and ignores this.
     pub fn set_keys(&self, keys: KeySet) {
         if let Keys::Public(store) = &self.shared.keys {
             store.set(&Arc::new(keys), &self.clock);
         }
     }
 
-    /// Whether tokens can be judged right now, of every issuer. For a readiness probe.
+    /// Returns whether tokens of every issuer can be verified now. For a readiness probe.
     #[must_use]
     pub fn readiness(&self) -> Readiness {
         self.all().map(Self::own_readiness).reduce(Readiness::worse).unwrap_or_else(|| self.own_readiness())
@@ -261,7 +261,7 @@ impl Verifier {
 
     #[cfg_attr(
         not(feature = "remote"),
-        expect(clippy::unused_self, reason = "only remote keys can be missing")
+        expect(clippy::unused_self, reason = "only remote keys can be absent")
     )]
     fn not_ready(&self, what: &str) -> Readiness {
         #[cfg(feature = "remote")]
@@ -271,11 +271,12 @@ impl Verifier {
         Readiness::NotReady { reason: what.to_owned() }
     }
 
-    /// How many seconds the issuer's clock is ahead of this one; less than 0 when it is behind. By the `Date` of the issuer's
-    /// latest answer, and by the `iat` of the status list that was read last. Of several issuers, the largest difference. `None`
-    /// when nothing has said so, as with keys at hand.
+    /// Returns how many seconds the issuer's clock is ahead of this machine's; negative if it is behind. It is measured by the
+    /// `Date` of the issuer's latest response and the `iat` of the latest status list. With several issuers, this is the
+    /// largest difference. `None` if it is unknown, as with a fixed key set.
     ///
-    /// No token is judged by it. The log warns, once a minute at most, when it is more than half of the policy's leeway.
+    /// The value is for monitoring and does not influence verification. If it exceeds half of the policy's leeway, the log
+    /// warns, at most once a minute.
     #[must_use]
     pub fn clock_skew(&self) -> Option<i64> {
         self.all().filter_map(Self::own_clock_skew).max_by_key(|skew| skew.unsigned_abs())
@@ -287,13 +288,13 @@ impl Verifier {
     }
 
     #[cfg(not(feature = "remote"))]
-    #[expect(clippy::unused_self, reason = "only an issuer that is asked shows its clock")]
+    #[expect(clippy::unused_self, reason = "only a remote issuer shows its clock")]
     fn own_clock_skew(&self) -> Option<i64> {
         None
     }
 
-    /// The error to answer with for a reason of one's own, such as
-    /// [`Refusal::Revoked`](crate::error::Refusal::Revoked), with this verifier's realm.
+    /// Returns an error with this verifier's realm, for a reason of the application's own, such as
+    /// [`Refusal::Revoked`](crate::error::Refusal::Revoked).
     #[must_use]
     pub fn auth_error(&self, cause: impl Into<Cause>) -> AuthError {
         let error = AuthError::new(cause, self.shared.policy.shared_realm());

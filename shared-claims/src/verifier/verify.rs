@@ -1,24 +1,24 @@
-//! The path of a token: cheapest and least trusting first, form, header, key by `kid`, the key's own algorithm, signature,
-//! then the claims, and at last the status. Nothing on it locks or waits, save that an unknown `kid` or status list may wait
-//! for one fetch.
+//! The path of a token. The cheapest checks come first: form, header, key by `kid`, the key's own algorithm, signature, then
+//! the claims, and finally the status. Nothing on it locks or waits, except that an unknown `kid` or status list may wait for
+//! one fetch.
 
 use aws_lc_rs::hmac;
 use serde::Deserialize;
 
 use super::verifier::{Keys, Verifier};
 #[cfg(feature = "remote")]
-use crate::remote::refresher::{Patience, Refresher};
+use crate::remote::refresher::{Deadline, Refresher};
 use crate::{
     algorithm::Algorithm,
     claims::standard::Claims,
     error::refusal::Refusal,
     jws::{ACCESS_TOKEN, Unverified},
-    observer::Watch,
+    observer::SharedObserver,
     strict,
     token::{AccessToken, Verified},
 };
 
-/// Whether `exp` counts.
+/// Whether an expired token is refused.
 #[derive(Clone, Copy, PartialEq)]
 enum Expiry {
     Checked,
@@ -26,101 +26,103 @@ enum Expiry {
 }
 
 impl Verifier {
-    /// Verifies a token; one that was verified before is not verified again, but whether it has expired, was revoked, or its
-    /// key is gone is looked up each time. One whose key and status list are known never waits. With remote keys, others wait at most a
-    /// second for one fetch that all such requests share; after it none is made for 10 seconds.
+    /// Verifies a token. For a token in the cache, only expiry, revocation and its key are checked again.
+    ///
+    /// A token whose key and status list are known never waits. With remote keys, other tokens wait up to one second for a
+    /// fetch that all such requests share; after it, requests cause no fetch for 10 seconds.
     ///
     /// # Errors
-    /// [`Refusal::Unavailable`] when there are no usable keys or no usable status list, or when the key is unknown and
-    /// the issuer cannot be asked for it: neither is the token's fault. Else what is wrong with it.
+    /// [`Refusal::Unavailable`] if there are no usable keys or no usable status list, or if the key is unknown and the issuer
+    /// cannot be reached. Any other refusal says what is wrong with the token.
     #[cfg_attr(
         not(feature = "remote"),
         expect(clippy::unused_async, reason = "only remote keys are waited for")
     )]
     pub async fn verify(&self, token: &str) -> Result<AccessToken, Refusal> {
-        let recalled = self.all().find_map(|verifier| verifier.recall(token));
-        if let Some(recalled) = recalled {
-            return self.seen(token, true, recalled);
+        let cached = self.all().find_map(|verifier| verifier.cached_result(token));
+        if let Some(cached) = cached {
+            return self.observe(token, true, cached);
         }
-        let judge = self.judge_of(token);
+        let verifier = self.verifier_for(token);
         #[cfg(feature = "remote")]
-        if let Some(refresher) = &judge.shared.refresher {
-            return self.seen(token, false, judge.verify_patiently(token, refresher).await);
+        if let Some(refresher) = &verifier.shared.refresher {
+            return self.observe(token, false, verifier.verify_with_wait(token, refresher).await);
         }
-        self.seen(token, false, judge.verify_anew(token))
+        self.observe(token, false, verifier.verify_uncached(token))
     }
 
     #[cfg(feature = "remote")]
-    async fn verify_patiently(&self, text: &str, refresher: &Refresher) -> Result<AccessToken, Refusal> {
-        let mut judged = self.examine(text, Expiry::Checked);
-        let (mut patience, mut fetched) = (None, true);
-        if let Err(Refusal::UnknownKey | Refusal::Unavailable) = judged {
-            fetched = refresher.wait_for_keys(*patience.insert(Patience::begin())).await;
-            // Also when nothing was fetched: another request's fetch may have ended in between.
-            judged = self.examine(text, Expiry::Checked);
+    async fn verify_with_wait(&self, text: &str, refresher: &Refresher) -> Result<AccessToken, Refusal> {
+        let mut result = self.verify_claims(text, Expiry::Checked);
+        let (mut deadline, mut fetched) = (None, true);
+        if let Err(Refusal::UnknownKey | Refusal::Unavailable) = result {
+            fetched = refresher.wait_for_keys(*deadline.insert(Deadline::begin())).await;
+            // Even if nothing was fetched: another request's fetch may have ended in between.
+            result = self.verify_claims(text, Expiry::Checked);
         }
-        let token = judged.map_err(|refusal| match refusal {
-            // The key may be a new one that the issuer, slow or out of reach, cannot tell us of: that is not the token's
-            // fault.
+        let token = result.map_err(|refusal| match refusal {
+            // The key may be a new one, and the issuer is slow or unreachable: that is not the token's fault.
             Refusal::UnknownKey if !fetched || refresher.trouble().is_some() => Refusal::Unavailable,
             other => other,
         })?;
         let mut status = self.check_status(&token);
         if let (Err(Refusal::Unavailable), Some(named)) = (&status, &token.claims.status) {
-            let patience = patience.unwrap_or_else(Patience::begin);
-            refresher.wait_for_list(&named.status_list, patience).await;
+            let deadline = deadline.unwrap_or_else(Deadline::begin);
+            refresher.wait_for_list(&named.status_list, deadline).await;
             status = self.check_status(&token);
         }
-        status.map(|()| self.remember(text, token))
+        status.map(|()| self.cache_token(text, token))
     }
 
-    /// Verifies a token by the keys and status lists that are known, without waiting. With remote keys, an
-    /// [observer](Self::observed_by) is not told of a key or a list that is not known, and neither is the log: [`verify`](Self::verify) would wait
-    /// for it.
+    /// Verifies a token with the keys and status lists in memory, without waiting for a fetch.
+    ///
+    /// With remote keys, a token whose key or status list is unknown is reported neither to the
+    /// [observer](Self::with_observer) nor to the log, because [`verify`](Self::verify) would fetch it.
     ///
     /// # Errors
     /// As [`verify`](Self::verify).
-    pub fn verify_known(&self, token: &str) -> Result<AccessToken, Refusal> {
-        let recalled = self.all().find_map(|verifier| verifier.recall(token));
-        if let Some(recalled) = recalled {
-            return self.seen(token, true, recalled);
+    pub fn verify_now(&self, token: &str) -> Result<AccessToken, Refusal> {
+        let cached = self.all().find_map(|verifier| verifier.cached_result(token));
+        if let Some(cached) = cached {
+            return self.observe(token, true, cached);
         }
-        let judge = self.judge_of(token);
-        let judged = judge.verify_anew(token);
+        let verifier = self.verifier_for(token);
+        let result = verifier.verify_uncached(token);
         #[cfg(feature = "remote")]
-        if let (Some(_), Err(Refusal::UnknownKey | Refusal::Unavailable)) = (&judge.shared.refresher, &judged)
+        if let (Some(_), Err(Refusal::UnknownKey | Refusal::Unavailable)) =
+            (&verifier.shared.refresher, &result)
         {
-            return judged;
+            return result;
         }
-        self.seen(token, false, judged)
+        self.observe(token, false, result)
     }
 
-    fn verify_anew(&self, text: &str) -> Result<AccessToken, Refusal> {
-        let verified = self.examine(text, Expiry::Checked)?;
-        self.check_status(&verified).map(|()| self.remember(text, verified))
+    fn verify_uncached(&self, text: &str) -> Result<AccessToken, Refusal> {
+        let verified = self.verify_claims(text, Expiry::Checked)?;
+        self.check_status(&verified).map(|()| self.cache_token(text, verified))
     }
 
-    /// Tells the observer, if there is one, and of a refusal the log.
-    fn seen(
+    /// Reports the result to the observer, if there is one, and a refusal to the log.
+    fn observe(
         &self,
         text: &str,
-        remembered: bool,
-        judged: Result<AccessToken, Refusal>,
+        cached: bool,
+        result: Result<AccessToken, Refusal>,
     ) -> Result<AccessToken, Refusal> {
-        if let Some(Watch(observer)) = &self.observer {
-            match &judged {
-                Ok(token) => observer.verified(token, remembered),
+        if let Some(SharedObserver(observer)) = &self.observer {
+            match &result {
+                Ok(token) => observer.verified(token, cached),
                 Err(refusal) => observer.refused(refusal),
             }
         }
-        if let Err(refusal) = &judged {
-            self.judge_of(text).report(text, refusal);
+        if let Err(refusal) = &result {
+            self.verifier_for(text).report(text, refusal);
         }
-        judged
+        result
     }
 
-    /// What is to be said of a token that was verified before; `None` when it has to be verified again.
-    fn recall(&self, text: &str) -> Option<Result<AccessToken, Refusal>> {
+    /// Returns the result for a cached token; `None` if it has to be verified again.
+    fn cached_result(&self, text: &str) -> Option<Result<AccessToken, Refusal>> {
         let token = self.shared.cache.as_ref()?.get(text)?;
         let (verified, now) = (token.verified(), self.clock.now());
         let same_keys = match &self.shared.keys {
@@ -133,17 +135,17 @@ impl Verifier {
         if now >= verified.lifetime.end {
             return Some(Err(Refusal::Expired));
         }
-        match self.recheck_status(verified, now) {
+        match self.check_cached_status(verified, now) {
             Ok(()) => Some(Ok(token.at(now))),
             Err(Refusal::Revoked) => Some(Err(Refusal::Revoked)),
-            Err(_) => None, // the list is not there any more, or too old
+            Err(_) => None, // the list is gone or too old
         }
     }
 
-    /// Stores a token that was found good.
-    fn remember(&self, text: &str, verified: Verified) -> AccessToken {
+    /// Stores a verified token in the cache, if all that can change about it can be checked later.
+    fn cache_token(&self, text: &str, verified: Verified) -> AccessToken {
         #[cfg(feature = "remote")]
-        let (verified, complete) = self.with_place(verified);
+        let (verified, complete) = self.with_status_entry(verified);
         #[cfg(not(feature = "remote"))]
         let complete = true;
         let token = AccessToken::new(verified, self.clock.now());
@@ -153,20 +155,21 @@ impl Verifier {
         token
     }
 
-    /// Like [`verify_known`](Self::verify_known), but a token passes that has expired, or was revoked: no status is
-    /// looked up. For logout alone, where such a token still names the session to end: it must open nothing.
+    /// Verifies a token like [`verify_now`](Self::verify_now), but accepts one that has expired or was revoked: its status is
+    /// not checked. Use it for logout only, where such a token still names the session to end. It must not give access to
+    /// anything.
     ///
     /// # Errors
     /// As [`verify`](Self::verify), without [`Refusal::Expired`] and [`Refusal::Revoked`].
     pub fn verify_expired(&self, token: &str) -> Result<AccessToken, Refusal> {
-        let judge = self.judge_of(token);
-        let judged = judge.examine(token, Expiry::Ignored);
-        let verified = judged.inspect_err(|refusal| judge.report(token, refusal))?;
-        Ok(AccessToken::new(verified, judge.clock.now()))
+        let verifier = self.verifier_for(token);
+        let result = verifier.verify_claims(token, Expiry::Ignored);
+        let verified = result.inspect_err(|refusal| verifier.report(token, refusal))?;
+        Ok(AccessToken::new(verified, verifier.clock.now()))
     }
 
-    /// Whose token it is by its own word, where there is a choice; the first one's when that cannot be told.
-    fn judge_of(&self, text: &str) -> &Self {
+    /// Returns the verifier of the issuer that the token claims to be from; the first one if there is no match.
+    fn verifier_for(&self, text: &str) -> &Self {
         if self.others.is_empty() {
             return self;
         }
@@ -174,14 +177,14 @@ impl Verifier {
         issuer.and_then(|issuer| self.all().find(|verifier| verifier.issuer() == issuer)).unwrap_or(self)
     }
 
-    /// Everything but the status.
-    fn examine(&self, token: &str, expiry: Expiry) -> Result<Verified, Refusal> {
+    /// Checks everything except the status.
+    fn verify_claims(&self, token: &str, expiry: Expiry) -> Result<Verified, Refusal> {
         let token = Unverified::parse(token, &ACCESS_TOKEN)?;
         let generation = self.check_signature(&token)?;
         let claims = read_claims(&token.payload)?;
         let (policy, now) = (&self.shared.policy, self.clock.now());
         policy.check(&claims, now)?;
-        self.shared.faults.audience_matches();
+        self.shared.faults.note_audience_matched();
         if expiry == Expiry::Checked {
             policy.check_expiry(&claims, now)?;
         }
@@ -189,7 +192,7 @@ impl Verifier {
         Ok(Verified::new(claims, policy.shared_realm(), token.payload, generation, lifetime))
     }
 
-    /// Gives the generation of the keys that it was checked by.
+    /// Returns the generation of the keys that the signature was checked with.
     fn check_signature(&self, token: &Unverified<'_>) -> Result<Option<u64>, Refusal> {
         match &self.shared.keys {
             Keys::Secret(_) if token.header.alg.parse() != Ok(Algorithm::HS256) => Err(Refusal::Algorithm),
@@ -205,7 +208,7 @@ impl Verifier {
     }
 }
 
-/// Before anything is verified: only to know who is to verify it.
+/// Reads the issuer of an unverified token, only to choose its verifier.
 pub(super) fn issuer_of(payload: &[u8]) -> Option<String> {
     #[derive(Deserialize)]
     struct Issuer {

@@ -20,7 +20,7 @@ use serde::Deserialize;
 use shared_claims::{
     AccessToken, Verifier,
     actix::{OptionalToken, PrivateAnswers, RequireToken},
-    claims::OwnClaims,
+    claims::CustomClaims,
     error::AuthError,
     guard::{Rule, login_within, owner, role, scope},
     http::ResourceMetadata,
@@ -243,7 +243,7 @@ mod on_actix {
     use actix_web::{HttpResponse, Responder, web};
 
     use super::{
-        AccessToken, AtomicUsize, AuthError, CACHED, MakeRule, OptionalToken, Ordering, OwnClaims, Tenant,
+        AccessToken, AtomicUsize, AuthError, CACHED, CustomClaims, MakeRule, OptionalToken, Ordering, Tenant,
         greeting, may_pay, owner, role, scope,
     };
 
@@ -270,8 +270,8 @@ mod on_actix {
         Ok("paid")
     }
 
-    pub(super) async fn tenant(caller: OwnClaims<Tenant>) -> String {
-        format!("{} of {}", caller.token.name(), caller.own.tenant)
+    pub(super) async fn tenant(caller: CustomClaims<Tenant>) -> String {
+        format!("{} of {}", caller.token.name(), caller.claims.tenant)
     }
 
     pub(super) async fn cached(_: AccessToken) -> impl Responder {
@@ -303,8 +303,8 @@ mod on_actix {
 /// Handlers of axum.
 mod on_axum {
     use super::{
-        AccessToken, Arc, AtomicUsize, AuthError, CACHED, Extension, MakeRule, OptionalToken, Ordering,
-        OwnClaims, Path, Tenant, greeting, may_pay, owner, role, scope,
+        AccessToken, Arc, AtomicUsize, AuthError, CACHED, CustomClaims, Extension, MakeRule, OptionalToken,
+        Ordering, Path, Tenant, greeting, may_pay, owner, role, scope,
     };
 
     pub(super) async fn home(OptionalToken(token): OptionalToken, same: Option<AccessToken>) -> String {
@@ -331,8 +331,8 @@ mod on_axum {
         Ok("paid")
     }
 
-    pub(super) async fn tenant(caller: OwnClaims<Tenant>) -> String {
-        format!("{} of {}", caller.token.name(), caller.own.tenant)
+    pub(super) async fn tenant(caller: CustomClaims<Tenant>) -> String {
+        format!("{} of {}", caller.token.name(), caller.claims.tenant)
     }
 
     pub(super) async fn cached(_: AccessToken) -> ([(&'static str, &'static str); 1], &'static str) {

@@ -119,7 +119,7 @@ pub(crate) fn revocations(verifier: &Verifier) -> Revocations {
 
 /// Whether the token at that place of the list is refused as revoked; anything else than that or success is a failure.
 pub(crate) fn is_revoked(verifier: &Verifier, token: &str) -> bool {
-    match verifier.verify_known(token) {
+    match verifier.verify_now(token) {
         Ok(_) => false,
         Err(Refusal::Revoked) => true,
         Err(other) => panic!("{other:?}"),

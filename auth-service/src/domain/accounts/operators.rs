@@ -126,7 +126,7 @@ fn judge_name(
 }
 
 /// Takes verified addresses from accounts for which they are not verified, before the claimants are stored. The transaction
-/// began with [`users::will_insert_several`]; when the claimants are stored comes [`drop_status_indexes`], and at its end the
+/// began with [`users::will_insert_several`]; when the claimants are stored comes [`revoke_tokens_of`], and at its end the
 /// revocation.
 pub(in crate::domain) fn take_unproven_addresses<'a>(
     db: &mut Connection,

@@ -1,16 +1,16 @@
-//! The text of an event stream (WHATWG HTML section 9.2.6) becomes signals. Pure, and bounded in memory whatever comes.
+//! Parses an event stream (WHATWG HTML section 9.2.6). Memory is bounded, whatever the stream contains.
 //!
-//! What is not understood is passed over, as that section says: other events, other fields, broken JSON.
+//! As that section requires, unknown events and fields are ignored. So is invalid JSON.
 
 use serde::Deserialize;
 
-/// A longer line, or data of an event, is no event of ours, in bytes.
+/// The longest accepted line, and the longest data of an event, in bytes.
 const MAX_LINE: usize = 8 * 1024;
 
-/// What the issuer lets its listeners know.
+/// What the issuer reports to its listeners.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::remote) enum Signal {
-    /// The connection lives: a comment.
+    /// A comment: the connection is alive.
     Alive,
     /// A status list has changed.
     List(ListChange),
@@ -25,16 +25,16 @@ pub(in crate::remote) struct ListChange {
     pub(in crate::remote) revision: u64,
 }
 
-/// A line without an end.
+/// A line that exceeds the limit.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a line of more than {MAX_LINE} bytes")]
 pub(in crate::remote) struct TooLong;
 
-/// Reads a stream in pieces of any size.
+/// A parser for a stream in pieces of any size.
 #[derive(Default)]
 pub(in crate::remote) struct Events {
     line: Vec<u8>,
-    /// The last byte was a CR: a LF after it ends no second line.
+    /// The last byte was a CR: an LF after it does not end another line.
     after_cr: bool,
     name: String,
     data: String,
@@ -46,7 +46,7 @@ struct KeysData {
 }
 
 impl Events {
-    /// Reads the next piece and hands on what it says.
+    /// Parses the next piece and appends its signals.
     pub(in crate::remote) fn feed(&mut self, piece: &[u8], signals: &mut Vec<Signal>) -> Result<(), TooLong> {
         for &byte in piece {
             let ends = byte == b'\r' || (byte == b'\n' && !self.after_cr);

@@ -1,6 +1,6 @@
-//! The part of the background task that listens to the issuer's event stream, and comes back when it breaks off.
+//! The part of the background task that reads the issuer's event stream, and reconnects when it breaks off.
 //!
-//! Nothing that it says is believed: it only tells what to fetch.
+//! Events are not trusted: they only cause fetches.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,26 +17,26 @@ use crate::{
     shown::Shown,
 };
 
-/// A stream without any sign of life for so long is dead; the issuer sends one every ten seconds.
+/// A stream without a sign of life for this long is dead. The issuer sends one every ten seconds.
 const SILENCE: Duration = Duration::from_secs(25);
-/// More than so many bytes in so long are no events any more.
+/// A stream with more bytes than this within `FLOOD_TIME` is closed.
 const FLOOD: usize = 4 * 1024 * 1024;
 const FLOOD_TIME: Duration = Duration::from_secs(10);
-/// The first pause before the next attempt, and the longest one.
+/// The first delay before a new connection, and the longest one.
 const BACK_OFF: Duration = Duration::from_secs(1);
 const MAX_BACK_OFF: Duration = Duration::from_secs(60);
-/// After credentials were refused, the stream is asked for without any for so long.
+/// How long to connect anonymously after credentials were refused.
 const ANONYMOUS: Duration = Duration::from_secs(10 * 60);
 
-/// The part; [`run`](Self::run) is what it does.
+/// The reader; [`run`](Self::run) is its task.
 pub(in crate::remote) struct Stream {
     state: Arc<State>,
     lists: mpsc::Sender<ListChange>,
-    /// When the credentials were refused last.
+    /// When the credentials were last refused.
     refused: Option<Instant>,
 }
 
-/// Why a stream is over.
+/// The reason for which a stream has ended.
 #[derive(Debug, thiserror::Error)]
 enum Over {
     #[error(transparent)]
@@ -49,7 +49,7 @@ enum Over {
     Silent(#[from] tokio::time::error::Elapsed),
     #[error(transparent)]
     TooLong(#[from] TooLong),
-    #[error("more than anybody has to say")]
+    #[error("too much data")]
     Flood,
 }
 
@@ -58,7 +58,7 @@ impl Stream {
         Self { state, lists, refused: None }
     }
 
-    /// Runs for ever.
+    /// Runs forever.
     pub(in crate::remote) async fn run(mut self) {
         let mut endpoints = self.state.endpoints.subscribe();
         let mut failures = 0_u32;
@@ -69,7 +69,7 @@ impl Stream {
             let named = self.has_credentials();
             let Err(over) = self.listen(&url, named).await;
             if named && is_refused(&over) {
-                self.go_on_anonymously();
+                self.fall_back_to_anonymous();
                 continue;
             }
             let lived = self.state.streaming.send_replace(false);
@@ -77,7 +77,7 @@ impl Stream {
             let level = if failures == 1 { log::Level::Info } else { log::Level::Debug };
             log::log!(
                 level,
-                "the events of {}: {}; polling meanwhile",
+                "the event stream of {}: {}; polling meanwhile",
                 self.state.policy.issuer(),
                 Shown(&over)
             );
@@ -85,35 +85,35 @@ impl Stream {
         }
     }
 
-    /// Whether to show the client's credentials now.
+    /// Returns whether to send the client's credentials now.
     fn has_credentials(&self) -> bool {
         let refused = self.refused.is_some_and(|at| at.elapsed() < ANONYMOUS);
         self.state.http.has_credentials() && !refused
     }
 
-    /// A stream without a name is better than none. The log says so once, until the credentials are taken again.
-    fn go_on_anonymously(&mut self) {
+    /// Falls back to an anonymous stream. Warns once, until the credentials are accepted again.
+    fn fall_back_to_anonymous(&mut self) {
         let level = if self.refused.is_none() { log::Level::Warn } else { log::Level::Debug };
         let issuer = self.state.policy.issuer();
         log::log!(
             level,
-            "{issuer} refuses the client's credentials at its event stream: the stream is asked for anonymously, where there \
-             may be no place. Check the client's id and secret, and that it is enabled"
+            "{issuer} refuses the client's credentials at its event stream: the verifier connects anonymously, and may find no \
+             free connection. Check the client's id and secret, and that it is enabled"
         );
         self.refused = Some(Instant::now());
     }
 
-    /// Hears one stream to its end.
+    /// Reads one stream to its end.
     async fn listen(&mut self, url: &Url, named: bool) -> Result<std::convert::Infallible, Over> {
         let mut response = self.state.http.open_stream(url, named).await?;
         if named {
             self.refused = None;
         }
         let (mut events, mut signals) = (Events::default(), Vec::new());
-        let mut heard = Instant::now();
-        let (mut since, mut bytes) = (heard, 0);
+        let mut last_signal = Instant::now();
+        let (mut since, mut bytes) = (last_signal, 0);
         loop {
-            let piece = timeout_at(heard + SILENCE, response.chunk()).await??.ok_or(Over::Closed)?;
+            let piece = timeout_at(last_signal + SILENCE, response.chunk()).await??.ok_or(Over::Closed)?;
             if since.elapsed() > FLOOD_TIME {
                 (since, bytes) = (Instant::now(), 0);
             }
@@ -123,20 +123,20 @@ impl Stream {
             }
             events.feed(&piece, &mut signals)?;
             for signal in signals.drain(..) {
-                heard = Instant::now();
-                self.hear(signal).await;
+                last_signal = Instant::now();
+                self.process(signal).await;
             }
         }
     }
 
-    async fn hear(&self, signal: Signal) {
+    async fn process(&self, signal: Signal) {
         if self.state.streaming.send_if_modified(|streaming| !std::mem::replace(streaming, true)) {
-            log::info!("the events of {} are heard", self.state.policy.issuer());
+            log::info!("connected to the event stream of {}", self.state.policy.issuer());
         }
         match signal {
             Signal::Alive => {}
-            Signal::Keys { revision } => _ = self.state.keys_announced.send_replace(Some(revision)),
-            // Nobody takes it where no status is looked up.
+            Signal::Keys { revision } => _ = self.state.published_keys_revision.send_replace(Some(revision)),
+            // Not received if status lists are turned off.
             Signal::List(change) => _ = self.lists.send(change).await,
         }
     }
@@ -147,7 +147,7 @@ fn is_refused(over: &Over) -> bool {
     matches!(over, Over::Fetch(FetchError::Status { status, .. }) if refusals.contains(status))
 }
 
-/// As the issuer says, when it does, but not for long.
+/// Returns the delay before the next connection: as the issuer says, up to a limit.
 fn pause(over: &Over, failures: u32) -> Duration {
     let usual = back_off(failures, BACK_OFF, MAX_BACK_OFF);
     match over {

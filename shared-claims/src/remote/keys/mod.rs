@@ -1,4 +1,4 @@
-//! The issuer's key set: when it is fetched, and who waits for it.
+//! The issuer's key set: when it is fetched, and how requests wait for it.
 
 pub(super) mod requests;
 pub(super) mod worker;

@@ -1,7 +1,6 @@
-//! Requests whose key is not known: one fetch for all of them, and then a pause.
+//! Requests whose key is unknown: one fetch for all of them, and then a cool-down.
 //!
-//! A made-up `kid` costs the issuer at most one fetch per cool-down, and a request with a known `kid` never
-//! comes here.
+//! A made-up `kid` costs the issuer at most one fetch per cool-down. A request with a known `kid` never comes here.
 
 use std::{sync::Mutex, time::Duration};
 
@@ -12,68 +11,68 @@ use tokio::{
 
 use crate::remote::lock::lock;
 
-/// How long after a fetch that requests asked for none is made for them. Regular refreshes do not count.
+/// How long after a requested fetch requests cause no other. Regular refreshes do not count.
 const COOL_DOWN: Duration = Duration::from_secs(10);
 
-/// What requests and the background task agree by.
+/// What requests and the background task share.
 #[derive(Debug)]
 pub(in crate::remote) struct KeyRequests {
     stage: Mutex<Stage>,
-    asked: Notify,
+    requested: Notify,
     /// Changes after each fetch that requests may be waiting for.
     fetched: watch::Sender<()>,
 }
 
-/// May a request have a fetch?
+/// Whether a request may cause a fetch.
 #[derive(Clone, Copy, Debug)]
 enum Stage {
-    /// No: nobody has called `start`.
+    /// No: the verifier has not been started.
     NotStarted,
-    /// One is under way: the first of all, or one that was asked for. All wait for it.
+    /// A fetch is in flight: the first one, or a requested one. Requests wait for it.
     Fetching,
     /// Yes.
     Open,
-    /// Not yet.
+    /// Not before this time.
     CoolingUntil(Instant),
 }
 
 impl KeyRequests {
     pub(in crate::remote) fn new() -> Self {
         let stage = Mutex::new(Stage::NotStarted);
-        Self { stage, asked: Notify::new(), fetched: watch::Sender::new(()) }
+        Self { stage, requested: Notify::new(), fetched: watch::Sender::new(()) }
     }
 
-    /// Asks for a fetch, or joins the one under way; `None` when there will be none.
+    /// Requests a fetch, or joins the one in flight; `None` if there will be none.
     pub(in crate::remote) fn request(&self) -> Option<watch::Receiver<()>> {
         let mut stage = lock(&self.stage);
         match *stage {
             Stage::NotStarted => return None,
             Stage::CoolingUntil(end) if Instant::now() < end => return None,
             Stage::Fetching => {}
-            Stage::Open | Stage::CoolingUntil(_) => self.asked.notify_one(),
+            Stage::Open | Stage::CoolingUntil(_) => self.requested.notify_one(),
         }
         *stage = Stage::Fetching;
         Some(self.fetched.subscribe())
     }
 
-    /// Waits until a fetch is asked for.
-    pub(in crate::remote) async fn asked(&self) {
-        self.asked.notified().await;
+    /// Waits until a fetch is requested.
+    pub(in crate::remote) async fn requested(&self) {
+        self.requested.notified().await;
     }
 
-    /// The very first fetch is about to begin.
+    /// Notes that the very first fetch begins.
     pub(in crate::remote) fn first_fetch_begins(&self) {
         *lock(&self.stage) = Stage::Fetching;
     }
 
-    /// The very first fetch is over: whoever waited for it goes on, and a fetch may be asked for.
-    pub(in crate::remote) fn first_fetch_is_over(&self) {
+    /// Notes that the very first fetch has ended. Waiting requests continue, and others may cause a fetch.
+    pub(in crate::remote) fn first_fetch_finished(&self) {
         *lock(&self.stage) = Stage::Open;
         self.fetched.send_replace(());
     }
 
-    /// A fetch that was asked for is over: whoever waited for it goes on, and the cool-down begins.
-    pub(in crate::remote) fn asked_fetch_is_over(&self) {
+    /// Notes that a requested fetch has ended. Waiting requests continue, and the cool-down begins.
+    pub(in crate::remote) fn requested_fetch_finished(&self) {
         *lock(&self.stage) = Stage::CoolingUntil(Instant::now() + COOL_DOWN);
         self.fetched.send_replace(());
     }

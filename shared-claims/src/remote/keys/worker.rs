@@ -1,5 +1,5 @@
-//! The part of the background task that fetches the key set: at intervals, when asked, when the issuer says that it has
-//! changed. It stores what is good.
+//! The part of the background task that fetches the key set: at intervals, on request, and when the issuer publishes a
+//! change.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,45 +15,45 @@ use crate::{
     clock::Clock,
     keys::key_set::KeySet,
     remote::{
-        backoff::{back_off, scattered},
-        http::{FetchError, Known},
+        backoff::{back_off, jittered},
+        http::{Conditions, FetchError},
         state::State,
     },
     shown::Shown,
 };
 
-/// How long keys are kept before they are fetched again, in seconds, if the issuer does not say.
+/// How often keys are fetched, in seconds, if the response does not say.
 const DEFAULT_INTERVAL: u64 = 300;
 const MIN_INTERVAL: u64 = 60;
 const MAX_INTERVAL: u64 = 60 * 60;
-/// The first pause after a failure, and the longest one.
+/// The first delay after a failure, and the longest one.
 const BACK_OFF: Duration = Duration::from_secs(1);
 const MAX_BACK_OFF: Duration = Duration::from_secs(60);
-/// The same while there are no keys at all: the whole service waits for the first ones.
+/// The longest delay while there are no keys, when the whole service waits for them.
 const MAX_BACK_OFF_WITHOUT_KEYS: Duration = Duration::from_secs(5);
-/// Events cause no fetch sooner than so long after the one before. Also the first pause when one comes too early.
+/// The shortest time between two fetches that events cause, and the first delay after a response that is behind an event.
 const AFTER_EVENT: Duration = Duration::from_millis(250);
-/// How often a revision that was announced is looked for before it is given up.
-const MAX_TRIES: u32 = 10;
-/// How old metadata may be. An issuer's upgrade shows in it.
+/// How often a published revision is fetched before giving up.
+const MAX_ATTEMPTS: u32 = 10;
+/// How old metadata may become. A later read shows an upgrade of the issuer.
 const METADATA_AGE: Duration = Duration::from_secs(10 * 60);
 
-/// The part; [`run`](Self::run) is what it does.
+/// The worker; [`run`](Self::run) is its task.
 pub(in crate::remote) struct KeyWorker {
     state: Arc<State>,
     clock: Clock,
-    announced: watch::Receiver<Option<u64>>,
-    /// The key set as it was last seen; forgotten after a failure, so that metadata is read again.
+    published: watch::Receiver<Option<u64>>,
+    /// The latest key set. It is dropped after a failure, so that metadata is read again.
     last: Option<Last>,
-    /// The highest revision that was fetched, as the answer said in `X-Keys-Revision`, or else the key set in `revision`.
-    /// What only the snapshot knows binds nobody: an issuer that was set up anew counts from the start, and a restart is how
-    /// its verifiers follow.
+    /// The highest fetched revision, from `X-Keys-Revision` or else from the key set's `revision`. A revision from the
+    /// snapshot is not used: an issuer that was set up anew counts from the start, and its verifiers follow after a
+    /// restart.
     fetched: Option<u64>,
-    /// A token or a list is signed by a key that is not known, and nothing was fetched since.
-    looking: bool,
+    /// A token or a list has an unknown key, and nothing has been fetched since.
+    requested: bool,
     failures: u32,
-    /// Answers in a row that were older than what was announced.
-    tries: u32,
+    /// Consecutive responses that were older than the published revision.
+    attempts: u32,
     began: Instant,
 }
 
@@ -68,34 +68,34 @@ struct Last {
 
 impl KeyWorker {
     pub(in crate::remote) fn new(state: Arc<State>, clock: Clock) -> Self {
-        let announced = state.keys_announced.subscribe();
+        let published = state.published_keys_revision.subscribe();
         Self {
             state,
             clock,
-            announced,
+            published,
             last: None,
             fetched: None,
-            looking: false,
+            requested: false,
             failures: 0,
-            tries: 0,
+            attempts: 0,
             began: Instant::now(),
         }
     }
 
-    /// Runs for ever.
+    /// Runs forever.
     pub(in crate::remote) async fn run(mut self) {
         let mut due = self.refresh().await;
-        self.state.key_requests.first_fetch_is_over();
+        self.state.key_requests.first_fetch_finished();
         loop {
             select! {
                 () = sleep_until(due) => due = self.refresh().await,
-                () = self.state.key_requests.asked() => {
-                    self.looking = true;
+                () = self.state.key_requests.requested() => {
+                    self.requested = true;
                     due = self.refresh().await;
-                    self.state.key_requests.asked_fetch_is_over();
+                    self.state.key_requests.requested_fetch_finished();
                 }
-                Ok(()) = self.announced.changed() => {
-                    self.tries = 0;
+                Ok(()) = self.published.changed() => {
+                    self.attempts = 0;
                     if self.is_behind() {
                         due = due.min(self.began + AFTER_EVENT);
                     }
@@ -104,14 +104,14 @@ impl KeyWorker {
         }
     }
 
-    /// Fetches once and says when to do it again.
+    /// Fetches once and returns when to fetch next.
     async fn refresh(&mut self) -> Instant {
         self.began = Instant::now();
         let pause = match self.fetch().await {
             Ok(max_age) => {
                 self.succeeded();
                 let interval = max_age.unwrap_or(DEFAULT_INTERVAL).clamp(MIN_INTERVAL, MAX_INTERVAL);
-                self.pause_while_behind().unwrap_or(scattered(Duration::from_secs(interval)))
+                self.pause_while_behind().unwrap_or(jittered(Duration::from_secs(interval)))
             }
             Err(error) => {
                 self.failed(&error.to_string());
@@ -125,15 +125,14 @@ impl KeyWorker {
 
     async fn fetch(&mut self) -> Result<Option<u64>, FetchError> {
         let last = self.last.take();
-        // What is known to be outdated is not asked about, and the issuer itself is to answer: a cache in between might
-        // think otherwise.
+        // An outdated key set is fetched without an `ETag`, and from the issuer itself: a cache may still have it.
         let is_behind = self.is_behind();
-        let outdated = is_behind || self.looking;
-        let (url, found) = self.place(last.as_ref(), outdated).await?;
+        let bypass_caches = is_behind || self.requested;
+        let (url, found) = self.locate(last.as_ref(), bypass_caches).await?;
         let comparable = last.as_ref().filter(|last| last.url == url && !is_behind);
         let etag = comparable.and_then(|last| last.etag.as_ref());
-        let known = Known { etag, outdated };
-        let answer = self.state.http.get(&url, known).await?;
+        let conditions = Conditions { etag, bypass_caches };
+        let answer = self.state.http.get(&url, conditions).await?;
         self.state.saw_date(answer.date, &self.clock);
         let (etag, max_age, revision) = (answer.etag, answer.max_age, answer.keys_revision);
         let last = match (answer.body, last) {
@@ -154,19 +153,19 @@ impl KeyWorker {
         self.state.put_keys(&last.keys, &last.document, &self.clock);
         self.fetched = last.revision.or(self.fetched);
         self.last = Some(last);
-        self.looking = false;
+        self.requested = false;
         Ok(max_age)
     }
 
-    /// Where the keys are, and since when that is known. `outdated`: no cache may say it.
-    async fn place(&self, last: Option<&Last>, outdated: bool) -> Result<(Url, Instant), FetchError> {
+    /// Returns the URL of the keys, and when it was found.
+    async fn locate(&self, last: Option<&Last>, bypass_caches: bool) -> Result<(Url, Instant), FetchError> {
         let known = last.map(|last| (last.url.clone(), last.found));
         if let Some((url, found)) = &known
             && found.elapsed() < METADATA_AGE
         {
             return Ok((url.clone(), *found));
         }
-        match (self.state.location.find(&self.state.http, outdated).await, known) {
+        match (self.state.location.find(&self.state.http, bypass_caches).await, known) {
             (Ok(endpoints), _) => {
                 let url = endpoints.keys.clone();
                 self.state.endpoints.send_if_modified(|known| {
@@ -176,39 +175,42 @@ impl KeyWorker {
                 });
                 Ok((url, Instant::now()))
             }
-            (Err(_), Some(known)) => Ok(known), // good enough, and asked for again soon
+            (Err(_), Some(known)) => Ok(known), // still usable, and requested again soon
             (Err(error), None) => Err(error),
         }
     }
 
-    /// A key set must not be older than the one that is known.
+    /// Refuses a key set that is older than the known one.
     fn check_revision(&self, url: &Url, revision: Option<u64>) -> Result<(), FetchError> {
         if revision.is_some() && revision < self.fetched && self.state.keys.usable(&self.clock).is_ok() {
-            return Err(FetchError::Content(url.clone(), "a key set of an older revision than is known"));
+            return Err(FetchError::Content(
+                url.clone(),
+                "a key set of an older revision than the known one",
+            ));
         }
         Ok(())
     }
 
-    /// Of the answer that was taken last; until then, of the snapshot.
+    /// Returns the revision of the latest response or, before the first one, of the snapshot.
     fn known_revision(&self) -> Option<u64> {
         self.fetched.or_else(|| self.state.keys.latest()?.revision())
     }
 
-    /// Whether the issuer has told of a revision that is not here.
+    /// Returns whether the issuer has published a revision that has not been fetched.
     fn is_behind(&self) -> bool {
-        match (*self.announced.borrow(), self.known_revision()) {
-            (Some(announced), Some(known)) => known < announced,
-            (Some(_), None) => self.tries == 0, // nothing tells whether what comes is it
+        match (*self.published.borrow(), self.known_revision()) {
+            (Some(published), Some(known)) => known < published,
+            (Some(_), None) => self.attempts == 0, // nothing shows whether the response has it
             (None, _) => false,
         }
     }
 
     fn pause_while_behind(&mut self) -> Option<Duration> {
-        if !self.is_behind() || self.tries == MAX_TRIES {
+        if !self.is_behind() || self.attempts == MAX_ATTEMPTS {
             return None;
         }
-        self.tries += 1;
-        self.is_behind().then(|| back_off(self.tries, AFTER_EVENT, MAX_BACK_OFF))
+        self.attempts += 1;
+        self.is_behind().then(|| back_off(self.attempts, AFTER_EVENT, MAX_BACK_OFF))
     }
 
     fn succeeded(&mut self) {
@@ -219,7 +221,7 @@ impl KeyWorker {
         self.state.report(None);
     }
 
-    /// Warns at the first failure; that it goes on is said in `readiness`.
+    /// Warns at the first failure. `readiness` shows that it continues.
     fn failed(&mut self, error: &str) {
         let level = if self.failures == 0 { log::Level::Warn } else { log::Level::Debug };
         log::log!(level, "the keys of {} cannot be fetched: {}", self.state.policy.issuer(), Shown(error));

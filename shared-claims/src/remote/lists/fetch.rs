@@ -1,4 +1,4 @@
-//! Single fetches of status lists, and of the names of all of them. Each may run beside others.
+//! Fetches status lists and their aggregation. Fetches may run concurrently.
 
 use reqwest::header::HeaderValue;
 use serde::Deserialize;
@@ -6,31 +6,31 @@ use serde_json::Value;
 use tokio::time::Instant;
 use url::Url;
 
-use super::fetched::{FetchedList, FetchedNames};
+use super::fetched::{FetchedAggregation, FetchedList};
 use crate::{
     clock::Clock,
     error::refusal::Refusal,
     remote::{
-        http::{FetchError, Known},
-        state::{PATIENCE, State},
+        http::{Conditions, FetchError},
+        state::{MAX_WAIT, State},
     },
 };
 
-/// The answer of `status_list_aggregation_endpoint`.
+/// The response of the `status_list_aggregation_endpoint`.
 #[derive(Deserialize)]
-struct Aggregation {
+struct AggregationResponse {
     status_lists: Vec<String>,
-    /// Other issuers may mean anything by it.
+    /// Any JSON: other issuers may use the name for something else.
     #[serde(default)]
     revisions: Value,
 }
 
-/// Fetches a list, from the first place that has it, and verifies it.
+/// Fetches a list from the first URL that has it, and verifies it.
 pub(super) async fn fetch_list(
     state: &State,
     clock: &Clock,
     uri: &str,
-    known: Known<'_>,
+    known: Conditions<'_>,
 ) -> Result<FetchedList, FetchError> {
     let mut result = Err(FetchError::Url(uri.to_owned(), "it is not the issuer's"));
     for url in state.list_urls(uri).unwrap_or_default() {
@@ -42,13 +42,13 @@ pub(super) async fn fetch_list(
     result
 }
 
-/// A list that is signed by a key that is not known waits for a fetch of the keys first.
+/// Fetches a list from `url`. If its key is unknown, waits for a fetch of the keys.
 async fn fetch_from(
     state: &State,
     clock: &Clock,
     uri: &str,
     url: &Url,
-    known: Known<'_>,
+    known: Conditions<'_>,
 ) -> Result<FetchedList, FetchError> {
     let most = state.lists.as_ref().map_or(0, |lists| lists.limits.list_bytes);
     let answer = state.http.get_list(url, known).await?;
@@ -59,7 +59,7 @@ async fn fetch_from(
     let text = str::from_utf8(&body).map_err(|_| FetchError::Content(url.clone(), "not text"))?.trim();
     let read = match state.read_list(text, uri, most, clock) {
         Err(Refusal::UnknownKey | Refusal::Unavailable) => {
-            state.wait_for_keys(Instant::now() + PATIENCE).await;
+            state.wait_for_keys(Instant::now() + MAX_WAIT).await;
             state.read_list(text, uri, most, clock)
         }
         read => read,
@@ -68,22 +68,22 @@ async fn fetch_from(
     Ok(FetchedList::List(Box::new(list), answer.etag))
 }
 
-/// Fetches the names of all lists, and their revisions where the issuer says them; passes on which revision the keys have. No cache may answer by itself: this takes
-/// the place of an event.
-pub(super) async fn fetch_directory(
+/// Fetches the names of all lists, with their revisions if the issuer has them, and notes the revision of the keys. It
+/// takes the place of an event, so caches are bypassed.
+pub(super) async fn fetch_aggregation(
     state: &State,
     clock: &Clock,
     url: &Url,
     etag: Option<&HeaderValue>,
-) -> Result<FetchedNames, FetchError> {
-    let answer = state.http.get(url, Known { etag, outdated: true }).await?;
+) -> Result<FetchedAggregation, FetchError> {
+    let answer = state.http.get(url, Conditions { etag, bypass_caches: true }).await?;
     state.saw_date(answer.date, clock);
     if let Some(revision) = answer.keys_revision {
-        state.keys_have(revision);
+        state.key_revision_polled(revision);
     }
-    let Some(body) = answer.body else { return Ok(FetchedNames::Unchanged) };
-    let read: Aggregation = serde_json::from_slice(&body)
+    let Some(body) = answer.body else { return Ok(FetchedAggregation::Unchanged) };
+    let read: AggregationResponse = serde_json::from_slice(&body)
         .map_err(|_| FetchError::Content(url.clone(), "not the names of status lists"))?;
     let revisions = serde_json::from_value(read.revisions).ok();
-    Ok(FetchedNames::Read { names: read.status_lists, revisions, etag: answer.etag })
+    Ok(FetchedAggregation::Read { names: read.status_lists, revisions, etag: answer.etag })
 }

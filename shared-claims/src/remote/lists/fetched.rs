@@ -1,4 +1,4 @@
-//! What fetches of status lists, and of the names of all of them, have brought.
+//! The results of fetching status lists and their aggregation.
 
 use std::collections::HashMap;
 
@@ -6,20 +6,20 @@ use reqwest::header::HeaderValue;
 
 use super::signed_list::SignedList;
 
-/// What a fetch has brought.
+/// The result of fetching a list.
 pub(in crate::remote) enum FetchedList {
-    /// What was known is current.
+    /// The known list is current.
     Unchanged(Option<HeaderValue>),
     List(Box<SignedList>, Option<HeaderValue>),
 }
 
-/// What asking for the names of all lists has brought.
-pub(in crate::remote) enum FetchedNames {
-    /// What was read last is current.
+/// The result of fetching the aggregation.
+pub(in crate::remote) enum FetchedAggregation {
+    /// The response that was read last is current.
     Unchanged,
     Read {
         names: Vec<String>,
-        /// The revision of each; issuers that are not auth-service do not say.
+        /// The revision of each list. Only auth-service publishes them.
         revisions: Option<HashMap<String, u64>>,
         etag: Option<HeaderValue>,
     },

@@ -1,6 +1,6 @@
-//! The issuer's status lists: which ones are kept, when they are fetched, and what tokens are judged by.
+//! The issuer's status lists: which ones are kept, when they are fetched, and how tokens are checked against them.
 
-mod directory;
+mod aggregation;
 mod fetch;
 pub(super) mod fetched;
 pub(super) mod held;

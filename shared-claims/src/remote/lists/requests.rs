@@ -1,7 +1,7 @@
-//! Requests whose status list is not known: one fetch for all that name the same list, and then a pause.
+//! Requests whose status list is unknown: one fetch for all that name the same list, and then a cool-down.
 //!
-//! However many lists are made up, the table holds [`MAX_REQUESTED`] at a time, and one that brought nothing stays in it for
-//! the whole of its cool-down: so few fetches are caused by them in each.
+//! The table holds at most [`MAX_REQUESTED`] lists, and one that could not be fetched stays in it during its cool-down. So
+//! made-up lists cause few fetches, however many there are.
 
 use std::{
     collections::HashMap,
@@ -16,12 +16,12 @@ use tokio::{
 
 use crate::remote::lock::lock;
 
-/// How many lists may be asked for, or cool down, at a time.
+/// How many lists may be requested, or cool down, at a time.
 const MAX_REQUESTED: usize = 100;
-/// How long after a fetch that brought nothing requests do not cause another one of the same list.
+/// How long after a failed fetch requests do not cause another one of the same list.
 const COOL_DOWN: Duration = Duration::from_secs(10);
 
-/// The requests' end of the table; the background task holds the receiver.
+/// The sending end of the table; the background task has the receiver.
 #[derive(Debug)]
 pub(in crate::remote) struct ListRequests {
     table: Mutex<HashMap<String, Stage>>,
@@ -30,7 +30,7 @@ pub(in crate::remote) struct ListRequests {
 
 #[derive(Debug)]
 enum Stage {
-    /// All that want the list wait for this.
+    /// Requests for the list wait for this.
     Fetching(watch::Sender<()>),
     CoolingUntil(Instant),
 }
@@ -41,7 +41,7 @@ impl ListRequests {
         (Self { table: Mutex::default(), requests }, requested)
     }
 
-    /// Asks for the list `uri`, or joins those who did; `None` when it will not be fetched now.
+    /// Requests a fetch of the list `uri`, or joins the one in flight; `None` if there will be none.
     pub(in crate::remote) fn request(&self, uri: &str) -> Option<watch::Receiver<()>> {
         let now = Instant::now();
         let mut table = self.table();
@@ -61,11 +61,11 @@ impl ListRequests {
         Some(waiting)
     }
 
-    /// A fetch of `uri` is over: whoever waited for it goes on.
-    pub(in crate::remote) fn is_over(&self, uri: &str, found: bool) {
+    /// Notes that a fetch of `uri` has ended. Waiting requests continue.
+    pub(in crate::remote) fn finished(&self, uri: &str, found: bool) {
         let mut table = self.table();
         if !matches!(table.get(uri), Some(Stage::Fetching(_))) {
-            return; // nobody asked
+            return; // not requested
         }
         if let Some(Stage::Fetching(over)) = table.remove(uri) {
             over.send_replace(());

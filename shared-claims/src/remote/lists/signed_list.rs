@@ -1,5 +1,4 @@
-//! A status list as it is signed (draft-ietf-oauth-status-list section 5.1): verified like an access token, by the same
-//! keys. Pure.
+//! A signed status list (draft-ietf-oauth-status-list section 5.1), verified like an access token, with the same keys.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,43 +10,43 @@ use crate::{
     jws::{STATUS_LIST, Unverified},
     keys::key_set::KeySet,
     policy::Policy,
-    status::{StatusList, Written},
+    status::{EncodedList, StatusList},
     strict,
 };
 
 /// A list that the issuer has signed.
 pub(crate) struct SignedList {
     pub(crate) list: Arc<StatusList>,
-    /// Whose signature it is.
+    /// The id of the key that signed it.
     pub(in crate::remote) kid: String,
-    /// From when on it must not be used, in seconds since 1970.
+    /// When it expires, in seconds since 1970.
     pub(crate) exp: Option<u64>,
-    /// After how long it is to be fetched again.
+    /// After how long to fetch it again.
     pub(in crate::remote) ttl: Option<Duration>,
-    /// The text, for the snapshot.
+    /// Its text, for the snapshot.
     pub(in crate::remote) token: Box<str>,
     iat: u64,
-    /// A claim of auth-service's own: it rises with each change.
+    /// auth-service's own claim, which rises with each change.
     pub(in crate::remote) revision: Option<u64>,
 }
 
-/// What a list that was fetched is to the one that is known.
+/// The age of a fetched list compared with the known one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::remote) enum Age {
     Newer,
-    /// It says the same.
+    /// It has the same content.
     Same,
     Older,
 }
 
-/// Which lists are good.
+/// The requirements for a list.
 pub(in crate::remote) struct Expected<'a> {
     pub(in crate::remote) uri: &'a str,
     pub(in crate::remote) policy: &'a Policy,
     /// Seconds since 1970.
     pub(in crate::remote) now: u64,
-    /// When inflated, in bytes.
-    pub(in crate::remote) most_bytes: usize,
+    /// The limit when inflated.
+    pub(in crate::remote) max_bytes: usize,
 }
 
 #[derive(Deserialize)]
@@ -64,7 +63,7 @@ struct Payload<'a> {
     #[serde(default, deserialize_with = "present")]
     revision: Option<u64>,
     #[serde(borrow)]
-    status_list: Written<'a>,
+    status_list: EncodedList<'a>,
 }
 
 impl SignedList {
@@ -85,12 +84,12 @@ impl SignedList {
             .read()
             .map_err(|_| Refusal::Malformed("a claim is missing or has the wrong type"))?;
         payload.check(expected)?;
-        let list = StatusList::read(&payload.status_list, expected.most_bytes).map_err(Refusal::Malformed)?;
+        let list = StatusList::read(&payload.status_list, expected.max_bytes).map_err(Refusal::Malformed)?;
         let Payload { iat, exp, ttl, revision, .. } = payload;
         Ok(Self { list: Arc::new(list), kid: kid.0.to_owned(), exp, ttl, token: token.into(), iat, revision })
     }
 
-    /// When a list was signed, by the issuer's clock in seconds since 1970, whatever ours says.
+    /// Returns when a list was signed, in seconds since 1970 by the issuer's clock, even if that is in the future.
     pub(in crate::remote) fn issued_at(token: &str, keys: &KeySet, policy: &Policy) -> Option<u64> {
         #[derive(Deserialize)]
         struct Issued {
@@ -102,22 +101,23 @@ impl SignedList {
         strict::Object::check(&parts.payload).ok()?.read().ok().map(|Issued { iat }| iat)
     }
 
-    /// When it was signed, in seconds since 1970.
+    /// Returns when it was signed, in seconds since 1970.
     pub(in crate::remote) fn iat(&self) -> u64 {
         self.iat
     }
 
-    /// Whether most of its life is over, at `now` in seconds since 1970: the issuer may have signed the same anew.
+    /// Returns whether most of its lifetime is over, at `now` in seconds since 1970. The issuer may then have signed the
+    /// same content again.
     pub(in crate::remote) fn is_old(&self, now: u64) -> bool {
         self.exp.is_some_and(|exp| exp.saturating_sub(now) < exp.saturating_sub(self.iat) / 4)
     }
 
-    /// Whether both count revisions, so that an older one of them can be told for certain.
+    /// Returns whether both have revisions, so that their order is certain.
     pub(in crate::remote) fn counts_like(&self, other: &Self) -> bool {
         self.revision.is_some() && other.revision.is_some()
     }
 
-    /// Compares by revision where both have one, not by clock; else by `iat`.
+    /// Compares by revision if both have one, and otherwise by `iat`.
     pub(in crate::remote) fn compared_with(&self, known: &Self) -> Age {
         let (this, other) = match (self.revision, known.revision) {
             (Some(this), Some(other)) if this != other => (this, other),
@@ -138,7 +138,7 @@ impl Payload<'_> {
         if self.iss.as_ref().is_some_and(|iss| iss != policy.issuer()) {
             Err(Refusal::Issuer)
         } else if self.sub != *uri {
-            Err(Refusal::Malformed("the status list is another one"))
+            Err(Refusal::Malformed("the status list has another sub"))
         } else if self.iat > now.saturating_add(policy.leeway_secs()) {
             Err(Refusal::NotYetValid)
         } else if self.exp.is_some_and(|exp| *now >= exp.saturating_add(policy.leeway_secs())) {
@@ -149,7 +149,7 @@ impl Payload<'_> {
     }
 }
 
-/// A positive number of seconds, possibly with a fraction.
+/// Reads a positive number of seconds, possibly with a fraction.
 fn optional_seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
     let seconds = f64::deserialize(deserializer)?;
     match Duration::try_from_secs_f64(seconds) {

@@ -1,7 +1,7 @@
-//! The status lists in memory: what requests read, and what the background task writes. No I/O.
+//! The status lists in memory, which requests read and the background task writes.
 //!
-//! Readers take no lock. A list has one [`Place`] for as long as it is kept, whatever is put into it: whoever holds the
-//! place and an index can check a bit again without looking anything up.
+//! Readers take no lock. Each list has one [`ListSlot`] for as long as it is kept, whatever is stored in it. With a slot
+//! and an index, a status can be checked again without a lookup.
 
 use std::{
     collections::HashMap,
@@ -19,14 +19,14 @@ use crate::{clock::Instant, error::refusal::Refusal};
 
 /// All lists, by their URIs.
 pub(crate) struct Lists {
-    places: ArcSwap<HashMap<Arc<str>, Arc<Place>>>,
-    /// A list that could not be confirmed for so long is not used.
+    slots: ArcSwap<HashMap<Arc<str>, Arc<ListSlot>>>,
+    /// A list that was not confirmed for this long is not used.
     max_age: Duration,
 }
 
-/// Where a list is kept.
+/// The slot of a list.
 #[derive(Default)]
-pub(crate) struct Place {
+pub(crate) struct ListSlot {
     current: ArcSwapOption<Held>,
     /// The latest `exp` of a token that named the list, in seconds since 1970.
     needed_until: AtomicU64,
@@ -34,11 +34,11 @@ pub(crate) struct Place {
 
 impl Lists {
     pub(in crate::remote) fn new(max_age: Duration) -> Self {
-        Self { places: ArcSwap::default(), max_age }
+        Self { slots: ArcSwap::default(), max_age }
     }
 
-    /// What the list `uri` says about the token at place `idx` that expires at `exp`, in seconds since 1970. `None`: no
-    /// such list is known.
+    /// Checks the status at the index `idx` of the list `uri`, for a token that expires at `exp`, in seconds since 1970. `None`
+    /// if the list is unknown.
     pub(in crate::remote) fn check(
         &self,
         uri: &str,
@@ -46,92 +46,92 @@ impl Lists {
         exp: u64,
         now: Now,
     ) -> Option<Result<(), Refusal>> {
-        let places = self.places.load();
-        let place = places.get(uri)?;
-        place.need(exp);
-        Some(place.check(idx, now, self.max_age))
+        let slots = self.slots.load();
+        let slot = slots.get(uri)?;
+        slot.need(exp);
+        Some(slot.check(idx, now, self.max_age))
     }
 
-    /// Where the list `uri` is kept.
-    pub(in crate::remote) fn place(&self, uri: &str) -> Option<Arc<Place>> {
-        self.places.load().get(uri).cloned()
+    /// Returns the slot of the list `uri`.
+    pub(in crate::remote) fn slot(&self, uri: &str) -> Option<Arc<ListSlot>> {
+        self.slots.load().get(uri).cloned()
     }
 
-    /// What is said about place `idx` of the list that is kept there.
-    pub(in crate::remote) fn check_at(&self, place: &Place, idx: u64, now: Now) -> Result<(), Refusal> {
-        place.check(idx, now, self.max_age)
+    /// Checks the status at the index `idx` of the list in this slot.
+    pub(in crate::remote) fn check_slot(&self, slot: &ListSlot, idx: u64, now: Now) -> Result<(), Refusal> {
+        slot.check(idx, now, self.max_age)
     }
 
-    /// Puts in a list, in place of the one that is held.
+    /// Stores a list, replacing the one in its slot.
     pub(in crate::remote) fn put(&self, uri: &Arc<str>, held: Held) {
         let held = Arc::new(held);
-        if let Some(place) = self.places.load().get(uri) {
-            place.current.store(Some(held));
+        if let Some(slot) = self.slots.load().get(uri) {
+            slot.current.store(Some(held));
             return;
         }
-        let place =
-            Arc::new(Place { current: ArcSwapOption::new(Some(held)), needed_until: AtomicU64::new(0) });
-        self.change(|places| {
-            places.insert(Arc::clone(uri), Arc::clone(&place));
+        let slot =
+            Arc::new(ListSlot { current: ArcSwapOption::new(Some(held)), needed_until: AtomicU64::new(0) });
+        self.change(|slots| {
+            slots.insert(Arc::clone(uri), Arc::clone(&slot));
         });
     }
 
-    /// Forgets a list. Whoever still holds its place learns that it is gone.
+    /// Drops a list. For those that still have its slot, the list is unavailable.
     pub(in crate::remote) fn drop(&self, uri: &str) {
-        if let Some(place) = self.places.load().get(uri) {
-            place.current.store(None);
+        if let Some(slot) = self.slots.load().get(uri) {
+            slot.current.store(None);
         }
-        self.change(|places| {
-            places.remove(uri);
+        self.change(|slots| {
+            slots.remove(uri);
         });
     }
 
-    /// A new map for every change: they are rare, and readers never wait.
-    fn change(&self, apply: impl Fn(&mut HashMap<Arc<str>, Arc<Place>>)) {
-        self.places.rcu(|places| {
-            let mut changed = HashMap::clone(places);
+    /// Replaces the map. Changes are rare, and readers never wait.
+    fn change(&self, apply: impl Fn(&mut HashMap<Arc<str>, Arc<ListSlot>>)) {
+        self.slots.rcu(|slots| {
+            let mut changed = HashMap::clone(slots);
             apply(&mut changed);
             changed
         });
     }
 
-    /// The list as it is held.
+    /// Returns a list.
     pub(in crate::remote) fn held(&self, uri: &str) -> Option<Arc<Held>> {
-        self.places.load().get(uri)?.current.load_full()
+        self.slots.load().get(uri)?.current.load_full()
     }
 
-    /// All of them, in no order.
+    /// Returns all lists, in no particular order.
     pub(in crate::remote) fn all(&self) -> Vec<(Arc<str>, Arc<Held>)> {
-        let places = self.places.load();
-        let held = places.iter().map(|(uri, place)| Some((Arc::clone(uri), place.current.load_full()?)));
+        let slots = self.slots.load();
+        let held = slots.iter().map(|(uri, slot)| Some((Arc::clone(uri), slot.current.load_full()?)));
         held.flatten().collect()
     }
 
-    /// Until when a token names the list, in seconds since 1970; 0 when none did so far.
+    /// Returns until when tokens name the list, in seconds since 1970; 0 if none has.
     pub(in crate::remote) fn needed_until(&self, uri: &str) -> u64 {
-        self.places.load().get(uri).map_or(0, |place| place.needed_until.load(Ordering::Relaxed))
+        self.slots.load().get(uri).map_or(0, |slot| slot.needed_until.load(Ordering::Relaxed))
     }
 
-    /// Keeps the list until then, as a token would that expires then.
+    /// Keeps the list as if a token that expires at `until` had named it.
     pub(in crate::remote) fn need(&self, uri: &str, until: u64) {
-        if let Some(place) = self.places.load().get(uri) {
-            place.need(until);
+        if let Some(slot) = self.slots.load().get(uri) {
+            slot.need(until);
         }
     }
 
     pub(in crate::remote) fn len(&self) -> usize {
-        self.places.load().len()
+        self.slots.load().len()
     }
 
-    /// How many there are, and how long ago the one was confirmed that has waited longest.
+    /// Returns how many lists there are, and how long ago the oldest was confirmed.
     pub(in crate::remote) fn count_and_oldest(&self, now: Instant) -> (usize, Duration) {
         let all = self.all();
         (all.len(), all.iter().map(|(_, held)| held.seen.freshness.age_at(now)).max().unwrap_or_default())
     }
 }
 
-impl Place {
-    /// What is said about place `idx`: nothing without a list that is fresh enough.
+impl ListSlot {
+    /// Checks the status at the index `idx`. The list must be fresh enough.
     pub(crate) fn check(&self, idx: u64, now: Now, max_age: Duration) -> Result<(), Refusal> {
         let current = self.current.load();
         let held =
@@ -139,11 +139,11 @@ impl Place {
         match held.get(idx) {
             Some(0) => Ok(()),
             Some(_) => Err(Refusal::Revoked),
-            None => Err(Refusal::Malformed("no such place in the status list")),
+            None => Err(Refusal::Malformed("no such index in the status list")),
         }
     }
 
-    /// Read first, because all threads share this word, and tokens that expire later are rare.
+    /// Reads first, because all threads share this word and tokens that expire later are rare.
     fn need(&self, exp: u64) {
         if self.needed_until.load(Ordering::Relaxed) < exp {
             self.needed_until.fetch_max(exp, Ordering::Relaxed);
@@ -153,6 +153,6 @@ impl Place {
 
 impl std::fmt::Debug for Lists {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} status lists", self.places.load().len())
+        write!(f, "{} status lists", self.slots.load().len())
     }
 }

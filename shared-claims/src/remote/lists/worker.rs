@@ -1,4 +1,4 @@
-//! The part of the background task that keeps status lists current. It fetches side by side, and hands what comes to the
+//! The part of the background task that keeps status lists current. It fetches concurrently and passes the results to the
 //! plan.
 
 use std::sync::Arc;
@@ -12,68 +12,68 @@ use tokio::{
 use url::Url;
 
 use super::{
-    fetch::{fetch_directory, fetch_list},
-    fetched::{FetchedList, FetchedNames},
+    fetch::{fetch_aggregation, fetch_list},
+    fetched::{FetchedAggregation, FetchedList},
     plan::{Due, Plan},
 };
 use crate::{
     clock::Clock,
     remote::{
         events::parser::ListChange,
-        http::{FetchError, Known},
+        http::{Conditions, FetchError},
         state::State,
     },
 };
 
-/// Fetches side by side.
+/// The most concurrent fetches.
 const MAX_FETCHES: usize = 16;
 
-/// The part; [`run`](Self::run) is what it does.
+/// The worker; [`run`](Self::run) is its task.
 pub(in crate::remote) struct ListWorker {
     state: Arc<State>,
     clock: Clock,
-    asked: mpsc::Receiver<String>,
-    announced: mpsc::Receiver<ListChange>,
+    requested: mpsc::Receiver<String>,
+    changes: mpsc::Receiver<ListChange>,
     plan: Plan,
     fetches: JoinSet<Done>,
 }
 
-/// A fetch that is over.
+/// A finished fetch.
 enum Done {
     List(Arc<str>, Result<FetchedList, FetchError>),
-    Names(Url, Result<FetchedNames, FetchError>),
+    Names(Url, Result<FetchedAggregation, FetchError>),
 }
 
 impl ListWorker {
-    /// `None` when no status is looked up.
+    /// Creates the worker; `None` if status lists are turned off.
     pub(in crate::remote) fn new(
         state: &Arc<State>,
         clock: Clock,
-        asked: mpsc::Receiver<String>,
-        announced: mpsc::Receiver<ListChange>,
+        requested: mpsc::Receiver<String>,
+        changes: mpsc::Receiver<ListChange>,
     ) -> Option<Self> {
         let plan = Plan::new(Arc::clone(state), clock.clone(), Instant::now())?;
-        Some(Self { state: Arc::clone(state), clock, asked, announced, plan, fetches: JoinSet::new() })
+        Some(Self { state: Arc::clone(state), clock, requested, changes, plan, fetches: JoinSet::new() })
     }
 
-    /// Runs for ever.
+    /// Runs forever.
     pub(in crate::remote) async fn run(mut self) {
         let mut endpoints = self.state.endpoints.subscribe();
         let mut generation = self.state.key_generation.subscribe();
         let mut streaming = self.state.streaming.subscribe();
         loop {
-            self.begin_what_is_due();
+            self.begin_due();
             let full = self.fetches.len() >= MAX_FETCHES;
             let next = self.plan.next();
             select! {
                 Some(Ok(done)) = self.fetches.join_next(), if !self.fetches.is_empty() => self.take(done),
-                Some(uri) = self.asked.recv() => self.plan.asked_for(&uri, Instant::now()),
-                Some(event) = self.announced.recv() => self.plan.heard_of(&event, Instant::now()),
-                Ok(()) = endpoints.changed() => self.plan.read_names(Instant::now()),
-                Ok(()) = generation.changed() => self.plan.replace_what_lost_its_key(Instant::now()),
+                Some(uri) = self.requested.recv() => self.plan.list_requested(&uri, Instant::now()),
+                Some(event) = self.changes.recv() => self.plan.list_changed(&event, Instant::now()),
+                Ok(()) = endpoints.changed() => self.plan.read_aggregation_soon(Instant::now()),
+                Ok(()) = generation.changed() => self.plan.refetch_unvouched(Instant::now()),
                 Ok(()) = streaming.changed() => {
                     if !*streaming.borrow_and_update() {
-                        self.plan.without_stream(Instant::now());
+                        self.plan.stream_lost(Instant::now());
                     }
                 }
                 () = sleep_until(next), if !full => {}
@@ -81,22 +81,22 @@ impl ListWorker {
         }
     }
 
-    fn begin_what_is_due(&mut self) {
+    fn begin_due(&mut self) {
         let now = Instant::now();
-        if let Some((url, etag)) = self.plan.begin_names(now) {
+        if let Some((url, etag)) = self.plan.begin_aggregation(now) {
             let (state, clock) = (Arc::clone(&self.state), self.clock.clone());
             self.fetches.spawn(async move {
-                let read = fetch_directory(&state, &clock, &url, etag.as_ref()).await;
+                let read = fetch_aggregation(&state, &clock, &url, etag.as_ref()).await;
                 Done::Names(url, read)
             });
         }
         let room = MAX_FETCHES.saturating_sub(self.fetches.len());
-        for Due { uri, etag, outdated } in self.plan.begin_lists(room, now) {
+        for Due { uri, etag, bypass_caches } in self.plan.begin_lists(room, now) {
             let (state, clock) = (Arc::clone(&self.state), self.clock.clone());
             self.fetches.spawn(async move {
-                let known = Known { etag: etag.as_ref(), outdated };
-                let brought = fetch_list(&state, &clock, &uri, known).await;
-                Done::List(uri, brought)
+                let known = Conditions { etag: etag.as_ref(), bypass_caches };
+                let fetched = fetch_list(&state, &clock, &uri, known).await;
+                Done::List(uri, fetched)
             });
         }
     }
@@ -104,8 +104,8 @@ impl ListWorker {
     fn take(&mut self, done: Done) {
         let now = Instant::now();
         match done {
-            Done::Names(url, read) => self.plan.take_names(&url, read, now),
-            Done::List(uri, brought) => self.plan.take_list(&uri, brought, now),
+            Done::Names(url, read) => self.plan.take_aggregation(&url, read, now),
+            Done::List(uri, fetched) => self.plan.take_list(&uri, fetched, now),
         }
     }
 }

@@ -1,10 +1,10 @@
-//! The JSON of a snapshot. Everything is kept as it was fetched, but for what was merged into lists.
+//! The JSON of a snapshot. Keys and lists are kept as they were fetched, with the content that was merged into lists.
 
 use serde::{Deserialize, Serialize};
 
 use crate::remote::lists::held::Held;
 
-/// The version of the form below.
+/// The version of this format.
 pub(super) const VERSION: u32 = 1;
 
 #[derive(Serialize, Deserialize, Hash)]
@@ -36,7 +36,7 @@ pub(super) struct SavedList {
     pub(super) remembered: Option<SavedRemembered>,
 }
 
-/// A list of an earlier revision, with which the issuer answers; the times are in seconds since 1970.
+/// A list of an earlier revision, with which the issuer responds. Times are in seconds since 1970.
 #[derive(Serialize, Deserialize, Hash)]
 pub(super) struct SavedEarlier {
     pub(super) token: String,
@@ -44,7 +44,7 @@ pub(super) struct SavedEarlier {
     pub(super) since: u64,
 }
 
-/// What lists said that are gone, in the form of the claim `status_list`.
+/// The content of lists that are no longer kept themselves, in the form of the claim `status_list`.
 #[derive(Serialize, Deserialize, Hash)]
 pub(super) struct SavedRemembered {
     pub(super) bits: u8,
@@ -61,7 +61,7 @@ impl SavedList {
             since: earlier.since.at,
         });
         let remembered = held.remembered.as_ref().map(|remembered| {
-            let (bits, lst) = remembered.list.to_written();
+            let (bits, lst) = remembered.list.encode();
             SavedRemembered { bits, lst, learnt: remembered.learnt.at }
         });
         let (token, confirmed_at) = (held.signed.token.to_string(), held.seen.at);

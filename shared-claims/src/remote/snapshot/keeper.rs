@@ -1,8 +1,7 @@
-//! What is known, on disk: so that a service that starts while the issuer is away can judge tokens at once.
+//! Reads and writes the snapshot.
 //!
-//! Everything is kept as it was fetched, but for what was merged into lists. Lists are verified again when they are read;
-//! keys, and more places that are refused, are believed because the file and its folder are private. What is not, what is
-//! broken, another issuer's or too old is passed over.
+//! Lists are verified again when they are read. Keys and merged content are trusted because the file and its folder are
+//! private. A snapshot that is not private, broken, of another issuer, or too old is ignored.
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
@@ -34,23 +33,23 @@ use crate::{
         state::{Revocation, State},
     },
     shown::Shown,
-    status::{StatusList, Written},
+    status::{EncodedList, StatusList},
 };
 
-/// It is not written more often.
+/// The shortest time between two writes.
 const SHORTEST: Duration = Duration::from_secs(1);
-/// After a failure it is tried again.
+/// The delay after a failed write.
 const AGAIN: Duration = Duration::from_secs(4);
-/// How often it is written when nothing has changed but that it was confirmed.
+/// How often the file is written if only the times of confirmation have changed.
 const CONFIRMED: Duration = Duration::from_secs(60);
-/// A machine's clock may have been put back by so much since it was written, in seconds.
+/// How far in the future a snapshot may lie, in seconds, because the machine's clock was set back.
 const AHEAD: u64 = 60;
 
-/// Reads and writes the file.
+/// The snapshot of one verifier.
 pub(in crate::remote) struct Snapshot {
     path: PathBuf,
     state: Arc<State>,
-    /// The log has said that the file cannot be kept, or was not believed.
+    /// The log has warned that the file cannot be kept or is not trusted.
     warned: AtomicBool,
 }
 
@@ -59,7 +58,7 @@ impl Snapshot {
         Self { path, state, warned: AtomicBool::new(false) }
     }
 
-    /// Puts what the file holds in force, unless somebody has set keys already.
+    /// Restores keys and lists from the file, unless there are keys already.
     pub(in crate::remote) fn restore(&self, clock: &Clock) {
         if self.state.keys.latest().is_some() {
             return;
@@ -70,11 +69,11 @@ impl Snapshot {
                 log::info!("{path}: keys from {} s ago, status lists: {lists}", age.as_secs());
             }
             Err(Unusable::File(NotPrivate::Io(error))) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(unusable) => self.warn(&format!("is passed over: {}", Shown(unusable))),
+            Err(unusable) => self.warn(&format!("is ignored: {}", Shown(unusable))),
         }
     }
 
-    /// The log says it once.
+    /// Warns once, and then logs at `debug`.
     fn warn(&self, what: &str) {
         let again = self.warned.swap(true, Ordering::Relaxed);
         let level = if again { log::Level::Debug } else { log::Level::Warn };
@@ -87,12 +86,12 @@ impl Snapshot {
             let (folder, path) = (self.path.parent().unwrap_or(&self.path), place.display());
             let folder = folder.display();
             self.warn(&format!(
-                "is not believed: others may write to the folder {folder}. It is kept as {path} from now on; delete it, or \
-                 make the folder private (mode 0700, and this user's own)"
+                "is ignored: others may write to the folder {folder}. It is kept as {path} from now on. Delete it, or \
+                 make the folder private (mode 0700, owned by this user)"
             ));
         }
         if let Err(error) = private_file::tidy(&place, clock.now()) {
-            log::debug!("what lies beside {} is left there: {error}", place.display());
+            log::debug!("drafts beside {} cannot be deleted: {error}", place.display());
         }
         let saved: Saved =
             serde_json::from_slice(&private_file::read(&place)?).map_err(|_| Unusable::Broken)?;
@@ -128,7 +127,7 @@ impl Snapshot {
         true
     }
 
-    /// A list with what was merged into it; `None` when it is too old, or not the issuer's.
+    /// Returns a list with its merged content; `None` if it is too old or not valid.
     fn held(&self, saved: &SavedList, revocation: &Revocation, clock: &Clock) -> Option<Held> {
         let most = revocation.limits.list_bytes;
         let verified = |token: &str| self.state.read_list(token, &saved.uri, most, clock).ok().map(Arc::new);
@@ -143,23 +142,23 @@ impl Snapshot {
             Some(Earlier { signed: verified(&earlier.token)?, seen, since })
         });
         let remembered = saved.remembered.as_ref().and_then(|remembered| {
-            let list = StatusList::read(&Written::new(remembered.bits, &remembered.lst), most).ok()?;
+            let list = StatusList::read(&EncodedList::new(remembered.bits, &remembered.lst), most).ok()?;
             Some(Remembered { list: Arc::new(list), learnt: seen(remembered.learnt) })
         });
-        Some(held.merged(earlier, remembered, &self.state.terms(&revocation.limits, clock)))
+        Some(held.with_merged(earlier, remembered, &self.state.terms(&revocation.limits, clock)))
     }
 
-    /// How old that is; `None`: too old, or of a time to come.
+    /// Returns the age; `None` if it is too old or in the future.
     fn age(&self, confirmed_at: u64, now: u64) -> Option<Duration> {
         let age = Duration::from_secs(now.saturating_sub(confirmed_at));
         (confirmed_at <= now.saturating_add(AHEAD) && age <= self.state.max_age).then_some(age)
     }
 
-    /// Writes the file whenever there is something new, for ever.
+    /// Writes the file whenever something has changed, forever.
     pub(in crate::remote) async fn keep(self) {
         let mut written = None;
         let mut confirmed = interval(CONFIRMED);
-        confirmed.tick().await; // the first one is at once
+        confirmed.tick().await; // the first tick is immediate
         loop {
             select! {
                 () = self.state.unsaved.notified() => {}
@@ -189,7 +188,7 @@ impl Snapshot {
         }
     }
 
-    /// What is known; `None` without keys.
+    /// Returns the content to save; `None` without keys.
     fn collect(&self) -> Option<Saved> {
         let (document, confirmed_at) = lock(&self.state.key_document).clone()?;
         let mut held = self.state.lists.as_ref().map(|lists| lists.lists.all()).unwrap_or_default();
@@ -210,17 +209,17 @@ fn write(path: &Path, saved: &Saved) -> Result<(), NotPrivate> {
     Ok(())
 }
 
-/// Why a snapshot is passed over.
+/// The reason why a snapshot is ignored.
 #[derive(Debug, thiserror::Error)]
 enum Unusable {
     #[error(transparent)]
     File(#[from] NotPrivate),
     #[error("it is broken")]
     Broken,
-    #[error("it has the form {0}")]
+    #[error("it has version {0}")]
     Version(u32),
     #[error("it is of the issuer {0:?}")]
     Foreign(String),
-    #[error("it is too old, or of a time to come")]
+    #[error("it is too old, or from the future")]
     Old,
 }

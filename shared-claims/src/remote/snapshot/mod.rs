@@ -1,4 +1,5 @@
-//! The snapshot: what was fetched, kept in a file.
+//! The snapshot: keys and status lists in a file, so that a service that starts while the issuer is unreachable can verify
+//! tokens.
 
 mod format;
 pub(super) mod keeper;

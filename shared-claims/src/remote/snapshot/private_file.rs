@@ -1,42 +1,43 @@
-//! A file for its owner's eyes alone, which is there whole or not at all.
+//! Reads and writes a file that only its owner can access. Writes are atomic.
 //!
-//! Nothing is read that another user may have written: the file and its folder must be this user's own, and no other user
-//! may write to them. In a folder that others may write to, the file gets a folder of its own. All of that is for Unix;
-//! elsewhere, files are as private as the system makes them.
+//! A file is not read if another user may have written it: the file and its folder must belong to this user, and no other
+//! user may write to them. In a folder that others may write to, the file gets a private subfolder. This applies to Unix;
+//! elsewhere, the permissions are the system's.
 
 use std::{
     ffi::OsStr,
     fs::{self, File, Metadata, OpenOptions},
-    hash::{BuildHasher as _, Hasher as _, RandomState},
     io::{self, Read, Write},
     path::{Path, PathBuf},
     time::{Duration, UNIX_EPOCH},
 };
 
-/// A larger one is not read, in bytes.
+/// The largest file that is read, in bytes.
 const MAX_SIZE: u64 = 256 * 1024 * 1024;
 const DRAFT: &str = ".draft";
-/// Nobody writes for so long.
+/// A draft that is older than this was left by a crash.
 const ABANDONED: Duration = Duration::from_secs(600);
 
-/// Why a file is not read, or not written.
+/// The reason why a file is not read or written.
 #[derive(Debug, thiserror::Error)]
-#[cfg_attr(not(unix), expect(dead_code, reason = "who may write to a file is asked on Unix alone"))]
+#[cfg_attr(not(unix), expect(dead_code, reason = "permissions are only checked on Unix"))]
 pub(super) enum NotPrivate {
     #[error(transparent)]
     Io(#[from] io::Error),
-    #[error("{0} is a symbolic link, or no file at all: delete it")]
+    #[error("{0} is not a regular file: delete it")]
     NoFile(PathBuf),
-    #[error("{0} belongs to another user: delete it, or give it to the user that this service runs as")]
+    #[error(
+        "{0} belongs to another user: delete it, or change its owner to the user that this service runs as"
+    )]
     Foreign(PathBuf),
-    #[error("others may write to {0}: delete it, or take that right from them (chmod go-w)")]
+    #[error("others may write to {0}: delete it, or remove their permission (chmod go-w)")]
     Writable(PathBuf),
     #[error("others may write to the folder {folder}, and {private} in it cannot be made private: {why}")]
     Shared { folder: PathBuf, private: PathBuf, why: Box<NotPrivate> },
 }
 
-/// Where the file at `path` is kept: there, or in a private folder beside it, which is made, if others may write to the folder
-/// that `path` names.
+/// Returns where the file at `path` is kept: there, or in a private subfolder if others may write to the folder. The
+/// subfolder is created.
 pub(super) fn place(path: &Path) -> Result<PathBuf, NotPrivate> {
     let folder = folder_of(path);
     let metadata = fs::metadata(folder)?;
@@ -61,8 +62,8 @@ fn shared(_: &Path, path: &Path) -> Result<PathBuf, NotPrivate> {
     Ok(path.to_owned())
 }
 
-/// Makes the folder with mode 0700, or makes sure that it is a folder of this user's own. What lay in one that others could
-/// write to is theirs as well as ours, and goes.
+/// Creates the folder with mode 0700, or checks that it is a folder of this user. If others could write to it, its content
+/// is not trusted and is deleted.
 #[cfg(unix)]
 fn make_private(folder: &Path) -> Result<(), NotPrivate> {
     use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
@@ -77,13 +78,13 @@ fn make_private(folder: &Path) -> Result<(), NotPrivate> {
     }
     match check(folder, &metadata) {
         Err(NotPrivate::Writable(_)) => {
-            // Kubernetes gives the group of a volume the right to write to all that lies in it.
+            // Kubernetes lets the group of a volume write to everything in it.
             fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
             let entries: Vec<_> = fs::read_dir(folder)?.collect::<Result<_, _>>()?;
             if !entries.is_empty() {
                 log::warn!(
-                    "others could write to the folder {}: what lay in it is not believed and is deleted. It is private \
-                     again; keep it so (in Kubernetes, with fsGroupChangePolicy: OnRootMismatch)",
+                    "others could write to the folder {}: its content is not trusted and was deleted. It is private \
+                     again. Keep it so (in Kubernetes, with fsGroupChangePolicy: OnRootMismatch)",
                     folder.display()
                 );
             }
@@ -94,7 +95,7 @@ fn make_private(folder: &Path) -> Result<(), NotPrivate> {
     }
 }
 
-/// Whether it is this user's own, and no other user may write to it.
+/// Checks that it belongs to this user, and that no other user may write to it.
 #[cfg(unix)]
 fn check(path: &Path, metadata: &Metadata) -> Result<(), NotPrivate> {
     use std::os::unix::fs::MetadataExt as _;
@@ -110,7 +111,7 @@ fn check(path: &Path, metadata: &Metadata) -> Result<(), NotPrivate> {
 }
 
 #[cfg(not(unix))]
-#[expect(clippy::unnecessary_wraps, reason = "who may write to a file is asked on Unix alone")]
+#[expect(clippy::unnecessary_wraps, reason = "permissions are only checked on Unix")]
 fn check(_: &Path, _: &Metadata) -> Result<(), NotPrivate> {
     Ok(())
 }
@@ -123,7 +124,7 @@ fn own_user() -> u32 {
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, NotPrivate> {
     let mut options = OpenOptions::new();
     options.read(true);
-    // Neither what a link points to is read, nor does a pipe make anything wait.
+    // Does not follow a link, and does not block on a pipe.
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::custom_flags(
         &mut options,
@@ -143,21 +144,20 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, NotPrivate> {
     Ok(bytes)
 }
 
-/// Replaces the file by a new one with mode 0600; what is there after a crash is the old one or the new one.
+/// Replaces the file by a new one with mode 0600. After a crash, either the old or the new one exists.
 pub(super) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    // A draft of its own: others that share the folder write at the same moment, since they hear the same news. The number
-    // of the process would not do: in two containers it is the same.
-    let random = RandomState::new().build_hasher().finish();
-    let draft = path.with_extension(format!("{random:016x}{DRAFT}"));
+    // The draft's name is random: other processes in the same folder write at the same moment, because they receive the same
+    // events, and in two containers they may have the same process id.
+    let draft = path.with_extension(format!("{:016x}{DRAFT}", fastrand::u64(..)));
     let written = write_new(&draft, bytes).and_then(|()| fs::rename(&draft, path));
     if written.is_err() {
-        let _ = fs::remove_file(&draft); // the first error is the one to tell
+        let _ = fs::remove_file(&draft); // the first error is reported
     }
     written?;
     sync_folder(path)
 }
 
-/// Deletes the drafts that crashes have left beside the file; it is `now`, in seconds since 1970.
+/// Deletes the drafts that crashes have left beside the file, at `now` in seconds since 1970.
 pub(super) fn tidy(path: &Path, now: u64) -> io::Result<()> {
     let Some(stem) = path.file_stem().and_then(OsStr::to_str) else { return Ok(()) };
     for entry in fs::read_dir(folder_of(path))? {
@@ -182,7 +182,7 @@ fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-/// The new name is on disk as well. Elsewhere than on Unix, folders cannot be opened.
+/// Writes the new name to disk. Only on Unix can folders be opened.
 fn sync_folder(path: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(folder_of(path))?.sync_all() } else { Ok(()) }
 }
@@ -198,7 +198,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn those_that_share_a_file_write_it_at_the_same_moment() {
+    fn several_writers_may_replace_the_file_at_the_same_moment() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("verifier.json");
         thread::scope(|scope| {
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn drafts_that_a_crash_has_left_are_deleted_and_nothing_else_is() {
+    fn only_drafts_that_a_crash_has_left_are_deleted() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("verifier.json");
         let now = 1_800_000_000;

@@ -1,4 +1,4 @@
-//! Attacks 4 to 6: the algorithm is none, another one, or one by which the public key is a secret (RFC 8725 sections 2.1,
+//! Attacks 4 to 6: the algorithm is `none`, not the key's, or one that uses the public key as a secret (RFC 8725 sections 2.1,
 //! 3.1 and 3.2).
 
 use aws_lc_rs::hmac;
@@ -144,7 +144,7 @@ fn public_keys_as_secrets(original: &Original, rows: &mut Rows) {
                 rows.token(6, name, token, "algorithm");
             }
         }
-        // The same with the header as it was: whoever takes the algorithm from the length of a signature.
+        // The same with the original header, for verifiers that guess the algorithm from the length of a signature.
         let [header, payload, _] = parts(original.good()).map(str::to_owned);
         let text = format!("{header}.{payload}");
         let secret = key.public_bytes().remove(0);
@@ -158,7 +158,7 @@ fn public_keys_as_secrets(original: &Original, rows: &mut Rows) {
     }
 }
 
-/// All that somebody may take for the bytes of a public key.
+/// Everything that a verifier may take for the bytes of a public key.
 fn secrets(key: &TestKey, original: &Original) -> Vec<(String, Vec<u8>)> {
     let (jwk, raw) = (key.jwk(), key.public_bytes());
     let mut secrets =
@@ -177,7 +177,7 @@ fn secrets(key: &TestKey, original: &Original) -> Vec<(String, Vec<u8>)> {
         ("the key set".to_owned(), sets.to_string().into_bytes()),
         ("the key set of it alone".to_owned(), json!({"keys": [jwk]}).to_string().into_bytes()),
         ("the id".to_owned(), key.kid().as_bytes().to_vec()),
-        ("nothing".to_owned(), Vec::new()), // to a MAC the same as any number of NULs
+        ("nothing".to_owned(), Vec::new()), // equivalent to any number of NULs for a MAC
         ("the issuer's name".to_owned(), original.issuer.clone().into_bytes()),
     ]);
     for member in ["x", "y", "n", "e"] {
@@ -188,7 +188,7 @@ fn secrets(key: &TestKey, original: &Original) -> Vec<(String, Vec<u8>)> {
     secrets
 }
 
-/// PEM with four kinds of line ends.
+/// Returns PEM with four kinds of line ends.
 fn pems(label: &str, der: &[u8]) -> [(&'static str, Vec<u8>); 4] {
     let text = STANDARD.encode(der);
     let lines: Vec<_> = text.as_bytes().chunks(64).map(String::from_utf8_lossy).collect();

@@ -22,7 +22,7 @@ pub(super) fn add(original: &Original, rows: &mut Rows) {
     statuses(original, rows);
 }
 
-/// For a verifier that looks status up. One that does not, because it was told so, may let some of these through.
+/// For a verifier that checks statuses. One that was configured not to may accept some of these.
 fn statuses(original: &Original, rows: &mut Rows) {
     let status = &original.claims["status"]["status_list"];
     let uri = status["uri"].as_str().unwrap_or_default();

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::original::{Original, short, without, without_last, wrong_types};
 use crate::testing::forgery::Rows;
 
-/// Texts where a date is, that JSON or time do not know.
+/// Values for a date that are not valid JSON or not a date.
 const NO_DATES: [&str; 22] = [
     "null",
     "true",
@@ -31,7 +31,7 @@ const NO_DATES: [&str; 22] = [
     "1900000000 ,\"exp\":1900000000",
 ];
 
-/// Numbers that are no date before the year 10000.
+/// Numbers that are not a date before the year 10000.
 const TOO_LATE: [&str; 7] = [
     "1e308",
     "253402300800",
@@ -39,7 +39,7 @@ const TOO_LATE: [&str; 7] = [
     "9223372036854775808",
     "18446744073709551615",
     "18446744073709551616",
-    "18446744075509551616", // 2^64 and a date of today
+    "18446744075509551616", // 2^64 plus a date of today
 ];
 
 pub(super) fn add(original: &Original, rows: &mut Rows) {
@@ -55,7 +55,7 @@ fn dates(original: &Original, rows: &mut Rows) {
     for text in NO_DATES.into_iter().chain(TOO_LATE) {
         rows.token(16, format!("exp {text}"), original.claiming_raw("exp", text), "malformed");
     }
-    // More than any leeway ago: policies allow 300 seconds at most.
+    // Longer ago than any leeway: policies allow at most 300 seconds.
     for (name, exp) in [
         ("long ago", json!(1)),
         ("in 1970", json!(0.5)),

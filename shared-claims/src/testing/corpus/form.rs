@@ -1,5 +1,6 @@
-//! Attacks 1 to 3, 12 and 14: text that is no token, or not in the one way it is written.
+//! Attacks 1 to 3, 12 and 14: text that is not a token, or not in its canonical form.
 
+use data_encoding::HEXLOWER;
 use serde_json::json;
 
 use super::original::{Original, parts, with};
@@ -84,7 +85,7 @@ pub(super) fn add(original: &Original, rows: &mut Rows) {
         (1, "backwards", good.chars().rev().collect()),
         (1, "encoded once more", b64(good)),
         (1, "percent-encoded as a whole", percent_encoded(good)),
-        (1, "in hexadecimal", hex(good.as_bytes())),
+        (1, "in hexadecimal", HEXLOWER.encode(good.as_bytes())),
         (2, "with a padded signature", format!("{good}=")),
         (2, "with a signature padded twice", format!("{good}==")),
         (2, "with percent-encoded padding", format!("{good}%3D")),
@@ -106,10 +107,10 @@ pub(super) fn add(original: &Original, rows: &mut Rows) {
     sizes(original, rows);
 }
 
-/// Properly signed over text that is not the one spelling of its bytes.
+/// Correctly signed, but in non-canonical base64url.
 fn spellings(original: &Original, rows: &mut Rows) {
     for (key, header, _) in original.each() {
-        // Blanks at the end make room: two bytes too many leave spare bits, and need padding.
+        // White space at the end changes the length: two bytes over a multiple of three leave spare bits and need padding.
         let header = padded_to(&header.to_string(), 1);
         let claims = padded_to(&original.claims.to_string(), 1);
         let (plain_header, plain_claims) = (b64(&header), b64(&claims));
@@ -135,13 +136,13 @@ fn spellings(original: &Original, rows: &mut Rows) {
         }
     }
     for (key, _, good) in original.each() {
-        // 64 bytes leave four bits of the last character unused, 256 bytes as well.
+        // 64 and 256 bytes leave four bits of the last character unused.
         let name = format!("{} with spare bits in its signature", key.algorithm());
         rows.token(2, name, spare_bits(good), "malformed");
     }
 }
 
-/// As RFC 7515 section 7.2 has them, and mixtures.
+/// The JSON forms of RFC 7515 section 7.2, and mixtures.
 fn as_json(original: &Original, rows: &mut Rows) {
     let good = original.good();
     let [header, payload, signature] = parts(good);
@@ -187,13 +188,13 @@ fn sizes(original: &Original, rows: &mut Rows) {
     }
 }
 
-/// With blanks behind it, so that dividing its length by three leaves `rest`.
+/// Appends white space, so that the length divided by three leaves `rest`.
 fn padded_to(text: &str, rest: usize) -> String {
     let blanks = (0..3).find(|blanks| (text.len() + blanks) % 3 == rest).unwrap_or_default();
     format!("{text}{}", " ".repeat(blanks))
 }
 
-/// The same bytes: the last character has bits that no byte has.
+/// Encodes the same bytes, with unused bits of the last character set.
 fn spare_bits(text: &str) -> String {
     let mut bytes = text.as_bytes().to_vec();
     if let Some(last) = bytes.last_mut() {
@@ -202,7 +203,7 @@ fn spare_bits(text: &str) -> String {
     String::from_utf8(bytes).unwrap_or_default()
 }
 
-/// The same bytes by the alphabet with `+` and `/`, one of which is made to be there.
+/// Encodes the same bytes with the alphabet with `+` and `/`, and makes sure that one of them occurs.
 fn other_alphabet(json: &str) -> String {
     use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
     let end = json.trim_end().trim_end_matches('}').to_owned();
@@ -218,7 +219,8 @@ fn swapped_case(text: &str) -> String {
 }
 
 fn percent_encoded(text: &str) -> String {
-    hex(text.as_bytes())
+    HEXLOWER
+        .encode(text.as_bytes())
         .as_bytes()
         .chunks(2)
         .flat_map(|byte| [&b"%"[..], byte])
@@ -226,9 +228,4 @@ fn percent_encoded(text: &str) -> String {
         .copied()
         .map(char::from)
         .collect()
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    let digit = |half: u8| char::from(b"0123456789abcdef"[usize::from(half)]);
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }

@@ -1,4 +1,4 @@
-//! Attacks 13, 14, 20 and 21: tokens of another kind, and headers that change what the rest means.
+//! Attacks 13, 14, 20 and 21: tokens of another kind, and headers that change the meaning of the rest.
 
 use serde_json::{Value, json};
 
@@ -105,7 +105,7 @@ fn nested(original: &Original, rows: &mut Rows) {
     }
 }
 
-/// RFC 7515 section 4.1.11: what must be understood, and is not; or is asked for where it must not be.
+/// Critical extensions (RFC 7515 section 4.1.11) that are unknown, or are marked critical where that is not allowed.
 fn extensions(original: &Original, rows: &mut Rows) {
     let crits = [
         json!(["exp"]),

@@ -62,7 +62,7 @@ pub(super) fn add(original: &Original, rows: &mut Rows) {
     }
 }
 
-/// A text as a whole, in forms that are not one JSON object.
+/// Whole texts that are not one JSON object.
 fn forms(json: &str) -> Vec<(Vec<u8>, String)> {
     let utf16 = |units: &mut dyn Iterator<Item = u16>, big: bool| -> Vec<u8> {
         units.flat_map(|unit| if big { unit.to_be_bytes() } else { unit.to_le_bytes() }).collect()
@@ -110,7 +110,7 @@ fn forms(json: &str) -> Vec<(Vec<u8>, String)> {
     forms.into_iter().map(|(text, name)| (text, name.to_owned())).collect()
 }
 
-/// The same member once more: as it is, with another value, and spelled with escapes.
+/// Repeats a member: with the same value, with another value, and with escapes in its name.
 fn twice(name: &str, value: &str, other: &str) -> [(&'static str, String); 4] {
     let escaped = format!("\\u{:04x}{}", u32::from(name.as_bytes()[0]), &name[1..]);
     [
@@ -121,7 +121,7 @@ fn twice(name: &str, value: &str, other: &str) -> [(&'static str, String); 4] {
     ]
 }
 
-/// The object with a member more.
+/// Returns the object with one more member.
 fn plus(json: &str, member: &str) -> String {
     format!("{},{member}}}", json.strip_suffix('}').unwrap_or(json))
 }

@@ -1,4 +1,4 @@
-//! Attacks 7, 8 and 25: a key id that is more than a name, keys that the token brings along, keys that are not for tokens
+//! Attacks 7, 8 and 25: key ids that are paths, queries or URLs, keys inside the token, keys that are not for tokens
 //! (RFC 8725 section 3.10, RFC 7515 section 4.1).
 
 use serde_json::{Value, json};

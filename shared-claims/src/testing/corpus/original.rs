@@ -1,4 +1,4 @@
-//! The good token that forgeries are made of, and how one is made of it.
+//! The valid token that forgeries are made from, and functions that change it.
 
 use serde_json::{Value, json};
 
@@ -11,13 +11,13 @@ use crate::{
     },
 };
 
-/// What forgeries are made of: a token that would be good, and the issuer's keys.
+/// The material for forgeries: a valid token and the issuer's keys.
 pub(super) struct Original {
-    /// One of each kind.
+    /// One key of each kind.
     pub(super) keys: [TestKey; 3],
-    /// The good token, signed by each of the keys.
+    /// The valid token, signed with each of the keys.
     pub(super) good: [String; 3],
-    /// The headers of those.
+    /// The headers of these.
     pub(super) headers: [Value; 3],
     pub(super) claims: Value,
     /// In seconds since 1970.
@@ -41,7 +41,7 @@ impl Original {
         Self { keys, good, headers, claims, now: token.now(), issuer, audience }
     }
 
-    /// The key that the issuer signs with.
+    /// Returns the key that the issuer signs with.
     pub(super) fn key(&self) -> &TestKey {
         &self.keys[0]
     }
@@ -50,7 +50,7 @@ impl Original {
         self.headers[0].clone()
     }
 
-    /// Whether the good token is meant for `audience`.
+    /// Returns whether the valid token has the audience `audience`.
     pub(super) fn is_for(&self, audience: &str) -> bool {
         match &self.claims["aud"] {
             Value::Array(all) => all.iter().any(|one| one == audience),
@@ -58,67 +58,67 @@ impl Original {
         }
     }
 
-    /// The good token by that key.
+    /// Returns the valid token that the issuer's key has signed.
     pub(super) fn good(&self) -> &str {
         &self.good[0]
     }
 
-    /// The good tokens.
+    /// Returns the valid tokens.
     pub(super) fn genuine(&self) -> [Genuine; 3] {
         [0, 1, 2].map(|is| {
             let algorithm = self.keys[is].algorithm();
             let sent = Sent::Token(self.good[is].clone());
-            Genuine { name: format!("{algorithm}: what forgeries are made of"), algorithm, sent }
+            Genuine { name: format!("{algorithm}: the token that forgeries are made from"), algorithm, sent }
         })
     }
 
-    /// Each key with its header and its good token.
+    /// Returns each key with its header and its valid token.
     pub(super) fn each(&self) -> impl Iterator<Item = (&TestKey, &Value, &str)> {
         let all = self.keys.iter().zip(&self.headers).zip(&self.good);
         all.map(|((key, header), good)| (key, header, good.as_str()))
     }
 
-    /// Properly signed, with another header.
+    /// Returns a correctly signed token with another header.
     pub(super) fn under(&self, header: &Value) -> String {
         self.key().compact(header.to_string(), self.claims.to_string())
     }
 
-    /// The same with one member that is other.
+    /// Returns a correctly signed token with another value of a header member.
     pub(super) fn header_with(&self, name: &str, value: impl Into<Value>) -> String {
         self.under(&with(&self.header(), name, value))
     }
 
-    /// Properly signed, with other claims.
+    /// Returns a correctly signed token with other claims.
     pub(super) fn saying(&self, claims: impl AsRef<[u8]>) -> String {
         self.key().compact(self.header().to_string(), claims)
     }
 
-    /// The same with one claim that is other.
+    /// Returns a correctly signed token with another value of a claim.
     pub(super) fn claiming(&self, name: &str, value: impl Into<Value>) -> String {
         self.saying(with(&self.claims, name, value).to_string())
     }
 
-    /// Properly signed, with this text where the value of a claim is.
+    /// Returns a correctly signed token with this text as the value of a claim.
     pub(super) fn claiming_raw(&self, name: &str, text: &str) -> String {
         let marked = with(&self.claims, name, "\u{1}marked").to_string();
         self.saying(marked.replace("\"\\u0001marked\"", text))
     }
 }
 
-/// Header, payload, signature.
+/// Splits a token into header, payload and signature.
 pub(super) fn parts(token: &str) -> [&str; 3] {
     let mut parts = token.split('.');
     [(); 3].map(|()| parts.next().unwrap_or_default())
 }
 
-/// A copy with `name` set to `value`.
+/// Returns a copy with `name` set to `value`.
 pub(super) fn with(object: &Value, name: &str, value: impl Into<Value>) -> Value {
     let mut changed = object.clone();
     changed[name] = value.into();
     changed
 }
 
-/// A copy without `name`.
+/// Returns a copy without `name`.
 pub(super) fn without(object: &Value, name: &str) -> Value {
     let mut changed = object.clone();
     if let Some(members) = changed.as_object_mut() {
@@ -127,19 +127,19 @@ pub(super) fn without(object: &Value, name: &str) -> Value {
     changed
 }
 
-/// Cut by a character.
+/// Returns the text without its last character.
 pub(super) fn without_last(text: &str) -> String {
     let mut text = text.to_owned();
     text.pop();
     text
 }
 
-/// JSON that is none of text, number, list: what types are mistaken for.
+/// Returns values that are mistaken for a string, a number or a list.
 pub(super) fn wrong_types() -> Vec<Value> {
     vec![Value::Null, json!(true), json!(1), json!(["x"]), json!({"x": 1})]
 }
 
-/// A value in the name of a row, cut short.
+/// Returns a value for the name of a forgery, truncated.
 pub(super) fn short(value: &Value) -> String {
     format!("{:.60}", value.to_string())
 }

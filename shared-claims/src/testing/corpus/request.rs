@@ -1,11 +1,11 @@
-//! Attacks 29 and 30: a good token that is not sent as one (RFC 6750 section 2, RFC 9110 section 11).
+//! Attacks 29 and 30: a valid token that is not sent as bearer token (RFC 6750 section 2, RFC 9110 section 11).
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 
 use super::original::Original;
 use crate::testing::forgery::{Headers, Rows};
 
-/// Schemes that are not `Bearer`, with what stands between them and the token.
+/// Schemes that are not `Bearer`, with the separator before the token.
 const SCHEMES: [&str; 18] = [
     "",
     "Basic ",
@@ -27,7 +27,7 @@ const SCHEMES: [&str; 18] = [
     "\"Bearer\" ",
 ];
 
-/// Where else a token might be looked for.
+/// Headers in which a verifier might look for a token.
 const ELSEWHERE: [&str; 22] = [
     "proxy-authorization",
     "x-authorization",

@@ -4,11 +4,9 @@ use aws_lc_rs::signature::{
     RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256, RSA_PSS_SHA384, RSA_PSS_SHA512, RsaEncoding,
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use data_encoding::HEXLOWER;
 
-use super::{
-    form::hex,
-    original::{Original, parts},
-};
+use super::original::{Original, parts};
 use crate::{
     algorithm::Algorithm,
     testing::{
@@ -103,7 +101,7 @@ fn ecdsa(key: &TestKey, signature: &[u8]) -> Forged {
         ("DER", der(r, s)),
         ("DER of zeros", vec![0x30, 6, 2, 1, 0, 2, 1, 0]),
         ("DER of nothing", vec![0x30, 0]),
-        ("hexadecimal", hex(signature).into_bytes()),
+        ("hexadecimal", HEXLOWER.encode(signature).into_bytes()),
         ("the public key's point", raw[1..].to_vec()),
         ("r of the public key", pair(&raw[1..33], s)),
     ])
@@ -130,11 +128,10 @@ fn ed25519(signature: &[u8]) -> Forged {
         ("swapped", pair(s, r)),
         ("big-endian", pair(&reversed(r), &reversed(s))),
         ("a zero behind it", pair(signature, &[0])),
-        ("hexadecimal", hex(signature).into_bytes()),
+        ("hexadecimal", HEXLOWER.encode(signature).into_bytes()),
     ]);
     for point in SMALL_ORDER {
-        let bytes: Vec<_> =
-            (0..64).step_by(2).filter_map(|at| u8::from_str_radix(&point[at..at + 2], 16).ok()).collect();
+        let bytes = HEXLOWER.decode(point.as_bytes()).unwrap_or_default();
         forged.push((format!("the point {point} and S = 0"), pair(&bytes, &ZERO)));
         forged.push((format!("the point {point} and the real S"), pair(&bytes, s)));
     }
@@ -178,7 +175,7 @@ fn rsa(key: &TestKey, signature: &[u8], text: &[u8]) -> Forged {
     forged
 }
 
-/// What an RSA signature of the message is before anybody signs it (RFC 8017 section 9.2).
+/// Returns the encoded message that an RSA signature is computed from (RFC 8017 section 9.2).
 fn unsigned_pkcs1(length: usize, text: &[u8]) -> Vec<u8> {
     const SHA256: [u8; 19] = [
         0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00,

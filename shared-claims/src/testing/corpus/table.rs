@@ -1,4 +1,4 @@
-//! The forgeries, put together from tables by what they attack.
+//! The forgeries, collected from tables by what they attack.
 
 use super::{
     algorithm, binding, claims, form, header, json, key_id, original::Original, request, signature, tampering,

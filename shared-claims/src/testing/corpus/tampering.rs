@@ -1,4 +1,4 @@
-//! Attack 11: a good token, changed afterwards (RFC 7515 section 5.2). It may be in somebody's cache by then.
+//! Attack 11: a good token, changed afterwards (RFC 7515 section 5.2). A verifier may have cached it by then.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ pub(super) fn add(original: &Original, rows: &mut Rows) {
     for (key, header, good) in original.each() {
         let algorithm = key.algorithm();
         let [head, payload, signature] = parts(good);
-        for (name, claims) in wishes(original) {
+        for (name, claims) in changed_claims(original) {
             let token = format!("{head}.{}.{signature}", b64(claims.to_string()));
             rows.token(11, format!("{algorithm}, {name}"), token, "signature");
         }
@@ -39,19 +39,19 @@ pub(super) fn add(original: &Original, rows: &mut Rows) {
     strangers(original, rows);
 }
 
-/// What one might wish a token said.
-fn wishes(original: &Original) -> Vec<(&'static str, Value)> {
+/// What an attacker would like a token to say.
+fn changed_claims(original: &Original) -> Vec<(&'static str, Value)> {
     let claims = &original.claims;
     vec![
-        ("made an admin's", with(claims, "roles", json!(["admin"]))),
+        ("with the role admin", with(claims, "roles", json!(["admin"]))),
         ("with every scope", with(claims, "scope", "admin read write")),
-        ("about somebody else", with(claims, "sub", "somebody-else")),
-        ("by another name", with(claims, "username", "admin")),
-        ("made to last", with(claims, "exp", original.now + 1_000_000)),
+        ("about another user", with(claims, "sub", "another-user")),
+        ("with another username", with(claims, "username", "admin")),
+        ("with a longer lifetime", with(claims, "exp", original.now + 1_000_000)),
         ("with another id", with(claims, "jti", "another-id")),
         ("of another client", with(claims, "client_id", "another-client")),
         (
-            "with another place in the status list",
+            "with another index in the status list",
             with(claims, "status", json!({"status_list": {"idx": 0, "uri": "x"}})),
         ),
         ("without its status", without(claims, "status")),
@@ -91,7 +91,7 @@ fn bytes_of_signatures(original: &Original, (key, header, good): (&TestKey, &Val
     );
 }
 
-/// Each part cut, grown and changed as text; how that is found out depends on what becomes of the JSON.
+/// Changes to each part as text. Which check fails depends on what becomes of the JSON.
 fn characters(good: &str, rows: &mut Rows) {
     for cut in [1, 3, 4, 10, 40, 100] {
         if let Some(token) = good.get(..good.len() - cut) {
@@ -113,7 +113,7 @@ fn characters(good: &str, rows: &mut Rows) {
     }
 }
 
-/// Everything right but who has signed.
+/// Valid tokens that are signed by an attacker.
 fn strangers(original: &Original, rows: &mut Rows) {
     for (key, ..) in original.each() {
         let stranger = match key.algorithm() {

@@ -1,7 +1,6 @@
-//! The program as a process of its own, for tests that give it variables, signals and crashes.
+//! The program as a separate process, for tests with variables, signals and crashes.
 
 #![allow(unreachable_pub, reason = "a test program has no public items")]
-#![allow(dead_code, reason = "each test program uses a part of this")]
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -13,7 +12,7 @@ use serde_json::{Value, json};
 
 pub const PASSWORD: &str = "correct horse battery";
 
-/// The program with an environment of its own: a cheap hash, a free port, its data in a folder.
+/// Returns the program with an environment of its own: a cheap hash, a free port, its data in a folder.
 pub fn program(data: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_auth-service"));
     command
@@ -25,19 +24,19 @@ pub fn program(data: &Path) -> Command {
     command
 }
 
-/// A running service; killed when the test is over.
+/// A running service, which is killed at the end of the test.
 pub struct Running {
     child: Child,
     pub address: String,
-    /// What its log said before it listened.
+    /// The log until it listened.
     beginning: String,
-    /// Lines of its log. They are read all the time: a full pipe would stop it.
+    /// Lines of its log, which are read continuously: a full pipe would block the service.
     log: Receiver<String>,
     client: reqwest::Client,
 }
 
 impl Running {
-    /// Starts it, and waits until it listens.
+    /// Starts the service, and waits until it listens.
     pub fn start(command: &mut Command) -> Self {
         let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
         let (lines, log) = channel();
@@ -52,7 +51,7 @@ impl Running {
         running
     }
 
-    /// What its log said before it listened.
+    /// The log until it listened.
     pub fn said(&self) -> &str {
         &self.beginning
     }
@@ -62,25 +61,25 @@ impl Running {
         assert!(done.success());
     }
 
-    /// Waits for its end; gives its exit code and the rest of its log.
+    /// Waits for its end; returns its exit code and the rest of its log.
     pub fn end(mut self) -> (Option<i32>, String) {
         let rest: String = self.log.iter().map(|line| line + "\n").collect();
         (self.child.wait().unwrap().code(), rest)
     }
 
-    /// Trusts this authority from now on.
+    /// Makes the test's client trust this certificate authority from now on.
     pub fn trust(&mut self, pem: &str) {
         let authority = reqwest::Certificate::from_pem(pem.as_bytes()).unwrap();
         let client = reqwest::Client::builder().tls_certs_only([authority]).tls_info(true);
         self.client = client.timeout(Duration::from_secs(30)).build().unwrap();
     }
 
-    /// Waits until the log says this; gives what it said until then.
+    /// Waits until the log contains this text; returns the log until then.
     pub fn until_it_says(&self, text: &str) -> String {
         let mut seen = String::new();
         while !seen.contains(text) {
             let line = self.log.recv();
-            seen += &line.unwrap_or_else(|_| panic!("it ended before it said {text:?}: {seen}"));
+            seen += &line.unwrap_or_else(|_| panic!("the log ended before {text:?}: {seen}"));
             seen.push('\n');
         }
         seen
@@ -90,12 +89,12 @@ impl Running {
         self.try_post(path, body).await.expect("an answer")
     }
 
-    /// The answer, unless the connection breaks off.
+    /// Returns the answer, unless the connection breaks.
     pub async fn try_post(&self, path: &str, body: &Value) -> Option<(u16, Value)> {
         let request = self.client.post(format!("{}{path}", self.address)).json(body);
         let response = request.send().await.ok()?;
         let status = response.status().as_u16();
-        // A body that breaks off is no answer either.
+        // An incomplete body is no answer either.
         let bytes = response.bytes().await.ok()?;
         Some((status, serde_json::from_slice(&bytes).unwrap_or_default()))
     }
@@ -109,23 +108,23 @@ impl Running {
         self.try_post("/token", &body).await
     }
 
-    /// The status, whether it says when to come again, and how long the answer took.
+    /// Returns the status, whether there was a `Retry-After`, and how long the answer took.
     pub async fn get(&self, path: &str) -> (u16, bool, Duration) {
         let begin = std::time::Instant::now();
         let response = self.client.get(format!("{}{path}", self.address)).send().await.unwrap();
         (response.status().as_u16(), response.headers().contains_key("retry-after"), begin.elapsed())
     }
 
-    /// The certificate that the connection of this request was made with, in DER.
+    /// Returns the server's certificate on the connection of this request, in DER.
     pub async fn certificate(&self, path: &str) -> Vec<u8> {
         let response = self.client.get(format!("{}{path}", self.address)).send().await.unwrap();
         let tls = response.extensions().get::<reqwest::tls::TlsInfo>().unwrap();
         let certificate = tls.peer_certificate().unwrap().to_vec();
-        response.bytes().await.unwrap(); // then the connection can be used again
+        response.bytes().await.unwrap(); // lets the connection be used again
         certificate
     }
 
-    /// Asks until `condition` holds, for a bounded time.
+    /// Polls until `condition` holds, for a bounded time.
     pub async fn wait_until(&self, what: &str, condition: impl AsyncFn() -> bool) {
         let asked = async {
             while !condition().await {

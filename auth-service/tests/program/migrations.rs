@@ -1,20 +1,16 @@
-//! Migrations: up, down and up again; several programs at once; older programs and newer databases.
-
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
-
-mod database;
-mod process;
+//! Migrations: applied, reverted and applied again; by several programs concurrently; older programs and newer databases.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use auth_service::store::engine::store::{Store, StoreLimits};
 use auth_service::store::error::StoreError;
-use database::Database;
 use diesel::connection::SimpleConnection as _;
 use diesel::{Connection as _, PgConnection, QueryableByName, RunQueryDsl as _, SqliteConnection};
-use process::{Running, program};
 use tempfile::TempDir;
+
+use crate::database::Database;
+use crate::process::{Running, program};
 
 const BOTH: [Database; 2] = [Database::Sqlite, Database::Postgresql];
 const LIMITS: StoreLimits =
@@ -25,7 +21,7 @@ fn fresh(database: Database) -> (String, TempDir) {
     (database.fresh_url(folder.path()), folder)
 }
 
-/// Runs SQL beside the program, as an operator would.
+/// Runs SQL beside the program, like an operator.
 fn run_sql(url: &str, sql: &str) {
     match url.strip_prefix("sqlite://") {
         Some(path) => SqliteConnection::establish(path).unwrap().batch_execute(sql).unwrap(),
@@ -39,7 +35,7 @@ struct Line {
     line: String,
 }
 
-/// Everything that the database says about its tables and indexes, in one order.
+/// Returns the definitions of all tables and indexes, sorted.
 fn schema(url: &str) -> Vec<String> {
     let sqlite = "SELECT coalesce(sql, name) AS line FROM sqlite_master ORDER BY 1";
     let postgresql = "SELECT concat_ws(' ', table_name, column_name, data_type, is_nullable, collation_name) AS line \
@@ -63,18 +59,18 @@ fn revert(url: &str, count: usize) -> Vec<String> {
 }
 
 #[test]
-fn each_migration_goes_up_and_down_and_up_again() {
+fn each_migration_can_be_applied_reverted_and_applied_again() {
     for database in BOTH {
         let (url, _folder) = fresh(database);
         Store::open(&url.clone().into(), LIMITS).unwrap();
         let made = schema(&url);
         assert!(!made.is_empty());
-        // One at a time: after each, going up again gives the same tables.
+        // One at a time: after each, applying it again gives the same tables.
         for count in 1.. {
             let reverted = revert(&url, count);
             let all = reverted.len() < count || schema(&url).is_empty();
             Store::open(&url.clone().into(), LIMITS).unwrap();
-            assert_eq!(schema(&url), made, "{database:?}: {reverted:?} and up again");
+            assert_eq!(schema(&url), made, "{database:?}: {reverted:?} and applied again");
             if all {
                 break;
             }
@@ -85,7 +81,7 @@ fn each_migration_goes_up_and_down_and_up_again() {
 }
 
 #[test]
-fn programs_that_start_at_once_on_an_empty_database_do_not_trip_over_each_other() {
+fn programs_that_start_concurrently_on_an_empty_database_all_succeed() {
     for database in BOTH {
         let (url, folder) = fresh(database);
         let start = || program(folder.path()).env("AUTH__DATABASE_URL", &url).arg("migrate").spawn().unwrap();
@@ -97,7 +93,7 @@ fn programs_that_start_at_once_on_an_empty_database_do_not_trip_over_each_other(
 }
 
 #[actix_web::test]
-async fn services_that_start_at_once_agree_on_their_keys() {
+async fn services_that_start_concurrently_agree_on_their_keys() {
     for database in BOTH {
         let (url, folder) = fresh(database);
         let start = || {
@@ -141,7 +137,7 @@ fn a_newer_database_is_refused_unless_all_that_is_new_is_additive() {
     }
 }
 
-/// `examples/next_version.rs`: this program as its next version could be, with one more, additive migration.
+/// Returns `examples/next_version.rs`: this program with one further, additive migration, like a next version.
 fn next_version(data: &Path) -> std::process::Command {
     let this = PathBuf::from(env!("CARGO_BIN_EXE_auth-service"));
     let next = this.parent().unwrap().join("examples").join("next_version");
@@ -168,13 +164,13 @@ async fn replicas_are_upgraded_and_rolled_back_one_by_one() {
         check(&first, &second, "before").await;
         drop(second);
         let second = new();
-        assert!(schema(&url).join("\n").contains("display_name"), "the new one has migrated");
+        assert!(schema(&url).join("\n").contains("display_name"), "the new version has migrated");
         check(&first, &second, "old-to-new").await;
         check(&second, &first, "new-to-old").await;
         drop(first);
         let first = new();
         check(&first, &second, "after").await;
-        // And back: an older program starts on the newer tables.
+        // Rolled back: an older program starts on the newer tables.
         drop(first);
         let first = old();
         check(&first, &second, "rolled-back").await;
@@ -182,7 +178,7 @@ async fn replicas_are_upgraded_and_rolled_back_one_by_one() {
 }
 
 #[actix_web::test]
-async fn addresses_from_before_are_put_right_or_reported_and_none_is_lost() {
+async fn addresses_from_older_versions_are_rewritten_or_reported_and_none_is_lost() {
     for database in BOTH {
         let (url, folder) = fresh(database);
         let open = || Store::open(&url.clone().into(), LIMITS);
@@ -224,7 +220,7 @@ async fn addresses_from_before_are_put_right_or_reported_and_none_is_lost() {
         let (out, _) = migrate("off");
         assert!(
             out.contains("addresses: 0 written in one spelling, 1 that"),
-            "it is said until it is settled: {out}"
+            "it is reported until it is resolved: {out}"
         );
         let stored = |email: &str| {
             let query = diesel::sql_query(format!("SELECT id AS line FROM users WHERE email = '{email}'"));
@@ -238,7 +234,7 @@ async fn addresses_from_before_are_put_right_or_reported_and_none_is_lost() {
         for email in [&["alone@xn--bcher-kva.example"], &addresses[1..]].concat() {
             assert_eq!(stored(email), 1, "{email}");
         }
-        // A service says so as well, before it listens.
+        // A service reports it as well, before it listens.
         let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let taken = taken.local_addr().map(|address| (address.to_string(), taken)).unwrap();
         let mut service = program(folder.path());

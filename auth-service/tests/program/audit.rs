@@ -1,21 +1,17 @@
-//! The audit trail as an operator meets it: commands, signals and crashes, on both databases.
-
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
-
-mod database;
-mod process;
+//! The audit trail from an operator's side: commands, signals and crashes, on both databases.
 
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use database::Database;
-use database::postgresql::Server;
 use diesel::connection::SimpleConnection as _;
 use diesel::{Connection as _, PgConnection, QueryableByName, RunQueryDsl as _, SqliteConnection};
-use process::{PASSWORD, Running, program};
 use serde_json::Value;
 use tempfile::TempDir;
+
+use crate::database::Database;
+use crate::database::postgresql::Server;
+use crate::process::{PASSWORD, Running, program};
 
 const BOTH: [Database; 2] = [Database::Sqlite, Database::Postgresql];
 
@@ -74,7 +70,7 @@ fn names(events: &[Value]) -> Vec<&str> {
 async fn sigterm_loses_no_event_and_ends_the_chain() {
     for database in BOTH {
         let place = Place::on(database);
-        // Collected for so long that only the end can have written them.
+        // With this flush interval, only the stop can have written them.
         let mut command = place.command();
         let service = Running::start(command.env("AUTH__AUDIT__FLUSH_INTERVAL", "5s"));
         for number in 0..20 {
@@ -91,7 +87,7 @@ async fn sigterm_loses_no_event_and_ends_the_chain() {
 }
 
 #[actix_web::test]
-async fn kill_9_leaves_chains_that_can_be_checked() {
+async fn kill_9_leaves_chains_that_verify() {
     for database in BOTH {
         let place = Place::on(database);
         for round in 0..3 {
@@ -109,7 +105,7 @@ async fn kill_9_leaves_chains_that_can_be_checked() {
 }
 
 #[actix_web::test]
-async fn what_operators_do_carries_their_name_beside_a_running_server() {
+async fn events_of_operators_have_their_name_beside_a_running_server() {
     for database in BOTH {
         let place = Place::on(database);
         let service = place.serve();
@@ -138,9 +134,9 @@ async fn what_operators_do_carries_their_name_beside_a_running_server() {
         let by_command = rotated.iter().find(|event| event["details"]["why"] == "command").unwrap();
         assert!(by_command["actor"].as_str().unwrap().starts_with("operator:"), "{rotated:?}");
         let alices = place.list(&["--subject", "Alice"]);
-        let mut told = names(&alices);
-        told.sort_unstable(); // within a second, chains stand one after the other
-        assert_eq!(told, ["account_created", "account_disabled", "login", "role_changed"]);
+        let mut listed = names(&alices);
+        listed.sort_unstable(); // events of the same second are grouped by chain
+        assert_eq!(listed, ["account_created", "account_disabled", "login", "role_changed"]);
         assert_eq!(place.list(&["--since", "2100-01-01T00:00:00"]), Vec::<Value>::new());
         assert_eq!(place.run(&["audit", "list", "--since", "yesterday"]).0, Some(2));
         assert_eq!(place.run(&["audit", "list", "--event", "nothing"]).0, Some(2));
@@ -150,14 +146,14 @@ async fn what_operators_do_carries_their_name_beside_a_running_server() {
     }
 }
 
-/// Where the log says that the trail stands, the last time.
+/// Returns the last checkpoint of the trail in the log.
 fn anchor(log: &str) -> String {
     let (_, anchor) = log.rsplit_once("the audit trail stands at ").unwrap();
     anchor.lines().next().unwrap().trim().to_owned()
 }
 
 #[actix_web::test]
-async fn a_database_that_was_set_back_as_a_whole_is_found_by_what_the_log_said() {
+async fn a_database_that_was_set_back_as_a_whole_is_detected_by_a_checkpoint_from_the_log() {
     let place = Place::on(Database::Sqlite);
     let file = place.url.strip_prefix("sqlite://").unwrap().to_owned();
     let serve_and_stop = async |name: &str| {
@@ -183,7 +179,7 @@ async fn a_database_that_was_set_back_as_a_whole_is_found_by_what_the_log_said()
         let _ = std::fs::remove_file(format!("{file}{suffix}"));
     }
     std::fs::copy(&copy, &file).unwrap();
-    assert_eq!(verify(&[&earlier]).0, Some(1), "the marks in the data folder tell of it");
+    assert_eq!(verify(&[&earlier]).0, Some(1), "the marks in the data folder show it");
     std::fs::remove_file(place.folder.path().join("marks.json")).unwrap();
     assert_eq!(verify(&[&earlier]).0, Some(0), "the copy is whole");
     let (code, text) = verify(&[&earlier, &later]);
@@ -197,7 +193,7 @@ fn a_trail_whose_key_was_lost_with_the_master_key_is_a_remark_after_a_recovery()
     let place = Place::on(Database::Sqlite);
     drop(place.serve());
     std::fs::remove_file(place.folder.path().join("master.key")).unwrap();
-    assert_eq!(place.run(&["audit", "verify"]).0, Some(1), "no key opens");
+    assert_eq!(place.run(&["audit", "verify"]).0, Some(1), "the audit key does not open");
     assert_eq!(place.run(&["recover", "--new-master-key"]).0, Some(0));
     let text = place.assert_whole(1);
     assert!(text.contains("its key was lost with the master key"), "{text}");
@@ -220,7 +216,7 @@ fn the_audit_key_survives_another_master_key() {
 }
 
 #[actix_web::test]
-async fn events_wait_for_a_database_that_is_away_and_those_that_find_no_place_are_counted() {
+async fn events_wait_while_the_database_is_away_and_those_that_do_not_fit_are_counted() {
     let server = Server::start(5432, "", |_| ());
     let place = Place { folder: tempfile::tempdir().unwrap(), url: server.fresh_database() };
     let mut command = place.command();
@@ -228,7 +224,7 @@ async fn events_wait_for_a_database_that_is_away_and_those_that_find_no_place_ar
     let service = Running::start(few.env("AUTH__DATABASE__TIMEOUT", "1s"));
     assert_eq!(service.register("alice").await, Some(201));
     server.crash();
-    // Refused without a look at the database.
+    // Refused without a query to the database.
     let guess = serde_json::json!({ "username": "alice", "password": "x".repeat(2000) });
     let refused = futures_util::future::join_all((0..40).map(|_| service.try_post("/login", &guess))).await;
     assert!(refused.iter().all(|answer| answer.as_ref().is_some_and(|(status, _)| *status == 401)));
@@ -264,7 +260,7 @@ fn count(url: &str, what: &str) -> i64 {
 }
 
 #[actix_web::test]
-async fn what_is_committed_while_the_service_is_forced_to_stop_is_in_the_trail() {
+async fn a_change_that_commits_during_a_forced_stop_is_in_the_trail() {
     let place = Place::on(Database::Postgresql);
     let service = place.serve();
     let mut holder = PgConnection::establish(&place.url).unwrap();

@@ -1,8 +1,4 @@
-//! The start of the program: odd environments, warnings about settings, sockets, `SIGHUP` and the health check.
-
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
-
-mod process;
+//! The start of the program: unusual environments, warnings about settings, sockets, `SIGHUP` and the health check.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -14,22 +10,23 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use process::{PASSWORD, Running, program};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+
+use crate::process::{PASSWORD, Running, program};
 
 fn folder() -> TempDir {
     tempfile::tempdir().unwrap()
 }
 
-/// The exit code and what was written to standard error.
+/// Returns the exit code and standard error.
 fn outcome(command: &mut Command) -> (Option<i32>, String) {
     let output = command.output().unwrap();
     (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
 #[actix_web::test]
-async fn it_starts_among_variables_and_in_a_folder_that_are_not_utf_8() {
+async fn the_service_starts_with_variables_and_a_folder_that_are_not_utf_8() {
     let data = folder();
     let odd = data.path().join(OsStr::from_bytes(b"caf\xe9"));
     fs::create_dir(&odd).unwrap();
@@ -130,7 +127,7 @@ async fn a_healthcheck_follows_the_settings_and_fails_where_nothing_is_ready() {
     for listen in [&address, &format!("0.0.0.0:{port}"), &format!("localhost:{port}"), &format!(":{port}")] {
         assert_eq!(check(listen), (Some(0), String::new()), "{listen}");
     }
-    assert_eq!(check("127.0.0.1:0").0, Some(1), "the port cannot be known");
+    assert_eq!(check("127.0.0.1:0").0, Some(1), "the port is not known beforehand");
     assert_eq!(check("everywhere").0, Some(2));
     service.signal("-TERM");
     service.end();
@@ -139,7 +136,7 @@ async fn a_healthcheck_follows_the_settings_and_fails_where_nothing_is_ready() {
     assert!(text.contains(&format!("no answer from {address}")), "{text}");
 }
 
-/// A service on a Unix socket; killed when the test is over.
+/// A service on a Unix socket, which is killed at the end of the test.
 struct OnSocket(Child);
 
 impl OnSocket {
@@ -209,7 +206,7 @@ fn on_a_unix_socket_the_mode_counts_and_a_stale_one_is_replaced() {
 }
 
 #[test]
-fn a_peer_on_a_unix_socket_is_a_proxy_if_it_says_for_whom_it_asks_and_else_the_loopback() {
+fn a_peer_on_a_unix_socket_is_a_proxy_if_it_sends_a_forwarding_header_and_otherwise_the_loopback() {
     let data = folder();
     let socket = data.path().join("http.sock");
     let mut command = program(data.path());
@@ -218,7 +215,7 @@ fn a_peer_on_a_unix_socket_is_a_proxy_if_it_says_for_whom_it_asks_and_else_the_l
     assert!(post(&socket, "/register", "", &account).starts_with("HTTP/1.1 201 "));
     let mut own = account.clone();
     own["resource"] = json!("http://127.0.0.1:8080");
-    // The trail is written a moment after the answer.
+    // The trail is written shortly after the answer.
     let newest_of = |logins: usize| {
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {

@@ -1,19 +1,15 @@
-//! Databases that were set back, as an operator meets them: a restored file, a standby that lacks commits, commands.
-
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
-
-mod database;
-mod process;
+//! Databases that were set back, from an operator's side: a restored file, a standby that lacks commits, commands.
 
 use std::fs;
 use std::path::Path;
 use std::process::Stdio;
 
-use database::postgresql::Server;
 use diesel::connection::SimpleConnection as _;
 use diesel::{Connection as _, SqliteConnection};
-use process::{Running, program};
 use serde_json::Value;
+
+use crate::database::postgresql::Server;
+use crate::process::{Running, program};
 
 fn run(data: &Path, arguments: &[&str]) -> (Option<i32>, String) {
     let output = program(data).args(arguments).stderr(Stdio::piped()).output().unwrap();
@@ -32,7 +28,7 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// A process over a database that is behind: it runs, says so, serves nothing, and no command works.
+/// Checks a process whose database is behind its marks: it runs, reports that, serves nothing, and no command works.
 async fn assert_not_served(data: &Path) {
     for arguments in [&["key", "list"][..], &["user", "disable", "alice"], &["audit", "list"]] {
         let (code, text) = run(data, arguments);
@@ -50,7 +46,7 @@ async fn assert_not_served(data: &Path) {
 }
 
 #[actix_web::test]
-async fn a_copy_from_before_a_command_is_not_served_and_recover_puts_it_into_service() {
+async fn a_copy_from_before_a_command_is_not_served_until_recover() {
     let folder = tempfile::tempdir().unwrap();
     let (data, kept) = (folder.path().join("data"), folder.path().join("kept"));
     let service = Running::start(&mut program(&data));
@@ -70,7 +66,7 @@ async fn a_copy_from_before_a_command_is_not_served_and_recover_puts_it_into_ser
         let (_, log) = service.end();
         assert_eq!(said, 503, "{command:?}: {log}");
         assert_not_served(&data).await;
-        // The database itself, as it was before it was set back, has no marks against it but that one finding.
+        // Apart from that one finding, the original database agrees with its marks.
         fs::remove_file(data.join("marks.json")).unwrap();
         copy(&folder.path().join("newer"), &data);
         assert_eq!(run(&data, &["key", "list"]).0, Some(0));
@@ -135,9 +131,9 @@ async fn a_failover_to_a_standby_that_lacks_commits_serves_no_request_from_it() 
     let (_, tokens) = service.login("alice").await;
     let body = serde_json::json!({ "refresh_token": tokens["refresh_token"] });
     assert_eq!(service.post("/logout", &body).await.0, 204);
-    assert_eq!(service.get("/status-lists/0").await.0, 200, "and it has seen it");
+    assert_eq!(service.get("/status-lists/0").await.0, 200, "the service has seen this state");
     server.go_on_with_the_copy();
-    // Not for a moment: each connection is looked at before it is used.
+    // At no moment: each connection is checked before it is used.
     service
         .wait_until("it is noticed", async || {
             let (status, answer) = service.login("alice").await;
@@ -168,6 +164,6 @@ async fn a_folder_that_cannot_be_written_is_one_warning() {
     }
     assert_eq!(service.get("/readyz").await.0, 200);
     service.signal("-TERM");
-    let (code, log) = service.end(); // at its end it tries once more
+    let (code, log) = service.end(); // at the stop it tries once more
     assert_eq!((code, (said + &log).matches("cannot keep marks").count()), (Some(0), 1), "{log}");
 }

@@ -1,6 +1,4 @@
-//! `docs/api.md` is true: it has each route of both route tables and no other, and each error code of the source.
-
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
+//! Checks `docs/api.md` against the source: it has each route of both route tables and no other, and each error code.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,7 +12,7 @@ fn read(path: &str) -> String {
     fs::read_to_string(top().join(path)).unwrap()
 }
 
-/// Routes of a route table, as the page names them.
+/// Returns the routes of a route table, as the page names them.
 fn routes(table: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for service in table.split(".service(path(").skip(1) {
@@ -32,7 +30,7 @@ fn routes(table: &str) -> BTreeSet<String> {
     found
 }
 
-/// Routes that a chapter of the page has.
+/// Returns the routes in a chapter of the page.
 fn described(page: &str, chapter: &str) -> BTreeSet<String> {
     let (_, rest) = page.split_once(&format!("\n## {chapter}\n")).unwrap();
     let chapter = rest.split("\n## ").next().unwrap();
@@ -61,7 +59,7 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Error codes in the source: the text behind a status, or in a call that makes an error of a code.
+/// Returns the error codes in the source: the text after a status, or in a call that makes an error from a code.
 fn codes() -> BTreeSet<String> {
     const BEFORE: [&str; 4] = ["unavailable( ", "unavailable(", "bad_request( ", "bad_request("];
     let mut files = Vec::new();
@@ -87,7 +85,7 @@ fn codes() -> BTreeSet<String> {
     found
 }
 
-/// Names that can be codes among the texts of a piece of source.
+/// Returns the string literals of a piece of source that can be codes.
 fn names(source: &str) -> BTreeSet<String> {
     let texts = source.split('"').skip(1).step_by(2);
     let is_name = |text: &&str| {
@@ -97,7 +95,7 @@ fn names(source: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn the_page_names_what_is_wrong_with_a_service_a_token_or_a_field() {
+fn the_page_names_every_code_of_readyz_of_a_refusal_and_of_a_field() {
     let page = read("docs/api.md");
     let bearer = read("shared-claims/src/http/bearer.rs");
     let (_, table) = bearer.split_once("THE TABLE").unwrap();

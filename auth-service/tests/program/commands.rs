@@ -1,18 +1,14 @@
-//! What commands make and what they do not; which server is live; whose tokens a database is for. On both databases.
-
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
-
-mod database;
-mod process;
+//! Which files, tables and keys commands create; which servers are live; which issuer a database belongs to. On both databases.
 
 use std::path::PathBuf;
 use std::process::Command;
 
-use database::Database;
 use diesel::{Connection as _, PgConnection, QueryableByName, RunQueryDsl as _, SqliteConnection};
-use process::{Running, program};
 use serde_json::Value;
 use tempfile::TempDir;
+
+use crate::database::Database;
+use crate::process::{Running, program};
 
 const BOTH: [Database; 2] = [Database::Sqlite, Database::Postgresql];
 
@@ -70,7 +66,7 @@ impl Place {
         .count
     }
 
-    /// Whether any table was made.
+    /// Returns whether any table was created.
     fn has_tables(&self) -> bool {
         match self.url.strip_prefix("sqlite://") {
             Some(path) => std::path::Path::new(path).exists(),
@@ -95,7 +91,7 @@ async fn readiness(service: &Running) -> Value {
 }
 
 #[test]
-fn a_command_where_there_is_no_database_makes_nothing_and_says_where_it_looked() {
+fn a_command_without_a_database_creates_nothing_and_says_where_it_looked() {
     let commands: [&[&str]; 13] = [
         &["user", "create", "--username", "alice", "--password-stdin"],
         &["user", "roles", "alice"],
@@ -119,7 +115,7 @@ fn a_command_where_there_is_no_database_makes_nothing_and_says_where_it_looked()
             assert!(!place.data().exists() && !place.has_tables(), "{database:?} {arguments:?}");
         }
     }
-    // By the data folder alone, and where a file of that name has nothing in it.
+    // With the data folder alone, and with an empty file in place of the database.
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("auth.db");
     let looked = format!("sqlite://{} (setting `data_dir`, AUTH__DATA_DIR)", path.display());
@@ -130,7 +126,7 @@ fn a_command_where_there_is_no_database_makes_nothing_and_says_where_it_looked()
 }
 
 #[test]
-fn a_database_that_was_only_migrated_has_no_keys_until_it_is_served_or_a_key_is_asked_for() {
+fn a_database_that_was_only_migrated_has_no_keys_until_it_is_served_or_a_key_is_requested() {
     for database in BOTH {
         let place = Place::on(database);
         assert_said(place.run(&["migrate"]), 0, &["up to date"]);
@@ -152,7 +148,7 @@ fn a_database_that_was_only_migrated_has_no_keys_until_it_is_served_or_a_key_is_
 }
 
 #[test]
-fn a_lost_master_key_is_not_replaced_by_a_new_one_unless_that_is_asked_for() {
+fn a_lost_master_key_is_replaced_by_a_new_one_only_with_an_explicit_option() {
     for database in BOTH {
         let place = Place::on(database);
         place.serve_once();
@@ -165,7 +161,7 @@ fn a_lost_master_key_is_not_replaced_by_a_new_one_unless_that_is_asked_for() {
             assert_said(place.run(arguments), 1, &parts);
             assert!(!path.exists(), "{arguments:?}");
         }
-        // Another replica that was not given the key.
+        // Another replica, without the key.
         let elsewhere = place.folder.path().join("elsewhere");
         let replica = said(place.command().env("AUTH__DATA_DIR", &elsewhere));
         assert_said(replica, 1, &["there is no master key in"]);
@@ -217,7 +213,7 @@ fn a_command_makes_no_signing_key_for_a_server_with_a_shared_secret() {
 }
 
 #[actix_web::test]
-async fn migrations_are_not_reverted_below_additive_ones_beside_a_server_and_not_unconfirmed() {
+async fn migrations_that_are_not_additive_are_reverted_neither_beside_a_server_nor_without_confirmation() {
     for database in BOTH {
         let place = Place::on(database);
         let service = place.serve();
@@ -230,14 +226,14 @@ async fn migrations_are_not_reverted_below_additive_ones_beside_a_server_and_not
             );
         }
         assert_eq!(service.login("alice").await.0, 200);
-        // Another data folder knows nothing of the process, and goes by its row.
+        // A command with another data folder cannot see the lock of the process, and relies on its row.
         let elsewhere = place.folder.path().join("elsewhere");
         let mut other = place.command();
         let other = other.env("AUTH__DATA_DIR", &elsewhere).args(["migrate", "--revert", "99", "--yes"]);
         service.signal("-KILL");
         service.end();
         assert_said(said(other), 1, &["1 servers use this database"]);
-        // In the same one it is known that it was killed.
+        // In the same data folder the lock shows that the process was killed.
         assert_said(place.run(&["migrate", "--revert", "99"]), 1, &["not additive", "--yes"]);
         assert_eq!(place.count("users"), 1);
         assert_said(place.run(&["migrate", "--revert", "99", "--yes"]), 0, &["reverted migration 0001"]);
@@ -246,7 +242,7 @@ async fn migrations_are_not_reverted_below_additive_ones_beside_a_server_and_not
 }
 
 #[actix_web::test]
-async fn a_running_service_notices_that_tables_are_gone_and_that_they_are_back() {
+async fn a_running_service_notices_missing_tables_and_their_return() {
     for database in BOTH {
         let place = Place::on(database);
         let service = place.serve();
@@ -261,7 +257,7 @@ async fn a_running_service_notices_that_tables_are_gone_and_that_they_are_back()
 }
 
 #[actix_web::test]
-async fn a_server_is_among_the_live_ones_until_it_stops() {
+async fn a_server_is_live_until_it_stops() {
     for database in BOTH {
         let place = Place::on(database);
         let (one, other) = (place.serve(), place.serve());
@@ -274,7 +270,7 @@ async fn a_server_is_among_the_live_ones_until_it_stops() {
         other.signal("-KILL");
         other.end();
         place.serve_once();
-        assert_eq!(place.count("processes"), 0, "what was left behind is cleared away");
+        assert_eq!(place.count("processes"), 0, "rows of killed processes are deleted");
         let locks = std::fs::read_dir(place.data()).unwrap().flatten();
         let left: Vec<_> =
             locks.filter(|file| file.file_name().to_string_lossy().starts_with("process-")).collect();
@@ -312,7 +308,7 @@ fn a_server_with_another_issuer_does_not_start_unless_the_old_one_is_named() {
 }
 
 #[test]
-fn a_loopback_issuer_takes_the_place_of_another_while_no_server_is_live() {
+fn a_loopback_issuer_replaces_another_while_no_server_is_live() {
     for database in BOTH {
         let place = Place::on(database);
         let with = |issuer: &str| {
@@ -330,7 +326,7 @@ fn a_loopback_issuer_takes_the_place_of_another_while_no_server_is_live() {
         service.end();
         let service = Running::start(&mut with("http://localhost:9090"));
         assert!(service.said().contains("had the issuer http://127.0.0.1:8080"), "{}", service.said());
-        // It is killed: its lock says so.
+        // After the kill, its lock shows that it is gone.
         drop(service);
         drop(Running::start(&mut with("http://[::1]:7070")));
     }

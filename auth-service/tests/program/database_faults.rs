@@ -1,21 +1,17 @@
-//! What operators meet around the database: how it is named, how it fails, what `/readyz` and the log say of it, and what a stop
+//! Faults of the database: wrong URLs, failures and outages, what `/readyz` and the log report of them, and the files that a stop
 //! leaves behind.
-
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
-
-mod database;
-mod process;
 
 use std::fs::{self, OpenOptions};
 use std::io::{BufRead as _, BufReader, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 use std::process::Stdio;
 
-use database::postgresql::Server;
 use diesel::connection::SimpleConnection as _;
 use diesel::{Connection as _, PgConnection, SqliteConnection};
-use process::{Running, program};
 use serde_json::Value;
+
+use crate::database::postgresql::Server;
+use crate::process::{Running, program};
 
 fn run(data: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> (Option<i32>, String) {
     let mut command = program(data);
@@ -23,7 +19,7 @@ fn run(data: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> (Option<i
     (output.status.code(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
 }
 
-/// The reasons that `/readyz` names; none when it is ready.
+/// Returns the reasons that `/readyz` names; none when the service is ready.
 async fn reasons(service: &Running) -> Vec<String> {
     let answer = reqwest::get(format!("{}/readyz", service.address)).await.unwrap();
     let status = answer.status();
@@ -68,7 +64,7 @@ fn an_empty_file_behind_a_variable_is_an_error_that_names_both() {
             assert!(text.contains(name) && text.contains(path), "{name}: {text}");
         }
     }
-    assert!(!data.exists(), "nothing was made");
+    assert!(!data.exists(), "nothing was created");
 }
 
 #[test]
@@ -119,7 +115,7 @@ async fn a_graceful_stop_leaves_no_write_ahead_log_and_neither_does_a_command() 
         assert_eq!(service.end().0, Some(0));
         assert!(!wal.exists(), "{signal}");
     }
-    // The shortest ones are repeated: a connection that is still being made when they end leaves the log behind.
+    // The shortest commands are repeated: a connection that is still being opened at their end would leave the log behind.
     for arguments in [&["key", "rotate"][..], &["recover"]].into_iter().chain([&["migrate"][..]; 10]) {
         let (code, text) = run(data.path(), &[], arguments);
         assert_eq!(code, Some(0), "{text}");
@@ -128,7 +124,7 @@ async fn a_graceful_stop_leaves_no_write_ahead_log_and_neither_does_a_command() 
 }
 
 #[actix_web::test]
-async fn recover_refuses_the_write_ahead_log_of_another_file_and_takes_that_of_its_own() {
+async fn recover_refuses_the_write_ahead_log_of_another_file_and_accepts_its_own() {
     let folder = tempfile::tempdir().unwrap();
     let (data, copy) = (folder.path().join("data"), folder.path().join("copy.db"));
     let (file, wal) = (data.join("auth.db"), data.join("auth.db-wal"));
@@ -141,7 +137,7 @@ async fn recover_refuses_the_write_ahead_log_of_another_file_and_takes_that_of_i
     service.signal("-KILL");
     service.end();
     let (code, text) = run(&data, &[], &["recover"]);
-    assert_eq!(code, Some(0), "its own log is no reason: {text}");
+    assert_eq!(code, Some(0), "its own log is no reason to refuse: {text}");
 
     let service = Running::start(&mut program(&data));
     assert_eq!(service.register("carol").await, Some(201));
@@ -155,7 +151,7 @@ async fn recover_refuses_the_write_ahead_log_of_another_file_and_takes_that_of_i
         assert!(text.contains("auth.db-wal") && text.contains("delete"), "{text}");
     }
     assert_eq!(fs::read(&file).unwrap(), fs::read(&copy).unwrap(), "nothing was written");
-    // What the message and the docs say.
+    // The remedy of the message and the docs.
     fs::remove_file(&wal).unwrap();
     fs::remove_file(data.join("auth.db-shm")).unwrap();
     let (code, text) = run(&data, &[], &["recover"]);
@@ -167,7 +163,7 @@ async fn recover_refuses_the_write_ahead_log_of_another_file_and_takes_that_of_i
 }
 
 #[actix_web::test]
-async fn with_less_room_than_min_free_it_is_not_ready_and_serves_all_the_same() {
+async fn with_less_space_than_min_free_the_service_is_not_ready_and_still_serves() {
     let data = tempfile::tempdir().unwrap();
     let service = Running::start(program(data.path()).env("AUTH__STORAGE__MIN_FREE", "1099511627776"));
     assert_eq!(reasons(&service).await, ["disk_full"]);
@@ -175,7 +171,7 @@ async fn with_less_room_than_min_free_it_is_not_ready_and_serves_all_the_same() 
 }
 
 #[actix_web::test]
-async fn while_writes_fail_it_is_not_ready() {
+async fn while_writes_fail_the_service_is_not_ready() {
     let data = tempfile::tempdir().unwrap();
     let service = Running::start(program(data.path()).env("AUTH__DATABASE__TIMEOUT", "1s"));
     assert_eq!(reasons(&service).await, [""; 0]);
@@ -190,7 +186,7 @@ async fn while_writes_fail_it_is_not_ready() {
 }
 
 #[actix_web::test]
-async fn with_a_damaged_file_it_is_not_ready() {
+async fn with_a_damaged_database_file_the_service_is_not_ready() {
     for begin in [0, 4096] {
         let data = tempfile::tempdir().unwrap();
         let file = data.path().join("auth.db");
@@ -207,7 +203,7 @@ async fn with_a_damaged_file_it_is_not_ready() {
 }
 
 #[actix_web::test]
-async fn an_outage_of_postgresql_is_one_line_and_its_end_another() {
+async fn an_outage_of_postgresql_is_one_log_line_and_its_end_another() {
     let server = Server::start(5432, "", |_| ());
     let data = tempfile::tempdir().unwrap();
     let variables =
@@ -235,7 +231,7 @@ async fn a_hanging_database_does_not_make_readyz_hang() {
     let server = Server::start(5432, "", |_| ());
     let data = tempfile::tempdir().unwrap();
     let url = server.fresh_database();
-    // Longer than the test's client waits for any answer.
+    // Longer than the client's timeout in this test.
     let variables = [("AUTH__DATABASE_URL", url.as_str()), ("AUTH__DATABASE__TIMEOUT", "120s")];
     let service = Running::start(program(data.path()).envs(variables));
     wait_until_ready(&service).await;
@@ -248,7 +244,7 @@ async fn a_hanging_database_does_not_make_readyz_hang() {
 }
 
 #[actix_web::test]
-async fn a_pooled_connection_that_died_costs_no_request() {
+async fn a_dead_pooled_connection_fails_no_request() {
     let server = Server::start(5432, "", |_| ());
     let data = tempfile::tempdir().unwrap();
     let url = server.fresh_database();
@@ -274,7 +270,7 @@ async fn a_pooled_connection_that_died_costs_no_request() {
 }
 
 #[test]
-fn it_waits_for_its_database_at_the_start() {
+fn the_service_waits_for_its_database_at_the_start() {
     let server = Server::start(5432, "", |_| ());
     let data = tempfile::tempdir().unwrap();
     let url = server.fresh_database();

@@ -1,20 +1,17 @@
-//! What strangers send into the log: however long it is and whatever stands in it, a request writes a few short lines.
-
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
-
-mod process;
+//! What requests write into the log: with any length and any content, a request writes only a few short lines.
 
 use std::process::Command;
 
-use process::{PASSWORD, Running, program};
 use reqwest::{Client, Method, RequestBuilder, header};
 use serde_json::{Value, json};
 
+use crate::process::{PASSWORD, Running, program};
+
 const FORM: &str = "application/x-www-form-urlencoded";
-/// No request may write more than that at the default level, all its lines together.
+/// Most bytes that a request may write at the default level, in all its lines together.
 const MOST: usize = 512;
 
-/// Whose length and contents strangers choose: every member that some route reads.
+/// Members whose length and content a client chooses: every member that some route reads.
 const FIELDS: [&str; 16] = [
     "username",
     "email",
@@ -31,7 +28,7 @@ const FIELDS: [&str; 16] = [
     "token_type_hint",
     "cookies",
     "password_hash",
-    "one that nobody knows",
+    "an unknown member",
 ];
 
 const HEADERS: [header::HeaderName; 12] = [
@@ -49,19 +46,19 @@ const HEADERS: [header::HeaderName; 12] = [
     header::HeaderName::from_static("x-request-id"),
 ];
 
-/// 16 kB that begin with `start`, and try to begin a line.
+/// Returns 16 kB that begin with `start` and try to forge a line.
 fn long(start: &str) -> String {
     format!("{start}\r\n2026-11-29T00:00:00.000Z ERROR FORGED {}", "x".repeat(16_000))
 }
 
-/// The same without what a header cannot carry.
+/// Returns the same without characters that a header cannot have.
 fn visible(start: &str) -> String {
     long(start).replace(['\r', '\n'], " ")
 }
 
-/// The routes of the table, with something long in every place of a path.
+/// Returns the routes of the table, with a long text in every parameter of a path.
 fn routes() -> Vec<(Method, String)> {
-    let source = include_str!("../src/http/routes.rs");
+    let source = include_str!("../../src/http/routes.rs");
     let lines = source.lines().filter_map(|line| line.trim().strip_prefix(".service(path(\""));
     let mut routes = vec![(Method::GET, format!("/{}", "x".repeat(16_000)))];
     for line in lines {
@@ -76,7 +73,7 @@ fn routes() -> Vec<(Method, String)> {
     routes
 }
 
-/// Everything that a stranger can put into a request to one route.
+/// Returns requests to one route with a long text in every part that a client controls.
 fn hostile(client: &Client, address: &str, method: &Method, path: &str) -> Vec<RequestBuilder> {
     let to = |path: &str| client.request(method.clone(), format!("{address}{path}"));
     let mut requests = vec![
@@ -111,7 +108,7 @@ fn form(members: &Value) -> String {
     url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
 }
 
-/// Bounds that let everything through to the handlers, and no limit to the number of lines that could hide long ones.
+/// Sets limits under which every request reaches the handlers, and no limit on the number of lines, which could hide long ones.
 fn wide(command: &mut Command) -> &mut Command {
     command.envs([
         ("AUTH__HTTP__MAX_TARGET_BYTES", "40000"),
@@ -125,7 +122,7 @@ fn wide(command: &mut Command) -> &mut Command {
 }
 
 #[actix_web::test]
-async fn no_request_of_a_stranger_writes_more_than_a_few_short_lines_into_the_log() {
+async fn no_request_writes_more_than_a_few_short_lines_into_the_log() {
     let data = tempfile::tempdir().unwrap();
     let service = Running::start(wide(&mut program(data.path())));
     let create = ["client", "create", "--name", "billing"];
@@ -135,7 +132,7 @@ async fn no_request_of_a_stranger_writes_more_than_a_few_short_lines_into_the_lo
     let mut sent = 0;
     for (method, path) in routes() {
         for request in hostile(&client, &service.address, &method, &path) {
-            // What is refused with the connection has no answer.
+            // A request that is refused with its connection has no answer.
             let answer = request.send().await;
             assert!(answer.is_ok_and(|answer| !answer.status().is_server_error()), "{method} {path:.40}");
             sent += 1;
@@ -156,7 +153,7 @@ async fn no_request_of_a_stranger_writes_more_than_a_few_short_lines_into_the_lo
 }
 
 #[actix_web::test]
-async fn lines_that_come_too_often_are_left_out_and_counted_in_one_line() {
+async fn lines_that_come_too_often_are_omitted_and_counted_in_one_line() {
     let data = tempfile::tempdir().unwrap();
     let few = [("AUTH__LOG__BURST", "5"), ("AUTH__LOG__PER_MINUTE", "1"), ("AUTH__LOG__REPORT_EVERY", "1s")];
     let service = Running::start(program(data.path()).envs(few));
@@ -177,7 +174,7 @@ async fn lines_that_come_too_often_are_left_out_and_counted_in_one_line() {
     let counted: usize = counts.map(|(count, _)| count.parse::<usize>().unwrap()).sum();
     assert_eq!(written + counted, 50, "{log}");
     assert!((5..20).contains(&written), "{log}");
-    assert!(log.contains("registered alice"), "another kind of line is not left out: {log}");
+    assert!(log.contains("registered alice"), "lines of another kind are not omitted: {log}");
 }
 
 #[actix_web::test]
@@ -198,13 +195,13 @@ async fn a_session_that_an_attacker_drives_writes_short_lines_too() {
     assert!(log.lines().all(|line| line.len() <= MOST), "{log}");
 }
 
-/// The lines of a log that name a page which may not use the service.
+/// Returns the log lines that name an origin which is not allowed.
 fn refused_pages(log: &str) -> Vec<&str> {
     log.lines().filter(|line| line.contains("its origin is not in cors.allowed_origins")).collect()
 }
 
 #[actix_web::test]
-async fn an_origin_that_is_not_listed_is_named_once_and_not_without_bound() {
+async fn an_unlisted_origin_is_named_once_and_only_so_many_are_named() {
     let data = tempfile::tempdir().unwrap();
     let listed = ("AUTH__CORS__ALLOWED_ORIGINS", "https://app.example.com");
     let service = Running::start(program(data.path()).envs([listed]));
@@ -239,7 +236,7 @@ async fn an_origin_that_is_not_listed_is_named_once_and_not_without_bound() {
 }
 
 #[actix_web::test]
-async fn pages_to_which_no_cookie_comes_are_warned_of_at_start() {
+async fn origins_whose_pages_get_no_cookies_are_warned_of_at_start() {
     let data = tempfile::tempdir().unwrap();
     let warned = |issuer: &str, origin: &str| {
         let settings = [("AUTH__ISSUER", issuer), ("AUTH__CORS__ALLOWED_ORIGINS", origin)];

@@ -1,17 +1,14 @@
-//! The lines of the log that say who logged in and who did not, as an operator and fail2ban read them.
-
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
-
-mod process;
+//! The log lines of accepted and refused logins, as an operator and fail2ban read them.
 
 use std::io::Write as _;
 use std::net::TcpStream;
 
-use process::{PASSWORD, Running, program};
 use serde_json::json;
 
+use crate::process::{PASSWORD, Running, program};
+
 #[actix_web::test]
-async fn each_login_has_one_line_and_only_names_of_accounts_stand_in_it() {
+async fn each_login_has_one_line_that_names_only_existing_accounts() {
     let data = tempfile::tempdir().unwrap();
     let service = Running::start(&mut program(data.path()));
     assert_eq!(service.register("alice").await, Some(201));
@@ -53,7 +50,7 @@ async fn each_login_has_one_line_and_only_names_of_accounts_stand_in_it() {
 }
 
 #[actix_web::test]
-async fn a_client_that_hangs_up_before_the_answer_is_in_the_log_as_well() {
+async fn a_client_that_disconnects_before_the_answer_is_in_the_log_as_well() {
     let data = tempfile::tempdir().unwrap();
     let service = Running::start(program(data.path()).env("AUTH__PASSWORDS__BCRYPT_COST", "12"));
     assert_eq!(service.register("alice").await, Some(201));
@@ -92,7 +89,7 @@ async fn a_flood_of_refused_logins_is_bounded_and_hides_no_accepted_one() {
 }
 
 #[actix_web::test]
-async fn commands_that_give_roles_warn_when_the_account_can_then_not_log_in() {
+async fn commands_that_add_roles_warn_when_the_account_can_no_longer_log_in() {
     let data = tempfile::tempdir().unwrap();
     let service = Running::start(&mut program(data.path()));
     assert_eq!(service.register("alice").await, Some(201));

@@ -1,14 +1,11 @@
-//! The invariants of `ARCHITECTURE.md`, looked up in the source: who may name whom.
-
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
-
-#[path = "architecture/imports.rs"]
-mod imports;
+//! Checks the invariants of `ARCHITECTURE.md` in the source: which folder may name what.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What must not stand in the files of a room, and why.
+use crate::imports::Crate;
+
+/// Words that the files of a folder must not contain, and why.
 struct Rule {
     room: &'static str,
     except: &'static [&'static str],
@@ -81,7 +78,7 @@ const RULES: &[Rule] = &[
         room: "auth-service/src",
         except: &["auth-service/src/domain/keyring", "auth-service/src/domain/authn/passwords"],
         words: &["hmac", "pbkdf2::", "scrypt::", "bcrypt::", "argon2::Argon2"],
-        why: "what is computed with a key or a password is computed in two rooms",
+        why: "computations with a key or a password are in two folders",
     },
     Rule {
         room: "auth-service/src",
@@ -142,7 +139,7 @@ const RULES: &[Rule] = &[
         room: "shared-claims/src",
         except: &["shared-claims/src/remote"],
         words: &["reqwest"],
-        why: "all input and output is in one room",
+        why: "all input and output is in one folder",
     },
 ];
 
@@ -163,7 +160,7 @@ fn rust_files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// The code of a file that is built into the product: without comments, and without the tests at its end.
+/// Returns the code of a file that is built into the product: without comments, and without the tests at its end.
 fn product_code(path: &Path) -> String {
     let text = fs::read_to_string(path).unwrap();
     let product = text.split("#[cfg(test)]\nmod tests").next().unwrap();
@@ -201,7 +198,7 @@ fn no_two_files_import_one_another() {
             let name = path.strip_prefix(&folder).unwrap().to_str().unwrap().to_owned();
             (name, product_code(&path))
         });
-        let cycles = imports::Crate::new(files).cycles();
+        let cycles = Crate::new(files).cycles();
         assert!(cycles.is_empty(), "import cycles in {name}:\n{}", cycles.join("\n"));
     }
 }
@@ -228,7 +225,7 @@ fn what_signs_in_shared_claims_is_built_for_tests_alone() {
 }
 
 #[test]
-fn whoever_adopts_shared_claims_meets_a_dozen_names() {
+fn the_root_of_shared_claims_has_about_a_dozen_names() {
     let code = product_code(&top().join("shared-claims/src/lib.rs"))
         .replace("#[cfg(fuzzing)]\npub use remote::fuzzing;", "");
     let modules = code.lines().filter(|line| line.starts_with("pub mod ")).count();
@@ -238,28 +235,28 @@ fn whoever_adopts_shared_claims_meets_a_dozen_names() {
 }
 
 #[test]
-fn every_room_says_at_its_door_what_it_is() {
+fn every_folder_has_a_doc_comment_that_says_what_it_is() {
     let crates = ["auth-service", "resource-service", "service-kit", "shared-claims"];
     let files = crates.iter().flat_map(|name| rust_files(&top().join(name).join("src")));
-    let silent: Vec<_> = files
+    let without_doc_comment: Vec<_> = files
         .filter(|file| {
             let text = fs::read_to_string(file).unwrap();
             let readme = text.starts_with("#![") && text.contains("doc = include_str!(\"../README.md\")");
             !text.starts_with("//!") && !readme
         })
         .collect();
-    assert!(silent.is_empty(), "no `//!` at the top of {silent:?}");
+    assert!(without_doc_comment.is_empty(), "no `//!` at the top of {without_doc_comment:?}");
 }
 
 #[test]
-fn there_is_no_drawer_for_everything_else() {
+fn there_is_no_module_for_everything_else() {
     let crates = ["auth-service", "resource-service", "service-kit", "shared-claims"];
     let files = crates.iter().flat_map(|name| rust_files(&top().join(name).join("src")));
-    let drawers: Vec<_> = files
+    let miscellaneous: Vec<_> = files
         .filter(|file| {
             let stem = file.file_stem().unwrap().to_str().unwrap();
             ["util", "utils", "common", "helper", "helpers", "misc"].contains(&stem)
         })
         .collect();
-    assert!(drawers.is_empty(), "{drawers:?}");
+    assert!(miscellaneous.is_empty(), "{miscellaneous:?}");
 }

@@ -1,29 +1,26 @@
-//! How the program deals with the limit of open files: it raises what it may, lives within the rest, and says so.
-
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
-
-mod process;
+//! The limit of open files: the program raises the soft limit, lowers its own limits to what fits, and logs both.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use process::{Running, program};
 use reqwest::{Client, Response};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
-/// How long a test waits for what must happen.
+use crate::process::{Running, program};
+
+/// How long a test waits for an expected event.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn folder() -> TempDir {
     tempfile::tempdir().unwrap()
 }
 
-/// The program under these limits of open files.
+/// Returns the program with these limits of open files.
 fn limited(data: &Path, soft: usize, hard: usize) -> Command {
     let usual = program(data);
     let mut command = Command::new("/bin/sh");
@@ -34,7 +31,7 @@ fn limited(data: &Path, soft: usize, hard: usize) -> Command {
     command
 }
 
-/// The soft and the hard limit of a process, and how many files it has open.
+/// Returns the soft and the hard limit of a process, and how many files it has open.
 fn open_files(service: &Running) -> (usize, usize, usize) {
     let limits = std::fs::read_to_string(format!("/proc/{}/limits", service.id())).unwrap();
     let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
@@ -53,7 +50,7 @@ async fn connect_from(service: &Running, address: IpAddr) -> Option<TcpStream> {
     timeout(Duration::from_secs(1), socket_of_ours.connect(socket(service))).await.ok()?.ok()
 }
 
-/// A stream of events, if there is one for this address.
+/// Returns a stream of events, unless this address is refused one.
 async fn listen(service: &Running, address: IpAddr, client: Option<&Value>) -> Option<Response> {
     let ours = Client::builder().local_address(Some(address)).build().unwrap();
     let mut request = ours.get(format!("{}/status-lists/events", service.address));
@@ -69,19 +66,19 @@ async fn listen(service: &Running, address: IpAddr, client: Option<&Value>) -> O
     Some(stream)
 }
 
-/// Each is in another network, as connections are counted.
+/// Returns an address in a network of its own, as connections are counted.
 fn address(network: u8) -> IpAddr {
     [127, 0, network, 1].into()
 }
 
 #[actix_web::test]
-async fn the_soft_limit_is_raised_to_the_hard_one_and_the_log_says_what_that_is_good_for() {
+async fn the_soft_limit_is_raised_to_the_hard_one_and_the_log_says_what_it_allows() {
     let data = folder();
     let mut command = limited(data.path(), 64, 1500);
     let service = Running::start(command.env("AUTH__HTTP__MAX_CONNECTIONS", "300"));
     let (soft, hard, _) = open_files(&service);
     assert_eq!((soft, hard), (1500, 1500));
-    // More than the soft limit was.
+    // More than the original soft limit.
     let mut silent = Vec::new();
     for network in 2..4 {
         for _ in 0..50 {
@@ -115,7 +112,7 @@ fn settings_that_are_above_the_limit_of_open_files_are_lowered_and_warned_of() {
 }
 
 #[test]
-fn a_limit_of_open_files_that_is_too_low_to_serve_is_a_sentence() {
+fn a_limit_of_open_files_that_is_too_low_to_serve_is_one_error_message() {
     let data = folder();
     for hard in [24, 64, 90] {
         let output = limited(data.path(), hard, hard).env("RUST_LOG", "off").output().unwrap();
@@ -127,18 +124,18 @@ fn a_limit_of_open_files_that_is_too_low_to_serve_is_a_sentence() {
 }
 
 #[actix_web::test]
-async fn logins_work_under_a_low_limit_while_strangers_take_all_that_they_can_get() {
+async fn logins_work_under_a_low_limit_while_attackers_take_every_connection_they_can_get() {
     let data = folder();
-    // Commands want a database that was served before.
+    // Commands need a database that was served before.
     let first = Running::start(&mut program(data.path()));
     first.signal("-TERM");
     assert_eq!(first.end().0, Some(0));
-    // Made by a process with limits of its own.
+    // The command runs with its own limits.
     let created = program(data.path()).args(["client", "create", "--name", "books"]).output().unwrap();
     let client: Value = serde_json::from_slice(&created.stdout).unwrap();
     let service = Running::start(&mut limited(data.path(), 64, 200));
     assert_eq!(service.register("alice").await, Some(201));
-    // A hundred addresses take streams until none gets one, and then connections that say nothing.
+    // A hundred addresses open streams until none is left, and then connections that send nothing.
     let (mut streams, mut refused) = (Vec::new(), 0);
     for network in 2..102 {
         match listen(&service, address(network), None).await {
@@ -153,11 +150,14 @@ async fn logins_work_under_a_low_limit_while_strangers_take_all_that_they_can_ge
     assert!(streams.len() >= 16 && refused + more.len() <= 100, "{} {refused}", streams.len());
     for _ in 0..3 {
         assert_eq!(service.login("alice").await.0, 200);
-        assert!(listen(&service, address(200), Some(&client)).await.is_some(), "half of the places are kept");
+        assert!(
+            listen(&service, address(200), Some(&client)).await.is_some(),
+            "half of the streams are reserved"
+        );
     }
     let (_, limit, open) = open_files(&service);
-    assert!(open < limit - 20, "there are files left: {open} of {limit}");
-    // One of them adds connections as fast as it can.
+    assert!(open < limit - 20, "some files are left: {open} of {limit}");
+    // One of them opens connections as fast as it can.
     let mut silent = Vec::new();
     for _ in 0..200 {
         silent.extend(connect_from(&service, address(2)).await);

@@ -1,16 +1,13 @@
-//! auth-service as an operator meets it: a program with variables, an exit code, signals and a command line.
-
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
-
-mod process;
+//! auth-service from an operator's side: variables, exit codes, signals and the command line.
 
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Output, Stdio};
 
-use process::{PASSWORD, Running, program};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+
+use crate::process::{PASSWORD, Running, program};
 
 fn create_user(data: &Path, arguments: &[&str], password: &str) -> Output {
     let mut command = program(data);
@@ -44,7 +41,7 @@ async fn no_command_and_serve_are_the_same_and_sigterm_ends_either_with_0() {
 }
 
 #[test]
-fn a_wrong_setting_is_a_sentence_that_names_the_key_and_exit_code_2() {
+fn a_wrong_setting_is_one_error_message_that_names_the_key_and_exit_code_2() {
     let data = folder();
     let rows = [
         ("AUTH__TOKENS__ACCESS_TTL", "soon", "tokens.access_ttl"),
@@ -99,7 +96,7 @@ fn every_variable_of_the_contract_is_accepted() {
 }
 
 #[test]
-fn what_prevents_the_start_is_one_sentence_and_exit_code_1() {
+fn everything_that_prevents_the_start_is_one_error_message_and_exit_code_1() {
     let data = folder();
     let file = data.path().join("file");
     std::fs::write(&file, "").unwrap();
@@ -130,7 +127,7 @@ fn what_prevents_the_start_is_one_sentence_and_exit_code_1() {
 }
 
 #[test]
-fn a_taken_port_is_a_sentence() {
+fn a_taken_port_is_one_error_message() {
     let data = folder();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = listener.local_addr().unwrap().to_string();
@@ -141,7 +138,7 @@ fn a_taken_port_is_a_sentence() {
 }
 
 #[test]
-fn a_lost_master_key_is_a_sentence_at_start() {
+fn a_lost_master_key_is_one_error_message_at_start() {
     let data = folder();
     drop(Running::start(&mut program(data.path())));
     let original = std::fs::read_to_string(data.path().join("master.key")).unwrap();
@@ -149,12 +146,12 @@ fn a_lost_master_key_is_a_sentence_at_start() {
     let (code, text) = run(data.path(), &[]);
     assert_eq!(code, Some(1));
     assert!(text.contains("there is no master key in"), "{text}");
-    assert!(!data.path().join("master.key").exists(), "and none is made");
+    assert!(!data.path().join("master.key").exists(), "and none is created");
     drop(Running::start(program(data.path()).env("AUTH__MASTER_KEY", original)));
 }
 
 #[actix_web::test]
-async fn an_account_that_was_answered_survives_kill_9() {
+async fn a_registration_that_was_answered_survives_kill_9() {
     let data = folder();
     for round in 0..3 {
         let service = Running::start(&mut program(data.path()));
@@ -269,11 +266,14 @@ async fn sigterm_ends_streams_of_events_at_once() {
     service.signal("-TERM");
     let (code, log) = service.end();
     assert_eq!(code, Some(0), "{log}");
-    assert!(begin.elapsed() < std::time::Duration::from_secs(9), "nobody waited for the end of the drain");
+    assert!(
+        begin.elapsed() < std::time::Duration::from_secs(9),
+        "the stop did not wait for the end of the drain"
+    );
     while let Ok(Some(_)) = stream.chunk().await {}
 }
 
-/// What `client create` and `client secret` print for scripts.
+/// Returns the credentials that `client create` and `client secret` print for scripts.
 fn credentials(data: &Path, arguments: &[&str]) -> Value {
     let output = program(data).args(arguments).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{output:?}");
@@ -310,7 +310,7 @@ async fn operators_work_on_clients_beside_a_running_server() {
     assert!(list.contains("client:billing scopes: a:read a:write; audience: resource-service\n"), "{list}");
     assert!(list.contains("client:asking scopes: none; audience: http://127.0.0.1:8080 resource-service\n"));
     assert!(!list.contains(first["client_secret"].as_str().unwrap()), "{list}");
-    // The id that the list shows is taken as well as the name.
+    // The id from the list is accepted like the name.
     for name in ["billing", "client:billing"] {
         let (status, token) = grant(&first).await;
         assert_eq!((status, is_active(&asking, &token).await), (200, json!(true)));

@@ -1,17 +1,14 @@
 //! `auth-service import`: exports of other systems, beside a running server.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
-
-mod process;
-
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use process::{PASSWORD, Running, program};
 use serde_json::json;
 
-/// bcrypt with cost 4; nobody knows the password.
+use crate::process::{PASSWORD, Running, program};
+
+/// bcrypt with cost 4, of an unknown password.
 const HASH: &str = "$2b$04$......................JjeaCvKHrTGNPjYLZm8GhNSxHzVyJmy";
 
 fn run(data: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
@@ -19,7 +16,7 @@ fn run(data: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
     let text = |bytes| String::from_utf8(bytes).unwrap();
     let mut said = text(output.stderr);
     if output.status.code() != Some(2) {
-        // Each command says first which database it works on.
+        // The first line of each command names its database.
         let (database, rest) = said.split_once('\n').unwrap();
         assert!(database.starts_with("auth-service: works on sqlite://"), "{database}");
         said = rest.to_owned();
@@ -37,14 +34,14 @@ fn file(folder: &Path, text: &str) -> String {
     path.to_str().unwrap().to_owned()
 }
 
-/// Whether a login by name or by address succeeds.
+/// Returns whether a login by name or by address succeeds.
 async fn logs_in(service: &Running, login: &str) -> bool {
     let field = if login.contains('@') { "email" } else { "username" };
     service.post("/login", &json!({ field: login, "password": PASSWORD })).await.0 == 200
 }
 
 #[actix_web::test]
-async fn the_exports_of_other_systems_are_taken_and_their_users_log_in() {
+async fn exports_of_other_systems_are_imported_and_their_users_log_in() {
     let data = tempfile::tempdir().unwrap();
     let service = Running::start(&mut program(data.path()));
     let rows = [
@@ -88,7 +85,7 @@ async fn the_exports_of_other_systems_are_taken_and_their_users_log_in() {
 }
 
 #[test]
-fn roles_of_keycloak_are_given_only_when_that_is_asked_for() {
+fn roles_of_keycloak_are_imported_only_on_request() {
     for (with_roles, shown) in [(false, "roles: none"), (true, "roles: subscriber")] {
         let data = tempfile::tempdir().unwrap();
         let _service = Running::start(&mut program(data.path()));
@@ -97,7 +94,7 @@ fn roles_of_keycloak_are_given_only_when_that_is_asked_for() {
         let path = file(data.path(), &text);
         let mut arguments = vec!["--format", "keycloak", &path];
         arguments.extend(with_roles.then_some("--with-roles"));
-        assert_eq!(run(data.path(), &arguments).0, Some(1), "its address is none any more");
+        assert_eq!(run(data.path(), &arguments).0, Some(1), "its address is no longer a valid one");
         let text = text.replace("\"email\": \"kc-mail\"", "\"email\": null");
         let path = file(data.path(), &text);
         arguments[2] = &path;
@@ -109,7 +106,7 @@ fn roles_of_keycloak_are_given_only_when_that_is_asked_for() {
 }
 
 #[test]
-fn an_import_says_what_it_did_and_goes_on_when_it_is_started_again() {
+fn an_import_reports_what_it_did_and_continues_when_it_is_repeated() {
     let data = tempfile::tempdir().unwrap();
     let _service = Running::start(&mut program(data.path()));
     let line =
@@ -139,7 +136,7 @@ fn an_import_says_what_it_did_and_goes_on_when_it_is_started_again() {
 }
 
 #[test]
-fn standard_input_is_read_as_well() {
+fn an_import_can_read_standard_input() {
     let data = tempfile::tempdir().unwrap();
     let _service = Running::start(&mut program(data.path()));
     let mut command = program(data.path());
@@ -152,7 +149,7 @@ fn standard_input_is_read_as_well() {
 }
 
 #[test]
-fn a_file_that_cannot_be_meant_is_a_sentence() {
+fn a_file_that_is_no_export_is_one_error_message() {
     let data = tempfile::tempdir().unwrap();
     let _service = Running::start(&mut program(data.path()));
     let text = file(data.path(), "one,two\n1,2\n");

@@ -1,20 +1,17 @@
-//! What operators do to accounts at the command line, by name and by id: `auth-service user …`, `import`.
-
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
-
-mod process;
+//! Accounts at the command line, by name and by id: `auth-service user …`, `import`.
 
 use std::io::Write as _;
 use std::path::Path;
 use std::process::Stdio;
 
-use process::{PASSWORD, Running, program};
 use serde_json::{Value, json};
 
-/// bcrypt with cost 4; nobody knows the password.
+use crate::process::{PASSWORD, Running, program};
+
+/// bcrypt with cost 4, of an unknown password.
 const HASH: &str = "$2b$04$......................JjeaCvKHrTGNPjYLZm8GhNSxHzVyJmy";
 
-/// The exit code and everything that a command says.
+/// Returns the exit code and all output of a command.
 fn run(data: &Path, arguments: &[&str]) -> (i32, String) {
     let mut command = program(data);
     command.args(arguments).env("RUST_LOG", "off").stdin(Stdio::piped());
@@ -34,7 +31,7 @@ fn assert_said((code, text): (i32, String), expected: i32, said: &[&str]) {
     assert!(said.iter().all(|said| text.contains(said)) && !text.contains("panicked"), "{said:?}: {text}");
 }
 
-/// The account of a login, if it succeeds.
+/// Returns the account of a login, if it succeeds.
 async fn account(service: &Running, body: &Value) -> Option<String> {
     let (status, tokens) = service.post("/login", body).await;
     let access = tokens["access_token"].as_str().filter(|_| status == 200)?.to_owned();
@@ -81,7 +78,7 @@ async fn commands_say_which_account_they_changed_and_take_its_id() {
             .filter(|line| !line.contains("works on sqlite://"))
             .collect();
         assert!(text.contains("account_created") && others.len() == usize::from(last.is_some()), "{text}");
-        // Standard output has events alone; it comes first here.
+        // Standard output, which comes first here, has only events.
         assert!(last.is_none_or(|last| text.lines().last().unwrap().starts_with(last)), "{text}");
     }
     service.register("alice").await;
@@ -125,7 +122,7 @@ async fn a_name_that_changed_hands_is_not_enough_to_change_an_account() {
 }
 
 #[actix_web::test]
-async fn an_address_is_freed_and_given_to_whom_it_belongs() {
+async fn an_address_is_freed_and_given_to_its_owner() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path();
     let service = Running::start(&mut program(data));
@@ -143,7 +140,7 @@ async fn an_address_is_freed_and_given_to_whom_it_belongs() {
     let freed = run(data, &["user", "free-email", "A@BÜCHER.example"]);
     assert_said(freed, 0, &[&format!("mallory ({mallory}) has no address any more")]);
     assert_eq!(register("alice", "a@bücher.example").await, 201);
-    // A verified address takes it at once, and nobody takes that.
+    // A verified address replaces it immediately, and cannot be replaced itself.
     let verified = ["--email", "a@BÜCHER.example", "--email-verified"];
     assert_said(create(data, &[&["--username", "true-owner"][..], &verified].concat()), 0, &["created"]);
     let holder = account(&service, &by_address("a@bücher.example")).await;
@@ -156,7 +153,7 @@ async fn an_address_is_freed_and_given_to_whom_it_belongs() {
     assert_eq!(register("bob", "a@bücher.example").await, 201);
     let (code, list) = run(data, &["audit", "list", "--event", "email_freed"]);
     assert_eq!(code, 0, "{list}");
-    // The last of them only rested: it is not known whose it was.
+    // The last one was only resting: its former owner is not known.
     assert_eq!(list.matches("\"operator:").count(), 3, "{list}");
     assert_eq!(list.matches("\"subject\":null").count(), 1, "{list}");
     assert!(list.contains("verified_elsewhere") && !list.contains("bcher"), "{list}");

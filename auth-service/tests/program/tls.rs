@@ -1,8 +1,4 @@
-//! TLS in the service itself: what a handshake gets, what becomes of it when files change, and what is refused.
-
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
-
-mod process;
+//! TLS in the service itself: handshakes, changes of the certificate files, and what is refused.
 
 use std::fs;
 use std::io::{ErrorKind, Read as _, Write as _};
@@ -13,17 +9,18 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use process::{Running, program};
 use rcgen::{CertificateParams, CertifiedIssuer, KeyPair, PKCS_ECDSA_P256_SHA256};
 use rustls::pki_types::ServerName;
 use rustls::pki_types::pem::PemObject as _;
 use shared_claims::verifier::Clock;
 use tempfile::TempDir;
 
-/// How long a test waits for what must happen.
+use crate::process::{Running, program};
+
+/// How long a test waits for an expected event.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// An authority, and the folder with the files that a service reads.
+/// A certificate authority, and the folder with the files that a service reads.
 struct Files {
     folder: TempDir,
     authority: CertifiedIssuer<'static, KeyPair>,
@@ -39,7 +36,7 @@ impl Files {
         files
     }
 
-    /// Writes another pair, valid for so many days.
+    /// Writes a new certificate, valid for `days` days, and its key.
     fn renew(&self, days: u64) -> Vec<u8> {
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
         let mut params = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
@@ -83,7 +80,7 @@ fn socket(service: &Running) -> TcpStream {
     connection
 }
 
-/// What the service says to these bytes before it closes the connection.
+/// Sends these bytes; returns the answer until the service closes the connection.
 fn answer_to(service: &Running, bytes: &[u8]) -> Vec<u8> {
     let mut connection = socket(service);
     connection.write_all(bytes).unwrap();
@@ -92,13 +89,13 @@ fn answer_to(service: &Running, bytes: &[u8]) -> Vec<u8> {
 
 fn until_its_end(mut connection: TcpStream) -> Vec<u8> {
     let mut said = Vec::new();
-    let end = connection.read_to_end(&mut said); // a reset is an end as well
+    let end = connection.read_to_end(&mut said); // a reset ends it as well
     assert!(!end.is_err_and(|error| error.kind() == ErrorKind::WouldBlock), "the connection is still open");
     said
 }
 
 #[actix_web::test]
-async fn a_service_with_a_certificate_speaks_https_and_nothing_else() {
+async fn a_service_with_a_certificate_serves_https_and_nothing_else() {
     let service = Files::new().start(&[]);
     assert!(service.address.starts_with("https://"), "{}", service.address);
     assert_eq!(service.register("alice").await, Some(201));
@@ -108,7 +105,7 @@ async fn a_service_with_a_certificate_speaks_https_and_nothing_else() {
     assert_eq!(service.get("/livez").await.0, 200);
 }
 
-/// The hello of a client that knows no later version than TLS 1.1, in which every client speaks in the clear.
+/// Returns the unencrypted `ClientHello` of a client that supports at most TLS 1.1.
 fn old_hello(minor: u8) -> Vec<u8> {
     let mut body = vec![3, minor];
     body.extend([7; 32]);
@@ -128,7 +125,7 @@ async fn tls_1_0_and_1_1_are_refused() {
     }
 }
 
-/// A handshake with these versions and these protocols on offer.
+/// Makes a handshake that offers these versions and these protocols.
 async fn handshake(
     files: &Files,
     service: &Running,
@@ -163,19 +160,19 @@ async fn tls_1_2_and_1_3_carry_http_1_1() {
 }
 
 #[actix_web::test]
-async fn a_new_certificate_serves_new_handshakes_and_open_connections_go_on() {
+async fn a_new_certificate_is_used_for_new_handshakes_and_open_connections_continue() {
     let files = Files::new();
     let mut service = files.start(&[("AUTH__TLS__POLL_INTERVAL", "50ms"), ("AUTH__HTTP__KEEP_ALIVE", "1h")]);
     let old = service.certificate("/livez").await;
     let new = files.renew(365);
     service.until_it_says("took over the certificate");
-    assert_eq!(service.certificate("/livez").await, old, "the connection from before");
-    service.trust(&files.authority.pem()); // with connections of its own
+    assert_eq!(service.certificate("/livez").await, old, "the open connection keeps the old certificate");
+    service.trust(&files.authority.pem()); // with new connections
     assert_eq!(service.certificate("/livez").await, new);
 }
 
 #[actix_web::test]
-async fn sighup_looks_at_once() {
+async fn sighup_reads_the_certificate_immediately() {
     let files = Files::new();
     let service = files.start(&[("AUTH__TLS__POLL_INTERVAL", "1h")]);
     let new = files.renew(365);
@@ -185,7 +182,7 @@ async fn sighup_looks_at_once() {
 }
 
 #[actix_web::test]
-async fn a_pair_that_cannot_be_used_never_replaces_one_that_can() {
+async fn an_unusable_certificate_or_key_never_replaces_a_usable_one() {
     let files = Files::new();
     let mut service = files.start(&[("AUTH__TLS__POLL_INTERVAL", "50ms")]);
     let good = service.certificate("/livez").await;
@@ -214,7 +211,7 @@ async fn a_pair_that_cannot_be_used_never_replaces_one_that_can() {
 }
 
 #[actix_web::test]
-async fn a_handshake_that_stalls_is_cut_and_keeps_nobody_waiting() {
+async fn a_stalled_handshake_is_closed_and_delays_no_other_client() {
     let service = Files::new().start(&[("AUTH__TLS__HANDSHAKE_TIMEOUT", "1s"), ("AUTH__HTTP__WORKERS", "1")]);
     let hello = &old_hello(3)[..20];
     let stalled: Vec<_> = (0..300).map(|_| socket(&service)).collect();
@@ -228,7 +225,7 @@ async fn a_handshake_that_stalls_is_cut_and_keeps_nobody_waiting() {
 }
 
 #[test]
-fn a_certificate_that_cannot_be_used_is_one_sentence_and_exit_code_2() {
+fn an_unusable_certificate_is_one_error_message_and_exit_code_2() {
     let files = Files::new();
     let other = files.folder.path().join("other.pem");
     fs::write(&other, KeyPair::generate().unwrap().serialize_pem()).unwrap();
@@ -255,7 +252,7 @@ fn a_certificate_that_cannot_be_used_is_one_sentence_and_exit_code_2() {
 }
 
 #[test]
-fn the_log_warns_of_a_certificate_that_expires_and_of_a_key_that_others_may_read() {
+fn the_log_warns_of_a_certificate_that_expires_soon_and_of_a_key_that_others_may_read() {
     let files = Files::new();
     files.renew(5);
     fs::set_permissions(files.key(), fs::Permissions::from_mode(0o644)).unwrap();
@@ -267,7 +264,7 @@ fn the_log_warns_of_a_certificate_that_expires_and_of_a_key_that_others_may_read
     assert!(!log.contains("expires") && !log.contains("may read the key"), "{log}");
 }
 
-/// All that the service says from its start until it has looked at the files once more.
+/// Returns the log from the start until the files were checked once more.
 fn log_of_a_start(files: &Files) -> String {
     let mut command = files.program();
     command.env("AUTH__TLS__POLL_INTERVAL", "1h").stderr(std::process::Stdio::piped());
@@ -287,12 +284,12 @@ fn log_of_a_start(files: &Files) -> String {
 }
 
 #[actix_web::test]
-async fn a_handshake_that_stalls_makes_room_for_another_connection_of_its_address() {
+async fn a_stalled_handshake_makes_room_for_another_connection_of_its_address() {
     let files = Files::new();
     let bounds = [
         ("AUTH__HTTP__MAX_CONNECTIONS_PER_ADDRESS", "1"),
         ("AUTH__TLS__HANDSHAKE_TIMEOUT", "60s"),
-        ("AUTH__HTTP__WORKERS", "1"), // that takes them in the order of their coming
+        ("AUTH__HTTP__WORKERS", "1"), // which accepts them in order of arrival
     ];
     let service = files.start(&bounds);
     let stalled = socket(&service);

@@ -1,9 +1,4 @@
-//! What happens when the machine lets the service down: the database away, the disk full, the process killed or stopped.
-
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
-
-mod database;
-mod process;
+//! Faults of the machine: the database unavailable, the disk full, the process killed or stopped.
 
 use std::collections::HashMap;
 use std::io::Write as _;
@@ -12,16 +7,17 @@ use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use database::Database;
-use database::postgresql::Server;
 use diesel::{Connection as _, RunQueryDsl as _, SqliteConnection};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use process::{PASSWORD, Running, program};
 use serde_json::{Value, json};
 
+use crate::database::Database;
+use crate::database::postgresql::Server;
+use crate::process::{PASSWORD, Running, program};
+
 fn on(data: &Path, url: &str) -> Running {
-    // A storm refreshes each session as often as it can.
+    // The load refreshes each session as often as it can.
     let unlimited = [
         ("AUTH__LIMITS__SESSION_REFRESH__BURST", "1000000"),
         ("AUTH__LIMITS__ACCOUNT_REFRESH__BURST", "1000000"),
@@ -30,14 +26,14 @@ fn on(data: &Path, url: &str) -> Running {
 }
 
 #[actix_web::test]
-async fn without_its_database_the_service_says_so_and_recovers_by_itself() {
+async fn without_its_database_the_service_reports_that_and_recovers_by_itself() {
     let server = Server::start(5432, "", |_| ());
     let folder = tempfile::tempdir().unwrap();
     let service = on(folder.path(), &server.fresh_database());
     assert_eq!(service.register("alice").await, Some(201));
     let (_, tokens) = service.login("alice").await;
     server.crash();
-    // Twice over: with connections that were good a moment ago, and with none.
+    // Twice: with connections that worked a moment ago, and with none.
     for _ in 0..2 {
         let (status, retry_after, took) = service.get("/readyz").await;
         assert_eq!((status, retry_after), (503, true));
@@ -52,7 +48,7 @@ async fn without_its_database_the_service_says_so_and_recovers_by_itself() {
     }
     server.go_on();
     service.wait_until("it is ready again", async || service.get("/readyz").await.0 == 200).await;
-    // Not one request fails any more.
+    // From now on no request fails.
     for number in 0..20 {
         assert_eq!(service.register(&format!("user-{number}")).await, Some(201));
         assert_eq!(service.login("alice").await.0, 200);
@@ -118,26 +114,26 @@ async fn tls_to_the_database_is_verified() {
 
 fn ca_params() -> rcgen::CertificateParams {
     let mut params = rcgen::CertificateParams::new([]).unwrap();
-    // Two certificates of one name would be taken for one that signed itself.
+    // Two certificates with one name would be taken for a self-signed one.
     params.distinguished_name.push(rcgen::DnType::CommonName, "an authority");
     params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
     params
 }
 
-/// What was answered before the process was killed.
+/// Writes that were answered before the process was killed.
 #[derive(Default)]
 struct Answered {
     registered: Vec<String>,
-    /// Session -> the newest refresh token that was answered.
+    /// By session, the newest refresh token that was answered.
     refreshed: HashMap<String, String>,
 }
 
 #[actix_web::test]
-async fn what_was_answered_survives_kill_9_in_a_storm_on_sqlite() {
+async fn answered_writes_survive_kill_9_under_load_on_sqlite() {
     let folder = tempfile::tempdir().unwrap();
     let url = Database::Sqlite.fresh_url(folder.path());
     for round in 0..3 {
-        storm(folder.path(), &url, round, |service| service.signal("-KILL"), || ()).await;
+        kill_under_load(folder.path(), &url, round, |service| service.signal("-KILL"), || ()).await;
     }
     let mut connection = SqliteConnection::establish(url.strip_prefix("sqlite://").unwrap()).unwrap();
     let check = diesel::dsl::sql::<diesel::sql_types::Text>("integrity_check FROM pragma_integrity_check");
@@ -145,7 +141,7 @@ async fn what_was_answered_survives_kill_9_in_a_storm_on_sqlite() {
 }
 
 #[actix_web::test]
-async fn what_was_answered_survives_kill_9_in_a_storm_on_postgresql() {
+async fn answered_writes_survive_kill_9_under_load_on_postgresql() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(5432, "", |_| ());
     let url = server.fresh_database();
@@ -154,12 +150,18 @@ async fn what_was_answered_survives_kill_9_in_a_storm_on_postgresql() {
             server.crash();
             service.signal("-KILL");
         };
-        storm(folder.path(), &url, round, kill, || server.go_on()).await;
+        kill_under_load(folder.path(), &url, round, kill, || server.go_on()).await;
     }
 }
 
-/// Registers and refreshes from many sides, kills everything in the middle, and looks what is there afterwards.
-async fn storm(data: &Path, url: &str, round: usize, kill: impl FnOnce(&Running), revive: impl FnOnce()) {
+/// Registers and refreshes concurrently, kills everything in the middle, and checks what is stored afterwards.
+async fn kill_under_load(
+    data: &Path,
+    url: &str,
+    round: usize,
+    kill: impl FnOnce(&Running),
+    revive: impl FnOnce(),
+) {
     let service = on(data, url);
     let answered = Mutex::new(Answered::default());
     let registering = (0..4).map(|lane| register_until_the_end(&service, &answered, round, lane));
@@ -170,7 +172,7 @@ async fn storm(data: &Path, url: &str, round: usize, kill: impl FnOnce(&Running)
     );
     let end = async {
         service
-            .wait_until("the storm is up", async || {
+            .wait_until("the load is running", async || {
                 let answered = answered.lock().unwrap();
                 answered.registered.len() > 40 && answered.refreshed.len() == 8
             })
@@ -187,7 +189,7 @@ async fn storm(data: &Path, url: &str, round: usize, kill: impl FnOnce(&Running)
     }
     for (session, token) in &answered.refreshed {
         let (status, body) = service.refresh(token).await.unwrap();
-        // The newest token that was answered works: it was never used, or its use is repeated within the grace period.
+        // The newest answered token works: it is unused, or its use is a repeat within the grace period.
         assert_eq!(status, 200, "{session}: {body}");
     }
 }
@@ -222,14 +224,14 @@ async fn refresh_until_the_end(service: &Running, answered: &Mutex<Answered>, ro
     }
 }
 
-/// Whether `unshare` works as the test below uses it.
+/// Returns whether `unshare` works as the test below uses it.
 fn may_mount() -> bool {
     let mut tried = Command::new("unshare");
     tried.args(["--map-root-user", "--mount", "mount", "-t", "tmpfs", "none", "/mnt"]);
     tried.stderr(Stdio::null()).status().is_ok_and(|status| status.success())
 }
 
-/// Says on the test program's own standard error, which is not captured, that a test was not run.
+/// Reports on the test program's own standard error, which is not captured, that a test was skipped.
 #[expect(clippy::explicit_write, reason = "what eprintln writes is captured")]
 fn skip(name: &str, reason: &str) {
     writeln!(std::io::stderr(), "\nSKIPPED: {name}: {reason}").unwrap();
@@ -240,12 +242,12 @@ async fn a_full_disk_is_answered_with_503_and_loses_nothing() {
     if !may_mount() {
         skip(
             "a full disk",
-            "this system gives a process no mount namespace of its own, as most containers do",
+            "this system does not let a process make a mount namespace, like most containers",
         );
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    // A disk of its own, in a mount namespace of its own, which needs no root.
+    // A small disk in a separate mount namespace, which needs no root.
     let mount = format!("mount -t tmpfs -o size=1500k none {} && exec \"$0\"", folder.path().display());
     let inner = program(folder.path());
     let mut command = Command::new("unshare");
@@ -268,7 +270,7 @@ async fn a_full_disk_is_answered_with_503_and_loses_nothing() {
         }
     }
     assert!(!registered.is_empty());
-    assert_eq!(service.get("/readyz").await.0, 503, "and it says so");
+    assert_eq!(service.get("/readyz").await.0, 503, "and it reports that");
     let grow = format!("mount -o remount,size=64m {}", folder.path().display());
     let id = service.id().to_string();
     let enter = ["-t", &id, "-U", "-m", "--preserve-credentials", "sh", "-c", &grow];
@@ -276,7 +278,7 @@ async fn a_full_disk_is_answered_with_503_and_loses_nothing() {
     for name in &registered {
         assert_eq!(service.login(name).await.0, 200, "{name} was answered with 201");
     }
-    assert_eq!(service.register("after").await, Some(201), "and it goes on by itself");
+    assert_eq!(service.register("after").await, Some(201), "and it recovers by itself");
     service.wait_until("it is ready", async || service.get("/readyz").await.0 == 200).await;
     service.signal("-TERM");
     let (_, log) = service.end();
@@ -284,7 +286,7 @@ async fn a_full_disk_is_answered_with_503_and_loses_nothing() {
 }
 
 #[actix_web::test]
-async fn requests_in_flight_are_answered_when_the_service_is_told_to_stop() {
+async fn requests_in_flight_are_answered_before_the_service_stops() {
     let data = tempfile::tempdir().unwrap();
     let variables = [
         ("AUTH__PASSWORDS__BCRYPT_COST", "10"),
@@ -294,7 +296,7 @@ async fn requests_in_flight_are_answered_when_the_service_is_told_to_stop() {
     let service = Running::start(program(data.path()).envs(variables));
     assert_eq!(service.register("alice").await, Some(201));
     let mut logins: FuturesUnordered<_> = (0..12).map(|_| service.login("alice")).collect();
-    // One thread hashes them one after the other: when the first is answered, the others wait for it.
+    // One thread hashes them in sequence: when the first is answered, the others are still waiting.
     assert_eq!(logins.next().await.unwrap().0, 200);
     service.signal("-TERM");
     while let Some((status, _)) = logins.next().await {
@@ -304,5 +306,5 @@ async fn requests_in_flight_are_answered_when_the_service_is_told_to_stop() {
     let address = service.address.clone();
     let (code, log) = service.end();
     assert_eq!(code, Some(0), "{log}");
-    assert!(reqwest::get(format!("{address}/livez")).await.is_err(), "nobody listens any more");
+    assert!(reqwest::get(format!("{address}/livez")).await.is_err(), "the listener is closed");
 }

@@ -4,8 +4,6 @@
 //! word, so names of tests and functions count. *Names* are identifiers, looked up exactly, in Rust code without its comments
 //! and strings.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
-
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -1,9 +1,5 @@
-//! What the program keeps is its user's alone, also in a folder that was there before and under a lax umask; and it warns of
-//! what others may read or write, and changes nothing about it.
-
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
-
-mod process;
+//! The program's files are readable by its user alone, also in an existing folder and with a lax umask. It warns of files that
+//! others may read or write, and does not change them.
 
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
@@ -14,10 +10,11 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use process::{Running, program};
 use tempfile::TempDir;
 
-/// A folder that was there before, with the mode that most folders have.
+use crate::process::{Running, program};
+
+/// Returns an existing folder with the usual mode.
 fn folder() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     set_mode(folder.path(), 0o755);
@@ -28,7 +25,7 @@ fn set_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
 }
 
-/// The program as a shell with the usual umask starts it.
+/// Returns the program, started by a shell with the usual umask.
 fn under_umask_022(data: &Path, arguments: &[&str]) -> Command {
     let plain = program(data);
     let mut command = Command::new("/bin/sh");
@@ -38,7 +35,7 @@ fn under_umask_022(data: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// Looks at the files of a folder all the time; gives every mode that any of them had.
+/// Watches the files of a folder continuously; returns every mode that any of them had.
 fn watch(folder: &Path) -> impl FnOnce() -> BTreeMap<(String, u32), usize> {
     let (folder, done) = (folder.to_owned(), Arc::new(AtomicBool::new(false)));
     let stop = Arc::clone(&done);
@@ -46,7 +43,7 @@ fn watch(folder: &Path) -> impl FnOnce() -> BTreeMap<(String, u32), usize> {
         let mut seen = BTreeMap::new();
         while !done.load(Ordering::Relaxed) {
             for entry in fs::read_dir(&folder).unwrap().flatten() {
-                let Ok(metadata) = entry.metadata() else { continue }; // it is gone again
+                let Ok(metadata) = entry.metadata() else { continue }; // it was deleted meanwhile
                 let name = entry.file_name().to_string_lossy().into_owned();
                 *seen.entry((name, metadata.permissions().mode() & 0o777)).or_default() += 1;
             }
@@ -61,7 +58,7 @@ fn watch(folder: &Path) -> impl FnOnce() -> BTreeMap<(String, u32), usize> {
 }
 
 #[actix_web::test]
-async fn every_file_is_private_from_its_first_moment_on_in_a_folder_that_was_there_before() {
+async fn every_file_is_private_from_its_creation_also_in_an_existing_folder() {
     let data = folder();
     let seen = watch(data.path());
     let service = Running::start(&mut under_umask_022(data.path(), &["serve"]));
@@ -72,12 +69,16 @@ async fn every_file_is_private_from_its_first_moment_on_in_a_folder_that_was_the
         assert!(seen.contains_key(&(name.to_owned(), 0o600)), "{name}: {seen:?}");
     }
     assert!(seen.keys().all(|(_, mode)| *mode == 0o600), "{seen:?}");
-    assert_eq!(fs::metadata(data.path()).unwrap().permissions().mode() & 0o777, 0o755, "it stays as it was");
+    assert_eq!(
+        fs::metadata(data.path()).unwrap().permissions().mode() & 0o777,
+        0o755,
+        "the folder is unchanged"
+    );
     assert!(!log.contains("others may"), "{log}");
 }
 
 #[test]
-fn a_command_makes_private_files_as_well() {
+fn a_command_creates_private_files_as_well() {
     let data = folder();
     let output = under_umask_022(data.path(), &["migrate"]).output().unwrap();
     assert!(output.status.success(), "{output:?}");
@@ -85,7 +86,7 @@ fn a_command_makes_private_files_as_well() {
     assert_eq!(mode & 0o777, 0o600);
 }
 
-/// All that the program says from its first line until it serves.
+/// Returns the log from its first line until the program serves.
 fn log_of_a_start(command: &mut Command) -> String {
     let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap());
@@ -99,7 +100,7 @@ fn log_of_a_start(command: &mut Command) -> String {
 }
 
 #[test]
-fn what_others_may_read_or_write_is_named_with_the_command_that_ends_it_and_stays_as_it_is() {
+fn files_that_others_may_read_or_write_are_named_with_a_remedy_and_left_as_they_are() {
     let data = folder();
     log_of_a_start(&mut program(data.path()));
     let secret = data.path().join("pepper");
@@ -114,7 +115,11 @@ fn what_others_may_read_or_write_is_named_with_the_command_that_ends_it_and_stay
         for file in &files {
             let named = format!("{}: its mode is {mode:o}. `chmod 600 {}`", file.display(), file.display());
             assert!(log.contains(&named), "{named}: {log}");
-            assert_eq!(fs::metadata(file).unwrap().permissions().mode() & 0o777, mode, "it is left alone");
+            assert_eq!(
+                fs::metadata(file).unwrap().permissions().mode() & 0o777,
+                mode,
+                "the file is unchanged"
+            );
         }
     }
     set_mode(data.path(), 0o777);
