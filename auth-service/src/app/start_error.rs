@@ -19,19 +19,19 @@ use crate::store::error::StoreError;
 pub enum StartError {
     #[error(transparent)]
     Setting(#[from] SettingsError),
-    #[error("cannot make the data folder {0}: {1}")]
-    DataDir(String, io::Error),
+    #[error("cannot make the data folder {0}")]
+    DataDir(String, #[source] io::Error),
     #[error(transparent)]
     MasterKey(#[from] MasterKeyError),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
     Keyring(#[from] KeyringError),
-    #[error("setting `passwords.argon2id`: {0}")]
+    #[error("setting `passwords.argon2id`: {0}")] // argon2 is built without `std::error::Error`
     Argon2id(argon2::Error),
     #[error("cannot start the hashing threads: {0}")]
     Threads(String),
-    #[error("cannot set up the verifier of our own tokens: {0}")]
+    #[error("cannot set up the verifier of this service's own tokens")]
     Verifier(#[from] SetupError),
     #[error(transparent)]
     Marks(#[from] MarksError),
@@ -40,8 +40,8 @@ pub enum StartError {
          `auth-service recover` was run"
     )]
     Behind(String),
-    #[error("cannot listen on {0}: {1}")]
-    Listen(Listen, io::Error),
+    #[error("cannot listen on {0}")]
+    Listen(Listen, #[source] io::Error),
     #[error(
         "there is no database at {0}: is it the right place? `auth-service serve` and `auth-service migrate` make one"
     )]
@@ -54,6 +54,4 @@ pub enum StartError {
     ForeignWal(#[from] ForeignWal),
     #[error(transparent)]
     Capacity(#[from] CapacityError),
-    #[error("cannot serve: {0}")]
-    Serve(io::Error),
 }

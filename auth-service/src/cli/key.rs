@@ -2,6 +2,7 @@
 
 use clap::Subcommand;
 
+use crate::cli::operator::as_operator_making;
 use crate::domain::issuer::Issuer;
 use crate::domain::keyring::Makes;
 use crate::domain::keyring::Rotated;
@@ -20,15 +21,15 @@ pub(super) enum KeyCommand {
     },
 }
 
-pub(super) async fn run(settings: &Settings, command: KeyCommand) -> Result<(), String> {
+pub(super) async fn run(settings: &Settings, command: KeyCommand) -> anyhow::Result<()> {
     let makes = match command {
         KeyCommand::List => Makes::Proofs,
         KeyCommand::Rotate { .. } => Makes::Keys,
     };
-    crate::cli::as_operator_making(settings, makes, async |issuer| act(issuer, command).await).await
+    as_operator_making(settings, makes, async |issuer| act(issuer, command).await).await
 }
 
-async fn act(issuer: &Issuer, command: KeyCommand) -> Result<(), String> {
+async fn act(issuer: &Issuer, command: KeyCommand) -> anyhow::Result<()> {
     match command {
         KeyCommand::List => {
             for key in issuer.keyring.list(issuer.clock.now()) {
@@ -43,7 +44,7 @@ async fn act(issuer: &Issuer, command: KeyCommand) -> Result<(), String> {
             }
         }
         KeyCommand::Rotate { emergency: false } => {
-            let rotated = issuer.rotate_signing_key().await.map_err(|error| error.to_string())?;
+            let rotated = issuer.rotate_signing_key().await?;
             match rotated {
                 Rotated::From(at) => {
                     println!("a new key is published; it signs in {}s", at - issuer.clock.now());
@@ -54,7 +55,7 @@ async fn act(issuer: &Issuer, command: KeyCommand) -> Result<(), String> {
             }
         }
         KeyCommand::Rotate { emergency: true } => {
-            issuer.withdraw_signing_keys().await.map_err(|error| error.to_string())?;
+            issuer.withdraw_signing_keys().await?;
             println!(
                 "every signing key was withdrawn, and a new one signs. Access tokens given so far are refused: here at \
                  once, by verifiers that listen to events within seconds, by others when they next fetch the keys. \
