@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 pub enum Algorithm {
     /// ECDSA on P-256 with SHA-256.
     ES256,
-    /// Ed25519. EncodedList `EdDSA`; `Ed25519`, its fully specified name in RFC 9864, is read as well.
+    /// Ed25519. Encoded as `EdDSA`; `Ed25519`, its fully specified name in RFC 9864, is read as well.
     EdDSA,
     /// RSASSA-PKCS1-v1_5 with SHA-256, which RFC 9068 requires of every verifier.
     RS256,

@@ -1,7 +1,7 @@
 //! Changes: one transaction with all that belongs to it, as one value.
 //!
 //! A use case that writes calls [`Changes::run`]. Inside, [`Change`] ends sessions, revokes what their tokens carry, and
-//! collects audit events; there is no other way to do any of these (`tests/rules/architecture.rs`). What happens afterwards depends
+//! collects audit events; there is no other way to do any of these (`tests/architecture.rs`). What happens afterwards depends
 //! on the outcome:
 //!
 //! | outcome | database | audit trail | status lists | reserved index |
@@ -117,7 +117,7 @@ pub struct Change<'db> {
     moment: Moment,
     /// How long revocations are remembered, in unix seconds.
     until: i64,
-    revoked: Vec<StatusIndex>,
+    revoked: Vec<i64>,
     kept: Vec<ReservedIndex>,
     recorded: Vec<Event>,
     refusals: Vec<Event>,
@@ -188,7 +188,7 @@ impl<'db> Change<'db> {
     pub fn end_sessions_of(&mut self, user_id: &str, kept: Option<&str>) -> Result<usize, StoreError> {
         let ended = sessions::end_all(self.db, user_id, kept.unwrap_or(NO_SESSION), self.moment.now)?;
         let count = ended.len();
-        self.revoke(ended.into_iter().flatten().map(StatusIndex::from));
+        self.revoke(ended.into_iter().flatten());
         Ok(count)
     }
 
@@ -199,13 +199,13 @@ impl<'db> Change<'db> {
     pub fn revoke_tokens_of(&mut self, user_ids: &[&str]) -> Result<(), StoreError> {
         if !user_ids.is_empty() {
             let indexes = sessions::drop_status_indexes(self.db, user_ids)?;
-            self.revoke(indexes.into_iter().flatten().map(StatusIndex::from));
+            self.revoke(indexes.into_iter().flatten());
         }
         Ok(())
     }
 
     /// Revokes every token with one of these indexes, at the end of the transaction.
-    pub fn revoke(&mut self, indexes: impl IntoIterator<Item = StatusIndex>) {
+    pub fn revoke(&mut self, indexes: impl IntoIterator<Item = i64>) {
         self.revoked.extend(indexes);
     }
 
@@ -239,7 +239,7 @@ pub struct ReservedIndex {
 impl ReservedIndex {
     /// Returns the index as it is stored; `None` when tokens carry no status.
     #[must_use]
-    pub fn get(&self) -> Option<StatusIndex> {
+    pub fn get(&self) -> Option<i64> {
         self.index.map(i64::from)
     }
 

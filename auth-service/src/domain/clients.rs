@@ -279,14 +279,14 @@ impl Issuer {
         let Some(index) = reserved.get() else { return Ok(client) };
         let Client { name, secret_digest: proven, .. } = client;
         let give = move |change: &mut Change<'_>| {
-            let found = clients::with_status_index(change.db(), &name, index.into())?;
-            if found.as_ref().is_some_and(|client| client.status_index == Some(index.into())) {
+            let found = clients::with_status_index(change.db(), &name, index)?;
+            if found.as_ref().is_some_and(|client| client.status_index == Some(index)) {
                 change.keep(reserved);
             }
             Ok::<_, StoreError>(found)
         };
         let found = self.changes.run(give).await?;
-        // It had no index when it proved itself, so a new secret has revoked nothing since.
+        // It had no number when it proved itself, so a new secret has revoked nothing since.
         let same = found.filter(|client| client.secret_digest == proven);
         same.ok_or(ClientGrantError::InvalidClient)
     }
@@ -296,7 +296,7 @@ impl Issuer {
 fn revoke_tokens(change: &mut Change<'_>, client: &Client) -> Result<bool, StoreError> {
     match client.status_index {
         Some(index) if clients::drop_status_index(change.db(), &client.name, index)? => {
-            change.revoke([index.into()]);
+            change.revoke([index]);
             Ok(true)
         }
         _ => Ok(false),

@@ -94,7 +94,7 @@ impl Issuer {
             caller.session.audience.split_ascii_whitespace().map(str::to_owned).collect();
         let index = self.changes.reserve_index().await?;
         let mut session = self.new_session(user, &audience, device);
-        session.number = index.get();
+        session.status_index = index.get();
         self.check_token_size(&session, user, &audience, transport)?;
         let (row, auth_version) = (session.clone(), user.auth_version);
         let set = move |change: &mut Change<'_>| {

@@ -178,7 +178,7 @@ impl Issuer {
     ) -> Result<NewSession, LoginError> {
         let index = self.changes.reserve_index().await?;
         let mut session = self.new_session(user, audience, device);
-        session.number = index.get();
+        session.status_index = index.get();
         if let Err(too_large) = self.check_token_size(&session, user, audience, transport) {
             self.record(Event::refused(EventKind::Login, Reason::TokenTooLarge).to(&user.id)).await;
             return Err(too_large.into());
@@ -219,7 +219,7 @@ impl Issuer {
         Ok(session)
     }
 
-    /// A session as it is at its beginning, without a number yet.
+    /// A session as it is at its beginning, without a status list index yet.
     pub(in crate::domain) fn new_session(&self, user: &User, audience: &[String], device: Device) -> Session {
         let Moment { now, latest, .. } = self.moment();
         Session {

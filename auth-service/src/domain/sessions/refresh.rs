@@ -14,9 +14,6 @@ use crate::domain::keyring::{KeyringError, RefreshToken};
 use crate::domain::policy::Policy;
 use crate::domain::rate::{RateLimit, TooMany};
 use crate::domain::sessions::session::{Device, Grant};
-=======
-use crate::domain::status_lists::status_index::StatusIndex;
->>>>>>> ground
 use crate::domain::tokens::size;
 use crate::domain::tokens::size::{TokenTooLarge, Transport};
 use crate::store::engine::connection::Connection;
@@ -187,10 +184,6 @@ struct Use {
     moment: Moment,
     /// For a session that has no number.
     spare: Option<i64>,
-=======
-    /// For a session that has no status list index.
-    spare: Option<StatusIndex>,
->>>>>>> ground
     /// Refreshes of one account.
     account_limit: Option<Arc<RateLimit>>,
 }
@@ -238,7 +231,7 @@ impl Issuer {
             let outcome = attempt.run(change)?;
             if let Outcome::Granted(granted) = &outcome {
                 change.proven(&granted.user.id);
-                if granted.session.status_index == spare.get().map(i64::from) {
+                if granted.session.status_index == spare.get() {
                     change.keep(spare);
                 }
             }
@@ -278,13 +271,9 @@ impl Use {
         if let Err(too_many) = self.account_limit.as_ref().map_or(Ok(()), |limit| limit.check(&user.id)) {
             return Ok(Outcome::TooMany(user.id, too_many));
         }
-        let has_index = before.number.is_some();
+        let has_index = before.status_index.is_some();
         let rotated =
             sessions::rotate(change.db(), &before.id, &self.rotation(&before), self.spare, has_index)?;
-=======
-        let (spare, indexed) = (self.spare.map(i64::from), before.status_index.is_some());
-        let rotated = sessions::rotate(change.db(), &before.id, &self.rotation(&before), spare, indexed)?;
->>>>>>> ground
         // Look again: at what somebody left who was faster, now or earlier; or, with the session in hand, at what rights
         // the user has now. Whoever takes rights away from now on waits for us, and gives the session another number.
         let Some((session, user)) = self.living(change.db())? else { return Ok(Outcome::Refused) };
@@ -371,7 +360,7 @@ impl Use {
     }
 
     /// The session with a status list index, if tokens carry any, and the user as of then: what takes rights away later
-    /// revokes that index. A use that took the session on has given it one; this is for repeats.
+    /// revokes that index. A use that took the session on has assigned one; this is for repeats.
     fn indexed(
         &self,
         db: &mut Connection,

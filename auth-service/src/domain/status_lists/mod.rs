@@ -123,9 +123,6 @@ impl StatusLists {
 pub(in crate::domain) fn revoke(
     db: &mut Connection,
     indexes: &mut [i64],
-=======
-    indexes: &mut [StatusIndex],
->>>>>>> ground
     until: i64,
 ) -> Result<(), StoreError> {
     indexes.sort_unstable();
@@ -133,20 +130,12 @@ pub(in crate::domain) fn revoke(
     for index in indexes {
         revocations::insert(db, *index, until)?;
         lists.insert(StatusIndex::from(*index).list());
-=======
-    for index in indexes {
-        revocations::insert(db, (*index).into(), until)?;
-        lists.insert(index.list());
->>>>>>> ground
     }
     lists.into_iter().try_for_each(|list| status_lists::raise(db, list))
 }
 
 impl Issuer {
     /// Publishes the lists of the numbers that will be given first, so that verifiers know them by then.
-=======
-    /// Publishes the lists of the indexes that will be assigned first, so that verifiers know them by then.
->>>>>>> ground
     ///
     /// # Errors
     /// The store's.
@@ -162,9 +151,6 @@ impl Issuer {
     }
 
     /// The address of a list, which is also its `sub`.
-=======
-    /// The URI of a list, which is also its `sub`.
->>>>>>> ground
     #[must_use]
     pub fn list_uri(&self, list: i64) -> String {
         list_uri(&self.policy.issuer, list)
