@@ -86,9 +86,9 @@ async fn act(
     // After a failure to store, the channel is closed, and the reader ends.
     let read = reading.join().unwrap_or_else(|_| Err(anyhow!("the reader panicked")));
     print(&report, options.dry_run);
-    stored.and(read).map_err(|error| {
-        anyhow!("{error:#}. What was stored stays; the same command goes on from there.")
-    })?;
+    stored
+        .and(read)
+        .map_err(|error| anyhow!("{error:#}. What was stored stays; the same command goes on from there."))?;
     let refused = report.refused;
     ensure!(refused == 0, "{refused} refused; the lines above say why");
     Ok(())

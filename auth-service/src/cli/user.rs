@@ -6,9 +6,7 @@ use anyhow::{Context as _, anyhow, ensure};
 use clap::{Args, Subcommand};
 use secrecy::SecretString;
 
-use crate::cli::account_notes::{
-    advise, introduction, warn_about_refused_logins, warn_about_unknown_roles,
-};
+use crate::cli::account_notes::{advise, introduction, warn_about_refused_logins, warn_about_unknown_roles};
 use crate::cli::operator::as_operator;
 use crate::domain::accounts::operators::AccountRef;
 use crate::domain::accounts::register::{ByOperator, RegisterError, Registration};
