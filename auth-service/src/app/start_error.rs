@@ -36,14 +36,14 @@ pub enum StartError {
     #[error(transparent)]
     Marks(#[from] MarksError),
     #[error(
-        "the database is older than what was answered from it before ({0}): nothing works with it until \
-         `auth-service recover` was run"
+        "the database is older than its marks ({0}): it was set back. No command works with it before \
+         `auth-service recover`"
     )]
     Behind(String),
     #[error("cannot listen on {0}")]
     Listen(Listen, #[source] io::Error),
     #[error(
-        "there is no database at {0}: is it the right place? `auth-service serve` and `auth-service migrate` make one"
+        "there is no database at {0}. Check the setting; `auth-service serve` and `auth-service migrate` create a database"
     )]
     NoDatabase(String),
     #[error(transparent)]

@@ -1,4 +1,4 @@
-//! What commands say about accounts.
+//! Messages of several commands about accounts.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -29,7 +29,9 @@ pub(super) fn advise(error: OperatorError, option: &str) -> anyhow::Error {
 /// Warns of roles that the settings do not define.
 pub(super) fn warn_about_unknown_roles<'a>(issuer: &Issuer, roles: impl IntoIterator<Item = &'a String>) {
     for role in roles.into_iter().filter(|role| !issuer.policy.roles.knows(role)) {
-        eprintln!("auth-service: the settings give the role {role:?} no scopes; is it spelled right?");
+        eprintln!(
+            "auth-service: the role {role:?} is not in the settings, so it has no scopes. Check the spelling"
+        );
     }
 }
 

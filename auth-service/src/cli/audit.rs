@@ -20,20 +20,18 @@ const PAGE_SIZE: u32 = 500;
 /// Commands about the audit trail.
 #[derive(Debug, Subcommand)]
 pub(super) enum AuditCommand {
-    /// Check that nothing was changed, left out, put in or made again. Exit code 1 and a line for each finding otherwise.
+    /// Check that no event was changed, deleted, inserted or forged. Exit code 1 and a line for each finding otherwise.
     Verify {
-        /// Where a chain stood once, as the log said it: CHAIN:POSITION:MAC. Finds a database that was set back as a whole.
-        /// May be repeated.
+        /// A checkpoint from the log: CHAIN:POSITION:MAC. Finds a database that was set back as a whole. May be repeated.
         #[arg(long = "anchor", value_name = "CHAIN:POSITION:MAC")]
         anchors: Vec<Anchor>,
     },
     /// Print events as JSON lines, the newest first.
     List {
-        /// Only since then: a duration (24h), unix seconds, or a time in UTC (2026-11-22T10:00:00).
+        /// Only events from this time on: a duration before now (24h), unix seconds, or a time in UTC (2026-11-22T10:00:00).
         #[arg(long, value_parser = since)]
         since: Option<Since>,
-        /// Only what was done to this user or client: a user name or an id. A name that was another account's not long
-        /// ago is not enough.
+        /// Only events about this user or client: a user name or an id. A name that another account had recently needs the id.
         #[arg(long)]
         subject: Option<String>,
         /// Only events of this name.
@@ -88,7 +86,7 @@ async fn check(issuer: &Issuer, anchors: Vec<Anchor>) -> anyhow::Result<()> {
     }
     let (chains, rows, remarks) = (verdict.chains, verdict.rows, verdict.remarks.len());
     println!("{chains} chains, {rows} rows, {} findings, {remarks} remarks", verdict.findings.len());
-    ensure!(verdict.findings.is_empty(), "the audit trail is not as it was written");
+    ensure!(verdict.findings.is_empty(), "the audit trail was tampered with");
     Ok(())
 }
 

@@ -11,10 +11,10 @@ use crate::domain::clients::{NewClient, client_id, is_client_name, name_of};
 use crate::domain::issuer::Issuer;
 use crate::settings::Settings;
 
-/// What can be done about clients.
+/// Commands about clients.
 #[derive(Debug, Subcommand)]
 pub(super) enum ClientCommand {
-    /// Create a client, and print its id and its secret as JSON. The secret is shown this once.
+    /// Create a client, and print its id and its secret as JSON. The secret is not shown again.
     Create {
         /// 1 to 64 of letters, digits, `.`, `_`, `-`.
         #[arg(long, value_parser = name)]
@@ -41,7 +41,7 @@ pub(super) enum ClientCommand {
         #[arg(value_parser = known)]
         name: String,
     },
-    /// Give a client a new secret and print it; the one before, and its tokens, are worth nothing any more.
+    /// Give a client a new secret and print it. The secret before it and the client's tokens are refused from then on.
     Secret {
         /// Its name, or its id.
         #[arg(value_parser = known)]
@@ -79,7 +79,7 @@ async fn act(issuer: &Issuer, command: ClientCommand) -> anyhow::Result<()> {
             let (client, secret) = issuer.create_client(new).await?;
             if let Some(too_large) = issuer.client_size_warning(&client) {
                 eprintln!(
-                    "auth-service: {} gets no token for all its scopes and audiences: {too_large}. It has to ask for less.",
+                    "auth-service: {} gets no token with all its scopes and audiences: {too_large}. It has to request fewer.",
                     client_id(&client.name)
                 );
             }
@@ -109,7 +109,7 @@ async fn act(issuer: &Issuer, command: ClientCommand) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// For scripts as well as for people.
+/// Prints JSON, for scripts and people.
 fn print_credentials(name: &str, secret: &str) {
     println!("{}", serde_json::json!({ "client_id": client_id(name), "client_secret": secret }));
 }

@@ -1,4 +1,4 @@
-//! The commands by name.
+//! The commands, and what runs them.
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
@@ -18,7 +18,7 @@ use crate::cli::user::UserCommand;
 use crate::cli::{audit, client, import, key, migrate, recover, user};
 use crate::settings::{DEFAULTS, Settings};
 
-/// Owns users and sessions, and signs the tokens that other services verify by themselves.
+/// Owns accounts and sessions, and signs the tokens that other services verify locally.
 ///
 /// Settings come from variables (`AUTH__LISTEN`, …) and from the file that `AUTH_CONFIG` names.
 #[derive(Debug, Parser)]
@@ -34,11 +34,11 @@ enum Command {
     Serve,
     /// Bring the database up to date, and do nothing else. `serve` does the same at its start.
     Migrate {
-        /// Undo this many of the newest migrations instead, and what is stored in what they made. Without --yes, additive
-        /// ones at most; while a server is live, additive ones at most in any case.
+        /// Undo this many of the newest migrations instead, with the data in their tables. Without --yes, or while a server is
+        /// live, only additive migrations.
         #[arg(long, value_name = "COUNT")]
         revert: Option<usize>,
-        /// Undo also migrations that are not additive: everything that is stored in their tables is lost.
+        /// Undo migrations that are not additive too: the data in their tables is lost.
         #[arg(long, requires = "revert")]
         yes: bool,
     },
@@ -53,22 +53,22 @@ enum Command {
     Client(ClientCommand),
     /// Take accounts with their password hashes from another system. They log in with the passwords they have.
     ///
-    /// Nothing is hashed, and nothing that is there is changed: what is there already with the same hash is counted, so that
-    /// an import that broke off is started again in the same way.
+    /// No password is hashed, and no existing account is changed. Accounts that exist with the same hash are counted, so an
+    /// interrupted import is repeated with the same command.
     Import(ImportCommand),
-    /// Check the audit trail, and read it.
+    /// Verify the audit trail, and read it.
     #[command(subcommand)]
     Audit(AuditCommand),
-    /// After a restore from a backup: make everything that was ever given worthless, and begin anew with new keys.
+    /// After a restore from a backup: invalidate every token that was ever issued, and create new keys.
     ///
-    /// Ends every session and revokes every token, so that nothing that was used or ended after the backup comes back to
-    /// life. Accounts, passwords and clients stay. Run it before the services are started again.
+    /// Ends every session and revokes every token, so that none that was used or ended after the backup is valid again.
+    /// Accounts, passwords and clients stay. Run it before you start the services again.
     Recover {
-        /// The master key is lost: make a new one in the data folder.
+        /// The master key is lost: create a new one in the data folder.
         #[arg(long)]
         new_master_key: bool,
     },
-    /// Ask the service of these settings, on this machine, whether it is ready: for the health check of a container.
+    /// Ask the service with these settings, on this machine, whether it is ready: for the health check of a container.
     ///
     /// Follows `listen`, also to a Unix socket, and `tls`. The exit code is 0 when `/readyz` answers 200, else 1.
     Healthcheck,

@@ -23,21 +23,21 @@ use crate::settings::Settings;
 const AHEAD: usize = 4;
 const PROGRESS_EVERY: Duration = Duration::from_secs(2);
 
-/// What is imported, and how.
+/// `auth-service import`.
 #[derive(Debug, Args)]
 pub(super) struct ImportCommand {
     /// The file; `-` for standard input.
     file: PathBuf,
-    /// Whose export it is.
+    /// The system that exported it.
     #[arg(long, value_enum, default_value = "lines")]
     format: Source,
-    /// Say what would be done, and store nothing. Takes some 50 bytes of memory for each account.
+    /// Report what would be done, and store nothing. Needs about 50 bytes of memory for each account.
     #[arg(long)]
     dry_run: bool,
-    /// Give Keycloak's realm roles by their names. Look at them first: who is `admin` there is `admin` here.
+    /// Give accounts Keycloak's realm roles by their names. Check them first: an `admin` there becomes an `admin` here.
     #[arg(long)]
     with_roles: bool,
-    /// Take names and addresses also if they rest for a former owner. Services may know them as that one's.
+    /// Take resting names and addresses too. Other services may still mistake them for their former owner's.
     #[arg(long)]
     allow_resting: bool,
 }
@@ -161,7 +161,7 @@ fn complain(place: u64, outcome: &Outcome) {
     }
 }
 
-/// An account that is there now and cannot log in.
+/// Warns of an account that was created and cannot log in.
 fn warn(place: u64, outcome: &Outcome, warning: Option<TokenTooLarge>) {
     if let (Outcome::Created(_), Some(too_large)) = (outcome, warning) {
         warn_about_refused_logins(&format!("{place}: the account"), &too_large);

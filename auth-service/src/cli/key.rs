@@ -8,14 +8,14 @@ use crate::domain::keyring::Makes;
 use crate::domain::keyring::Rotated;
 use crate::settings::Settings;
 
-/// What can be done about signing keys.
+/// Commands about signing keys.
 #[derive(Debug, Subcommand)]
 pub(super) enum KeyCommand {
     /// List the signing keys that are published.
     List,
-    /// Publish a new signing key. It signs after `keys.publish_ahead`, when every verifier knows it; nobody notices.
+    /// Publish a new signing key. It signs after `keys.publish_ahead`, when every verifier knows it, and no user notices.
     Rotate {
-        /// Withdraw all signing keys at once and sign with a new one: for a key that may be in the wrong hands.
+        /// Withdraw all signing keys at once and sign with a new one: for a key that may have been stolen.
         #[arg(long)]
         emergency: bool,
     },
@@ -50,7 +50,7 @@ async fn act(issuer: &Issuer, command: KeyCommand) -> anyhow::Result<()> {
                     println!("a new key is published; it signs in {}s", at - issuer.clock.now());
                 }
                 Rotated::OnItsWay(at) => {
-                    println!("a new key is on its way already; it signs in {}s", at - issuer.clock.now());
+                    println!("a new key was published before; it signs in {}s", at - issuer.clock.now());
                 }
             }
         }

@@ -14,8 +14,8 @@ pub(super) async fn forward(settings: &Settings) -> anyhow::Result<()> {
     match app::behind_in(settings, &store, Clock::system()).await? {
         None => migrate_addresses(&store).await?,
         Some(lack) => eprintln!(
-            "auth-service: the database is older than what was answered from it before ({lack}): the addresses of accounts \
-             are left as they are. After `auth-service recover`, run this again"
+            "auth-service: the database is older than its marks ({lack}): it was set back, and the addresses of accounts are left \
+             as they are. Run `auth-service recover`, then this command again"
         ),
     }
     store.close().await;

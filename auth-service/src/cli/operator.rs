@@ -35,7 +35,9 @@ pub(super) async fn as_operator_making<T>(
         let issuer = Box::pin(app::build_operator(settings, Clock::system(), makes)).await?;
         let done = Box::pin(work(&issuer)).await;
         if tokio::time::timeout(settings.database.timeout, issuer.audit.close()).await.is_err() {
-            eprintln!("auth-service: the database did not take what this command adds to the audit trail");
+            eprintln!(
+                "auth-service: the audit events of this command could not be stored: the database did not answer in time"
+            );
         }
         // The process ends: the marks of what it has committed are saved now.
         issuer.save_marks().await;

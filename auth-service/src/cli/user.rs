@@ -15,7 +15,7 @@ use crate::domain::issuer::Issuer;
 use crate::settings::Settings;
 use crate::store::users::User;
 
-/// What can be done to accounts.
+/// Commands about accounts.
 #[derive(Debug, Subcommand)]
 pub(super) enum UserCommand {
     /// Create an account.
@@ -26,10 +26,11 @@ pub(super) enum UserCommand {
         /// The e-mail address.
         #[arg(long)]
         email: Option<String>,
-        /// The address is known to be the owner's. An account for which it is not verified loses it.
+        /// The address is verified. An account that has it unverified loses it.
         #[arg(long, requires = "email")]
         email_verified: bool,
-        /// Take the name and the address also if they rest for a former owner. Services may know them as that one's.
+        /// Take the name and the address even if they are resting. Other services may still mistake them for their former
+        /// owner's.
         #[arg(long)]
         allow_resting: bool,
         /// A role; may be repeated.
@@ -49,14 +50,14 @@ pub(super) enum UserCommand {
         #[command(flatten)]
         account: Account,
     },
-    /// Show an account's roles, after adding and removing some. Tokens have the new rights from the next refresh on.
+    /// Add and remove roles of an account, and show them. Tokens have the new rights from the next refresh on.
     Roles {
         #[command(flatten)]
         account: Account,
-        /// A role to give; may be repeated.
+        /// A role to add; may be repeated.
         #[arg(long, value_parser = role)]
         add: Vec<String>,
-        /// A role to take away; may be repeated.
+        /// A role to remove; may be repeated.
         #[arg(long, value_parser = role)]
         remove: Vec<String>,
     },
@@ -67,18 +68,18 @@ pub(super) enum UserCommand {
     },
 }
 
-/// Which account: by its name, its id, or both, which must then be one account's.
+/// An account by its name, by its id, or by both, which must belong to one account.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = true)]
 pub(super) struct Account {
-    /// The user name. One that was another account's not long ago needs the id beside it or instead.
+    /// The user name. A name that another account had recently needs the id too, or instead.
     username: Option<String>,
     /// The account's id, the `sub` of its tokens.
     #[arg(long)]
     id: Option<String>,
 }
 
-/// Which address: itself, the one of an account, or both, which must then be one.
+/// An address itself, by the id of its account, or by both, which must belong together.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = true)]
 pub(super) struct Address {
@@ -164,7 +165,7 @@ async fn free_email(issuer: &Issuer, Address { address, id }: Address) -> anyhow
     Ok(())
 }
 
-/// One line; the line break at its end is not part of the password.
+/// Reads the password from standard input, without the line break at its end.
 fn read_password() -> anyhow::Result<SecretString> {
     let mut text = String::new();
     std::io::stdin().read_to_string(&mut text).context("cannot read the password")?;
@@ -179,14 +180,14 @@ fn warn_about_size(issuer: &Issuer, user: &User) {
     }
 }
 
-/// Puts all mistakes of a registration into one text, and adds how a resting name can be taken.
+/// Joins all mistakes of a registration, and adds how a resting name can be taken.
 fn explain(error: RegisterError) -> anyhow::Error {
     match error {
         RegisterError::Invalid(mistakes) => {
             let mistakes = mistakes.iter().map(|mistake| format!("{}: {}", mistake.field, mistake.message));
             anyhow!(mistakes.collect::<Vec<_>>().join(" "))
         }
-        RegisterError::Resting(_) => anyhow!("{error}; --allow-resting takes it all the same"),
+        RegisterError::Resting(_) => anyhow!("{error}; use --allow-resting to take it anyway"),
         other => other.into(),
     }
 }

@@ -1,4 +1,4 @@
-//! `/admin/…`: for callers with role `admin` whose token has the issuer as its only audience.
+//! `GET /admin/users`: lists accounts, for administrators.
 
 use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;

@@ -13,7 +13,7 @@ use crate::domain::issuer::Issuer;
 use crate::http::error::IntoProblem;
 use crate::http::request::caller::CallerOf;
 use crate::http::request::device::DeviceOf;
-use crate::http::request::rate_limits::Rates;
+use crate::http::request::rate_limits::RateLimits;
 
 /// `{username, password, email?}`.
 pub(in crate::http) struct RegistrationBody(Registration);
@@ -48,11 +48,11 @@ impl<'a> Account<'a> {
 
 pub(in crate::http) async fn register(
     issuer: Data<Issuer>,
-    rates: Data<Rates>,
+    rate_limits: Data<RateLimits>,
     DeviceOf(device): DeviceOf,
     Strict(RegistrationBody(registration)): Strict<RegistrationBody>,
 ) -> Result<HttpResponse, Problem> {
-    rates.register(&device)?;
+    rate_limits.register(&device)?;
     let source = Source::of(device.ip.as_deref());
     let user = issuer.register(registration, &source).await.map_err(IntoProblem::into_problem)?;
     Ok(HttpResponse::Created().json(Account::of(&user)))

@@ -1,4 +1,4 @@
-//! `/me/sessions`: where an account is logged in, and how to end that (OWASP ASVS 5, 7.5.2).
+//! `/me/sessions`: lists the sessions of an account, and ends them (OWASP ASVS 5, 7.5.2).
 
 use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;
@@ -10,7 +10,7 @@ use service_kit::{FieldError, Problem};
 use crate::domain::issuer::Issuer;
 use crate::domain::sessions::view::SessionView;
 use crate::http::browser::cookies::CookieMode;
-use crate::http::browser::token_response::Delivery;
+use crate::http::browser::token_response::TokenTransport;
 use crate::http::error::IntoProblem;
 use crate::http::request::caller::AccountHolder;
 
@@ -82,19 +82,19 @@ pub(in crate::http) async fn list(
 pub(in crate::http) async fn end(
     issuer: Data<Issuer>,
     AccountHolder(caller): AccountHolder,
-    delivery: Delivery,
+    transport: TokenTransport,
     cookies: Data<CookieMode>,
     id: Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let id = id.into_inner();
     let this_one = id == caller.session.id;
-    // What cannot be an id is not looked up: a NUL in it would be the database's error.
+    // Text that cannot be an id is not looked up: a NUL in it would be an error of the database.
     let ended = is_id(&id) && issuer.end_own_session(&caller, id).await.map_err(IntoProblem::into_problem)?;
     if !ended {
         return Err(Problem::not_found("There is no such session."));
     }
     let answer = HttpResponse::NoContent().finish();
-    Ok(if this_one { delivery.take_back(answer, &cookies) } else { answer })
+    Ok(if this_one { transport.clear_cookies(answer, &cookies) } else { answer })
 }
 
 pub(in crate::http) async fn end_others(
