@@ -96,19 +96,18 @@ pub(super) async fn assemble(settings: &Settings, clock: Clock, makes: Makes) ->
         .with_sources(CookieMode::access_sources(rules::pages(settings)?));
     let hasher = Hasher::start(rules::hashing(settings, scheme), rules::hashing_limits(settings))
         .map_err(|error| StartError::Threads(error.to_string()))?;
-    let lists = Arc::new(StatusLists::new(StatusListPolicy {
-        lifetime: settings.status_lists.lifetime,
-        ttl: settings.status_lists.ttl,
-    }));
     let keyring = Arc::new(keyring);
-    let changes = Changes::new(
+    let lists = Arc::new(StatusLists::new(
         store.clone(),
-        audit.clone(),
-        Arc::clone(&lists),
         Arc::clone(&keyring),
+        Arc::clone(&marks),
+        audit.clone(),
         clock.clone(),
         Arc::clone(&policy),
-    );
+        StatusListPolicy { lifetime: settings.status_lists.lifetime, ttl: settings.status_lists.ttl },
+    ));
+    let changes =
+        Changes::new(store.clone(), audit.clone(), Arc::clone(&lists), Arc::clone(&keyring), clock.clone());
     let guessing = settings.limits.enabled.then(|| Guessing::new(rules::guessing_rules(settings)));
     let grant_limits = rules::grant_limits(settings);
     let issuer = Issuer {

@@ -37,7 +37,7 @@ pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError>
     let issuer = Data::new(Box::pin(assemble(settings, clock, Makes::Everything)).await?);
     let behind = issuer.marks.is_behind();
     if !behind {
-        issuer.publish_lists().await?;
+        issuer.lists.publish_first().await?;
         if let Err(error) = settle_addresses(&issuer.store).await {
             log::warn!("the addresses of accounts were not checked: {error}");
         }
@@ -96,7 +96,7 @@ pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError>
     }
     Ok(app
         .beside(async move { background.keep_up(maintenance).await })
-        .beside(async move { listening.follow_withdrawals(&places, check_interval).await })
+        .beside(async move { places.follow_withdrawals(&listening.store, check_interval).await })
         .afterwards(async move {
             ending.audit.close().await;
             ending.save_marks().await;

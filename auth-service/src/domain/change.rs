@@ -19,7 +19,6 @@ use std::sync::Arc;
 use crate::domain::audit::{Audit, Event, Origin};
 use crate::domain::clock::{DatabaseClock, Moment};
 use crate::domain::keyring::{Keyring, MOST_LEEWAY};
-use crate::domain::policy::Policy;
 use crate::domain::status_lists::status_index::StatusIndex;
 use crate::domain::status_lists::{self, StatusLists};
 use crate::store::engine::connection::Connection;
@@ -38,7 +37,6 @@ pub struct Changes {
     lists: Arc<StatusLists>,
     keyring: Arc<Keyring>,
     clock: DatabaseClock,
-    policy: Arc<Policy>,
 }
 
 impl Changes {
@@ -50,9 +48,8 @@ impl Changes {
         lists: Arc<StatusLists>,
         keyring: Arc<Keyring>,
         clock: DatabaseClock,
-        policy: Arc<Policy>,
     ) -> Self {
-        Self { store, audit, lists, keyring, clock, policy }
+        Self { store, audit, lists, keyring, clock }
     }
 
     /// Runs `job` in one transaction, with the consequences that the module describes.
@@ -70,7 +67,7 @@ impl Changes {
         let moment = self.clock.moment();
         let until = self.revoked_until(moment);
         let (store, audit, lists) = (self.store.clone(), self.audit.clone(), Arc::clone(&self.lists));
-        let work = async move {
+        let work = Box::pin(async move {
             let write = move |db: &mut Connection| Change::new(db, moment, until).run(job);
             let (result, consequences) = match store.write(write).await {
                 Ok((value, consequences)) => (Ok(value), consequences),
@@ -79,7 +76,7 @@ impl Changes {
             };
             consequences.take_effect(&audit, &lists).await;
             result
-        };
+        });
         let done = self.audit.see_through(work).await;
         done.unwrap_or_else(|| Err(StoreError::Query("a write panicked".to_owned()).into()))
     }
@@ -91,11 +88,7 @@ impl Changes {
     /// The store's, when this process has to lease more of them.
     pub async fn reserve_index(&self) -> Result<ReservedIndex, StoreError> {
         let lists = Arc::clone(&self.lists);
-        if !self.policy.statuses {
-            return Ok(ReservedIndex { index: None, lists });
-        }
-        let index = lists.indexes.take(&self.store, self.clock.moment()).await?;
-        Ok(ReservedIndex { index: Some(index), lists })
+        Ok(ReservedIndex { index: lists.take_index().await?, lists })
     }
 
     /// Records an event without a change: an attempt that was refused before there was a transaction, or a token that is stored
@@ -251,7 +244,7 @@ impl ReservedIndex {
 impl Drop for ReservedIndex {
     fn drop(&mut self) {
         if let Some(index) = self.index {
-            self.lists.indexes.give_back(index);
+            self.lists.give_back(index);
         }
     }
 }
@@ -284,7 +277,7 @@ impl Consequences {
 
     async fn take_effect(self, audit: &Audit, lists: &StatusLists) {
         if self.publish {
-            lists.announce();
+            lists.publish();
         }
         if let Some(actor) = &self.actor {
             Origin::proven(actor);

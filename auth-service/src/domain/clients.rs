@@ -8,6 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::domain::audit::{Event, EventKind, Origin, Reason};
+use crate::domain::authn::proven_client::ProvenClient;
 use crate::domain::change::Change;
 use crate::domain::clock::seconds;
 use crate::domain::issuer::Issuer;
@@ -78,10 +79,6 @@ pub enum ClientGrantError {
     #[error(transparent)]
     Keyring(#[from] KeyringError),
 }
-
-/// A client that has authenticated. Only [`Issuer::authenticate_client`] makes one.
-#[derive(Debug, Clone)]
-pub struct ProvenClient(pub(in crate::domain) Client);
 
 /// The `client_id` of the client of this name.
 #[must_use]

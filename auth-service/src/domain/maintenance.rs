@@ -63,13 +63,13 @@ impl Issuer {
     async fn spread_news(&self, interval: Duration) -> Infallible {
         loop {
             let begun = Instant::now();
-            match self.look().await {
-                Ok(_) => self.lists.tell(),
+            match self.lists.poll().await {
+                Ok(_) => self.lists.publish_polled(),
                 Err(error) => log::debug!("no look at what changed: {error}"),
             }
             sleep(NEWS_GAP.saturating_sub(begun.elapsed())).await;
             let rest = interval.saturating_sub(begun.elapsed());
-            let _ = timeout(rest, self.lists.announced()).await; // either way it is time
+            let _ = timeout(rest, self.lists.publication_due()).await; // either way it is time
         }
     }
 
@@ -118,7 +118,7 @@ impl Issuer {
 
     /// Writes down how far the database is.
     pub async fn save_marks(&self) {
-        if let Err(error) = self.look().await {
+        if let Err(error) = self.lists.poll().await {
             log::debug!("no look at how far the database is: {error}");
         }
         let (marks, now) = (Arc::clone(&self.marks), self.now());

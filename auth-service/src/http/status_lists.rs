@@ -18,7 +18,7 @@ use tokio::sync::watch;
 
 use crate::domain::authn::source::Source;
 use crate::domain::issuer::Issuer;
-use crate::domain::status_lists::{Listener, News, Place, Places};
+use crate::domain::status_lists::{Listener, Place, Places, Revisions};
 use crate::http::error::IntoProblem;
 use crate::http::oauth::client::{Authorization, authenticate_basic};
 use crate::http::oauth::metadata::{X_KEYS_REVISION, if_none_match};
@@ -45,7 +45,7 @@ impl Listeners {
 
 /// Section 9.3 of the draft. The header with the revision of the keys is for verifiers without a stream of events.
 pub(super) async fn aggregation(issuer: Data<Issuer>, req: HttpRequest) -> Result<HttpResponse, Problem> {
-    let (index, keys_revision) = issuer.list_index().await.map_err(IntoProblem::into_problem)?;
+    let (index, keys_revision) = issuer.lists.index().await.map_err(IntoProblem::into_problem)?;
     let known = if_none_match(&req, &index.etag);
     let mut response = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     response
@@ -66,7 +66,7 @@ pub(super) async fn list(
 ) -> Result<HttpResponse, Problem> {
     let nothing = || Problem::not_found("There is no such status list.");
     let list: i64 = list.parse().map_err(|_| nothing())?;
-    let found = issuer.status_list(list).await.map_err(IntoProblem::into_problem)?;
+    let found = issuer.lists.list(list).await.map_err(IntoProblem::into_problem)?;
     let list = found.ok_or_else(nothing)?;
     let known = if_none_match(&req, &list.etag);
     let mut response = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
@@ -95,8 +95,8 @@ fn accepts_gzip(req: &HttpRequest) -> bool {
 /// A stream of events.
 struct Events {
     issuer: Data<Issuer>,
-    news: watch::Receiver<Arc<News>>,
-    told: Option<Arc<News>>,
+    news: watch::Receiver<Arc<Revisions>>,
+    told: Option<Arc<Revisions>>,
     heartbeat: Duration,
     closing: Closing,
     place: Place,
@@ -119,8 +119,14 @@ pub(super) async fn events(
         let detail = "Too many listeners; ask for the lists at intervals instead.";
         Problem::unavailable("too_many_listeners", detail, LISTENERS_RETRY)
     })?;
-    let events =
-        Events { news: issuer.news(), issuer, told: None, heartbeat: listeners.heartbeat, closing, place };
+    let events = Events {
+        news: issuer.lists.subscribe(),
+        issuer,
+        told: None,
+        heartbeat: listeners.heartbeat,
+        closing,
+        place,
+    };
     let events = stream::unfold(events, |mut events| async move {
         let event = events.next().await?;
         Some((Ok::<_, Infallible>(event), events))
@@ -156,7 +162,7 @@ impl Events {
         }
         for (list, revision) in &news.lists {
             if told.is_none_or(|told| told.lists.get(list) != Some(revision)) {
-                let uri = self.issuer.list_uri(*list);
+                let uri = self.issuer.lists.uri(*list);
                 event(&mut text, "list", &serde_json::json!({ "uri": uri, "revision": revision }));
             }
         }

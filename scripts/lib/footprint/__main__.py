@@ -14,7 +14,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from servers import FIRST, NotMeasured, busy_share, memory, size
+from servers import NotMeasured, before_other_work, busy_share, memory, size
 from subjects import subjects
 
 STARTS = 5
@@ -107,7 +107,10 @@ def add_sizes(measured, server):
 def report(found, shares):
     print(f'\n{machine()}; load average {os.getloadavg()[0]:.2f}; busy before a start: {statistics.median(shares):.0%} of the '
           f'processors in the median, {max(shares):.0%} at most.')
-    print(f'Start: from exec to the first 200, on existing data, median of {STARTS} (shortest to longest), at nice {FIRST}.\n'
+    with before_other_work() as first:
+        order = 'before' if first else 'beside'
+    print(f'Start: from exec to the first 200, on existing data, median of {STARTS} (shortest to longest), '
+          f'scheduled {order} other work.\n'
           f'Memory: PSS of all processes (RSS), after the start and after {LOGINS} logins, {AT_A_TIME} at a time.\n'
           'Size: files of the project with its libraries + runtime and shared libraries, without glibc.\n')
     print('| | start | idle | after logins | size | needs |\n| --- | --- | --- | --- | --- | --- |')

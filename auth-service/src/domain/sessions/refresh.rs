@@ -370,7 +370,7 @@ impl Use {
         let (None, Some(spare)) = (session.status_index, self.spare) else {
             return Ok(Some((session, user)));
         };
-        sessions::assign_status_index(db, &session.id, spare.into())?;
+        sessions::assign_status_index(db, &session.id, spare)?;
         // While it had none, there was nothing to revoke: what was taken away meanwhile shows only now.
         self.living(db)
     }

@@ -5,7 +5,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 use shared_claims::{AccessToken, claims::Claims};
 
 use crate::domain::audit::EventKind;
-use crate::domain::clients::{ProvenClient, client_id, name_of};
+use crate::domain::authn::proven_client::ProvenClient;
+use crate::domain::clients::{client_id, name_of};
 use crate::domain::issuer::Issuer;
 use crate::domain::status_lists::status_index::StatusIndex;
 use crate::store::clients;

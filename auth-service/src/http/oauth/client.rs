@@ -9,7 +9,8 @@ use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret as _, SecretString};
 use service_kit::Problem;
 
-use crate::domain::clients::{ProvenClient, name_of};
+use crate::domain::authn::proven_client::ProvenClient;
+use crate::domain::clients::name_of;
 use crate::domain::issuer::Issuer;
 use crate::http::error::IntoProblem;
 use crate::http::oauth::error::{CHALLENGE, OAuthError, refusal};

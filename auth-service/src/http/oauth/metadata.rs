@@ -81,7 +81,7 @@ pub(in crate::http) async fn metadata(
     req: HttpRequest,
 ) -> HttpResponse {
     // The algorithms are those of the keys that are published now.
-    let _ = tokio::time::timeout(PATIENCE, issuer.look()).await;
+    let _ = tokio::time::timeout(PATIENCE, issuer.lists.poll()).await;
     let answer = WithAlgorithms {
         document: &metadata.0,
         id_token_signing_alg_values_supported: issuer.keyring.algorithms(),
@@ -114,7 +114,7 @@ const PATIENCE: Duration = Duration::from_millis(250);
 
 pub(in crate::http) async fn key_set(issuer: Data<Issuer>, req: HttpRequest) -> HttpResponse {
     // Without the database these are the keys that were valid a moment ago.
-    let _ = tokio::time::timeout(PATIENCE, issuer.look()).await;
+    let _ = tokio::time::timeout(PATIENCE, issuer.lists.poll()).await;
     let published = issuer.keyring.published();
     let known = if_none_match(&req, &published.etag);
     let mut response = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };

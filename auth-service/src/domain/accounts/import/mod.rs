@@ -174,7 +174,9 @@ impl Issuer {
                 stand_ins::forget_all(change.db())?;
             }
             take_names(change.db(), &rest, &new, allow_resting)?;
-            imported(&outcomes, &displaced, &batch).into_iter().for_each(|event| change.record(event));
+            for event in imported(&outcomes, &displaced, &batch) {
+                change.record(event);
+            }
             Ok(outcomes)
         };
         self.changes.run(store).await

@@ -1,4 +1,4 @@
-//! A Token Status List (draft-ietf-oauth-status-list): one bit for each number, compressed, signed.
+//! A Token Status List (draft-ietf-oauth-status-list): one bit for each index, compressed and signed.
 
 use std::io::Write as _;
 
@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::domain::status_lists::status_index::LIST_SIZE;
 
-/// A list as it is answered.
+/// A signed list.
 #[derive(Debug)]
 pub struct SignedList {
     /// The JWT.
@@ -19,15 +19,15 @@ pub struct SignedList {
     pub gzip: Vec<u8>,
     /// A weak validator (RFC 9110 section 8.8.1): replicas sign the same list in different bytes.
     pub etag: String,
-    /// How often the list has changed.
+    /// Its revision.
     pub(super) revision: i64,
     /// The key that signed it.
     pub(super) kid: String,
-    /// When it was issued, by its own word, in unix seconds.
+    /// Its `iat`, in unix seconds.
     pub(super) iat: i64,
 }
 
-/// The claims of a list (section 5.1), with a revision of our own by which verifiers tell a newer list from an older one.
+/// The claims of a list (section 5.1), and a revision of our own by which verifiers tell a newer list from an older one.
 #[derive(Debug, Serialize)]
 pub(super) struct ListClaims<'a> {
     pub(super) iss: &'a str,
@@ -39,7 +39,7 @@ pub(super) struct ListClaims<'a> {
     pub(super) status_list: StatusList<'a>,
 }
 
-/// Section 4.2.
+/// The claim `status_list` (section 4.2).
 #[derive(Debug, Serialize)]
 pub(super) struct StatusList<'a> {
     pub(super) bits: u8,
@@ -47,14 +47,14 @@ pub(super) struct StatusList<'a> {
     pub(super) aggregation_uri: &'a str,
 }
 
-/// The `lst` of a list in which these places are set, each from 0 to [`LIST_SIZE`] (section 4.1): one bit each, the least
-/// significant first, in zlib form, in base64url.
-pub(super) fn encode(places: impl Iterator<Item = i64>) -> String {
+/// Encodes the `lst` of a list in which these indexes are set, each below [`LIST_SIZE`] (section 4.1): one bit each, the least
+/// significant first, compressed with zlib, in base64url.
+pub(super) fn encode(indexes: impl Iterator<Item = i64>) -> String {
     let mut bytes = vec![0_u8; usize::try_from(LIST_SIZE / 8).unwrap_or(0)];
-    for place in places {
-        let byte = usize::try_from(place.div_euclid(8)).ok().and_then(|byte| bytes.get_mut(byte));
+    for index in indexes {
+        let byte = usize::try_from(index.div_euclid(8)).ok().and_then(|byte| bytes.get_mut(byte));
         if let Some(byte) = byte {
-            *byte |= 1 << place.rem_euclid(8);
+            *byte |= 1 << index.rem_euclid(8);
         }
     }
     URL_SAFE_NO_PAD.encode(zlib(&bytes))
@@ -62,8 +62,7 @@ pub(super) fn encode(places: impl Iterator<Item = i64>) -> String {
 
 fn zlib(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
-    // Writing to memory does not fail.
-    let _ = encoder.write_all(bytes);
+    let _ = encoder.write_all(bytes); // writing to memory does not fail
     encoder.finish().unwrap_or_default()
 }
 
@@ -89,8 +88,8 @@ mod tests {
     /// The statuses 1,0,0,1,1,1,0,1,1,1,0,0,0,1,0,1 of the draft, section 4.1.
     #[test]
     fn the_drafts_first_example_is_encoded_as_in_the_draft() {
-        let places = [0, 3, 4, 5, 7, 8, 9, 13, 15];
-        let bytes = inflated(&encode(places.into_iter()));
+        let indexes = [0, 3, 4, 5, 7, 8, 9, 13, 15];
+        let bytes = inflated(&encode(indexes.into_iter()));
         assert_eq!(bytes.len(), 131_072 / 8);
         assert_eq!(bytes[..2], [0xb9, 0xa3]);
         assert!(bytes[2..].iter().all(|byte| *byte == 0));
@@ -99,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_outside_of_the_list_sets_nothing() {
+    fn an_index_outside_of_the_list_sets_nothing() {
         assert!(inflated(&encode([LIST_SIZE, -1, i64::MAX].into_iter())).iter().all(|byte| *byte == 0));
     }
 }
