@@ -1,4 +1,4 @@
-//! Puts the use cases together, without HTTP, over a database that is there.
+//! Assembles the use cases, without HTTP, over an existing database.
 
 use std::sync::Arc;
 
@@ -37,18 +37,18 @@ use crate::settings::Settings;
 use crate::store::engine::store::Store;
 use crate::store::error::StoreError;
 
-/// The use cases without HTTP, over a database that is there: what the command line works with.
+/// Assembles the use cases for a command, over an existing database.
 ///
 /// # Errors
-/// [`StartError`].
+/// [`StartError`]. [`StartError::Behind`] if the database is behind the marks in the data folder.
 pub async fn build_issuer(settings: &Settings, clock: Clock) -> Result<Issuer, StartError> {
     build_operator(settings, clock, Makes::Proofs).await
 }
 
-/// The same for a command that makes keys.
+/// Assembles the use cases for a command that creates keys.
 ///
 /// # Errors
-/// [`StartError`].
+/// As [`build_issuer`].
 pub async fn build_operator(settings: &Settings, clock: Clock, makes: Makes) -> Result<Issuer, StartError> {
     let issuer = Box::pin(assemble(settings, clock, makes)).await?;
     match why_behind(&issuer.marks, issuer.clock.now()).await {
@@ -57,10 +57,10 @@ pub async fn build_operator(settings: &Settings, clock: Clock, makes: Makes) -> 
     }
 }
 
-/// In what the database lacks something that the marks in the data folder say; `None` when it does not.
+/// Returns in what the database is behind the marks in the data folder; `None` if it is not.
 ///
 /// # Errors
-/// [`StartError`].
+/// The marks cannot be read, or the database is away.
 pub async fn behind_in(
     settings: &Settings,
     store: &Store,
@@ -72,7 +72,7 @@ pub async fn behind_in(
     Ok(why_behind(&marks, clock.now()).await)
 }
 
-/// In what the database is behind, which is written down.
+/// Returns in what the database is behind its marks, and saves that it is.
 async fn why_behind(marks: &Arc<Marks>, now: i64) -> Option<String> {
     let lack = marks.why_behind()?;
     let marks = Arc::clone(marks);
@@ -80,7 +80,7 @@ async fn why_behind(marks: &Arc<Marks>, now: i64) -> Option<String> {
     Some(lack)
 }
 
-/// The use cases, also over a database that is behind its marks: nothing is written to it then.
+/// Assembles the use cases, also over a database that is behind its marks. Nothing is written to such a database.
 pub(super) async fn assemble(settings: &Settings, clock: Clock, makes: Makes) -> Result<Issuer, StartError> {
     checks::check(settings)?;
     let serves = makes == Makes::Everything;
@@ -206,7 +206,7 @@ pub(super) async fn assemble(settings: &Settings, clock: Clock, makes: Makes) ->
     Ok(issuer)
 }
 
-/// The clock of the database, which all replicas share.
+/// Returns the clock of the database, which all replicas share.
 pub(super) async fn database_clock(store: &Store, local: Clock) -> Result<DatabaseClock, StoreError> {
     let clock = DatabaseClock::new(local);
     let asked = clock.elapsed();
@@ -216,7 +216,8 @@ pub(super) async fn database_clock(store: &Store, local: Clock) -> Result<Databa
     Ok(clock)
 }
 
-/// Our own routes take every token that we give, whatever its audience: they look at the store as well.
+/// Returns the policy for tokens at this service's own routes. It accepts every audience, since the routes check the database
+/// too.
 pub(super) fn accepted(policy: &Policy) -> Result<shared_claims::Policy, SetupError> {
     Ok(shared_claims::Policy::new(&policy.issuer, &policy.allowed_audiences)?.realm("auth-service"))
 }

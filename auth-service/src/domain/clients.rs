@@ -14,6 +14,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use std::sync::Arc;
 
 use crate::domain::audit::{Event, EventKind, Origin, Reason};
+use crate::domain::authn::proven_client::ProvenClient;
 use crate::domain::change::{Change, Changes};
 use crate::domain::clock::seconds;
 use crate::domain::keyring::KeyringError;
@@ -219,7 +220,7 @@ impl Clients {
         &self,
         client_id: &str,
         secret: &SecretString,
-    ) -> Result<Option<Client>, StoreError> {
+    ) -> Result<Option<ProvenClient>, StoreError> {
         let name = name_of(client_id).to_owned();
         let found = if is_client_name(&name) {
             self.store.read(move |db| clients::find(db, &name)).await?
@@ -236,7 +237,7 @@ impl Clients {
             Some(client) if client.disabled => Reason::Disabled,
             Some(client) => {
                 Origin::proven(&crate::domain::clients::client_id(&client.name));
-                return Ok(found);
+                return Ok(found.map(ProvenClient));
             }
         };
         let known = found.map(|client| crate::domain::clients::client_id(&client.name));
@@ -262,7 +263,7 @@ impl Clients {
     /// [`ClientGrantError`].
     pub async fn grant(
         &self,
-        client: Client,
+        ProvenClient(client): ProvenClient,
         scope: Option<&str>,
         resource: &[String],
     ) -> Result<Grant, ClientGrantError> {

@@ -90,8 +90,19 @@ impl From<PrepareError> for ChangeError {
 pub struct NewNames {
     /// `None` leaves it.
     pub username: Option<String>,
-    /// `None` leaves it, `Some(None)` takes it away.
-    pub email: Option<Option<String>>,
+    /// The address.
+    pub email: EmailChange,
+}
+
+/// What a change does with the address of an account.
+#[derive(Debug)]
+pub enum EmailChange {
+    /// Leaves it.
+    Keep,
+    /// Removes it.
+    Remove,
+    /// Replaces it.
+    Set(String),
 }
 
 impl Accounts {
@@ -153,7 +164,12 @@ impl Accounts {
             Some(Err(invalid)) => mistakes.push(invalid),
             Some(Ok(_)) | None => {}
         }
-        match names.email.map(|email| email.as_deref().map(parse_email).transpose()) {
+        let email = match names.email {
+            EmailChange::Keep => None,
+            EmailChange::Remove => Some(Ok(None)),
+            EmailChange::Set(email) => Some(parse_email(&email).map(Some)),
+        };
+        match email {
             Some(Ok(email)) if email != user.email => {
                 (user.email, user.email_verified) = (email, false);
             }

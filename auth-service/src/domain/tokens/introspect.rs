@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use crate::domain::clients::name_of;
 use crate::store::clients;
-use crate::store::clients::Client;
 use crate::store::error::StoreError;
 use crate::store::sessions;
 use crate::store::sessions::Session;
@@ -32,7 +31,7 @@ impl Introspection {
     /// The store's.
     pub async fn introspect(
         &self,
-        client: &Client,
+        ProvenClient(client): &ProvenClient,
         token: &SecretString,
     ) -> Result<Option<Claims>, StoreError> {
         let Ok(token) = self.tokens.verify(token.expose_secret()) else { return Ok(None) };

@@ -12,7 +12,7 @@ use crate::http::oauth::client::{Authorization, require};
 use crate::http::oauth::error::OAuthError;
 use crate::http::oauth::parameters::Parameters;
 
-/// Section 2.2. An inactive token has no other member.
+/// RFC 7662 section 2.2. The answer about an inactive token has no other member.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Answer<'a> {

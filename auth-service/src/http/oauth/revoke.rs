@@ -1,4 +1,4 @@
-//! `POST /revoke` (RFC 7009): whoever holds a token can take it back, and what belongs to it.
+//! `POST /revoke` (RFC 7009): the holder of a token can revoke it, and the session that it belongs to.
 
 use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;
@@ -10,7 +10,7 @@ use crate::http::oauth::client::{Authorization, authenticate};
 use crate::http::oauth::error::OAuthError;
 use crate::http::oauth::parameters::Parameters;
 
-/// `token_type_hint` is only a hint, and tokens of either kind are told apart without it.
+/// Ignores `token_type_hint`: the form of a token shows which kind it is.
 pub(in crate::http) async fn revoke(
     issuer: Data<Issuer>,
     authorization: Authorization,
