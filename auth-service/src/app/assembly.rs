@@ -16,7 +16,7 @@ use crate::domain::accounts::register::Accounts;
 use crate::domain::audit::Audit;
 use crate::domain::authn::authenticator::Authenticator;
 use crate::domain::authn::passwords::Hasher;
-use crate::domain::authn::throttle::Guessing;
+use crate::domain::authn::throttle::Throttle;
 use crate::domain::change::Changes;
 use crate::domain::clients::Clients;
 use crate::domain::clock::DatabaseClock;
@@ -119,7 +119,10 @@ pub(super) async fn assemble(settings: &Settings, clock: Clock, makes: Makes) ->
     ));
     let changes =
         Changes::new(store.clone(), audit.clone(), Arc::clone(&lists), Arc::clone(&keyring), clock.clone());
-    let throttle = settings.limits.enabled.then(|| Guessing::new(rules::guessing_rules(settings)));
+    let throttle = settings
+        .limits
+        .enabled
+        .then(|| Throttle::new(store.clone(), clock.clone(), rules::throttle_rules(settings)));
     let limits = Arc::new(rules::grant_limits(settings));
     let tokens = Arc::new(Tokens::new(Arc::clone(&keyring), Arc::clone(&policy), clock.clone()));
     let authenticator = Arc::new(Authenticator {

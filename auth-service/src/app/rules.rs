@@ -13,7 +13,7 @@ use crate::domain::accounts::register::folded_username;
 use crate::domain::accounts::roles::Roles;
 use crate::domain::audit::{AuditRules, RefusalRules};
 use crate::domain::authn::passwords::{Bounds, Hashing, HashingLimits, PasswordPolicy, Peppers, Scheme};
-use crate::domain::authn::throttle::{GuessingRules, Rule};
+use crate::domain::authn::throttle::{Rule, ThrottleRules};
 use crate::domain::keyring::{Lifetimes, Plan};
 use crate::domain::maintenance::Upkeep;
 use crate::domain::policy::Policy;
@@ -177,19 +177,19 @@ pub(super) fn scheme(settings: &Settings) -> Result<Scheme, StartError> {
     }
 }
 
-pub(super) fn guessing_rules(settings: &Settings) -> GuessingRules {
+pub(super) fn throttle_rules(settings: &Settings) -> ThrottleRules {
     let rule = |setting: &WrongPasswords| Rule {
-        free: setting.attempts,
+        attempts: setting.attempts,
         window: setting.window,
         first_wait: setting.first_wait,
         longest_wait: setting.longest_wait,
     };
     let limits = &settings.limits;
-    GuessingRules {
+    ThrottleRules {
         account_from_source: rule(&limits.account_from_source),
         account: rule(&limits.account),
         source: rule(&limits.source),
-        welcome: limits.trusted_for,
+        trusted_for: limits.trusted_for,
         known_after: limits.known_after,
         patience: settings.hashing.deadline,
     }

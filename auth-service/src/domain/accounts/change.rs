@@ -10,7 +10,7 @@ use crate::domain::accounts::addresses::parse_email;
 use crate::domain::accounts::names::{Rest, Wanted};
 use crate::domain::accounts::register::parse_username;
 use crate::domain::audit::{Event, EventKind, Reason};
-use crate::domain::authn::passwords::HashingError;
+use crate::domain::authn::authenticator::HashingError;
 use crate::domain::authn::source::Source;
 use crate::domain::authn::throttle::{Budget, GuessError};
 use crate::domain::change::Change;
@@ -29,9 +29,9 @@ pub enum ChangeError {
     /// The current password is another one.
     #[error("the current password is wrong")]
     WrongPassword(Option<Budget>),
-    /// The current password was not looked at.
+    /// The current password was not checked.
     #[error(transparent)]
-    Guess(#[from] GuessError),
+    Attempt(#[from] AttemptError),
     /// Somebody else has just changed the account: look at it again.
     #[error("the account has just been changed")]
     Overtaken,
@@ -56,6 +56,15 @@ pub enum ChangeError {
     /// The token could not be signed.
     #[error(transparent)]
     Keyring(#[from] KeyringError),
+}
+
+impl From<AuthnError> for ChangeError {
+    fn from(error: AuthnError) -> Self {
+        match error {
+            AuthnError::InvalidCredentials { budget, .. } => Self::WrongPassword(budget),
+            AuthnError::Attempt(error) => Self::Attempt(error),
+        }
+    }
 }
 
 impl From<StoreError> for ChangeError {
@@ -247,7 +256,7 @@ impl Accounts {
     ) -> Result<Proven, ChangeError> {
         let source = Source::of(device.ip.as_deref());
         let attempted = self.authenticator.confirm(user, password, &source).await;
-        if let Some(reason) = attempted.reason {
+        if let Some(AuthnError::reason) = attempted.reason {
             self.changes.record(Event::refused(kind, reason).to(&user.id)).await;
         }
         Ok(attempted.outcome?)

@@ -48,9 +48,9 @@ pub enum LoginError {
     /// The account's token would be too long.
     #[error(transparent)]
     TokenTooLarge(#[from] TokenTooLarge),
-    /// The password was not looked at.
+    /// The password was not checked.
     #[error(transparent)]
-    Guess(#[from] GuessError),
+    Attempt(#[from] AttemptError),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -93,7 +93,7 @@ impl LoginError {
             Self::InvalidCredentials(_) => "invalid_credentials",
             Self::InvalidTarget => Reason::InvalidTarget.as_str(),
             Self::TokenTooLarge(_) => Reason::TokenTooLarge.as_str(),
-            Self::Guess(error) => error.reason().map_or("unavailable", Reason::as_str),
+            Self::Attempt(error) => error.reason().map_or("unavailable", Reason::as_str),
             Self::Store(_) | Self::Keyring(_) => "unavailable",
         }
     }
@@ -133,12 +133,12 @@ impl PasswordLogin {
         let LoginRequest { login, password, resource, carried, transport } = request;
         let audience = self.audience_for(resource)?;
         let source = Source::of(device.ip.as_deref());
-        let attempted = self.authenticator.by_password(&login, password, &source).await?;
-        line.found(attempted.account.as_ref());
+        let attempted => return Err(self.authenticator.by_password(&login, password, &source).await?;
+        line.found(attempted.account.as_ref()),
         if let Some(reason) = attempted.reason {
             line.refused_because(reason);
-            let refused = Event::refused(EventKind::Login, reason);
-            let account = attempted.account.as_ref().map(|user| user.id.as_str());
+            let account = Event::refused(EventKind::Login, reason);
+            let account = attempted.account.account().map(|user| user.id.clone());
             self.changes.record(refused.to_known(account)).await;
         }
         let proven = attempted.outcome?;
@@ -163,6 +163,20 @@ impl PasswordLogin {
         let session = begun?;
         let scope = self.policy.roles.scope(user.roles());
         Ok(self.sessions.grant(&session, user, audience, scope)?)
+    }
+
+    /// Records why a login was refused, and puts it into `reason` for the log.
+    async fn login_refused(
+        &self,
+        error: AuthnError,
+        account: Option<&str>,
+        reason: &mut Option<Reason>,
+    ) -> LoginError {
+        *reason = error.reason();
+        if let Some(reason) = *reason {
+            self.record(Event::refused(EventKind::Login, reason).to_known(account)).await;
+        }
+        error.into()
     }
 
     async fn refuse(&self, reason: Reason, user: &User) {

@@ -1,14 +1,20 @@
-//! Guessing: everything that takes a password asks here first. A few tries are free, then each must wait longer than the
-//! one before; the right password after the wait works, and nobody can lock another out.
+//! Login throttling. A few wrong passwords are free of a wait; each further attempt must wait longer than the one before. The
+//! right password after the wait works, and no attacker can lock a user out.
 //!
-//! Wrong passwords are counted in the database, so that all replicas agree: for an account from one source, for an
-//! account from all sources that are not known to be its user's, and for a source. A try is counted when its turn to be
-//! hashed for has come and before it is judged, so that no number of tries at once gets more answers. Every row that an
-//! attacker makes costs the hash of a password, and is forgotten in time.
+//! Wrong passwords are counted in the database, so that all replicas agree: for an account from one source, for an account
+//! from all sources that are not known to be its user's, and for a source. An attempt is counted before its hash is computed,
+//! so that concurrent attempts get no more answers than sequential ones. Every row that an attacker causes costs a hash, and
+//! is deleted in time.
 
-mod buckets;
-mod tally;
-mod tries;
+mod attempt;
+mod budget;
+mod counter;
+mod counters;
+mod error;
+mod pending;
+mod rule;
+mod rules;
+mod throttling;
 
 use crate::domain::authn::authenticator::Authenticator;
 use std::time::Duration;
@@ -17,26 +23,14 @@ use secrecy::SecretString;
 
 use crate::domain::audit::Reason;
 use crate::domain::authn::passwords::{Against, Arrival, Class, HashingError};
-pub(in crate::domain) use crate::domain::authn::throttle::buckets::Attempt;
-use crate::domain::authn::throttle::buckets::Buckets;
-pub use crate::domain::authn::throttle::buckets::Target;
-pub use crate::domain::authn::throttle::tally::Rule;
-use crate::domain::authn::throttle::tally::{Outcome, Turn};
-use crate::domain::authn::throttle::tries::Try;
-use crate::domain::clock::{Moment, seconds};
-use crate::store::engine::connection::Connection;
-use crate::store::error::StoreError;
-use crate::store::guesses;
-use crate::store::guesses::Tally;
-
-/// A try that has not been decided so long after the last moment for it counts as a failure.
-const SLACK: Duration = Duration::from_secs(10);
-
-/// How much guessing is accepted.
-#[derive(Debug, Clone, Copy)]
-pub struct GuessingRules {
-    /// For an account from one source: a right password forgives all.
-    pub account_from_source: Rule,
+pub(in crate::domain) use attempt::Attempt;
+pub use attempt::Target;
+pub use budget::Budget;
+pub(in crate::domain) use crate::store::engine::connection::Connection;
+use error::AttemptError;
+pub use rule::Rule;
+pub use rules::ThrottleRules;
+pub use throttling:: Rule,
     /// For an account from all sources that are not known to be the user's.
     pub account: Rule,
     /// For a source, whatever the accounts.
@@ -256,12 +250,3 @@ impl Authenticator {
             }
             Ok::<_, StoreError>(reservation)
         };
-        match self.store.write(reserve).await? {
-            Reservation::Begun(welcome) => Ok(Try::new(self, rules, buckets, welcome)),
-            Reservation::TooMany(budget) => Err(GuessError::TooMany(budget)),
-            // As many are being judged elsewhere as could be wrong: at another replica, from another source, or for the account's
-            // other identifier. Waiting for them would occupy a thread.
-            Reservation::Undecided => Err(HashingError::Overloaded.into()),
-        }
-    }
-}
