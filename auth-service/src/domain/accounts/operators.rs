@@ -4,9 +4,9 @@
 //! time that names rest is not enough: the id is wanted as well.
 
 use crate::domain::accounts::addresses::spellings;
+use crate::domain::accounts::register::Accounts;
 use crate::domain::audit::{Event, EventKind};
 use crate::domain::change::Change;
-use crate::domain::issuer::Issuer;
 use crate::store::engine::connection::Connection;
 use crate::store::error::StoreError;
 use crate::store::users;
@@ -156,14 +156,14 @@ pub struct FreedAddress {
     pub rested: bool,
 }
 
-impl Issuer {
+impl Accounts {
     /// Finds the account that an operator names, whose id the audit trail has. `None` when no account has that name: then it is
     /// an id.
     ///
     /// # Errors
     /// [`OperatorError::ChangedHands`] when the name does not say which account is meant.
     pub async fn audit_subject(&self, called: &str) -> Result<Option<NamedAccount>, OperatorError> {
-        let (called, since) = (called.to_owned(), self.rest().since());
+        let (called, since) = (called.to_owned(), self.names.rest().since());
         self.store.read(move |db| find_named(db, &called, since)).await
     }
 
@@ -177,7 +177,7 @@ impl Issuer {
         address: Option<String>,
         id: Option<String>,
     ) -> Result<FreedAddress, OperatorError> {
-        let rest = self.rest();
+        let rest = self.names.rest();
         let free = move |change: &mut Change<'_>| {
             let db = change.db();
             users::will_insert_several(db)?; // an account that gives up an address takes the same lock as one that takes it

@@ -15,6 +15,7 @@ mod batch;
 mod checkpoints;
 mod context;
 mod dropped;
+mod entry;
 mod event;
 mod heads;
 mod mac;
@@ -28,6 +29,7 @@ pub mod verify;
 mod writer;
 
 pub use context::AuditContext;
+pub use entry::AuditEntry;
 pub use event::{Event, EventKind, Reason};
 pub use recorder::Audit;
 pub use refusals::RefusalRules;

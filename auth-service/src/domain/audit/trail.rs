@@ -11,9 +11,17 @@ use crate::store::error::StoreError;
 /// A query for one page.
 #[derive(Debug, Clone, Default)]
 pub struct TrailQuery {
-    /// Which rows, and after which one.
-    pub filter: Filter,
-    /// The most rows of the page.
+    /// Only events with this subject.
+    pub subject: Option<String>,
+    /// Only events of this name.
+    pub event: Option<String>,
+    /// Only events from this time on, in unix seconds.
+    pub since: Option<i64>,
+    /// Only events up to this time, in unix seconds.
+    pub until: Option<i64>,
+    /// Only events after this one, in the order of the list.
+    pub after: Option<Place>,
+    /// The largest number of events.
     pub limit: u32,
 }
 
@@ -61,7 +69,8 @@ impl Trail {
     /// # Errors
     /// The store's.
     pub async fn list(&self, query: TrailQuery) -> Result<TrailPage, StoreError> {
-        let TrailQuery { filter, limit } = query;
+        let TrailQuery { subject, event, since, until, after, limit } = query;
+        let filter = Filter { subject, event, since, until, after };
         // One row more than is shown tells whether there is a next page.
         let most = i64::from(limit) + 1;
         let mut events = self.store.read(move |db| audit_events::page(db, &filter, most)).await?;

@@ -1,29 +1,24 @@
 //! Logging in: a password is checked, and a session begins.
 
-use std::collections::BTreeSet;
+use crate::domain::authn::authenticator::{Authenticator, AuthnError};
+use crate::domain::change::Changes;
+use crate::domain::policy::Policy;
+use crate::domain::sessions::begin::{BeginError, PrepareError};
+use crate::domain::sessions::session::Sessions;
+use std::sync::Arc;
 
 use secrecy::SecretString;
 
 use crate::domain::accounts::roles::ADMIN;
 use crate::domain::audit::{AuditContext, Event, EventKind, Reason};
-use crate::domain::authn::authenticator::AuthnError;
-use crate::domain::authn::proven::Proven;
 use crate::domain::authn::source::Source;
 use crate::domain::authn::throttle::{AttemptError, Budget};
-use crate::domain::change::{Change, ReservedIndex};
-use crate::domain::clock::{Moment, seconds};
-use crate::domain::issuer::Issuer;
 use crate::domain::keyring::KeyringError;
-use crate::domain::random;
 use crate::domain::sessions::csrf::Carried;
 use crate::domain::sessions::login_line::LoginLine;
 use crate::domain::sessions::session::{Device, Grant};
 use crate::domain::tokens::size::{TokenTooLarge, Transport};
-use crate::store::engine::connection::Connection;
 use crate::store::error::StoreError;
-use crate::store::sessions;
-use crate::store::sessions::Session;
-use crate::store::users;
 use crate::store::users::{Login, User};
 
 /// Who logs in, and what for.
@@ -73,6 +68,24 @@ impl From<AuthnError> for LoginError {
     }
 }
 
+impl From<PrepareError> for LoginError {
+    fn from(error: PrepareError) -> Self {
+        match error {
+            PrepareError::TokenTooLarge(error) => Self::TokenTooLarge(error),
+            PrepareError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+impl From<BeginError> for LoginError {
+    fn from(error: BeginError) -> Self {
+        match error {
+            BeginError::Overtaken => Self::InvalidCredentials(None),
+            BeginError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
 impl LoginError {
     /// Why, for the log, where the audit trail says nothing more exact.
     fn log_reason(&self) -> &'static str {
@@ -86,146 +99,84 @@ impl LoginError {
     }
 }
 
-impl Issuer {
+/// Logs users in with a password.
+pub struct PasswordLogin {
+    /// Checks the password.
+    pub authenticator: Arc<Authenticator>,
+    /// Begins the session.
+    pub sessions: Arc<Sessions>,
+    /// Records refusals.
+    pub changes: Changes,
+    /// Which audiences there are.
+    pub policy: Arc<Policy>,
+}
+
+impl PasswordLogin {
     /// Checks a password and begins a session.
-    ///
-    /// A name that nobody has gets the answer of a wrong password, and costs what a certain account does, of which only the
-    /// holder of the master key can tell which: the accounts' hashes may be of many kinds, and no kind tells a name that
-    /// exists from one that does not.
     ///
     /// # Errors
     /// [`LoginError`].
     pub async fn login(&self, request: LoginRequest, device: Device) -> Result<Grant, LoginError> {
         let mut line = LoginLine::new(&device);
-        let mut reason = None;
-        let outcome = self.log_in(request, device, (&mut line, &mut reason)).await;
-        // What the audit trail says tells more than the answer.
-        line.end(outcome.as_ref().err().map(|error| reason.map_or(error.log_reason(), Reason::as_str)));
+        let outcome = self.log_in(request, device, &mut line).await;
+        line.end(outcome.as_ref().err().map(LoginError::log_reason));
         outcome
     }
 
-    /// Fills in the line of the log, and the reason that the audit trail has.
+    /// Fills in the line of the log.
     async fn log_in(
         &self,
         request: LoginRequest,
         device: Device,
-        (line, reason): (&mut LoginLine, &mut Option<Reason>),
+        line: &mut LoginLine,
     ) -> Result<Grant, LoginError> {
         let LoginRequest { login, password, resource, carried, transport } = request;
         let audience = self.audience_for(resource)?;
         let source = Source::of(device.ip.as_deref());
         let claim = match self.authenticator.claim(&login, password, source).await {
             Ok(claim) => claim,
-            Err(error) => return Err(self.login_refused(error, None, reason).await),
+            Err(error) => return Err(self.refused(error, None, line).await),
         };
         let account = claim.account().map(|user| user.id.clone());
         line.found(claim.account());
         let proven = match self.authenticator.authenticate(claim).await {
             Ok(proven) => proven,
-            Err(error) => return Err(self.login_refused(error, account.as_deref(), reason).await),
+            Err(error) => return Err(self.refused(error, account.as_deref(), line).await),
         };
         let user = proven.user();
         AuditContext::proven(&user.id);
         if !self.may_have(user, &audience) {
-            self.record(Event::refused(EventKind::Login, Reason::InvalidTarget).to(&user.id)).await;
+            self.refuse(Reason::InvalidTarget, user).await;
             return Err(LoginError::InvalidTarget);
         }
-        let replaced = self.sessions_of(&carried);
-        let session = self.prepare_session(user, &audience, device, transport).await?;
-        let begun = self.begin_session(&proven, session, replaced).await;
-        if let Err(LoginError::InvalidCredentials(_)) = &begun {
-            *reason = Some(Reason::Overtaken);
+        let replaced = self.sessions.sessions_of(&carried);
+        let new = match self.sessions.prepare(&proven, &audience, device, transport).await {
+            Err(PrepareError::TokenTooLarge(too_large)) => {
+                self.refuse(Reason::TokenTooLarge, user).await;
+                return Err(too_large.into());
+            }
+            prepared => prepared?,
+        };
+        let begun = self.sessions.begin(&proven, new, replaced).await;
+        if let Err(BeginError::Overtaken) = &begun {
+            line.refused_because(Reason::Overtaken);
         }
         let session = begun?;
         let scope = self.policy.roles.scope(user.roles());
-        Ok(self.grant(&session, user, audience, scope)?)
+        Ok(self.sessions.grant(&session, user, audience, scope)?)
     }
 
-    /// Records why a login was refused, and puts it into `reason` for the log.
-    async fn login_refused(
-        &self,
-        error: AuthnError,
-        account: Option<&str>,
-        reason: &mut Option<Reason>,
-    ) -> LoginError {
-        *reason = error.reason();
-        if let Some(reason) = *reason {
-            self.record(Event::refused(EventKind::Login, reason).to_known(account)).await;
+    /// Records why an identity was not proven, and sets the reason of the log line.
+    async fn refused(&self, error: AuthnError, account: Option<&str>, line: &mut LoginLine) -> LoginError {
+        if let Some(reason) = error.reason() {
+            line.refused_because(reason);
+            self.changes.record(Event::refused(EventKind::Login, reason).to_known(account)).await;
         }
         error.into()
     }
 
-    /// A session that can begin: its token is not too long.
-    async fn prepare_session(
-        &self,
-        user: &User,
-        audience: &[String],
-        device: Device,
-        transport: Transport,
-    ) -> Result<NewSession, LoginError> {
-        let index = self.changes.reserve_index().await?;
-        let mut session = self.new_session(user, audience, device);
-        session.status_index = index.get();
-        if let Err(too_large) = self.check_token_size(&session, user, audience, transport) {
-            self.record(Event::refused(EventKind::Login, Reason::TokenTooLarge).to(&user.id)).await;
-            return Err(too_large.into());
-        }
-        Ok(NewSession { session, index })
-    }
-
-    /// Begins a session of the proven user, and ends the sessions `replaced` that the browser had.
-    async fn begin_session(
-        &self,
-        proven: &Proven,
-        new: NewSession,
-        replaced: Vec<String>,
-    ) -> Result<Session, LoginError> {
-        let NewSession { session, index } = new;
-        let renewed_hash = proven.renewed_hash().map(str::to_owned);
-        let (user, row) = (proven.user().clone(), session.clone());
-        let begin = move |change: &mut Change<'_>| {
-            // While the password was being checked it may have been changed, or the account disabled.
-            if !hold_accounts(change.db(), &user, &replaced)? {
-                change.record_refusal(Event::refused(EventKind::Login, Reason::Overtaken).to(&user.id));
-                return Err(LoginError::InvalidCredentials(None));
-            }
-            if let Some(renewed) = renewed_hash {
-                users::renew_hash(change.db(), &user.id, &user.password_hash, &renewed)?;
-            }
-            sessions::insert(change.db(), &row)?;
-            change.keep(index);
-            change.record(Event::of(EventKind::Login).to(&user.id).in_session(&row.id));
-            for id in &replaced {
-                if let Some(ended) = change.end_session(id)? {
-                    change
-                        .record(Event::of(EventKind::SessionEnded).to(&ended.user_id).in_session(&ended.id));
-                }
-            }
-            Ok(())
-        };
-        self.changes.run(begin).await?;
-        Ok(session)
-    }
-
-    /// A session as it is at its beginning, without a status list index yet.
-    pub(in crate::domain) fn new_session(&self, user: &User, audience: &[String], device: Device) -> Session {
-        let Moment { now, latest, .. } = self.moment();
-        Session {
-            id: random::id(),
-            user_id: user.id.clone(),
-            audience: audience.join(" "),
-            generation: 0,
-            rotated_at: now,
-            created_at: now,
-            last_used_at: now,
-            // A clock that was put back for a while must not end it before its time.
-            expires_at: latest.saturating_add(seconds(self.policy.idle_ttl.min(self.policy.absolute_ttl))),
-            absolute_expires_at: latest.saturating_add(seconds(self.policy.absolute_ttl)),
-            ended_at: None,
-            ip: device.ip,
-            user_agent: device.user_agent,
-            status_index: None,
-        }
+    async fn refuse(&self, reason: Reason, user: &User) {
+        self.changes.record(Event::refused(EventKind::Login, reason).to(&user.id)).await;
     }
 
     /// Tokens of administrators are for this service alone or not at all: another audience could use them here. To be asked
@@ -251,27 +202,4 @@ impl Issuer {
         }
         Ok(audience)
     }
-}
-
-/// A session that is not stored yet, with the index that its tokens carry.
-struct NewSession {
-    session: Session,
-    index: ReservedIndex,
-}
-
-/// Holds the account, and the owners of sessions that are to end, in one order: two that take the sessions of an account in
-/// different orders would wait for each other for ever. `false` when the account itself has changed.
-fn hold_accounts(db: &mut Connection, user: &User, replaced: &[String]) -> Result<bool, StoreError> {
-    let mut owners = BTreeSet::from([user.id.clone()]);
-    for session in replaced {
-        owners.extend(sessions::with_user(db, session)?.map(|(_, owner)| owner.id));
-    }
-    for owner in &owners {
-        if *owner != user.id {
-            users::hold_as_it_is(db, owner)?;
-        } else if !users::hold(db, &user.id, user.auth_version)? {
-            return Ok(false);
-        }
-    }
-    Ok(true)
 }

@@ -39,6 +39,8 @@ pub struct HashingLimits {
     pub deadline: Duration,
     /// Jobs that may wait for one identifier from one source, and then only one of them runs; `None`: any number.
     pub waiting_per_pair: Option<usize>,
+    /// Whether the threads run at the lowest priority.
+    pub low_priority: bool,
 }
 
 /// Hashes and verifies passwords on threads of its own, for one network after the other.
@@ -60,7 +62,11 @@ impl Hasher {
         let threads = ThreadPoolBuilder::new()
             .num_threads(limits.threads)
             .thread_name(name)
-            .start_handler(|_| yield_to_everything_else())
+            .start_handler(move |_| {
+                if limits.low_priority {
+                    yield_to_everything_else();
+                }
+            })
             .build()?;
         let count = threads.current_num_threads();
         let line = Line::new(QueueLimits {
