@@ -125,14 +125,14 @@ pub(super) async fn assemble(settings: &Settings, clock: Clock, makes: Makes) ->
         .then(|| Throttle::new(store.clone(), clock.clone(), rules::throttle_rules(settings)));
     let limits = Arc::new(rules::grant_limits(settings));
     let tokens = Arc::new(Tokens::new(Arc::clone(&keyring), Arc::clone(&policy), clock.clone()));
-    let authenticator = Arc::new(Authenticator {
-        store: store.clone(),
-        clock: clock.clone(),
-        keyring: Arc::clone(&keyring),
-        hasher,
+    let authenticator = Arc::new(Authenticator::new(
+        store.clone(),
+        clock.clone(),
+        Arc::clone(&keyring),
+        Arc::clone(&hasher),
         throttle,
-        policy: Arc::clone(&policy),
-    });
+        Arc::clone(&policy),
+    ));
     let sessions = Arc::new(Sessions {
         store: store.clone(),
         changes: changes.clone(),
@@ -167,6 +167,7 @@ pub(super) async fn assemble(settings: &Settings, clock: Clock, makes: Makes) ->
         changes: changes.clone(),
         names: names.clone(),
         authenticator,
+        hasher,
         sessions: Arc::clone(&sessions),
         policy: Arc::clone(&policy),
         clock: clock.clone(),
