@@ -41,7 +41,7 @@ fn described(page: &str, chapter: &str) -> BTreeSet<String> {
 #[test]
 fn the_page_has_every_route_of_both_services_and_no_other() {
     let page = read("docs/api.md");
-    for (service, table) in [("auth-service", "routes.rs"), ("resource-service", "mod.rs")] {
+    for (service, table) in [("auth-service", "routes.rs"), ("resource-service", "routes.rs")] {
         let table = routes(&read(&format!("{service}/src/http/{table}")));
         assert!(table.len() > 10, "{table:?}");
         assert_eq!(table, described(&page, service), "{service}");
