@@ -1,4 +1,4 @@
-//! Builds the service from its settings: what `main` starts, and what tests start.
+//! Builds the service from its settings, for `main` and for tests.
 
 use actix_web::ResponseError as _;
 use actix_web::web::{Data, ServiceConfig};
@@ -16,11 +16,11 @@ use crate::settings::Settings;
 use crate::store::{Probe, Store};
 use crate::{metadata, verifier};
 
-/// Opens everything that `settings` name, and listens. The keys are fetched in the background: the issuer need not be
-/// there yet.
+/// Opens the database and the books, starts the verifier, and listens. The keys are fetched in the background, so the issuer may
+/// start later.
 ///
 /// # Errors
-/// [`StartError`], as a sentence for the operator.
+/// The service cannot start.
 ///
 /// # Panics
 /// Outside a tokio runtime.
@@ -45,7 +45,7 @@ pub fn build(settings: &Settings, clock: Clock) -> Result<App, StartError> {
     let verifier = Data::new(verifier);
     let routes = move |config: &mut ServiceConfig| {
         config
-            .app_data(verifier.clone()) // what makes `token: AccessToken` work as a parameter
+            .app_data(verifier.clone()) // for the parameter `token: AccessToken` of handlers
             .app_data(books.clone())
             .app_data(store.clone())
             .app_data(probe.clone())
@@ -70,9 +70,9 @@ pub fn build(settings: &Settings, clock: Clock) -> Result<App, StartError> {
     Ok(app.afterwards(async move { ending.close().await }))
 }
 
-/// What the service has open beside its connections: for each connection to SQLite the database, its log and now and then a
-/// temporary file; books that are read at start, certificates; requests to the issuer and the stream of its events. A download
-/// has the book open beside its connection.
+/// Returns the descriptors that the service needs beside its connections: for each connection to SQLite the database, its log and
+/// sometimes a temporary file; books that are read at start; certificates; requests to the issuer and its event stream. A
+/// download has a book open beside its connection.
 fn descriptors(settings: &Settings) -> Descriptors {
     Descriptors { reserve: 3 * (settings.database.pool_size as usize + 1) + 32, per_connection: 2 }
 }
@@ -107,14 +107,14 @@ fn warn_about(settings: &Settings) {
     }
     if settings.shared_secret.is_some() {
         log::warn!(
-            "HS256: every service that knows the shared secret can sign tokens, no keys are fetched, and a logout \
-             reaches this service only when the access token expires"
+            "HS256: every service that knows the shared secret can sign tokens, no keys are fetched, and access tokens stay \
+             valid after a logout until they expire"
         );
     }
     if settings.client_id.is_some() && (settings.shared_secret.is_some() || settings.jwks_uri.is_some()) {
         log::warn!(
-            "client_id is for the issuer's event stream, which its metadata names: with shared_secret or jwks_uri no \
-             metadata is read, and the client's credentials are shown nowhere"
+            "client_id is not used: it is for the issuer's event stream, whose URL is in the issuer's metadata, and with \
+             shared_secret or jwks_uri no metadata is read"
         );
     }
 }

@@ -1,11 +1,11 @@
-//! The books: text files in a folder, listed once at start. A request can only name what is in that list, so that no
-//! path is ever made from what a client sent.
+//! The books: text files in a folder, listed once at start. A request can only select from that list, so that no path is made
+//! from input.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-/// Written into the folder when there is none.
+/// Written into the folder if it is missing.
 const SAMPLES: [(&str, &str); 3] = [
     ("a-short-history-of-keys.txt", include_str!("../books/a-short-history-of-keys.txt")),
     ("the-baker-and-the-seal.txt", include_str!("../books/the-baker-and-the-seal.txt")),
@@ -13,9 +13,9 @@ const SAMPLES: [(&str, &str); 3] = [
 ];
 /// More files than this are left out.
 const MAX_BOOKS: usize = 1000;
-/// So much of a file is read for its title ...
+/// How much of a file is read for its title.
 const TITLE_BYTES: u64 = 800;
-/// ... and so much of that is shown.
+/// The longest title.
 const TITLE_CHARS: usize = 200;
 
 /// A text that can be downloaded.
@@ -25,21 +25,21 @@ pub(crate) struct Book {
     pub(crate) id: String,
     /// The first line of the text.
     pub(crate) title: String,
-    /// How long the text is.
+    /// The length of the text.
     pub(crate) bytes: u64,
-    /// Where it is.
+    /// The path of the file.
     pub(crate) path: PathBuf,
 }
 
-/// The books that were there at start, by their ids.
+/// The books that were found at start, sorted by their ids.
 #[derive(Debug)]
 pub(crate) struct Books(Vec<Book>);
 
 impl Books {
-    /// Lists the books in `folder`, which is made with a few samples when it is missing.
+    /// Lists the books in `folder`. A missing folder is created with a few samples.
     ///
     /// # Errors
-    /// The folder cannot be read, or not be made.
+    /// The folder cannot be read or created.
     pub(crate) fn open(folder: &Path) -> io::Result<Self> {
         if !folder.try_exists()? {
             make_with_samples(folder)?;
@@ -61,19 +61,19 @@ impl Books {
         Ok(Self(books))
     }
 
-    /// All of them, in the order of their ids.
+    /// Returns all books, in the order of their ids.
     pub(crate) fn all(&self) -> &[Book] {
         &self.0
     }
 
-    /// The book with this id.
+    /// Returns the book with this id.
     pub(crate) fn find(&self, id: &str) -> Option<&Book> {
-        let place = self.0.binary_search_by(|book| book.id.as_str().cmp(id)).ok()?;
-        self.0.get(place)
+        let index = self.0.binary_search_by(|book| book.id.as_str().cmp(id)).ok()?;
+        self.0.get(index)
     }
 }
 
-/// The folder appears with all samples in it, so that of several services that start at once none sees it half full.
+/// Creates the folder by a rename, with all samples in it: a service that starts at the same time never sees a part of them.
 fn make_with_samples(folder: &Path) -> io::Result<()> {
     let draft = folder.with_extension(std::process::id().to_string());
     fs::create_dir_all(&draft)?;
@@ -81,13 +81,13 @@ fn make_with_samples(folder: &Path) -> io::Result<()> {
         fs::write(draft.join(name), text)?;
     }
     match fs::rename(&draft, folder) {
-        Err(_) if folder.try_exists()? => fs::remove_dir_all(&draft), // another one was faster
+        Err(_) if folder.try_exists()? => fs::remove_dir_all(&draft), // another process was faster
         renamed => renamed,
     }
 }
 
 impl Book {
-    /// `None` when it is a folder that is called like a book.
+    /// Reads the title and the length; `None` for a folder with the name of a book.
     fn read(id: String, path: PathBuf) -> io::Result<Option<Self>> {
         let file = File::open(&path)?;
         let metadata = file.metadata()?;
@@ -102,7 +102,7 @@ impl Book {
     }
 }
 
-/// `None` when a file of this name is no book.
+/// Returns the id of a book by the name of its file; `None` if a file of this name is no book.
 fn id_of(path: &Path) -> Option<String> {
     let id = path.file_name()?.to_str()?.strip_suffix(".txt")?;
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';

@@ -1,19 +1,19 @@
-//! resource-service shows how a service lives beside auth-service: it verifies access tokens by itself, takes a user's
-//! rights from them alone, and never calls home on the path of a request. Its data is its own.
+//! resource-service is an example of a service beside auth-service: it verifies access tokens by itself, takes a user's rights
+//! only from them, and calls no other service while it handles a request. It has its own data.
 //!
-//! `verifier` and `http` are what to copy; `store` and `books` are the data; `app` builds them all from `settings`.
+//! `verifier` and `http` are the code to copy; `store` and `books` are the data; `app` builds all of them from `settings`.
 
 pub mod app;
 mod books;
+mod counter;
 pub mod error;
 mod http;
 mod metadata;
 pub mod settings;
 mod store;
-mod tally;
 mod verifier;
 
-/// The program in the project's README, which has to compile as it stands there.
+/// Compiles the program in the project's README.
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 mod readme {}

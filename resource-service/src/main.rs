@@ -11,7 +11,7 @@ use service_kit::settings::{SettingsError, process_environment};
 use service_kit::{healthcheck, logging};
 use shared_claims::verifier::Clock;
 
-/// Verifies access tokens by itself: the example of a service beside auth-service.
+/// Verifies access tokens by itself: an example of a service beside auth-service.
 ///
 /// Settings come from variables (`RESOURCE__LISTEN`, …) and from the file that `RESOURCE_CONFIG` names.
 #[derive(Debug, Parser)]
@@ -25,7 +25,7 @@ struct Cli {
 enum Command {
     /// Serve until SIGTERM. The same as no command at all.
     Serve,
-    /// Ask the service of these settings, on this machine, whether it is ready: for the health check of a container.
+    /// Check whether the service of these settings, on this machine, is ready: for the health check of a container.
     ///
     /// Follows `listen`, also to a Unix socket, and `tls`. The exit code is 0 when `/readyz` answers 200, else 1.
     Healthcheck,

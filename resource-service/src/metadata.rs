@@ -1,17 +1,17 @@
-//! What this service tells clients about itself (RFC 9728), once it knows under which URL they reach it.
+//! Protected resource metadata (RFC 9728), if the public URL of this service is set.
 
 use service_kit::settings::SettingsError;
 use shared_claims::{Verifier, http::ResourceMetadata};
 
 use crate::settings::Settings;
 
-/// The scopes that some route asks for.
+/// The scopes that routes require.
 const SCOPES: [&str; 1] = ["books:download"];
 
-/// The document as it is served.
+/// Returns the document to serve, with the token sources of the verifier.
 ///
 /// # Errors
-/// As [`describe`].
+/// As for [`describe`].
 pub(crate) fn from_settings(
     settings: &Settings,
     verifier: &Verifier,
@@ -19,10 +19,10 @@ pub(crate) fn from_settings(
     Ok(describe(settings)?.map(|metadata| metadata.sources(verifier.sources())))
 }
 
-/// The document; `None` without a public URL, which is never guessed from a request.
+/// Returns the document; `None` without a public URL, which is never taken from a request.
 ///
 /// # Errors
-/// When the setting is no URL that can be described.
+/// The public URL cannot be used.
 pub(crate) fn describe(settings: &Settings) -> Result<Option<ResourceMetadata>, SettingsError> {
     let Some(url) = &settings.public_url else { return Ok(None) };
     let metadata = ResourceMetadata::new(url, [&settings.issuer])

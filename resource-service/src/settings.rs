@@ -1,4 +1,4 @@
-//! The settings as types. `config.default.toml` says what each one means; `service-kit` reads the sources.
+//! The settings as types. `config.default.toml` documents each one; `service-kit` reads the sources.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -9,10 +9,10 @@ use serde::Deserialize;
 use service_kit::settings::{DAY, Number, Seconds, SettingsError, Variables, comma_list, load, parsed_list};
 use service_kit::{HttpSettings, Listen, LogSettings, SocketSettings, StorageSettings, TlsSettings};
 
-/// Every setting with its default and its reason; also the documentation.
+/// Every setting with its default; also the documentation.
 pub const DEFAULTS: &str = include_str!("../config.default.toml");
 
-/// How resource-service is set up.
+/// The settings of resource-service.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "config.default.toml documents every key")]
@@ -56,7 +56,7 @@ pub struct Settings {
     pub log: LogSettings,
 }
 
-/// Where a request may carry its token.
+/// The part of a request that contains the token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
     /// `Authorization: Bearer …` (RFC 6750 section 2.1).
@@ -78,10 +78,10 @@ pub struct Database {
 }
 
 impl Settings {
-    /// Reads and checks the settings. What only the verifier can judge, such as the URLs, is checked when it is built.
+    /// Reads and checks the settings. URLs are checked when the verifier is built.
     ///
     /// # Errors
-    /// The first key that is unknown, has the wrong type, or cannot be meant.
+    /// A key is unknown, has the wrong type, or is invalid.
     pub fn load(env: &Variables) -> Result<Self, SettingsError> {
         let settings: Self = load("RESOURCE", DEFAULTS, &[], env)?;
         settings.check()?;
@@ -98,33 +98,35 @@ impl Settings {
         self.check_credentials()
     }
 
-    /// A client has an id and a secret.
+    /// Checks that a client has both an id and a secret.
     fn check_credentials(&self) -> Result<(), SettingsError> {
         let id = self.client_id.as_deref().is_some_and(|id| !id.trim().is_empty());
         let secret =
             self.client_secret.as_ref().is_some_and(|secret| !secret.expose_secret().trim().is_empty());
         if !id && (self.client_id.is_some() || self.client_secret.is_some()) {
-            return Err(SettingsError::invalid("client_id", "must be the client's id, beside client_secret"));
+            return Err(SettingsError::invalid("client_id", "must be set together with client_secret"));
         }
         if id && !secret {
-            return Err(SettingsError::invalid(
-                "client_secret",
-                "must be the client's secret, beside client_id",
-            ));
+            return Err(SettingsError::invalid("client_secret", "must be set together with client_id"));
         }
         Ok(())
     }
 }
 
-impl FromStr for Source {
-    type Err = String;
+/// A text that is no source of tokens.
+#[derive(Debug, thiserror::Error)]
+#[error("{0:?} is none of header, cookie, query")]
+pub struct SourceError(String);
 
-    fn from_str(name: &str) -> Result<Self, String> {
+impl FromStr for Source {
+    type Err = SourceError;
+
+    fn from_str(name: &str) -> Result<Self, SourceError> {
         match name {
             "header" => Ok(Self::Header),
             "cookie" => Ok(Self::Cookie),
             "query" => Ok(Self::Query),
-            _ => Err(format!("{name:?} is none of header, cookie, query")),
+            _ => Err(SourceError(name.to_owned())),
         }
     }
 }
@@ -151,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_that_cannot_be_meant_are_named() {
+    fn invalid_settings_are_named() {
         let rows = [
             ("RESOURCE__LISTEN", "everywhere", "listen"),
             ("RESOURCE__TOKEN_SOURCES", "header,body", "token_sources"),
@@ -173,6 +175,41 @@ mod tests {
             let error = load_with(name, value).unwrap_err().to_string();
             assert!(error.contains(key), "{name}={value}: {error}");
         }
+    }
+
+    /// The keys of the defaults with their values, those of sections with the name of the section.
+    fn keys() -> Vec<(String, &'static str)> {
+        let (mut section, mut keys) = (String::new(), Vec::new());
+        for line in DEFAULTS.lines() {
+            if let Some(name) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
+                section = format!("{}__", name.to_uppercase());
+            } else if let Some((key, value)) = line.split_once(" = ").filter(|_| !line.starts_with('#')) {
+                keys.push((format!("RESOURCE__{section}{}", key.to_uppercase()), value));
+            }
+        }
+        keys
+    }
+
+    #[test]
+    fn every_number_and_every_duration_has_bounds() {
+        let mut checked = 0;
+        for (variable, value) in keys() {
+            let too_much = match value.trim_matches('"') {
+                number if number.bytes().all(|byte| byte.is_ascii_digit()) && value == number => {
+                    "9000000000000000"
+                }
+                text if text.starts_with(|char: char| char.is_ascii_digit())
+                    && text.ends_with(['s', 'm', 'h', 'd']) =>
+                {
+                    "99999d"
+                }
+                _ => continue,
+            };
+            let error = load_with(&variable, too_much).unwrap_err().to_string();
+            assert!(error.contains(&variable) && error.contains("is not between"), "{error}");
+            checked += 1;
+        }
+        assert!(checked > 20, "{checked}");
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Whose tokens are accepted, and by which keys: the settings become a `Verifier`. All the trust of this service is here.
+//! Makes the `Verifier` from the settings: which issuer's tokens are accepted, and with which keys. No other file decides whom
+//! this service trusts.
 
 use secrecy::ExposeSecret as _;
 use service_kit::settings::SettingsError;
@@ -8,15 +9,15 @@ use shared_claims::{
     http::{CookieSource, Sources, TokenSource},
 };
 
+use crate::counter::TokenCounter;
 use crate::error::StartError;
 use crate::metadata;
 use crate::settings::{Settings, Source};
-use crate::tally::Tally;
 
-/// A verifier that was not started yet: nothing is fetched here.
+/// Returns a verifier that is not started: it has fetched nothing.
 ///
 /// # Errors
-/// The setting that it cannot be made with.
+/// A setting is invalid.
 pub(crate) fn from_settings(settings: &Settings) -> Result<Verifier, StartError> {
     let sources = sources(settings)?;
     let metadata = metadata::describe(settings)?;
@@ -30,16 +31,16 @@ pub(crate) fn from_settings(settings: &Settings) -> Result<Verifier, StartError>
             None => Verifier::remote(policy, remote(settings)),
         }
     });
-    made.map(|verifier| verifier.with_sources(sources).with_observer(Tally::default()))
-        .map_err(|error| blame(settings, error))
+    made.map(|verifier| verifier.with_sources(sources).with_observer(TokenCounter::default()))
+        .map_err(|error| name_setting(settings, error))
 }
 
-/// Whether a token may stand in a cookie.
+/// Returns whether a cookie may contain a token.
 pub(crate) fn takes_cookies(settings: &Settings) -> bool {
     settings.token_sources.contains(&Source::Cookie)
 }
 
-/// Where in a request a token may stand.
+/// Returns the parts of a request that may contain a token.
 fn sources(settings: &Settings) -> Result<Sources, SettingsError> {
     let cookie = CookieSource::default()
         .allow_origins(&settings.allowed_origins)
@@ -73,8 +74,8 @@ fn remote(settings: &Settings) -> Remote {
     remote
 }
 
-/// Names the setting that a verifier cannot be made with.
-fn blame(settings: &Settings, error: SetupError) -> StartError {
+/// Returns an error of the setting that is the cause.
+fn name_setting(settings: &Settings, error: SetupError) -> StartError {
     let key = match &error {
         SetupError::NoAudience => "audience",
         SetupError::ShortSecret => "shared_secret",
@@ -89,7 +90,7 @@ fn blame(settings: &Settings, error: SetupError) -> StartError {
     SettingsError::invalid(key, error).into()
 }
 
-/// Whether it is the URL of this setting, as it was written or as it was read.
+/// Returns whether `url` is that of the setting, as it was written or as it was parsed.
 fn is(url: &str, setting: Option<&str>) -> bool {
     setting
         .is_some_and(|setting| url.trim_end_matches('/').eq_ignore_ascii_case(setting.trim_end_matches('/')))

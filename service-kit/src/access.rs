@@ -1,4 +1,5 @@
-//! Who may read and write the files of a service: new ones its own user alone, and for those that are there a warning.
+//! Access to the files of a service: new files are private to its user, and existing files that others may access are
+//! warned of.
 
 use std::fs::{self, Metadata};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -7,16 +8,16 @@ use std::path::Path;
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::Uid;
 
-/// Makes every file and folder that this process creates from now on private to its owner, from the first byte on. It is about
-/// the whole process: to be called at the start of `main`, before there is another thread.
+/// Makes every file and folder that this process creates from now on private to its owner, from the first byte on. This is
+/// the umask of the whole process: call it at the start of `main`, before there is another thread.
 pub fn keep_new_files_private() {
     umask(Mode::S_IRWXG | Mode::S_IRWXO);
 }
 
-/// Warns when others than the owner may read or write the file at `path`, and names the command that ends it. Nothing is
-/// changed: who put the file there may have had a reason. `what` says what it is, as in "the database".
+/// Warns when others than the owner may read or write the file at `path`, and names the command that makes it private. The
+/// file is not changed: its mode may be intended. `what` names the file, as in "the database".
 pub fn warn_if_shared(what: &str, path: &Path) {
-    let Ok(metadata) = fs::metadata(path) else { return }; // whoever needs the file says what is wrong with it
+    let Ok(metadata) = fs::metadata(path) else { return }; // the code that needs the file reports the error
     let shared = shared(&metadata, Uid::effective().as_raw()).filter(|_| metadata.is_file());
     if let Some(shared) = shared {
         log::warn!(
@@ -28,8 +29,7 @@ pub fn warn_if_shared(what: &str, path: &Path) {
     }
 }
 
-/// Warns when others than the owner may write what is at `path`: a file with nothing secret in it, or a folder, whose files
-/// they could replace.
+/// Warns when others than the owner may write to `path`: a file without secrets, or a folder, whose files they could replace.
 pub fn warn_if_writable(what: &str, path: &Path) {
     let Ok(metadata) = fs::metadata(path) else { return };
     if shared(&metadata, Uid::effective().as_raw()).is_some_and(|how| how.contains("write")) {
@@ -42,8 +42,8 @@ pub fn warn_if_writable(what: &str, path: &Path) {
     }
 }
 
-/// Warns when others than the owner may look into a folder or change it: what is put there by other programs, such as a copy of a
-/// database, is not private by itself.
+/// Warns when others than the owner may read or change a folder: files that other programs put there, such as a copy of a
+/// database, are not private by themselves.
 pub fn warn_if_open(what: &str, path: &Path) {
     let Ok(metadata) = fs::metadata(path) else { return };
     if let Some(shared) = shared(&metadata, Uid::effective().as_raw()) {
@@ -56,8 +56,8 @@ pub fn warn_if_open(what: &str, path: &Path) {
     }
 }
 
-/// What others than the owner may do with a file. The group counts where the file is this user's own: where it is not, the
-/// group is what lets this process read it, as with `root:ssl-cert` or the `fsGroup` of Kubernetes.
+/// Returns what others than the owner may do with a file. The group counts only if the file belongs to `user`: otherwise it
+/// is the group that lets this process read it, as with `root:ssl-cert` or the `fsGroup` of Kubernetes.
 fn shared(metadata: &Metadata, user: u32) -> Option<&'static str> {
     let mode = metadata.permissions().mode();
     let bits = if metadata.uid() == user { mode >> 3 | mode } else { mode };

@@ -11,7 +11,7 @@ use futures_util::task::AtomicWaker;
 use pin_project_lite::pin_project;
 use tokio::time::Instant;
 
-/// What a connection is doing; shared by the connection, the requests that come over it, and those who may close it.
+/// The state of a connection, shared by the connection, its requests, and [`Peers`](crate::peers), which may close it.
 #[derive(Debug, Clone)]
 pub(crate) struct Activity(Arc<State>);
 
@@ -27,7 +27,7 @@ struct Phase {
     /// actix answers the requests of a connection one after the other, so this is 0 or 1.
     answering: usize,
     quiet_since: Instant,
-    /// The connection was told to close.
+    /// Whether the connection has to close.
     closed: bool,
 }
 
@@ -38,19 +38,19 @@ impl Activity {
         Self(Arc::new(State { phase: Mutex::new(phase), closer: AtomicWaker::new(), lacks_length }))
     }
 
-    /// A request is being answered for as long as this is kept.
+    /// Marks that a request is being answered, for as long as the returned value is kept.
     pub(crate) fn begin(&self) -> Answering {
         self.phase().answering += 1;
         Answering(self.clone())
     }
 
-    /// Since when no request has been answered; `None` while one is.
+    /// Returns since when no request has been in progress; `None` while one is.
     pub(crate) fn quiet_since(&self) -> Option<Instant> {
         let phase = self.phase();
         (phase.answering == 0).then_some(phase.quiet_since)
     }
 
-    /// Has the connection closed, unless a request is being answered.
+    /// Closes the connection, unless a request is being answered. Returns whether it will close.
     pub(crate) fn close_if_idle(&self) -> bool {
         let mut phase = self.phase();
         if phase.answering == 0 {
@@ -60,14 +60,14 @@ impl Activity {
         phase.closed
     }
 
-    /// Ready when the connection has to close. A request that began after that was decided is answered first.
+    /// Is ready when the connection has to close. A request that began after the decision is answered first.
     pub(crate) fn poll_closed(&self, context: &Context<'_>) -> Poll<()> {
         self.0.closer.register(context.waker());
         let phase = self.phase();
         if phase.closed && phase.answering == 0 { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    /// Whether the last request was one that is refused for [want of a length](Incoming::lacks_length).
+    /// Returns whether the last request [lacked a length](crate::incoming::Incoming::lacks_length).
     pub(crate) fn lacks_length(&self) -> bool {
         self.0.lacks_length.load(Ordering::Relaxed)
     }
@@ -80,7 +80,7 @@ impl Activity {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    /// Nothing panics while it holds this lock.
+    /// No code panics while it holds this lock.
     fn phase(&self) -> MutexGuard<'_, Phase> {
         self.0.phase.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -102,7 +102,7 @@ impl Drop for Answering {
 }
 
 pin_project! {
-    /// The body of an answer: the request counts as being answered until all of it has been taken.
+    /// The body of an answer. The request is in progress until all of the body has been sent.
     pub struct Answered<B> {
         #[pin]
         body: Option<B>,
@@ -115,8 +115,8 @@ impl<B> Answered<B> {
         Self { body: Some(body), answering }
     }
 
-    /// An answer that ends with its head. actix would poll a body without an end for ever, and write nothing of it: nobody
-    /// would notice that the client has gone.
+    /// Returns an answer that ends with its head. actix would poll an endless body for ever without writing any of it, and
+    /// would never notice that the client has disconnected.
     pub(crate) fn without_body() -> Self {
         Self { body: None, answering: None }
     }

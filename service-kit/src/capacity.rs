@@ -1,7 +1,7 @@
-//! How many connections the process can hold: by its settings, and by how many files it may have open (`RLIMIT_NOFILE`).
+//! The number of connections: bounded by the settings and by the limit of open files (`RLIMIT_NOFILE`).
 //!
-//! A server that runs out of descriptors accepts nobody, and cannot open its database either. So the limit is raised as far
-//! as it goes, some descriptors are kept for everything else, and only the rest is for connections.
+//! A server that runs out of descriptors accepts no connection, and cannot open its database either. So the limit is raised
+//! as far as possible, some descriptors are reserved for everything else, and the rest is for connections.
 
 use std::io;
 
@@ -10,22 +10,22 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use crate::http_settings::HttpSettings;
 use crate::peers::Shares;
 
-/// What each thread that serves requests needs beside its connections: its event queue, its waker, its signals.
+/// Descriptors of each worker beside its connections: its event queue, its waker, its signals.
 const PER_WORKER: usize = 4;
-/// What every process needs: standard streams, the socket, the threads that accept and that run background work, files that
-/// are read now and then, look-ups of names.
+/// Descriptors of every process: standard streams, the socket, the threads that accept connections and run background work,
+/// files that are read occasionally, DNS queries.
 const PER_PROCESS: usize = 24;
-/// With fewer connections for each thread there is no service.
+/// The fewest connections of a worker with which a service starts.
 const LEAST_CONNECTIONS: usize = 8;
-/// A quarter of all connections is the most that one network may have, and each address in it, whatever the settings say.
+/// One network, and each address in it, has at most a quarter of all connections, whatever the settings are.
 const NETWORKS_AT_LEAST: usize = 4;
 
 /// The descriptors that a service needs.
 #[derive(Debug, Clone, Copy)]
 pub struct Descriptors {
-    /// For what it keeps open beside connections: databases, files, outgoing requests.
+    /// For everything beside connections: databases, files, outgoing requests.
     pub reserve: usize,
-    /// For each connection: one for its socket, and more where a handler opens files.
+    /// For each connection: one for its socket, and more if a handler opens files.
     pub per_connection: usize,
 }
 
@@ -35,7 +35,7 @@ pub enum CapacityError {
     /// The system did not answer.
     #[error("cannot read the limit of open files or the number of processors")]
     Unknown(#[from] io::Error),
-    /// Nothing would be left for connections.
+    /// Too few descriptors would be left for connections.
     #[error(
         "the limit of open files is {limit}, and at least {needed} are needed with {workers} threads: raise it \
          (LimitNOFILE= of systemd, ulimit -n), or lower http.workers or database.pool_size"
@@ -43,9 +43,9 @@ pub enum CapacityError {
     TooFewDescriptors {
         /// The limit.
         limit: usize,
-        /// What would be enough.
+        /// The lowest limit that suffices.
         needed: usize,
-        /// How many threads were to serve requests.
+        /// The number of workers.
         workers: usize,
     },
 }
@@ -53,7 +53,7 @@ pub enum CapacityError {
 /// How many connections there can be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Capacity {
-    /// How many files may be open.
+    /// The limit of open files.
     limit: usize,
     pub(crate) workers: usize,
     pub(crate) per_worker: usize,
@@ -61,17 +61,17 @@ pub struct Capacity {
 }
 
 impl Capacity {
-    /// Raises the soft limit of open files to the hard one, and sees how many connections that is good for. The result is
-    /// never above the settings.
+    /// Raises the soft limit of open files to the hard one, and computes how many connections it allows. The result is never
+    /// above the settings.
     ///
     /// # Errors
-    /// [`CapacityError`].
+    /// The limit is too low, or cannot be read.
     pub fn claim(http: &HttpSettings, needs: Descriptors) -> Result<Self, CapacityError> {
         let limit = raise_limit()?;
         Self::within(http, needs, limit, std::thread::available_parallelism()?.get())
     }
 
-    /// Writes into the log what became of the settings.
+    /// Logs the capacity, and warns if it is below the settings.
     pub(crate) fn report(&self, http: &HttpSettings) {
         let Self { limit, workers, per_worker, shares } = *self;
         log::info!(
@@ -83,14 +83,14 @@ impl Capacity {
         );
         if per_worker < http.max_connections {
             log::warn!(
-                "http.max_connections is {}, but the limit of {limit} open files is good for {per_worker} on each thread: \
+                "http.max_connections is {}, but the limit of {limit} open files allows {per_worker} for each thread: \
                  raise it (LimitNOFILE= of systemd, ulimit -n)",
                 http.max_connections
             );
         }
     }
 
-    /// What `limit` descriptors and the settings allow, on a machine with so many processors.
+    /// Returns the capacity that `limit` descriptors and the settings allow, on a machine with so many processors.
     fn within(
         http: &HttpSettings,
         needs: Descriptors,
@@ -113,21 +113,21 @@ impl Capacity {
         Ok(Self { limit, workers, per_worker, shares })
     }
 
-    /// How many connections there can be in all.
+    /// Returns the largest number of connections, of all workers together.
     #[must_use]
     pub fn connections(&self) -> usize {
         self.workers * self.per_worker
     }
 
-    /// How many answers without an end there may be: as many as the settings say, and at the most on half of all
-    /// connections, so that the others are left for requests.
+    /// Returns how many endless answers there may be: `configured`, but at most half of all connections, so that the others
+    /// are free for requests.
     #[must_use]
     pub fn streams(&self, configured: usize) -> usize {
         configured.min(self.connections() / 2)
     }
 }
 
-/// How many files the process may have open.
+/// Returns the limit of open files, after raising it.
 fn raise_limit() -> io::Result<usize> {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
     let limit = if soft == hard {
@@ -181,7 +181,7 @@ mod tests {
         let few = capacity(272);
         assert_eq!((few.connections(), few.shares.address, few.streams(300)), (200, 50, 100));
         let open = few.connections() + NEEDS.reserve + 2 * PER_WORKER + PER_PROCESS;
-        assert!(open <= 272, "what is kept is not given away: {open}");
+        assert!(open <= 272, "the reserve is not used for connections: {open}");
     }
 
     #[test]
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn threads_that_nobody_asked_for_are_left_out_before_there_is_an_error() {
+    fn workers_that_were_not_asked_for_are_left_out_before_there_is_an_error() {
         let automatic = Capacity::within(&http(0, 1000, 1000), NEEDS, 100, 64).unwrap();
         assert_eq!((automatic.workers, automatic.per_worker), (3, 8));
         let error = Capacity::within(&http(64, 1000, 1000), NEEDS, 100, 64).unwrap_err().to_string();

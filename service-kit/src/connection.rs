@@ -1,7 +1,7 @@
-//! One connection: how long it may stay open without a request, and how long its client may leave an answer unread.
+//! A connection: how long it may stay open without a request, and how long its client may leave an answer unread.
 //!
-//! actix bounds the first head of a connection and the idle time after an answer. A client that sends the second head byte
-//! by byte, that drips the rest of a body which nobody reads, or that takes nothing of an answer, is bounded here.
+//! actix bounds the first head of a connection and the idle time after an answer. This bounds a client that sends its second
+//! head byte by byte, that slowly sends the rest of a body that is not read, or that reads nothing of an answer.
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;
@@ -19,14 +19,15 @@ use crate::peers::Admitted;
 /// How slow a client may be.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pace {
-    /// The longest time from one answer's end to the next request's beginning, however busily the client sends.
+    /// The longest time from the end of an answer to the beginning of the next request, even if the client keeps sending.
     pub(crate) between: Duration,
-    /// The longest time in which nothing of an answer is taken.
+    /// The longest time in which a client reads nothing of an answer.
     pub(crate) unread: Duration,
 }
 
-/// A connection whose slow client is cut: reading or writing fails with [`ErrorKind::TimedOut`], and the server drops it. So
-/// it is, with [`ErrorKind::ConnectionAborted`], when it has to make room for another one of its address or network.
+/// A connection with time-outs: reading or writing fails with [`ErrorKind::TimedOut`] when the client is too slow, and with
+/// [`ErrorKind::ConnectionAborted`] when the connection has to make room for another one of its address or network. The
+/// server then drops it.
 pub(crate) struct Paced<T> {
     io: T,
     admitted: Admitted,
@@ -50,7 +51,7 @@ impl<T> Paced<T> {
         self.admitted.peer
     }
 
-    /// Ready when the next request is overdue. The timer is moved on only when it fires, so that a request costs nothing.
+    /// Is ready when the next request is overdue. The timer is reset only when it fires, so that requests do not touch it.
     fn poll_overdue(&mut self, context: &mut Context<'_>) -> Poll<()> {
         loop {
             ready!(self.silence.as_mut().poll(context));
@@ -63,7 +64,7 @@ impl<T> Paced<T> {
         }
     }
 
-    /// Passes on how writing went, and fails when it has been waiting for the client for too long.
+    /// Passes on the result of writing, and fails when the client has read nothing for too long.
     fn watch_unread<R>(
         &mut self,
         context: &mut Context<'_>,

@@ -1,11 +1,11 @@
-//! Which pages of other origins may read answers, and ask for more than a form could (the CORS protocol: Fetch standard,
-//! section 3.3).
+//! CORS: which pages of other origins may read answers, and send requests that a form could not (Fetch standard, section
+//! 3.3).
 //!
-//! An origin is on the list to the letter, or it gets no such header at all. Only pages on the list may use cookies; what
-//! [`Path::for_any_page`](crate::routes::Path::for_any_page) marks is for everybody, and without cookies. What a preflight
-//! may promise is what the route table has: `OPTIONS` is answered there with `405` and `Allow`, and that becomes the answer. A
-//! preflight of any other page is answered without a promise, and the log names its origin once: a `405` reads as if the route
-//! did not exist, and an operator learns from no browser which origin is missing from the list.
+//! An origin is on the list exactly as the browser sends it, or its page gets no CORS header. Only pages on the list may use
+//! cookies; paths marked with [`Path::for_any_page`](crate::routes::Path::for_any_page) may be read by any page, without
+//! cookies. The allowed methods of a preflight come from the route table: its answer to `OPTIONS`, `405` with `Allow`, becomes
+//! the answer to the preflight. A preflight of any other page is answered without CORS headers, and its origin is logged once:
+//! a `405` would read as if the route did not exist, and no browser tells an operator which origin is missing from the list.
 //!
 //! `actix-cors` is not used because it sends `Access-Control-Allow-Credentials` to every origin, answers refused preflights
 //! in plain text, and has one list of methods for all routes.
@@ -26,9 +26,9 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use url::{Host, Url};
 
-/// What scripts may send beside what forms can.
+/// Headers that scripts may send, beside those of forms.
 const ALLOWED_HEADERS: &str = "Authorization, Content-Type, X-CSRF-Token";
-/// What scripts may read beside what they always can.
+/// Headers that scripts may read, beside those that they always can.
 const EXPOSED_HEADERS: &str =
     "RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, X-CSRF-Token, X-Request-Id";
 
@@ -41,7 +41,7 @@ pub struct Cors {
     refused: Arc<Mutex<HashSet<Vec<u8>>>>,
 }
 
-/// How many unlisted origins the log names, and how long each may be: clients choose them.
+/// How many unlisted origins are logged, and how many bytes of each: clients choose them.
 const MOST_NAMED: usize = 64;
 const LONGEST_NAMED: usize = 256;
 
@@ -52,7 +52,8 @@ impl Default for Cors {
 }
 
 impl Cors {
-    /// Allows pages of these origins, written as browsers do; a browser may remember for so long what it was promised.
+    /// Allows pages of these origins, written as browsers send them. A browser may cache the answer to a preflight for
+    /// `preflight_max_age`.
     #[must_use]
     pub fn new(origins: &[String], preflight_max_age: Duration) -> Self {
         let preflight_max_age = preflight_max_age.as_secs().into();
@@ -64,20 +65,20 @@ impl Cors {
         }
     }
 
-    /// Calls the list by this name in the log.
+    /// Sets the name of the setting with the list, for the log.
     #[must_use]
     pub fn from_setting(self, setting: &'static str) -> Self {
         Self { setting, ..self }
     }
 
-    /// The request's origin, if it is one and allowed.
+    /// Returns the origin of the request, if it is allowed.
     fn allowed(&self, headers: &HeaderMap) -> Option<HeaderValue> {
         let mut sent = headers.get_all(ORIGIN);
         let (Some(origin), None) = (sent.next(), sent.next()) else { return None };
         self.origins.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes()).then(|| origin.clone())
     }
 
-    /// Says in an answer who may read it; `true` if a page of another origin may.
+    /// Adds the CORS headers to an answer. Returns whether a page of another origin may read it.
     fn mark(headers: &mut HeaderMap, origin: Option<HeaderValue>) -> bool {
         if headers.contains_key(ACCESS_CONTROL_ALLOW_ORIGIN) {
             return true; // for any page
@@ -90,8 +91,8 @@ impl Cors {
         true
     }
 
-    /// Makes the route table's answer to `OPTIONS` one to a preflight.
-    fn promise<B>(&self, answer: ServiceResponse<B>) -> ServiceResponse<EitherBody<B>> {
+    /// Turns the route table's answer to `OPTIONS` into the answer to an allowed preflight.
+    fn allow<B>(&self, answer: ServiceResponse<B>) -> ServiceResponse<EitherBody<B>> {
         let mut answer = without_content(answer);
         let headers = answer.headers_mut();
         headers.remove(ACCESS_CONTROL_EXPOSE_HEADERS);
@@ -103,11 +104,11 @@ impl Cors {
         answer
     }
 
-    /// Warns, once for each origin, of a page that may not use this service.
+    /// Logs, once for each origin, that its pages may not use this service.
     fn warn_about(&self, origin: &HeaderValue) {
         let origin = origin.as_bytes();
         let origin = &origin[..origin.len().min(LONGEST_NAMED)];
-        // The set is whole at any time.
+        // No code panics while it holds this lock.
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
         if refused.len() >= MOST_NAMED || !refused.insert(origin.to_vec()) {
             return;
@@ -119,12 +120,14 @@ impl Cors {
             String::from_utf8_lossy(origin)
         );
         if named == MOST_NAMED {
-            log::warn!("{MOST_NAMED} origins that are not in {setting} have been named, and no more are");
+            log::warn!(
+                "{MOST_NAMED} origins that are not in {setting} were logged; further ones will not be"
+            );
         }
     }
 }
 
-/// The answer to a preflight, with the headers of the route table's answer to `OPTIONS`.
+/// Returns the answer to a preflight, with the headers of the route table's answer to `OPTIONS`.
 fn without_content<B>(answer: ServiceResponse<B>) -> ServiceResponse<EitherBody<B>> {
     let mut answer = answer.map_body(|_, _| EitherBody::right(BoxBody::new(())));
     *answer.response_mut().status_mut() = StatusCode::NO_CONTENT;
@@ -132,7 +135,7 @@ fn without_content<B>(answer: ServiceResponse<B>) -> ServiceResponse<EitherBody<
     answer
 }
 
-/// Wraps every request: `App::new().wrap(from_fn(cors::wrap))`, around all that answers.
+/// Middleware around all others: `App::new().wrap(from_fn(cors::wrap))`.
 ///
 /// # Errors
 /// An error of the app, as a finished response: it carries the headers as well.
@@ -150,7 +153,7 @@ pub async fn wrap<B: MessageBody>(
             let readable = Cors::mark(answer.headers_mut(), origin);
             let has_route = answer.status() == StatusCode::METHOD_NOT_ALLOWED;
             match asking {
-                Some(_) if readable && has_route => Ok(cors.promise(answer)),
+                Some(_) if readable && has_route => Ok(cors.allow(answer)),
                 Some(asking) if has_route => {
                     cors.warn_about(&asking);
                     Ok(without_content(answer))
@@ -166,8 +169,8 @@ pub async fn wrap<B: MessageBody>(
     }
 }
 
-/// Warns of listed pages on this machine to which no browser sends the cookies of the service at `own`: for browsers, `localhost`
-/// and `127.0.0.1` are different sites, and the cookies are `SameSite=Lax`.
+/// Warns of listed pages on this machine from which no browser sends the cookies of the service at `own`: to a browser,
+/// `localhost` and `127.0.0.1` are different sites, and the cookies are `SameSite=Lax`.
 pub fn warn_of_other_sites(setting: &str, origins: &[String], own: &str) {
     for origin in on_other_loopback_sites(origins, own) {
         log::warn!(
@@ -183,7 +186,7 @@ fn on_other_loopback_sites<'o>(origins: &'o [String], own: &str) -> Vec<&'o str>
     origins.iter().map(String::as_str).filter(other).collect()
 }
 
-/// The site of a URL on this machine (HTML standard, section 7.1.1): an address, or the last two labels of a name.
+/// Returns the site of a URL on this machine (HTML standard, section 7.1.1): an address, or the last two labels of a name.
 fn loopback_site(url: &str) -> Option<String> {
     let url = Url::parse(url).ok()?;
     let host = url.host()?;
@@ -202,25 +205,7 @@ fn loopback_site(url: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use actix_web::middleware::from_fn;
-    use actix_web::test::{TestRequest, call_service, init_service};
-    use actix_web::{App, HttpResponse, web};
-
     use super::*;
-
-    const APP: &str = "https://app.example.com";
-
-    #[actix_web::test]
-    async fn without_a_list_no_page_of_another_origin_reads_anything() {
-        let app = App::new().route("/", web::get().to(HttpResponse::Ok)).wrap(from_fn(wrap));
-        let app = init_service(app).await;
-        for origin in [APP, "null", "", "*"] {
-            let request = TestRequest::get().insert_header((ORIGIN, origin)).to_request();
-            let answer = call_service(&app, request).await;
-            assert!(!answer.headers().contains_key(ACCESS_CONTROL_ALLOW_ORIGIN), "{origin}");
-            assert_eq!(answer.headers().get(VARY).unwrap(), "Origin");
-        }
-    }
 
     #[test]
     fn names_of_this_machine_are_different_sites() {

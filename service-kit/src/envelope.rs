@@ -1,5 +1,5 @@
-//! What every response carries: a request id and the headers of `protection`. And what no request may do: come with an
-//! ambiguous head, or take others down by a panic.
+//! The middleware around every handler: gives each response a request id and the headers of `protection`, refuses ambiguous
+//! heads, and answers a panic with `500`.
 
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
@@ -23,24 +23,25 @@ use crate::problem::Problem;
 use crate::protection::protect;
 
 tokio::task_local! {
-    /// The id of the request that this task handles; every log line shows it.
+    /// The id of the request that this task handles. Log lines contain it.
     pub static REQUEST_ID: Rc<str>;
 }
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const MAX_REQUEST_ID_CHARS: usize = 128;
 
-/// How a path answers what no handler has seen: the OAuth endpoints have a form of their own.
+/// Turns the problem of a request that was refused before its handler into the answer. The OAuth endpoints have a form of
+/// their own.
 pub type Refusal = fn(path: &str, Problem) -> HttpResponse;
 
-/// Wraps every request: `App::new().wrap(from_fn(move |req, next| envelope.clone().wrap(req, next)))`.
+/// The middleware: `App::new().wrap(from_fn(move |req, next| envelope.clone().wrap(req, next)))`.
 #[derive(Debug, Clone)]
 pub(crate) struct Envelope {
-    /// Only a peer in these networks may say what its request's id is.
+    /// Peers whose `X-Request-Id` is kept.
     pub(crate) trusted_proxies: Arc<[IpNet]>,
     pub(crate) limits: HeadLimits,
     pub(crate) hsts: Option<HeaderValue>,
-    /// The service's.
+    /// The name of the service.
     pub(crate) name: &'static str,
     pub(crate) refusal: Refusal,
 }
@@ -49,8 +50,7 @@ impl Envelope {
     /// Handles one request.
     ///
     /// # Errors
-    /// A panic, a head that is refused, or an error of the app itself, as a finished response: it carries the headers as
-    /// well.
+    /// A panic, a refused head, or an error of the app itself, as a complete response with the same headers.
     pub(crate) async fn wrap<B: MessageBody>(
         self,
         req: ServiceRequest,
@@ -63,7 +63,7 @@ impl Envelope {
             let mut failed = match handled.await {
                 Ok(Ok(mut response)) => {
                     self.seal(response.headers_mut(), &id);
-                    // The route, not the path: a client may have put a secret into that.
+                    // The route, not the path, in which a client may have put a secret.
                     let route = response.request().match_pattern().unwrap_or_default();
                     log::debug!("{} {route} {}", response.request().method(), response.status());
                     let head_alone = response.request().method() == Method::HEAD;
@@ -77,7 +77,7 @@ impl Envelope {
                 }
                 Ok(Err(error)) => error.error_response(),
                 Err(_) => {
-                    log::error!("a handler panicked; the message stands above");
+                    log::error!("a handler panicked: see the line above");
                     Problem::internal().error_response()
                 }
             };
@@ -123,8 +123,7 @@ impl Envelope {
     }
 }
 
-/// HTTP/1.0 knows no chunks (RFC 9112 section 6.1): there, the end of the connection is the end of an answer whose length is
-/// not known before.
+/// Ends an answer of unknown length by closing the connection, because HTTP/1.0 has no chunks (RFC 9112 section 6.1).
 fn end_by_closing<B: MessageBody>(response: &mut ServiceResponse<B>) {
     if response.response().body().size() == BodySize::Stream {
         let head = response.response_mut().head_mut();
@@ -133,7 +132,7 @@ fn end_by_closing<B: MessageBody>(response: &mut ServiceResponse<B>) {
     }
 }
 
-/// An error that is answered with this response.
+/// Returns an error that is answered with this response.
 fn complete(response: HttpResponse) -> actix_web::Error {
     InternalError::from_response("the response is complete", response).into()
 }

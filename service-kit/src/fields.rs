@@ -1,6 +1,6 @@
-//! Request bodies, read strictly: every unknown, missing, repeated or wrongly typed member is refused by name.
+//! Strict reading of JSON bodies: every unknown, missing, repeated or wrongly typed member is refused by name.
 //!
-//! This looks at JSON types only. What a value means (is it a user name?) is the use case's to judge.
+//! This checks JSON types only. Whether a value is valid, for example as a user name, is checked by the use case.
 
 use std::fmt;
 
@@ -15,13 +15,13 @@ use crate::problem::{FieldError, Problem};
 
 const JSON: &str = "application/json";
 
-/// A JSON body of type `T`, refused as the contract says when it is anything else.
+/// Extractor of a JSON body of type `T`. Anything else is refused as the contract says.
 #[derive(Debug)]
 pub struct Strict<T>(pub T);
 
 /// A type that is read from the members of a JSON object.
 pub trait FromFields: Sized {
-    /// Takes its members out of `fields`. Mistakes are collected there: what is returned is used only without any.
+    /// Takes the members out of `fields`, which collects mistakes. The value is used only if there are none.
     fn from_fields(fields: &mut Fields) -> Self;
 }
 
@@ -41,7 +41,7 @@ impl<T: FromFields + 'static> FromRequest for Strict<T> {
     }
 }
 
-/// The members of a JSON object that were not taken yet, and what was wrong with those that were.
+/// The members of a JSON object that were not taken yet, and the mistakes in those that were.
 #[derive(Debug)]
 pub struct Fields {
     members: Map<String, Value>,
@@ -49,10 +49,10 @@ pub struct Fields {
 }
 
 impl Fields {
-    /// Reads one JSON object (RFC 8259) without repeated names.
+    /// Parses a JSON object (RFC 8259) without repeated names.
     ///
     /// # Errors
-    /// `400` for anything else.
+    /// `400` if the body is anything else.
     pub fn parse(body: &[u8]) -> Result<Self, Problem> {
         let Members(members) = serde_json::from_slice(body).map_err(|error| {
             Problem::malformed(format!("The body is not a JSON object without repeated names: {error}."))
@@ -60,7 +60,7 @@ impl Fields {
         Ok(Self { members, errors: Vec::new() })
     }
 
-    /// A string that must be there.
+    /// Takes a required string.
     pub fn string(&mut self, name: &'static str) -> String {
         let value = self.members.remove(name);
         if value.is_none() {
@@ -69,7 +69,7 @@ impl Fields {
         value.and_then(|value| self.as_string(name, value)).unwrap_or_default()
     }
 
-    /// A string that may be missing or `null`.
+    /// Takes a string that may be missing or `null`.
     pub fn optional_string(&mut self, name: &'static str) -> Option<String> {
         let value = self.members.remove(name).filter(|value| !value.is_null())?;
         self.as_string(name, value)
@@ -84,17 +84,17 @@ impl Fields {
         }
     }
 
-    /// A secret that must be there. It is wiped from memory when it is dropped.
+    /// Takes a required secret. It is wiped from memory when it is dropped.
     pub fn secret(&mut self, name: &'static str) -> SecretString {
         self.string(name).into()
     }
 
-    /// A secret that may be missing or `null`.
+    /// Takes a secret that may be missing or `null`.
     pub fn optional_secret(&mut self, name: &'static str) -> Option<SecretString> {
         self.optional_string(name).map(Into::into)
     }
 
-    /// A string or a list of strings (as `resource`, RFC 8707); empty when missing.
+    /// Takes a string or a list of strings, such as `resource` (RFC 8707); empty if it is missing.
     pub fn strings(&mut self, name: &'static str) -> Vec<String> {
         match self.members.remove(name) {
             None | Some(Value::Null) => Vec::new(),
@@ -105,7 +105,7 @@ impl Fields {
         }
     }
 
-    /// Whether a flag is set; it may be missing or `null`.
+    /// Takes a flag; `false` if it is missing or `null`.
     pub fn flag(&mut self, name: &'static str) -> bool {
         match self.members.remove(name) {
             None | Some(Value::Null) => false,
@@ -117,26 +117,26 @@ impl Fields {
         }
     }
 
-    /// Whatever stands there, for a member that does not count everywhere.
+    /// Takes a value of any type.
     pub fn any(&mut self, name: &str) -> Option<Value> {
         self.members.remove(name)
     }
 
-    /// What was wrong so far.
+    /// Returns the mistakes so far.
     #[must_use]
     pub fn mistakes(&self) -> &[FieldError] {
         &self.errors
     }
 
-    /// Adds a mistake that concerns several fields together.
+    /// Adds a mistake.
     pub fn refuse(&mut self, error: FieldError) {
         self.errors.push(error);
     }
 
-    /// Ends the reading.
+    /// Checks that all members were taken without mistakes.
     ///
     /// # Errors
-    /// `422` with every mistake, members that nobody asked for included.
+    /// `422` with every mistake, unknown members included.
     pub fn finish(mut self) -> Result<(), Problem> {
         let unknown = self.members.into_iter().map(|(name, _)| {
             let shown: String = name.chars().take(64).collect();
@@ -155,7 +155,7 @@ impl Fields {
     }
 }
 
-/// A JSON object whose names must differ: `serde_json::Map` alone would let the last one win.
+/// A JSON object without repeated names. `serde_json::Map` alone would keep the last value.
 struct Members(Map<String, Value>);
 
 impl<'de> Deserialize<'de> for Members {

@@ -1,7 +1,7 @@
-//! The head of a request, looked at before any handler: how large it may be, and what must not stand in it twice.
+//! Checks of the head of a request before any handler: its size, and fields and parameters that must not be repeated.
 //!
-//! What makes a message ambiguous on the wire (two lengths, a length and chunks, no `Host` or two, white space before a
-//! colon) is refused by actix-http with `400` and the end of the connection. This is for what it lets through.
+//! actix-http refuses messages that are ambiguous on the wire (two lengths, a length and chunks, no `Host` or two, white space
+//! before a colon) with `400`, and closes the connection. These checks are for what it accepts.
 
 use std::collections::HashSet;
 
@@ -16,7 +16,7 @@ use url::form_urlencoded;
 
 use crate::problem::Problem;
 
-/// How large a head may be. The memory that one takes is bounded by actix-http before that: 128 KiB and 96 lines.
+/// Bounds of a head. Before that, actix-http bounds its memory: 128 KiB and 96 lines.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct HeadLimits {
     /// Bytes of the target: path and query.
@@ -27,9 +27,9 @@ pub(crate) struct HeadLimits {
     pub(crate) header_lines: usize,
 }
 
-/// Fields that have one value (RFC 9110 section 5.3): of two lines one could be judged here and the other at the next
-/// program on the way. `Content-Length`, `Host` and `Transfer-Encoding` are refused by actix-http. Lists, such as `Accept`
-/// and `X-Forwarded-For`, may come in several lines, which is the same as one line with commas.
+/// Fields that have one value (RFC 9110 section 5.3): of two lines, this service could read one and a proxy the other.
+/// actix-http refuses repeated `Content-Length`, `Host` and `Transfer-Encoding`. Lists, such as `Accept` and
+/// `X-Forwarded-For`, may come in several lines, which means the same as one line with commas.
 static SINGLE: [HeaderName; 16] = [
     AUTHORIZATION,
     CONTENT_ENCODING, // a list by its RFC; here every value is refused
@@ -49,10 +49,10 @@ static SINGLE: [HeaderName; 16] = [
     HeaderName::from_static("x-request-id"),
 ];
 
-/// Refuses a head that is too large or ambiguous. `name` is the service's, for the challenge of RFC 6750.
+/// Checks a head. `name` is the name of the service, for the challenge of RFC 6750.
 ///
 /// # Errors
-/// `414`, `431`, or `400`.
+/// `414` or `431` if the head is too large; `400` if a field or parameter is repeated.
 pub(crate) fn check(req: &ServiceRequest, limits: HeadLimits, name: &str) -> Result<(), Problem> {
     check_size(req, limits)?;
     check_fields(req.headers(), name)?;
@@ -75,7 +75,7 @@ fn check_size(req: &ServiceRequest, limits: HeadLimits) -> Result<(), Problem> {
 
 fn check_fields(headers: &HeaderMap, name: &str) -> Result<(), Problem> {
     if headers.len() == headers.len_keys() {
-        return Ok(()); // nothing is repeated at all
+        return Ok(()); // no field is repeated
     }
     match SINGLE.iter().find(|field| headers.get_all(*field).nth(1).is_some()) {
         None => Ok(()),
@@ -101,13 +101,13 @@ fn check_query(query: &str, name: &str) -> Result<(), Problem> {
     }
 }
 
-/// RFC 6750 section 3.1, as shared-claims answers it where it looks for a token.
+/// Returns the problem for two tokens in a request (RFC 6750 section 3.1), as shared-claims answers it.
 fn several_tokens(name: &str, detail: &'static str) -> Problem {
     let problem = Problem::new(StatusCode::BAD_REQUEST, "invalid_request", detail);
     let challenge =
         format!(r#"Bearer realm="{name}", error="invalid_request", error_description="{detail}""#);
     match HeaderValue::try_from(challenge) {
         Ok(challenge) => problem.with_header(WWW_AUTHENTICATE, challenge),
-        Err(_) => problem, // the name of a service is plain
+        Err(_) => problem, // never: the name of a service is plain
     }
 }

@@ -1,4 +1,4 @@
-//! Asks the service of these settings, on this machine, whether it is ready: for the health checks of containers.
+//! The command `healthcheck`: asks the service of the settings, on this machine, whether it is ready. For containers.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -20,17 +20,17 @@ use tokio_rustls::TlsConnector;
 use crate::listen::Listen;
 use crate::tls::TlsSettings;
 
-/// The time for all of it.
+/// The time-out of a whole check.
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// The longest status line that is read.
 const MAX_LINE_BYTES: u64 = 1024;
 const REQUEST: &[u8] = b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 
-/// Why the service does not count as healthy.
+/// Why a check fails.
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the texts say it")]
 pub enum Unhealthy {
-    #[error("listen has port 0: which port the service got cannot be known")]
+    #[error("listen has port 0, so the port of the service is not known: set a port")]
     UnknownPort,
     #[error("no answer in time from {0}")]
     Slow(Listen),
@@ -40,7 +40,7 @@ pub enum Unhealthy {
     NotReady(Listen, String),
 }
 
-/// Asks `/readyz` where the settings have the service listen: on the socket, or on the loopback if it listens everywhere.
+/// Requests `/readyz` at the address of the settings; on the loopback if the service listens everywhere.
 ///
 /// # Errors
 /// There is no answer with status 200 in time.
@@ -67,7 +67,7 @@ async fn connect_unix(path: &Path) -> io::Result<UnixStream> {
     UnixStream::connect(path).await
 }
 
-/// The addresses to try in this order; none for a Unix socket.
+/// Returns the addresses to try, in this order; none for a Unix socket.
 fn addresses(listen: &Listen) -> Vec<SocketAddr> {
     let loopback = |port| {
         let both: [IpAddr; 2] = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
@@ -109,8 +109,8 @@ async fn exchange<T: AsyncRead + AsyncWrite + Unpin>(mut io: T) -> io::Result<St
     Ok(line)
 }
 
-/// Accepts the certificate of the service whatever name it has, since the service is asked by the loopback. Nothing secret is
-/// sent, and a wrong answer could only delay a restart.
+/// Accepts any certificate, because the service is reached by the loopback and not by its name. Nothing secret is sent, and a
+/// forged answer could only delay a restart.
 #[derive(Debug)]
 struct AnyCertificate(Arc<CryptoProvider>);
 

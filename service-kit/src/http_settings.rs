@@ -1,4 +1,4 @@
-//! The `[http]` part of the settings.
+//! The `[http]` section of the settings.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::tls::TlsSettings;
 /// The most bytes of target and headers together; the rest of actix-http's 128 KiB is for the request line and line breaks.
 const MAX_HEAD_BYTES: usize = 124 << 10;
 
-/// The `[http]` part of the settings; `config.default.toml` says what each one means.
+/// The `[http]` section of the settings; `config.default.toml` documents each one.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "config.default.toml documents every key")]
@@ -41,7 +41,7 @@ pub struct HttpSettings {
     pub shutdown_timeout: Duration,
     #[serde(with = "Number::<1024, { 64 << 10 }>")]
     pub max_target_bytes: usize,
-    #[serde(with = "Number::<1024, { 120 << 10 }>")] // actix-http takes 128 KiB at the most
+    #[serde(with = "Number::<1024, { 120 << 10 }>")] // actix-http takes at most 128 KiB
     pub max_header_bytes: usize,
     #[serde(with = "Number::<16, 96>")]
     pub max_headers: usize,

@@ -1,29 +1,28 @@
-//! The bytes of requests on their way to actix-http: where one request ends and the next begins, and what has to be known
-//! or changed before actix reads them.
+//! Follows the bytes of requests before actix-http reads them: finds where each request ends, and hides offers of an upgrade.
 //!
-//! actix-http takes `Connection: Upgrade` for the end of HTTP/1.1 on a connection, whatever is offered: it repeats the option
-//! in the answer, although nothing is upgraded, and then closes without `Connection: close`. No answer of a handler can change
-//! that. A server may ignore the offer (RFC 9110 section 7.8), so one byte of the option is overwritten in the head: actix then
-//! sees an option that it does not know. The length of the head, every other field, and so the framing, stay as they were.
+//! actix-http takes any `Connection: Upgrade` for the end of HTTP/1.1 on a connection: it repeats the option in the answer,
+//! although nothing is upgraded, and then closes without `Connection: close`. A handler cannot change that. A server may ignore
+//! the offer (RFC 9110 section 7.8), so one byte of the option is overwritten in the head, and actix sees an unknown option. The
+//! length of the head, every other field, and so the framing, stay as they were.
 
-/// As long as the longest field name that matters here.
+/// The length of the longest field name that is recognised.
 const LONGEST_NAME: usize = b"transfer-encoding".len();
 
-/// Follows the requests of one connection.
+/// The state of reading the requests of a connection.
 #[derive(Debug)]
 pub(crate) struct Incoming {
     part: Part,
     head: Head,
 }
 
-/// Where the next byte belongs.
+/// The part of a request that the next byte belongs to.
 #[derive(Debug, Clone, Copy)]
 enum Part {
     /// Empty lines may come before a request (RFC 9112 section 2.2).
     Between,
     RequestLine,
     Name(Name),
-    /// A value that does not matter.
+    /// The value of any other field.
     Value,
     ConnectionOption {
         begins: bool,
@@ -42,18 +41,18 @@ enum Part {
     Trailer {
         is_empty: bool,
     },
-    /// What comes cannot be followed: actix refuses such a message, and reads no other one.
+    /// The message is invalid: actix refuses it and closes the connection.
     Lost,
 }
 
-/// A field name as far as it has come, in lower case. One that is too long matters no more.
+/// The beginning of a field name, in lower case. A name that is too long is none of those that are recognised.
 #[derive(Debug, Clone, Copy, Default)]
 struct Name {
     bytes: [u8; LONGEST_NAME],
     length: usize,
 }
 
-/// What is known of the head that is being read.
+/// The head that is being read.
 #[derive(Debug, Clone, Copy, Default)]
 struct Head {
     /// The first five bytes of the request line, and its last eight.
@@ -69,8 +68,8 @@ impl Incoming {
         Self { part: Part::Between, head: Head::default() }
     }
 
-    /// Reads on, and overwrites the first letter of connection options that begin with a `u`: `upgrade` is the only one of them
-    /// that has a meaning to actix.
+    /// Follows these bytes, and overwrites the first letter of connection options that begin with a `u`: of those, actix knows
+    /// only `upgrade`.
     pub(crate) fn read(&mut self, mut bytes: &mut [u8]) {
         while let Some(skipped) = self.skip(bytes) {
             bytes = &mut bytes[skipped..];
@@ -80,14 +79,14 @@ impl Incoming {
         }
     }
 
-    /// Whether the last head was one of a `POST` over HTTP/1.0 that does not say how long its body is. RFC 1945 section 7.2.2
-    /// wants a length, and actix refuses the request without it.
+    /// Returns whether the last head was that of a `POST` over HTTP/1.0 without a length, which RFC 1945 section 7.2.2 requires.
+    /// actix refuses such a request.
     pub(crate) fn lacks_length(&self) -> bool {
         let Head { begins, ends, length, is_chunked, .. } = self.head;
         &begins == b"POST " && &ends == b"HTTP/1.0" && length.is_none() && !is_chunked
     }
 
-    /// How many of these bytes are passed over as a whole; `None` for all of them.
+    /// Returns how many of these bytes can be skipped; `None` for all of them.
     fn skip(&mut self, bytes: &[u8]) -> Option<usize> {
         match &mut self.part {
             Part::Value => bytes.iter().position(|byte| *byte == b'\n'),
@@ -152,7 +151,7 @@ impl Incoming {
             Some(b"connection") => Part::ConnectionOption { begins: true },
             Some(b"content-length") => Part::Length,
             Some(b"transfer-encoding") => {
-                self.head.is_chunked = true; // there is no other coding that actix takes
+                self.head.is_chunked = true; // actix accepts no other coding
                 Part::Value
             }
             _ => Part::Value,
@@ -170,7 +169,7 @@ impl Incoming {
         if self.head.length.is_some() { Part::Length } else { Part::Lost }
     }
 
-    /// The line break behind the bytes of a chunk.
+    /// Reads the line break after the bytes of a chunk.
     fn behind_chunk(&self, byte: u8) -> Part {
         match byte {
             b'\r' => self.part,
@@ -179,7 +178,7 @@ impl Incoming {
         }
     }
 
-    /// What follows the head.
+    /// Returns the part that follows the head.
     fn body(&mut self) -> Part {
         match self.head {
             Head { is_chunked: true, length: None, .. } => Part::ChunkSize { size: 0, in_extension: false },
@@ -214,7 +213,7 @@ impl Name {
     }
 }
 
-/// A byte of the value of `Connection`, which is overwritten where an option begins with a `u`.
+/// Reads a byte of the value of `Connection`, and overwrites it if an option begins with a `u`.
 fn connection_option(begins: bool, byte: &mut u8) -> Part {
     let begins = match byte {
         b',' => true,

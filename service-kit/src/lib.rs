@@ -1,8 +1,7 @@
-//! What both services do the same way, because the contract asks the same of both: typed settings with clear errors,
-//! log lines that carry the request's id, RFC 9457 problem documents, JSON bodies that are read strictly, and a server
-//! with TLS whose bounds are all settings.
+//! The foundation of both services: typed settings with clear errors, log lines with the id of the request, RFC 9457
+//! problem documents, strict reading of JSON bodies, and an HTTP server with TLS whose bounds are all settings.
 //!
-//! Nothing here knows a token, a user or a table. What only one service needs lives in that service.
+//! Nothing here depends on tokens, users or tables. Code that only one service needs is in that service.
 
 pub mod access;
 mod activity;

@@ -1,4 +1,4 @@
-//! Where a service listens, as the settings have it, and the sockets that come of it.
+//! The setting `listen`, and its sockets.
 
 use std::fmt::{self, Display, Formatter};
 use std::io;
@@ -16,7 +16,7 @@ use crate::unix_socket::{SocketSettings, UnixSocket};
 pub enum Listen {
     /// `127.0.0.1:8080`, `[::1]:8080`.
     Address(SocketAddr),
-    /// `localhost:8080`: the loopback by IPv4 and, on machines that have it, by IPv6.
+    /// `localhost:8080`: the loopback by IPv4 and, if the machine has it, by IPv6.
     Localhost(u16),
     /// `:8080`: every address of the machine, by IPv6 and IPv4.
     Everywhere(u16),
@@ -31,7 +31,7 @@ pub(crate) enum Sockets {
 }
 
 impl Listen {
-    /// Whether nothing that is sent there crosses a network.
+    /// Returns whether nothing that is sent there crosses a network.
     #[must_use]
     pub fn is_local(&self) -> bool {
         match self {
@@ -41,10 +41,10 @@ impl Listen {
         }
     }
 
-    /// Binds the sockets. `settings` are for the one in the file system.
+    /// Binds the sockets. `settings` apply to a Unix socket.
     ///
     /// # Errors
-    /// An address is taken or not one of this machine's; a file is in the way of the socket.
+    /// An address is taken or not one of this machine; there is a file at the path of the socket.
     pub(crate) fn bind(&self, settings: &SocketSettings) -> io::Result<Sockets> {
         let tcp = |first| Sockets::Tcp { first, more: Vec::new() };
         match self {
@@ -70,38 +70,40 @@ impl Listen {
     }
 }
 
-/// Whether binding failed because the machine has no IPv6.
+/// Returns whether binding failed because the machine has no IPv6.
 fn is_without_ipv6(error: &io::Error) -> bool {
     let without = [Errno::EAFNOSUPPORT, Errno::EADDRNOTAVAIL];
     error.raw_os_error().is_some_and(|code| without.contains(&Errno::from_raw(code)))
 }
 
-impl FromStr for Listen {
-    type Err = String;
+/// A text that is no address to listen on.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{0:?} is no address to listen on, such as 127.0.0.1:8080, [::1]:8080, localhost:8080, :8080 or \
+     unix:/run/service.sock"
+)]
+pub struct ListenError(String);
 
-    fn from_str(text: &str) -> Result<Self, String> {
+impl FromStr for Listen {
+    type Err = ListenError;
+
+    fn from_str(text: &str) -> Result<Self, ListenError> {
+        let wrong = || ListenError(text.to_owned());
         if let Some(path) = text.strip_prefix("unix:") {
             let is_file = !path.is_empty() && !path.ends_with('/') && !path.starts_with('@');
-            return if is_file { Ok(Self::Unix(path.into())) } else { Err(wrong(text)) };
+            return if is_file { Ok(Self::Unix(path.into())) } else { Err(wrong()) };
         }
         if let Ok(address) = text.parse() {
             return Ok(Self::Address(address));
         }
-        let (host, port) = text.rsplit_once(':').ok_or_else(|| wrong(text))?;
-        let port = port.parse().map_err(|_| wrong(text))?;
+        let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
+        let port = port.parse().map_err(|_| wrong())?;
         match host {
             "" | "*" => Ok(Self::Everywhere(port)),
             _ if host.eq_ignore_ascii_case("localhost") => Ok(Self::Localhost(port)),
-            _ => Err(wrong(text)),
+            _ => Err(wrong()),
         }
     }
-}
-
-fn wrong(text: &str) -> String {
-    format!(
-        "{text:?} is no address to listen on, such as 127.0.0.1:8080, [::1]:8080, localhost:8080, :8080 or \
-         unix:/run/service.sock"
-    )
 }
 
 impl Display for Listen {
@@ -150,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_refused_with_examples_of_the_right_forms() {
+    fn text_that_is_no_address_is_refused_with_examples_of_the_right_forms() {
         for text in [
             "everywhere",
             "8080",
@@ -162,7 +164,7 @@ mod tests {
             "unix:@a",
             "unix:/a/",
         ] {
-            let error = text.parse::<Listen>().unwrap_err();
+            let error = text.parse::<Listen>().unwrap_err().to_string();
             assert!(error.contains("localhost:8080") && error.contains("unix:/"), "{text}: {error}");
         }
     }

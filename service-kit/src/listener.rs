@@ -1,6 +1,6 @@
-//! The server beneath the app: connections, in TLS or not, each at its own pace.
+//! The server beneath the app: accepts connections, in TLS or plain text, and bounds each.
 //!
-//! actix-web's `HttpServer` is these same parts put together, without a place for what [`Paced`] adds to a connection.
+//! actix-web's `HttpServer` is made of the same parts, but has no hook for [`Paced`].
 
 use std::future::{poll_fn, ready};
 use std::io::{self, ErrorKind};
@@ -32,13 +32,13 @@ pub(crate) struct Listener<'a> {
     pub(crate) sockets: Sockets,
     pub(crate) http: &'a HttpSettings,
     pub(crate) capacity: Capacity,
-    /// Plain text without it.
+    /// `None` for plain text.
     pub(crate) acceptor: Option<Handshakes>,
 }
 
-/// What comes over a connection before it is HTTP.
+/// A connection below HTTP.
 trait Stream: AsyncRead + AsyncWrite + Unpin + 'static {
-    /// `None` when the connection has ended already.
+    /// Returns the peer; `None` if the connection has ended already.
     fn peer(&self) -> Option<Peer>;
 }
 
@@ -64,10 +64,11 @@ struct Handling {
 }
 
 impl Listener<'_> {
-    /// Serves what `app` makes, once for each worker. The file of a Unix socket is there until what is given beside the server is dropped.
+    /// Serves the app of each worker, made by `app`. The file of a Unix socket is removed when the returned [`SocketFile`] is
+    /// dropped.
     ///
     /// # Errors
-    /// The system refuses a socket.
+    /// A socket cannot be used.
     pub(crate) fn serve<I, S, B>(
         self,
         app: impl Fn() -> I + Clone + Send + 'static,
@@ -118,7 +119,7 @@ impl Listener<'_> {
     }
 }
 
-/// Handles connections in plain text.
+/// Returns the service for connections in plain text.
 fn plain<T, I, S, B>(
     app: I,
     handling: &Handling,
@@ -144,7 +145,7 @@ where
     fn_service(connected).and_then(service(app, &http, &signal))
 }
 
-/// Handles connections in TLS.
+/// Returns the service for connections in TLS.
 fn encrypted<T, I, S, B>(
     app: I,
     handling: &Handling,
@@ -181,20 +182,20 @@ fn builder(http: &HttpSettings, capacity: Capacity) -> ServerBuilder {
         .workers(capacity.workers)
         .max_concurrent_connections(capacity.per_worker)
         .shutdown_timeout(http.shutdown_timeout.as_secs())
-        .disable_signals() // they end the streams of events as well, so `server` handles them
+        .disable_signals() // `server` handles them, because it also ends event streams
 }
 
 fn admit(peers: &Peers, peer: Option<Peer>) -> Result<Admitted, DispatchError> {
     let peer = peer.ok_or(DispatchError::Io(ErrorKind::NotConnected.into()))?;
     peers.admit(peer).ok_or_else(|| {
         log::debug!(
-            "a connection was refused: its address or network has as many as it may have, and uses them all"
+            "a connection was refused: all connections that its address or network may have are in use"
         );
         DispatchError::Io(ErrorKind::ConnectionRefused.into())
     })
 }
 
-/// A handshake, unless the connection has to close before it is done.
+/// Makes a handshake, unless the connection has to close before it is done.
 async fn handshake<T: Stream>(
     handshakes: &Handshakes,
     io: T,
@@ -206,7 +207,7 @@ async fn handshake<T: Stream>(
     }
 }
 
-/// HTTP/1.1 over connections of type `T`.
+/// Returns the service for HTTP/1.1 over connections of type `T`.
 fn service<T, I, S, B>(
     app: I,
     http: &HttpSettings,

@@ -1,4 +1,4 @@
-//! The other end of a request's connection, and whether it is believed about the client that it speaks for.
+//! The peer of a connection, and whether its forwarding headers are trusted.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -6,12 +6,12 @@ use actix_web::HttpRequest;
 use actix_web::http::header::{FORWARDED, HeaderMap, X_FORWARDED_FOR};
 use ipnet::IpNet;
 
-/// The other end of a connection.
+/// The peer of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Peer {
     /// An address, in its canonical form.
     Address(IpAddr),
-    /// A program on this machine that may write to the Unix socket.
+    /// A program on this machine, connected to the Unix socket.
     UnixSocket,
 }
 
@@ -22,7 +22,7 @@ impl Peer {
         req.conn_data::<Self>().copied().or_else(|| req.peer_addr().map(Self::from))
     }
 
-    /// The address that counts as its own: on a Unix socket the loopback.
+    /// Returns the address of the peer; the loopback for a Unix socket.
     #[must_use]
     pub fn address(self) -> IpAddr {
         match self {
@@ -31,8 +31,8 @@ impl Peer {
         }
     }
 
-    /// Whether it is a reverse proxy whose headers are believed: by its address, or because it uses the Unix socket and says
-    /// for whom it asks. Without such a header a program on the socket asks for itself.
+    /// Returns whether the peer is a reverse proxy whose headers are trusted: its address is one of `proxies`, or it uses the
+    /// Unix socket and sends a forwarding header. Without one, a program on the socket is the client itself.
     #[must_use]
     pub fn is_trusted(self, proxies: &[IpNet], headers: &HeaderMap) -> bool {
         match self {

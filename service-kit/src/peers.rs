@@ -1,4 +1,4 @@
-//! The connections of each peer: no address and no network can have all of them.
+//! Bounds the connections of each address and network, so that none can have all of them.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -9,16 +9,16 @@ use ipnet::IpNet;
 use crate::activity::Activity;
 use crate::peer::Peer;
 
-/// So many connections of a network are looked at for the one that has been idle for the longest time, each time others:
-/// a flood of new connections must not make each of them expensive.
-const LOOKED_AT: usize = 1000;
+/// How many connections of a network are searched for the one that has been idle longest, each time other ones. The bound keeps
+/// a flood of new connections cheap.
+const SEARCHED: usize = 1000;
 
-/// The open connections by the networks of their peers. Peers that are trusted proxies are not counted: they bring the
-/// requests of many clients.
+/// The open connections by the networks of their peers. Trusted proxies are not counted, because they forward the requests of
+/// many clients.
 #[derive(Debug, Clone)]
 pub(crate) struct Peers(Arc<State>);
 
-/// How many connections there may be.
+/// The largest numbers of connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Shares {
     /// Of an IPv4 address or an IPv6 /64.
@@ -38,7 +38,7 @@ struct State {
 #[derive(Debug, Default)]
 struct Open {
     of: HashMap<IpNet, Vec<Connection>>,
-    /// Where the next search for an idle connection begins.
+    /// The position at which the next search for an idle connection begins.
     turn: usize,
 }
 
@@ -53,21 +53,21 @@ impl Peers {
         Self(Arc::new(State { shares, trusted_proxies: trusted_proxies.into(), open: Mutex::default() }))
     }
 
-    /// Takes in a new connection. If its address or its network has as many as it may have, the one of them that has been
-    /// idle for the longest time is closed.
+    /// Admits a new connection. If its address or network already has its largest number, this closes the one that has been idle
+    /// longest.
     ///
-    /// `None`: the connection is refused, because every other one of them is answering a request.
+    /// Returns `None` if the connection is refused, because all others are answering requests.
     pub(crate) fn admit(&self, peer: Peer) -> Option<Admitted> {
         let activity = Activity::new();
         let address = match peer {
             Peer::Address(address) if self.counts(address) => address,
-            // The mode of a socket says who may connect.
+            // The mode of a socket decides who may connect.
             Peer::Address(_) | Peer::UnixSocket => return Some(Admitted { activity, peer, place: None }),
         };
         let connection = Connection { networks: networks_of(address), activity: activity.clone() };
         let Shares { address, network } = self.0.shares;
         let mut open = self.open();
-        // What is closed for the address makes room in the network as well, so at most one is closed.
+        // A connection closed for the address makes room in the network as well, so at most one is closed.
         for (network, most) in connection.networks.into_iter().zip([address, network]) {
             if open.count(network) >= most && !open.close_longest_idle(network) {
                 return None;
@@ -81,7 +81,7 @@ impl Peers {
         !self.0.trusted_proxies.iter().any(|proxies| proxies.contains(&address))
     }
 
-    /// Nothing panics while it holds this lock.
+    /// No code panics while it holds this lock.
     fn open(&self) -> MutexGuard<'_, Open> {
         self.0.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -98,7 +98,7 @@ impl Open {
         }
     }
 
-    /// Nothing happens if the connection was closed for another one before.
+    /// Does nothing if the connection was already removed to make room.
     fn remove(&mut self, connection: &Connection) {
         for network in connection.networks {
             let Some(list) = self.of.get_mut(&network) else { continue };
@@ -111,14 +111,14 @@ impl Open {
         }
     }
 
-    /// Closes the connection of this network that has been idle for the longest time, and takes it off both lists.
+    /// Closes the connection of this network that has been idle longest, and removes it from both lists.
     fn close_longest_idle(&mut self, network: IpNet) -> bool {
-        self.turn = self.turn.wrapping_add(LOOKED_AT);
+        self.turn = self.turn.wrapping_add(SEARCHED);
         loop {
             let Some(list) = self.of.get(&network) else { return false };
             let (later, first) = list.split_at(self.turn % list.len().max(1));
-            let looked_at = first.iter().chain(later).take(LOOKED_AT);
-            let idle = looked_at.filter_map(|one| Some((one.activity.quiet_since()?, one)));
+            let searched = first.iter().chain(later).take(SEARCHED);
+            let idle = searched.filter_map(|one| Some((one.activity.quiet_since()?, one)));
             let Some((_, longest)) = idle.min_by_key(|(since, _)| *since) else { return false };
             if longest.activity.close_if_idle() {
                 let longest = longest.clone();
@@ -129,20 +129,20 @@ impl Open {
     }
 }
 
-/// What a customer has, and what a customer with many addresses may have: an IPv4 address and its /24, the /64 of an IPv6
-/// address and its /48.
+/// Returns the two networks by which an address is counted: an IPv4 address and its /24, or the /64 and the /48 of an IPv6
+/// address. The first is typical for one customer, the second for one with many addresses.
 fn networks_of(address: IpAddr) -> [IpNet; 2] {
     let lengths = if address.is_ipv4() { [32, 24] } else { [64, 48] };
     lengths.map(|length| IpNet::new_assert(address, length).trunc())
 }
 
-/// A connection that was taken in; it counts until this is dropped.
+/// An admitted connection. It counts until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Admitted {
     pub(crate) activity: Activity,
     pub(crate) peer: Peer,
-    /// `None` where nobody counts.
-    #[expect(dead_code, reason = "gives the place back when it is dropped")]
+    /// `None` for a peer that is not counted.
+    #[expect(dead_code, reason = "removes the connection from the lists when it is dropped")]
     place: Option<Place>,
 }
 
@@ -205,7 +205,7 @@ mod tests {
             let fourth = admit(&peers, same).unwrap();
             assert_eq!(crowd.each_ref().map(is_closed), [true, false, false], "{one}");
             assert!(!is_closed(&bystander) && !is_closed(&fourth));
-            // It is off both lists: its address may have one more, and its end takes nothing away.
+            // It was removed from both lists: its address may have one more, and its end removes nothing.
             let [first, second, third] = crowd;
             drop(first);
             let answering = [&second, &third, &fourth].map(|admitted| admitted.activity.begin());
@@ -230,16 +230,16 @@ mod tests {
     }
 
     #[test]
-    fn an_idle_connection_is_found_among_many_more_than_are_looked_at_each_time() {
-        let peers = peers(3 * LOOKED_AT, 3 * LOOKED_AT);
-        let all: Vec<_> = (0..3 * LOOKED_AT).map(|_| admit(&peers, "192.0.2.1").unwrap()).collect();
+    fn an_idle_connection_is_found_among_many_more_than_are_searched_each_time() {
+        let peers = peers(3 * SEARCHED, 3 * SEARCHED);
+        let all: Vec<_> = (0..3 * SEARCHED).map(|_| admit(&peers, "192.0.2.1").unwrap()).collect();
         let _busy: Vec<_> = all[1..].iter().map(|admitted| admitted.activity.begin()).collect();
         assert!((0..3).any(|_| admit(&peers, "192.0.2.1").is_some()));
         assert!(is_closed(&all[0]));
     }
 
     #[test]
-    fn what_is_over_does_not_count_and_leaves_nothing_behind() {
+    fn ended_connections_do_not_count_and_leave_no_entry() {
         let peers = peers(2, 2);
         for _ in 0..10 {
             let both = [admit(&peers, "192.0.2.1").unwrap(), admit(&peers, "192.0.2.1").unwrap()];

@@ -1,16 +1,16 @@
-//! The answer of `/readyz` while a service cannot do its work: a problem document (RFC 9457) that names every reason.
+//! The answer of `/readyz` while a service is not ready: a problem document (RFC 9457) that names every reason.
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use serde::Serialize;
 
-/// Something that is wrong.
+/// Why a service is not ready.
 #[derive(Debug, Clone, Serialize)]
 pub struct Reason {
     /// Stable and machine-readable.
     pub name: &'static str,
-    /// One sentence for an operator; anyone may read it.
+    /// A sentence for an operator. Any client may read it.
     pub detail: String,
 }
 
@@ -24,7 +24,7 @@ struct NotReady<'a> {
     reasons: &'a [Reason],
 }
 
-/// Answers `503` with these reasons, the gravest first: its name is the document's `code`. `retry_after` is in seconds.
+/// Returns `503` with these reasons, the most severe first: its name is the `code` of the document. `retry_after` is in seconds.
 #[must_use]
 pub fn not_ready(reasons: &[Reason], retry_after: u32) -> HttpResponse {
     let (code, detail) = reasons.first().map_or(("not_ready", ""), |first| (first.name, &first.detail));

@@ -1,4 +1,4 @@
-//! The vocabulary of the route tables: a path and its methods. What is not in the table is answered as RFC 9110 says.
+//! Builders for route tables: a path and its methods. Other paths and methods are answered as RFC 9110 says.
 
 use std::future::{Ready, ready};
 
@@ -12,21 +12,21 @@ use actix_web::{
 
 use crate::problem::Problem;
 
-/// A path whose methods are added one by one: `path("/me").get(show).delete(remove)`. Any other method is answered with
-/// `405` and `Allow` (RFC 9110 section 15.5.6).
+/// A path of a route table: `path("/me").get(show).delete(remove)`. Any other method is answered with `405` and `Allow`
+/// (RFC 9110 section 15.5.6).
 pub struct Path {
     resource: Resource,
     allow: Vec<&'static str>,
     for_any_page: bool,
 }
 
-/// A path of the route table, in actix's notation (`/books/{id}`).
+/// Starts a path, in actix's notation (`/books/{id}`).
 pub fn path(path: impl Into<String>) -> Path {
     Path { resource: web::resource(path.into()), allow: Vec::new(), for_any_page: false }
 }
 
 impl Path {
-    /// Handles `GET`, and `HEAD` as RFC 9110 section 9.3.2 asks.
+    /// Handles `GET`, and `HEAD` as RFC 9110 section 9.3.2 requires.
     #[must_use]
     pub fn get<F, Args>(self, handler: F) -> Self
     where
@@ -82,8 +82,8 @@ impl Path {
         self.route(&["DELETE"], web::delete().to(handler))
     }
 
-    /// Lets pages of any origin read the answers, without cookies (Fetch standard, section 3.3): for what is public. What is
-    /// not marked is for the origins in [`Cors`](crate::Cors) alone.
+    /// Lets pages of any origin read the answers, without cookies (Fetch standard, section 3.3). For public answers; all other
+    /// paths are readable by the origins in [`Cors`](crate::Cors) only.
     #[must_use]
     pub fn for_any_page(self) -> Self {
         Self { for_any_page: true, ..self }
@@ -115,10 +115,10 @@ fn method_not_allowed(allow: &str) -> HttpResponse {
     problem.with_header(ALLOW, allow).error_response()
 }
 
-/// Answers every path that does not exist.
+/// Handler for every path that does not exist: `404`.
 ///
 /// # Errors
-/// Always: `404`.
+/// Always.
 pub fn nowhere() -> Ready<Result<HttpResponse, Problem>> {
     ready(Err(Problem::not_found("There is nothing at this path.")))
 }

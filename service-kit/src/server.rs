@@ -1,4 +1,4 @@
-//! The HTTP server around a route table: its bounds, its envelope, its life from the first request to the last.
+//! The HTTP server of a service: its middleware, its bounds, its start and its stop.
 
 use std::future::{Ready, ready};
 use std::io;
@@ -28,31 +28,31 @@ use crate::unix_socket::SocketSettings;
 
 /// Where a service listens, and how.
 pub struct Endpoint<'a> {
-    /// As the log calls it, and the realm of its challenges.
+    /// The name of the service, for the log and for the realm of its challenges.
     pub name: &'static str,
-    /// As it is in the settings.
+    /// The setting `listen`.
     pub address: Listen,
-    /// Who may use it, if it is a Unix socket.
+    /// Access to the socket, if it is a Unix socket.
     pub socket: SocketSettings,
-    /// Bounds.
+    /// The bounds of connections and requests.
     pub http: &'a HttpSettings,
-    /// How many connections there can be.
+    /// The largest number of connections.
     pub capacity: Capacity,
-    /// Plain text without it.
+    /// `None` for plain text.
     pub tls: Option<Tls>,
-    /// `Strict-Transport-Security`, as [`TlsSettings::hsts`](crate::TlsSettings::hsts) has it.
+    /// The value of `Strict-Transport-Security`, from [`TlsSettings::hsts`](crate::TlsSettings::hsts).
     pub hsts: Option<HeaderValue>,
-    /// How a request is answered that is refused before any handler.
+    /// The answer to a request that is refused before its handler.
     pub refusal: Refusal,
 }
 
-/// A service that listens, and serves while `run` is awaited.
+/// A service that listens. It serves while `run` is awaited.
 pub struct App {
-    /// Where it listens, with the port that it got; on a Unix socket the loopback, without a port.
+    /// The address, with the actual port; for a Unix socket the loopback with port 0.
     pub address: SocketAddr,
-    /// Stops it.
+    /// Stops the service.
     pub handle: Handle,
-    /// Serves until `SIGTERM`, `SIGINT` or the handle.
+    /// Serves until `SIGTERM`, `SIGINT` or [`Handle::stop`].
     pub run: LocalBoxFuture<'static, io::Result<()>>,
 }
 
@@ -61,14 +61,14 @@ pub struct App {
 pub struct Handle {
     server: ServerHandle,
     closing: Arc<watch::Sender<bool>>,
-    /// When it was asked to stop.
+    /// When the stop began.
     asked: Arc<OnceLock<Instant>>,
     shutdown_timeout: Duration,
 }
 
 impl Handle {
-    /// Takes no more requests, and ends endless answers at once. With `graceful`, requests in flight may go on for as long
-    /// as the settings say. Returns when the server has ended.
+    /// Stops the service: accepts no more requests, and ends endless answers immediately. If `graceful`, requests in progress
+    /// may continue for `http.shutdown_timeout`. Returns when the server has ended.
     pub async fn stop(&self, graceful: bool) {
         self.asked.get_or_init(Instant::now);
         self.closing.send_replace(true);
@@ -76,14 +76,14 @@ impl Handle {
     }
 }
 
-/// Tells an endless answer, such as a stream of events, that the service is about to stop. A parameter of handlers.
+/// Extractor for handlers of endless answers, such as event streams: signals that the service is stopping.
 #[derive(Debug, Clone)]
 pub struct Closing(watch::Receiver<bool>);
 
 impl Closing {
-    /// Returns when the service is about to stop.
+    /// Returns when the service is stopping.
     pub async fn closed(&mut self) {
-        // An error means that the server is gone, which is the same.
+        // An error means that the server has ended already.
         let _ = self.0.wait_for(|closing| *closing).await;
     }
 }
@@ -93,17 +93,17 @@ impl FromRequest for Closing {
     type Future = Ready<Result<Self, Self::Error>>;
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
-        // Outside of `App::listen` nobody would ever say it, so it counts as said.
+        // Without `App::listen` there is no signal, so the service counts as stopping.
         let closing = req.app_data::<Self>().cloned();
         ready(Ok(closing.unwrap_or_else(|| Self(watch::channel(true).1))))
     }
 }
 
 impl App {
-    /// Listens at `endpoint` for what `routes` register.
+    /// Listens at `endpoint`, with these routes.
     ///
     /// # Errors
-    /// The address is taken or not ours.
+    /// The address is taken or not one of this machine.
     pub fn listen(
         endpoint: Endpoint<'_>,
         routes: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
@@ -165,8 +165,8 @@ impl App {
         Self { run: Box::pin(run), ..self }
     }
 
-    /// Does `work` when the service has ended, before `run` returns: in what is left of the shutdown time-out, and in a second
-    /// if there is less.
+    /// Runs `work` after the service has ended, before `run` returns. It has the rest of the shutdown time-out, and at least a
+    /// second.
     #[must_use]
     pub fn afterwards(self, work: impl Future<Output = ()> + 'static) -> Self {
         let Handle { asked, shutdown_timeout, .. } = self.handle.clone();
@@ -175,7 +175,7 @@ impl App {
             let gone = asked.get().map_or(Duration::ZERO, Instant::elapsed);
             let left = shutdown_timeout.saturating_sub(gone).max(LAST_WORK);
             if tokio::time::timeout(left, work).await.is_err() {
-                log::warn!("what had to be done after the last request was not done in {left:?}");
+                log::warn!("the work after the last request was given up: it took longer than {left:?}");
             }
             ended
         };
@@ -183,19 +183,19 @@ impl App {
     }
 }
 
-/// However long the requests in flight took, work that comes after them has this long.
+/// The least time for work after the last request.
 const LAST_WORK: Duration = Duration::from_secs(1);
 
-/// Has this process go on at `SIGHUP`, which would end it: [`App`] says what is done instead once the service listens. To be
-/// called before anything that takes time.
+/// Keeps `SIGHUP` from ending this process. Once the service listens, [`App`] handles the signal. Call this before anything that
+/// takes time.
 ///
 /// # Errors
-/// The system's.
+/// The system refuses the handler.
 pub fn outlive_hangups() -> io::Result<()> {
     signal(SignalKind::hangup()).map(drop) // the runtime's handler stays
 }
 
-/// The address, and where the service is reached as the log says it.
+/// Returns the address, and the URLs of the service for the log.
 fn place(listen: &Listen, sockets: &Sockets, scheme: &str) -> io::Result<(SocketAddr, String)> {
     match sockets {
         Sockets::Tcp { first, more } => {
@@ -209,12 +209,12 @@ fn place(listen: &Listen, sockets: &Sockets, scheme: &str) -> io::Result<(Socket
     }
 }
 
-/// Says at each `SIGHUP` that nothing is done, where there is no certificate to look at.
+/// Logs at each `SIGHUP` that nothing is reloaded, unless there is a certificate.
 async fn answer_hangups(has_tls: bool) -> io::Result<()> {
     let mut hangup = signal(SignalKind::hangup())?;
     while hangup.recv().await.is_some() {
         if !has_tls {
-            log::info!("SIGHUP: there is nothing to reload: settings are read at start alone");
+            log::info!("SIGHUP: there is nothing to reload: settings are read only at start");
         }
     }
     Ok(())
@@ -223,14 +223,14 @@ async fn answer_hangups(has_tls: bool) -> io::Result<()> {
 async fn serve(name: &str, mut server: Server, handle: Handle, url: String, has_tls: bool) -> io::Result<()> {
     outlive_hangups()?;
     let mut hangups = std::pin::pin!(answer_hangups(has_tls));
-    let _ = futures_util::poll!(&mut hangups); // it listens from now on
+    let _ = futures_util::poll!(&mut hangups); // from now on the signal is handled
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    // Whoever waits for this line may send a signal.
+    // After this line, every signal is handled.
     log::info!("{name} listens on {url}");
     let graceful = tokio::select! {
         ended = &mut server => return ended,
-        () = logging::keep_reporting() => true, // it never ends
-        _ = hangups => true, // nor does this
+        () = logging::keep_reporting() => true, // never
+        _ = hangups => true, // never
         _ = terminate.recv() => true,
         _ = interrupt.recv() => false,
     };

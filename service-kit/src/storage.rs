@@ -1,4 +1,4 @@
-//! How much room there is where a service keeps its data.
+//! Free space on the disk of a service's data.
 
 use std::io;
 use std::path::Path;
@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::settings::Number;
 
-/// The `[storage]` part of the settings; `config.default.toml` says what each one means.
+/// The `[storage]` section of the settings; `config.default.toml` documents each one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "config.default.toml documents every key")]
@@ -17,13 +17,13 @@ pub struct StorageSettings {
     pub min_free: u64,
 }
 
-/// How many bytes this process may still write into `folder`. Blocks.
+/// Returns how many bytes this process may still write into `folder`. Blocks.
 ///
 /// # Errors
-/// The folder is not there, or its disk does not answer.
+/// The folder does not exist, or its disk cannot be read.
 #[allow(clippy::useless_conversion, reason = "the types of statvfs are narrower on other systems")]
 pub fn free_bytes(folder: &Path) -> io::Result<u64> {
-    // A relative name without a folder is in the working directory.
+    // The folder of a relative name may be empty: it is the working directory.
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     let disk = statvfs(folder)?;
     Ok(u64::from(disk.blocks_available()).saturating_mul(u64::from(disk.fragment_size())))

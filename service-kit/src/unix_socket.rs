@@ -1,4 +1,4 @@
-//! A socket in the file system: who may connect, and what becomes of one that a former process has left.
+//! A Unix socket: its permissions, and the replacement of a socket that an earlier process has left.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
@@ -13,7 +13,7 @@ use nix::unistd::{Group, User};
 use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::Value;
 
-/// The `[socket]` part of the settings; `config.default.toml` says what each one means.
+/// The `[socket]` section of the settings; `config.default.toml` documents each one.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "config.default.toml documents every key")]
@@ -30,28 +30,33 @@ impl Default for SocketSettings {
     }
 }
 
-/// A user, a group, or both, by their names or numbers; what is missing stays as it is.
+/// A user, a group, or both, by their names or numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Owner {
     user: Option<String>,
     group: Option<String>,
 }
 
-impl FromStr for Owner {
-    type Err = String;
+/// A text that is no owner.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no owner, such as auth, auth:www-data or :www-data")]
+pub struct OwnerError(String);
 
-    fn from_str(text: &str) -> Result<Self, String> {
+impl FromStr for Owner {
+    type Err = OwnerError;
+
+    fn from_str(text: &str) -> Result<Self, OwnerError> {
         let (user, group) = text.split_once(':').unwrap_or((text, ""));
         let given = |name: &str| (!name.is_empty()).then(|| name.to_owned());
         if (user.is_empty() && group.is_empty()) || group.contains(':') {
-            return Err(format!("{text:?} is no owner, such as auth, auth:www-data or :www-data"));
+            return Err(OwnerError(text.to_owned()));
         }
         Ok(Self { user: given(user), group: given(group) })
     }
 }
 
 impl Owner {
-    /// The numbers of the user and of the group.
+    /// Returns the numbers of the user and the group.
     fn ids(&self) -> io::Result<(Option<u32>, Option<u32>)> {
         let user = self
             .user
@@ -74,7 +79,7 @@ fn id(name: &str, what: &str, find: impl FnOnce() -> io::Result<Option<u32>>) ->
     })
 }
 
-/// A socket that is bound, of which this process is the only user.
+/// A bound socket that no other process uses.
 pub(crate) struct UnixSocket {
     pub(crate) listener: UnixListener,
     pub(crate) file: SocketFile,
@@ -83,7 +88,7 @@ pub(crate) struct UnixSocket {
 /// Removes the file of a socket when it is dropped.
 pub(crate) struct SocketFile {
     path: PathBuf,
-    /// Held for as long as the socket is used. Another process of the same path sees it, also when both start at once.
+    /// Held while the socket is used, so that of two processes with the same path that start at once, one fails.
     _lock: File,
 }
 
@@ -94,10 +99,10 @@ impl Drop for SocketFile {
 }
 
 impl UnixSocket {
-    /// Binds the socket in place of one that nobody listens on any more.
+    /// Binds the socket, and replaces one that no process listens on any more.
     ///
     /// # Errors
-    /// Another process listens there, or there is a file that is no socket; the owner is not known or cannot be set.
+    /// Another process listens there; there is a file that is no socket; the owner does not exist or cannot be set.
     pub(crate) fn bind(path: &Path, settings: &SocketSettings) -> io::Result<Self> {
         let lock = lock(path)?;
         remove_stale(path)?;
@@ -133,13 +138,13 @@ fn in_use() -> io::Error {
     io::Error::new(ErrorKind::AddrInUse, "another process listens there")
 }
 
-/// Removes the socket of a process that was killed, and nothing else.
+/// Removes the socket of a process that was killed, and no other file.
 fn remove_stale(path: &Path) -> io::Result<()> {
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),
         Ok(found) if !found.file_type().is_socket() => {
-            Err(io::Error::new(ErrorKind::AlreadyExists, "there is a file, which is no socket"))
+            Err(io::Error::new(ErrorKind::AlreadyExists, "there is a file that is no socket"))
         }
         Ok(_) => match UnixStream::connect(path) {
             Ok(_) => Err(in_use()),
@@ -149,7 +154,7 @@ fn remove_stale(path: &Path) -> io::Result<()> {
     }
 }
 
-/// A mode as `chmod` takes it. A number in TOML would be taken for a decimal one.
+/// Reads a mode as `chmod` takes it. A number in TOML would be decimal.
 fn octal<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
     let wrong =
         || D::Error::custom("a mode is text of octal digits from \"0600\" to \"0777\", such as \"0660\"");
@@ -196,7 +201,7 @@ mod tests {
         assert_eq!(kind_of(UnixSocket::bind(&path, &defaults)), ErrorKind::AddrInUse);
         assert!(path.exists(), "the refused one left it alone");
         drop(first);
-        let foreign = UnixListener::bind(&path).unwrap(); // knows nothing of the lock
+        let foreign = UnixListener::bind(&path).unwrap(); // does not use the lock
         assert_eq!(kind_of(UnixSocket::bind(&path, &defaults)), ErrorKind::AddrInUse);
         drop(foreign);
         drop(UnixSocket::bind(&path, &defaults).unwrap());

@@ -1,5 +1,5 @@
-//! Requests that actix-http refuses before any code of ours sees them: an answer without a body is all that their senders get,
-//! so the log says why.
+//! Logs requests that actix-http refuses before any code of the service runs: their clients get an answer without a body, so
+//! the reason is in the log only.
 
 use std::net::SocketAddr;
 
@@ -12,7 +12,7 @@ use crate::peer::Peer;
 
 type Connection<T> = (Paced<T>, Protocol, Option<SocketAddr>);
 
-/// Writes a line for each connection of `service` that ends with a request that could not be read.
+/// Logs a line for each connection of `service` that ends with a request that could not be read.
 pub(crate) fn logged<T, S>(
     service: S,
 ) -> impl ServiceFactory<Connection<T>, Config = (), Response = (), Error = DispatchError, InitError = ()>
@@ -39,7 +39,7 @@ fn log_refusal(reason: &ParseError, lacks_length: bool, peer: Peer) {
     };
     if lacks_length && matches!(reason, ParseError::Header) {
         log::warn!(
-            "a request from {peer} was refused with 400: a POST over HTTP/1.0 without Content-Length. A proxy has to speak \
+            "a request from {peer} was refused with 400: a POST over HTTP/1.0 without Content-Length. A proxy must use \
              HTTP/1.1 to this service (docs/proxies.md)"
         );
     } else {

@@ -244,12 +244,19 @@ impl Change {
                 service.send_as(Method::DELETE, "/me", access, &body).await
             }
             Self::Disabling => {
-                service.operator().await.set_disabled(username, true).await.unwrap().unwrap();
+                service.operator().await.accounts.set_disabled(username, true).await.unwrap().unwrap();
                 return;
             }
             Self::FewerRoles => {
                 let fewer = vec!["subscriber".to_owned()];
-                service.operator().await.change_roles(username, vec![], fewer).await.unwrap().unwrap();
+                service
+                    .operator()
+                    .await
+                    .accounts
+                    .change_roles(username, vec![], fewer)
+                    .await
+                    .unwrap()
+                    .unwrap();
                 return;
             }
         };
@@ -270,7 +277,7 @@ async fn a_login_gets_no_session_when_the_account_changes_while_its_password_is_
             service.register(&username).await;
             let operator = service.operator().await;
             let more = vec!["subscriber".to_owned()];
-            operator.change_roles(&username, more, vec![]).await.unwrap().unwrap();
+            operator.accounts.change_roles(&username, more, vec![]).await.unwrap().unwrap();
             let tokens = service.login(&username).await;
             let changed = Cell::new(false);
             // The only hashing thread of the slow service first hashes something else.

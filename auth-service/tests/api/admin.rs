@@ -100,7 +100,7 @@ async fn only_administrators_with_a_token_for_this_service_get_the_list() {
     // The current rights count, not those in the token.
     let admin = token_of(&service, "root", "admin", ISSUER).await;
     let operator = service.operator().await;
-    operator.change_roles("root", vec![], vec!["admin".to_owned()]).await.unwrap().unwrap();
+    operator.accounts.change_roles("root", vec![], vec!["admin".to_owned()]).await.unwrap().unwrap();
     service.get_as("/admin/users", &admin).await.assert_problem(403, "insufficient_scope");
 }
 

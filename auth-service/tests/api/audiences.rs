@@ -132,7 +132,7 @@ async fn administration_accepts_only_a_token_for_this_service_alone() {
     service.register("alice").await;
     let both = service.login_for("alice", &json!([ISSUER, OTHER])).await;
     let operator = service.operator().await;
-    operator.change_roles("alice", vec!["admin".to_owned()], vec![]).await.unwrap();
+    operator.accounts.change_roles("alice", vec!["admin".to_owned()], vec![]).await.unwrap();
     let refused = service.get_as("/admin/users", &both.access).await;
     refused.assert_problem(403, "audience_missing");
     assert!(refused.json()["detail"].as_str().unwrap().contains(&format!("resource={ISSUER}")));
@@ -279,9 +279,9 @@ async fn the_trail_names_each_account_whose_roles_an_operator_changed() {
     let bert = service.register("bert").await["id"].clone();
     let operator = service.operator().await;
     let admin_role = || vec!["admin".to_owned()];
-    operator.change_roles("bert", admin_role(), vec![]).await.unwrap().unwrap();
-    operator.change_roles("bert", admin_role(), vec![]).await.unwrap().unwrap();
-    operator.change_roles("bert", vec![], admin_role()).await.unwrap().unwrap();
+    operator.accounts.change_roles("bert", admin_role(), vec![]).await.unwrap().unwrap();
+    operator.accounts.change_roles("bert", admin_role(), vec![]).await.unwrap().unwrap();
+    operator.accounts.change_roles("bert", vec![], admin_role()).await.unwrap().unwrap();
     let named = async |event: &str, count: usize| -> Vec<(Value, Value)> {
         let events = events(&service, &admin, event, count).await;
         events.iter().map(|event| (event["subject"].clone(), event["details"].clone())).collect()

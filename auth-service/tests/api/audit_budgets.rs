@@ -215,7 +215,7 @@ async fn the_right_secret_of_a_disabled_client_counts_in_the_budget_of_its_holde
     ])
     .await;
     let client = service.create_client("billing", &[], &[]).await;
-    service.operator().await.set_client_disabled("billing", true).await.unwrap();
+    service.operator().await.clients.set_disabled("billing", true).await.unwrap();
     for _ in 0..10 {
         let answer = service.post_form_by(&client, "/token", "grant_type=client_credentials").await;
         answer.assert_oauth_error(401, "invalid_client");

@@ -232,7 +232,7 @@ async fn theft_revocation_and_forgery_are_400_while_the_clock_is_in_doubt() {
     let ended = service.login("alice").await;
     service.logout(&ended.access).await;
     let disabled = service.register_and_login("bob").await;
-    operator.set_disabled("bob", true).await.unwrap();
+    operator.accounts.set_disabled("bob", true).await.unwrap();
     let mut forged = third.refresh.clone();
     let last = if forged.ends_with('A') { 'B' } else { 'A' };
     forged.replace_range(forged.len() - 2..forged.len() - 1, &last.to_string());
@@ -526,11 +526,11 @@ async fn while_the_clock_is_in_doubt_operators_need_the_id_of_an_account_whose_n
     rename(&service, &alice, "alicia").await;
     pass(&service, 91 * DAY);
     service.register("alice").await;
-    assert!(operator.set_disabled("alice", true).await.is_err());
+    assert!(operator.accounts.set_disabled("alice", true).await.is_err());
     set_forward(&service, 91 * DAY);
-    assert!(operator.set_disabled("alice", true).await.is_err());
+    assert!(operator.accounts.set_disabled("alice", true).await.is_err());
     set_forward(&service, -91 * DAY);
-    assert!(operator.set_disabled("alice", true).await.is_err());
+    assert!(operator.accounts.set_disabled("alice", true).await.is_err());
     pass(&service, 91 * DAY);
-    operator.set_disabled("alice", true).await.unwrap().unwrap();
+    operator.accounts.set_disabled("alice", true).await.unwrap().unwrap();
 }

@@ -9,6 +9,7 @@ use futures_util::stream::FuturesUnordered;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use super::load::Load;
 use super::support::{Answer, PASSWORD, Service, send};
 
 const PROXIED: (&str, &str) = ("AUTH__HTTP__TRUSTED_PROXIES", "127.0.0.0/8");
@@ -132,9 +133,11 @@ async fn a_known_pair_is_served_before_unknown_ones_of_all_networks() {
             before.set(before.get() + usize::from(status == 401 && !logged_in.get()));
         }
     };
+    let load = Load::watch();
     let (answer, ()) = join(login, others).await;
     assert_eq!(answer.status, 200, "{}", answer.text);
-    assert!(before.get() < 32, "{} of the 64 waiting requests were served first", before.get());
+    let reason = format!("{} of the 64 waiting requests were served first", before.get());
+    load.assert(before.get() < 32, &reason);
 }
 
 #[actix_web::test]
@@ -169,8 +172,9 @@ async fn one_hash_runs_and_two_wait_for_an_account_from_one_address_unless_limit
         answers.iter().filter(|answer| answer.status == 200).count()
     };
     // All requests are sent within the time of a few hashes.
+    let load = Load::watch();
     let accepted = statuses(&service).await;
-    assert!((3..20).contains(&accepted), "{accepted}");
+    load.assert((3..20).contains(&accepted), &format!("{accepted} of 20 logins were accepted"));
     // Requests from other addresses to the same account have their own limit.
     let logins = (0..10).map(async |index| login_from(&service, &format!("192.0.2.{index}"), "alice").await);
     assert!(join_all(logins).await.iter().all(|answer| answer.status == 200));

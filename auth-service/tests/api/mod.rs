@@ -33,6 +33,7 @@ mod import;
 mod introspection;
 mod keys;
 mod listeners;
+mod load;
 mod login;
 mod logout;
 mod malicious_requests;

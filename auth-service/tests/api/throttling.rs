@@ -99,7 +99,7 @@ async fn an_unknown_name_is_counted_and_answered_like_a_known_one() {
     let service = Service::start().await;
     service.register("alice").await;
     service.register("carol").await;
-    service.operator().await.set_disabled("carol", true).await.unwrap();
+    service.operator().await.accounts.set_disabled("carol", true).await.unwrap();
     let mut bodies = Vec::new();
     for (name, password) in [("alice", WRONG), ("bob", WRONG), ("no such name!", WRONG), ("carol", PASSWORD)]
     {

@@ -4,6 +4,7 @@
 
 mod api_page;
 mod architecture;
+mod dependencies;
 mod imports;
 mod threat_model;
 mod wording;

@@ -1,4 +1,4 @@
-//! `GET /admin/report`: what a role opens.
+//! `GET /admin/report`: requires a role.
 
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::Data;
@@ -10,7 +10,7 @@ use shared_claims::guard::role;
 use crate::books::Books;
 use crate::store::{Store, comments, records};
 
-/// How much there is.
+/// The numbers of items.
 #[derive(Serialize)]
 struct Report {
     comments: i64,

@@ -1,4 +1,4 @@
-//! `GET /books` for everybody, `GET /books/{id}/download` for those whose token has the scope for it.
+//! `GET /books` without a token; `GET /books/{id}/download` requires a scope.
 
 use actix_files::NamedFile;
 use actix_web::http::header::{
@@ -27,7 +27,7 @@ impl<'a> From<&'a Book> for Item<'a> {
     }
 }
 
-/// All books at once: there are at most a thousand.
+/// Lists all books, of which there are at most a thousand.
 pub(super) async fn list(books: Data<Books>) -> HttpResponse {
     HttpResponse::Ok().json(List { items: books.all().iter().map(Item::from).collect(), next: None })
 }

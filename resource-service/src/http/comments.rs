@@ -1,4 +1,4 @@
-//! `GET /comments` for everybody, `POST /comments` for whoever has a token.
+//! `GET /comments` without a token; `POST /comments` requires a valid one.
 
 use actix_web::web::Data;
 use actix_web::{Error, HttpResponse};
@@ -12,7 +12,7 @@ use super::text::Text;
 use crate::store::comments::Comment;
 use crate::store::{Store, comments};
 
-/// A comment as everybody sees it.
+/// A comment, as any client sees it.
 #[derive(Serialize)]
 struct Item<'a> {
     id: &'a str,

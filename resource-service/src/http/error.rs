@@ -1,5 +1,5 @@
-//! The only place that knows which failure of ours is which status. Internals go to the log, never to the client.
-//! (A token that is refused answers by itself: `shared_claims::error::AuthError`.)
+//! Maps failures of the service to answers. Details go to the log, never to the client. (The answers to refused tokens come from
+//! `shared_claims::error::AuthError`.)
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, ResponseError};
@@ -7,7 +7,7 @@ use service_kit::{Problem, causes};
 
 use crate::store::StoreError;
 
-/// Seconds after which a client may ask again when the store was away.
+/// Seconds after which a client may retry when the database is away.
 const STORE_RETRY: u32 = 1;
 
 impl ResponseError for StoreError {

@@ -1,4 +1,4 @@
-//! `GET /livez`: the process runs. `GET /readyz`: it has keys, so that it can verify tokens, and how old its knowledge is.
+//! `GET /livez`: the process runs. `GET /readyz`: the service has keys to verify tokens with, and its database works.
 
 use std::time::Duration;
 
@@ -14,16 +14,16 @@ use shared_claims::{
 
 use crate::store::{Health, Probe};
 
-/// Seconds after which a client may ask again.
+/// Seconds after which a client may retry.
 const RETRY: u32 = 1;
-/// How long the database is waited for, so that an answer takes less than a second.
+/// How long the check of the database may take, so that an answer takes less than a second.
 const PATIENCE: Duration = Duration::from_millis(900);
 
-/// With fewer bytes left on the disk of the database the service is not ready.
+/// The setting `storage.min_free`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct MinFree(pub(crate) u64);
 
-/// Clocks that are nearer to each other agree: dates are whole seconds.
+/// The least difference of clocks that is reported: dates are whole seconds.
 const NOTICED: u64 = 2;
 
 #[derive(Serialize)]
@@ -38,19 +38,19 @@ struct Ready {
     /// How far this machine's clock is ahead of auth-service's, when they are two seconds apart or more.
     #[serde(skip_serializing_if = "Option::is_none")]
     clock_skew_seconds: Option<i64>,
-    /// Not there with a shared secret.
+    /// `None` with a shared secret.
     #[serde(skip_serializing_if = "Option::is_none")]
     status_lists: Option<StatusLists>,
 }
 
-/// What is known of ended sessions.
+/// The state of the status lists.
 #[derive(Serialize)]
 struct StatusLists {
     known: usize,
     oldest_age_seconds: u64,
-    /// Whether the issuer tells of changes at once.
+    /// Whether the issuer sends changes immediately.
     streaming: bool,
-    /// How changes are seen otherwise: `revisions`, each second, or `lists`, each as often as it says.
+    /// How changes are polled otherwise: `revisions`, every second, or `lists`, each at its own interval.
     #[serde(skip_serializing_if = "Option::is_none")]
     polling: Option<&'static str>,
 }
@@ -85,7 +85,7 @@ pub(super) async fn readyz(
             None
         }
     };
-    reasons.extend(ailments(probe.health(PATIENCE).await, min_free.0));
+    reasons.extend(store_reasons(probe.health(PATIENCE).await, min_free.0));
     match known {
         Some((keys_age_seconds, revocations)) if reasons.is_empty() => {
             HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(Ready {
@@ -102,8 +102,8 @@ pub(super) async fn readyz(
     }
 }
 
-/// What is wrong with the database. The details are for anyone who asks: the log has the database's own words.
-fn ailments(health: Health, min_free: u64) -> Vec<Reason> {
+/// Returns what is wrong with the database. Any client may read the details; the database's own messages are in the log.
+fn store_reasons(health: Health, min_free: u64) -> Vec<Reason> {
     let mut found = Vec::new();
     if health.unreadable {
         let detail = "The database does not answer, or not in time; the log says why.";

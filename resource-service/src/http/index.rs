@@ -1,4 +1,4 @@
-//! `GET /`: what this service is, and which routes it has.
+//! `GET /`: the name of this service and its routes.
 
 use actix_web::HttpResponse;
 use serde::Serialize;

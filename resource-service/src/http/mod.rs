@@ -1,4 +1,4 @@
-//! HTTP: what clients send and get.
+//! The HTTP interface.
 
 mod admin;
 mod books;

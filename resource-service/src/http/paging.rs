@@ -1,4 +1,5 @@
-//! Which page of a list is asked for. The cursor is the id of the last item of the page before; clients do not read it.
+//! The page of a list that a request selects. The cursor is the id of the last item of the previous page; clients do not
+//! interpret it.
 
 use std::future::{Ready, ready};
 

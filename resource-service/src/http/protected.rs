@@ -1,4 +1,4 @@
-//! `GET /protected`: the smallest protected route. That `token` is a parameter is all the protection it needs.
+//! `GET /protected`: the smallest protected route. The parameter `token` is all that it needs.
 
 use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;

@@ -1,4 +1,4 @@
-//! `/records/{user_id}`: what only its owner and an admin may see.
+//! `/records/{user_id}`: for the owner and for administrators.
 
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::{Data, Path};
@@ -14,7 +14,7 @@ use super::text::Text;
 use crate::store::records::Record;
 use crate::store::{Store, records};
 
-/// Longer than any user id of ours.
+/// Longer than any user id.
 const MAX_ID_CHARS: usize = 64;
 
 /// A record in the list of its owner.
@@ -25,7 +25,7 @@ struct Item<'a> {
     created_at: i64,
 }
 
-/// A record that was just made.
+/// A new record.
 #[derive(Serialize)]
 struct Created<'a> {
     user_id: &'a str,
@@ -43,7 +43,7 @@ pub(super) async fn list(
     token: AccessToken,
     user_id: Path<String>,
     store: Data<Store>,
-    page: Result<Page, Problem>, // looked at only when the right is there
+    page: Result<Page, Problem>, // checked after the right
 ) -> Result<HttpResponse, Error> {
     token.require(owner(&user_id).or(role("admin")))?;
     let user_id = checked(user_id)?;
@@ -62,7 +62,7 @@ pub(super) async fn add(
     user_id: Path<String>,
     store: Data<Store>,
     clock: Data<Clock>,
-    text: Result<Strict<Text>, Problem>, // looked at only when the right is there
+    text: Result<Strict<Text>, Problem>, // checked after the right
 ) -> Result<HttpResponse, Error> {
     token.require(owner(&user_id).or(role("admin")))?;
     let user_id = checked(user_id)?;
@@ -75,7 +75,7 @@ pub(super) async fn add(
         .json(Created { user_id: &record.user_id, record: Item::from(&record) }))
 }
 
-/// Users are auth-service's: whether there is one of this id is not known here, only whether there could be.
+/// Checks the form of a user id. Whether the user exists is known to auth-service only.
 fn checked(user_id: Path<String>) -> Result<String, Problem> {
     let user_id = user_id.into_inner();
     let possible = user_id.len() <= MAX_ID_CHARS && user_id.bytes().all(|byte| byte.is_ascii_graphic());

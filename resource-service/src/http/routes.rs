@@ -1,5 +1,5 @@
-//! THE ROUTE TABLE: every path of the service on one screen. Handlers live in the file that the path's line names; a
-//! handler with a parameter `token: AccessToken` is protected, and says in its first line which right it asks for.
+//! THE ROUTE TABLE: every path of the service on one screen. A handler with a parameter `token: AccessToken` is protected; its
+//! first line has the right that it requires.
 
 use actix_web::web::{ServiceConfig, scope, to};
 use service_kit::routes::{nowhere, path};
@@ -7,7 +7,7 @@ use shared_claims::{Verifier, actix::PrivateAnswers, http::ResourceMetadata};
 
 use super::{admin, books, comments, health, index, protected, records};
 
-/// Registers every route. `index` tells clients about them. `metadata` is a route of its own, where there is one.
+/// Registers every route. `index` lists them for clients. `metadata` is a route of its own, if there is a public URL.
 pub(crate) fn routes(config: &mut ServiceConfig, verifier: &Verifier, metadata: Option<ResourceMetadata>) {
     let mut routes = scope("")
         .wrap(PrivateAnswers::new(verifier)) // only where tokens may stand in the query

@@ -2,17 +2,17 @@
 
 use service_kit::{FieldError, Fields, FromFields};
 
-/// In characters.
+/// The longest text, in characters.
 const MAX_CHARS: usize = 2000;
 
-/// Some text: 1 to 2000 characters, trimmed, without control characters other than line breaks and tabs.
+/// A text of 1 to 2000 characters, trimmed, without control characters other than line breaks and tabs.
 pub(super) struct Text(pub(super) String);
 
 impl FromFields for Text {
     fn from_fields(fields: &mut Fields) -> Self {
         let text = fields.string("text");
         if !fields.mistakes().is_empty() {
-            return Self(text); // it was not there, or no string
+            return Self(text); // missing, or no string
         }
         let text = text.trim();
         let forbidden = |char: char| char.is_control() && !matches!(char, '\n' | '\t');

@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use super::ids::{new_id, seconds};
 use super::schema::comments::dsl;
 
-/// What somebody said in public.
+/// A public comment.
 #[derive(Debug, Clone, Queryable, Selectable, Insertable)]
 #[diesel(table_name = super::schema::comments, check_for_backend(diesel::sqlite::Sqlite))]
 pub(crate) struct Comment {
@@ -22,7 +22,7 @@ pub(crate) struct Comment {
 }
 
 impl Comment {
-    /// A comment made at `now`, in unix seconds.
+    /// Returns a comment made at `now`, in unix seconds.
     pub(crate) fn new(author_id: &str, author: &str, text: String, now: u64) -> Self {
         Self {
             id: new_id(),
@@ -40,7 +40,7 @@ pub(crate) fn insert(connection: &mut SqliteConnection, comment: &Comment) -> Qu
     Ok(())
 }
 
-/// At most `limit` comments, the newest first, all older than the one with the id `before`.
+/// Returns at most `limit` comments older than the one with the id `before`, the newest first.
 pub(crate) fn newest(
     connection: &mut SqliteConnection,
     before: Option<&str>,
@@ -53,7 +53,7 @@ pub(crate) fn newest(
     query.order(dsl::id.desc()).limit(limit).load(connection)
 }
 
-/// How many there are.
+/// Returns the number of comments.
 pub(crate) fn count(connection: &mut SqliteConnection) -> QueryResult<i64> {
     dsl::comments.count().get_result(connection)
 }

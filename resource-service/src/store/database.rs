@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 
 use super::error::StoreError;
 
-/// Between two tries to set up a connection.
+/// The pause between two attempts to set up a connection.
 const PAUSE: Duration = Duration::from_millis(10);
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../migrations/resource");
@@ -23,10 +23,10 @@ type Connections = Pool<ConnectionManager<SqliteConnection>>;
 /// The database. Clones share its connections.
 #[derive(Debug, Clone)]
 pub(crate) struct Store {
-    /// `None` when it was closed.
+    /// `None` after the database was closed.
     pool: Arc<RwLock<Option<Connections>>>,
     readers: Arc<Semaphore>,
-    /// SQLite takes one writer at a time. They wait here, in order, and not in SQLite, where late ones starve.
+    /// SQLite takes one writer at a time. Writers wait here, in order, and not in SQLite, where late ones starve.
     writer: Arc<Semaphore>,
     timeout: Duration,
 }
@@ -40,9 +40,9 @@ impl Store {
         let pragmas = Pragmas { timeout };
         migrate(path, &pragmas)?;
         let pool = Pool::builder()
-            .max_size(pool_size + 1) // the readers and the writer
-            .min_idle(Some(0)) // made when asked for alone: one that is still being made outlives `close`, and keeps the WAL
-            .test_on_check_out(false) // a file does not hang up
+            .max_size(pool_size + 1) // readers and the writer
+            .min_idle(Some(0)) // made only on demand: one that is being made would outlive `close`, and keep the WAL
+            .test_on_check_out(false) // a file does not disconnect
             .connection_timeout(timeout)
             .connection_customizer(Box::new(pragmas))
             .build(ConnectionManager::new(path))?;
@@ -63,7 +63,7 @@ impl Store {
             log::warn!("the write-ahead log was not written into the database: {}", causes(&error));
         }
         let pool = self.pool.write().unwrap_or_else(PoisonError::into_inner).take();
-        let _ = tokio::task::spawn_blocking(move || drop(pool)).await; // an error means that the runtime ends
+        let _ = tokio::task::spawn_blocking(move || drop(pool)).await; // an error means that the runtime is ending
     }
 
     /// Runs queries that only read.
@@ -97,7 +97,7 @@ impl Store {
         let (pool, permits) = (pool.ok_or(StoreError::Closed)?, Arc::clone(permits));
         let work = async move {
             let permit = permits.acquire_owned().await.map_err(|_| StoreError::Closed)?;
-            // The permit goes with the job, which runs to its end also when nobody waits for it any more.
+            // The permit is held by the job, which runs to its end even if no request waits for it any more.
             let run = move || {
                 let _permit = permit;
                 Ok(job(&mut *pool.get()?)?)
@@ -108,14 +108,14 @@ impl Store {
     }
 }
 
-/// How each connection is set up.
+/// Sets up each connection.
 #[derive(Debug)]
 struct Pragmas {
     timeout: Duration,
 }
 
 impl Pragmas {
-    /// The time-out first: switching to WAL takes a lock as well. FULL: what was answered survives a power cut.
+    /// Sets the time-out first, because switching to WAL takes a lock as well. `FULL`: what was answered survives a power cut.
     fn apply(&self, connection: &mut SqliteConnection) -> QueryResult<()> {
         let pragmas = format!(
             "PRAGMA busy_timeout = {}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;",
@@ -124,7 +124,7 @@ impl Pragmas {
         let begin = Instant::now();
         loop {
             match connection.batch_execute(&pragmas) {
-                // While another process makes or clears away the WAL, SQLite says so without waiting for the time-out.
+                // While another process creates or removes the WAL, SQLite fails at once, without waiting for the time-out.
                 Err(Error::DatabaseError(_, info))
                     if info.message().contains("locked") && begin.elapsed() < self.timeout =>
                 {
@@ -142,7 +142,8 @@ impl CustomizeConnection<SqliteConnection, diesel::r2d2::Error> for Pragmas {
     }
 }
 
-/// In one transaction that holds the write lock from its start: of two processes that start at once, one waits.
+/// Applies migrations in one transaction that holds the write lock from its start, so that of two processes that start at the same
+/// time, one waits.
 fn migrate(path: &str, pragmas: &Pragmas) -> Result<(), StoreError> {
     let mut connection = SqliteConnection::establish(path)?;
     pragmas.apply(&mut connection)?;
@@ -160,7 +161,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn processes_that_start_at_once_do_not_race_on_migrations() {
+    fn processes_that_start_at_the_same_time_do_not_race_on_migrations() {
         for _ in 0..5 {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("resource.db").display().to_string();

@@ -1,4 +1,4 @@
-//! Why the database did not do what was asked.
+//! Failures of the database.
 
 use diesel::r2d2::PoolError;
 use diesel::result::Error;

@@ -1,4 +1,4 @@
-//! What is kept: an SQLite database of this service's own, one file for each table. Nothing here knows HTTP or tokens.
+//! The SQLite database of this service: a file for each table. Nothing here depends on HTTP or tokens.
 
 pub(crate) mod comments;
 mod database;

@@ -18,17 +18,17 @@ use super::schema::{comments, probes, records};
 
 /// The least time between two checks.
 const EVERY: Duration = Duration::from_secs(1);
-/// The one row that is counted up.
+/// The id of the one row, whose counter each check increments.
 const ROW: i64 = 1;
 
-/// How the database is.
+/// The state of the database.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Health {
     /// Whether it cannot be read, or not in time.
     pub(crate) unreadable: bool,
     /// Whether it takes no writes.
     pub(crate) unwritable: bool,
-    /// How many bytes are free on its disk.
+    /// Free bytes on its disk.
     pub(crate) free_bytes: Option<u64>,
 }
 
@@ -74,9 +74,9 @@ impl Probe {
         Health { unreadable: health.unreadable || self.late.load(Ordering::Acquire), ..health }
     }
 
-    /// Writes, and then reads: the write makes SQLite's readers forget the pages that they remember.
+    /// Writes, and then reads: the write invalidates the page caches of SQLite's readers.
     async fn check(&self, before: Health) -> Health {
-        let written = self.store.write(count_up).await;
+        let written = self.store.write(increment).await;
         let read = self.store.read(read_tables).await;
         let folder = Arc::clone(&self.folder);
         let free = spawn_blocking(move || free_bytes(&folder)).await;
@@ -91,18 +91,18 @@ impl Probe {
     }
 }
 
-/// Writes a line when something begins to fail, and one when it works again.
+/// Logs when an operation begins to fail, and when it works again.
 fn report(what: &str, failed_before: bool, error: Option<StoreError>) {
     match error {
         Some(error) if !failed_before => {
             log::error!("the database is not ready, {what}: {}", causes(&error));
         }
-        None if failed_before => log::warn!("the database is back from what was wrong: {what}"),
+        None if failed_before => log::warn!("the database has recovered from: {what}"),
         _ => {}
     }
 }
 
-fn count_up(connection: &mut SqliteConnection) -> QueryResult<()> {
+fn increment(connection: &mut SqliteConnection) -> QueryResult<()> {
     // A value that changes: SQLite writes nothing when a row stays as it is.
     diesel::update(probes::table.find(ROW)).set(probes::tries.eq(probes::tries + 1)).execute(connection)?;
     Ok(())

@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use super::ids::{new_id, seconds};
 use super::schema::records::dsl;
 
-/// Something that belongs to one user.
+/// A text that belongs to one user.
 #[derive(Debug, Clone, Queryable, Selectable, Insertable)]
 #[diesel(table_name = super::schema::records, check_for_backend(diesel::sqlite::Sqlite))]
 pub(crate) struct Record {
@@ -20,7 +20,7 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    /// A record made at `now`, in unix seconds.
+    /// Returns a record made at `now`, in unix seconds.
     pub(crate) fn new(user_id: String, text: String, now: u64) -> Self {
         Self { id: new_id(), user_id, text, created_at: seconds(now) }
     }
@@ -32,7 +32,7 @@ pub(crate) fn insert(connection: &mut SqliteConnection, record: &Record) -> Quer
     Ok(())
 }
 
-/// At most `limit` records of a user, the newest first, all older than the one with the id `before`.
+/// Returns at most `limit` records of a user that are older than the one with the id `before`, the newest first.
 pub(crate) fn newest(
     connection: &mut SqliteConnection,
     user_id: &str,
@@ -46,7 +46,7 @@ pub(crate) fn newest(
     query.order(dsl::id.desc()).limit(limit).load(connection)
 }
 
-/// How many there are, of all users.
+/// Returns the number of records of all users.
 pub(crate) fn count(connection: &mut SqliteConnection) -> QueryResult<i64> {
     dsl::records.count().get_result(connection)
 }

@@ -1,4 +1,4 @@
-//! The issuer comes later or goes away, the database is away, many come at once: what that changes, and what not.
+//! The service while the issuer starts later or is away, while the database is away, and with many writers at the same time.
 
 use diesel::connection::SimpleConnection as _;
 use diesel::{Connection as _, SqliteConnection};
@@ -47,7 +47,7 @@ async fn what_it_cannot_judge_yet_is_503_and_never_401() {
 }
 
 #[actix_web::test]
-async fn it_goes_on_serving_when_the_issuer_goes_away() {
+async fn it_continues_to_serve_while_the_issuer_is_away() {
     let mut world = World::start().await;
     let alice = world.register_and_login("alice").await;
     world.stop_issuer().await;
@@ -91,7 +91,7 @@ async fn a_database_that_does_not_answer_is_503_and_comes_back() {
 }
 
 #[actix_web::test]
-async fn many_writers_at_once_are_all_served() {
+async fn many_writers_at_the_same_time_are_all_served() {
     let world = World::start().await;
     let alice = world.register_and_login("alice").await;
     let hello = json!({ "text": "hello" });
@@ -102,9 +102,9 @@ async fn many_writers_at_once_are_all_served() {
     assert_eq!(world.get("/comments?limit=100", None).await.texts().len(), 100);
 }
 
-/// The issuer's HTTP server dates its answers by the machine's clock, and the service goes by the one of the tests.
+/// The issuer's HTTP server dates its answers by the machine's clock, and the service uses the clock of the tests.
 #[actix_web::test]
-async fn readyz_says_how_far_the_issuers_clock_is_from_its_own() {
+async fn readyz_has_the_difference_between_the_issuers_clock_and_its_own() {
     let world = World::start().await;
     world.until_ready().await;
     let ready = world.get("/readyz", None).await.json();

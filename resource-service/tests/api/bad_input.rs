@@ -1,4 +1,4 @@
-//! What clients get wrong, or try on purpose: each row has its answer, and none is a `5xx`.
+//! Invalid requests, by mistake or on purpose: each row has its answer, and none is a `5xx`.
 
 use reqwest::Method;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! Comments are everybody's to read, the newest first, in pages.
+//! Comments can be read by any client, the newest first, in pages.
 
 use serde_json::json;
 
@@ -31,7 +31,7 @@ async fn pages_follow_each_other_without_gaps_and_without_repeats() {
     loop {
         let page = world.get(&path, None).await;
         seen.push(page.texts());
-        world.post("/comments", alice.token(), &json!({ "text": "made while somebody reads" })).await;
+        world.post("/comments", alice.token(), &json!({ "text": "made while a client reads" })).await;
         match page.json()["next"].as_str() {
             Some(next) => path = format!("/comments?limit=3&cursor={next}"),
             None => break,

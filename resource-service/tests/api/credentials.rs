@@ -1,4 +1,4 @@
-//! The client's credentials in the settings: what the issuer sees of them.
+//! The client's credentials in the settings, and the requests that contain them.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::support::{World, until};
 
-/// An issuer that says where everything is, has none of it, and notes the heads of requests. It ends with the process.
+/// Starts an issuer that has metadata and nothing else, and records the heads of requests. It ends with the process.
 fn issuer() -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -47,7 +47,7 @@ fn issuer() -> (String, Arc<Mutex<Vec<String>>>) {
 }
 
 #[actix_web::test]
-async fn the_clients_credentials_are_shown_at_the_event_stream_alone() {
+async fn the_clients_credentials_are_sent_to_the_event_stream_only() {
     let (url, heads) = issuer();
     let settings = [
         ("RESOURCE__ISSUER", url.as_str()),

@@ -1,4 +1,4 @@
-//! What strangers send into the log: however long it is and whatever stands in it, a request writes a few short lines.
+//! The log lines of hostile requests: few and short, whatever a request contains.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::support::{User, World, encode};
 
-/// No request may write more than that at the default level, all its lines together.
+/// The most bytes that the lines of a request may have together, at the default level.
 const MOST: usize = 512;
 
 const HEADERS: [header::HeaderName; 10] = [
@@ -24,7 +24,7 @@ const HEADERS: [header::HeaderName; 10] = [
     header::HeaderName::from_static("x-request-id"),
 ];
 
-/// The routes of the table, with something long in every place of a path.
+/// Returns the routes of the table, with a long text for every parameter.
 fn routes() -> Vec<(Method, String)> {
     let source = include_str!("../../src/http/routes.rs");
     let lines = source.lines().filter_map(|line| line.trim().strip_prefix(".service(path(\""));
@@ -41,17 +41,17 @@ fn routes() -> Vec<(Method, String)> {
     routes
 }
 
-/// 16 kB that try to begin a line.
+/// Returns 16 kB that try to start a line.
 fn long() -> String {
     format!("x\r\n2026-11-29T00:00:00.000Z ERROR FORGED {}", "x".repeat(16_000))
 }
 
-/// The same without what a header cannot carry.
+/// Returns the same without characters that a header cannot contain.
 fn visible() -> String {
     long().replace(['\r', '\n'], " ")
 }
 
-/// Tokens whose every member is long: the key's id, its algorithm, the issuer, the list.
+/// Returns tokens with long members: the key id, the algorithm, the issuer, the list.
 fn tokens(user: &User) -> Vec<String> {
     let [_, claims, signature] = user.parts();
     let x = "x\r\nFORGED".to_owned() + &"x".repeat(5_000);
@@ -87,8 +87,8 @@ fn hostile(
     requests
 }
 
-/// The program beside the issuer of a world, with bounds that let everything through to the handlers and no limit to the
-/// number of lines that could hide long ones.
+/// Starts the program beside the issuer of a world. Its bounds let every request through to the handlers, and the number of lines
+/// is not limited.
 fn start(world: &World) -> Child {
     let mut command = Command::new(env!("CARGO_BIN_EXE_resource-service"));
     command.env_clear().env("RESOURCE__DATA_DIR", world.folder().join("log_bounds"));

@@ -1,4 +1,4 @@
-//! resource-service through its public door, beside a real auth-service: every test starts its own two and talks HTTP.
+//! Tests of resource-service over HTTP, beside a real auth-service. Every test starts its own two services.
 
 #![expect(
     clippy::unwrap_used,

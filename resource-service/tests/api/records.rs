@@ -31,17 +31,17 @@ async fn records_are_their_owners_and_an_admins_alone() {
 }
 
 #[actix_web::test]
-async fn without_the_right_nothing_about_the_request_is_judged() {
+async fn without_the_right_nothing_else_of_the_request_is_checked() {
     let world = World::start().await;
     let alice = world.register_and_login("alice").await;
-    let refused = world.post("/records/somebody", alice.token(), &json!({ "nonsense": 1 })).await;
+    let refused = world.post("/records/some-user", alice.token(), &json!({ "nonsense": 1 })).await;
     refused.assert_problem(403, "insufficient_scope");
-    let refused = world.get("/records/somebody?limit=x", alice.token()).await;
+    let refused = world.get("/records/some-user?limit=x", alice.token()).await;
     refused.assert_problem(403, "insufficient_scope");
 }
 
 #[actix_web::test]
-async fn an_id_that_nobody_can_have_is_not_found() {
+async fn an_id_that_no_user_can_have_is_not_found() {
     let world = World::start().await;
     let alice = world.register_and_login("alice").await;
     let admin = world.register_with_role("ada", "admin").await;

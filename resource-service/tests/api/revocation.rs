@@ -1,4 +1,4 @@
-//! What ends a session at the issuer ends its tokens here, also while the issuer is away, and also after a restart.
+//! The end of a session at the issuer ends its tokens here, also while the issuer is away, and after a restart.
 
 use serde_json::json;
 
@@ -80,7 +80,7 @@ async fn started_while_the_issuer_is_away_it_goes_by_what_it_kept() {
 }
 
 #[actix_web::test]
-async fn an_issuer_that_begins_anew_is_followed_at_once() {
+async fn an_issuer_with_new_data_is_followed_immediately() {
     let mut world = World::start().await;
     let old = world.register_and_login("alice").await;
     assert_eq!(world.get("/protected", old.token()).await.status, 200);

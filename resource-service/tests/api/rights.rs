@@ -1,4 +1,4 @@
-//! Every route with its rights: who may do what is a table, and `GET /` tells the same.
+//! The rights that every route requires. `GET /` lists the same.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::support::{World, send};
 
-/// Method, path (`{alice}` is Alice's id), and the statuses for: nobody, Alice, Bob, a subscriber, an admin.
+/// Method, path (`{alice}` is Alice's id), and the statuses without a token and for: Alice, Bob, a subscriber, an admin.
 const TABLE: [(&str, &str, [u16; 5]); 12] = [
     ("GET", "/", [200, 200, 200, 200, 200]),
     ("GET", "/protected", [401, 200, 200, 200, 200]),
@@ -89,7 +89,7 @@ async fn the_report_counts_what_is_there() {
     let world = World::start().await;
     let admin = world.register_with_role("ada", "admin").await;
     let text = json!({ "text": "hello" });
-    for path in ["/comments", "/comments", "/records/somebody"] {
+    for path in ["/comments", "/comments", "/records/some-user"] {
         assert_eq!(world.post(path, admin.token(), &text).await.status, 201);
     }
     let report = world.get("/admin/report", admin.token()).await.json();

@@ -1,4 +1,4 @@
-//! Where the service keeps what it knows of its issuer, and whom it believes there.
+//! The snapshot of keys and status lists: where it is, and when it is trusted.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -27,7 +27,7 @@ async fn in_a_data_folder_that_others_may_write_to_it_keeps_the_snapshot_in_a_pr
 }
 
 #[actix_web::test]
-async fn a_snapshot_that_others_may_write_to_is_not_believed() {
+async fn a_snapshot_that_others_may_write_to_is_not_used() {
     let mut world = World::start().await;
     until(|| async { world.snapshot().exists() }).await;
     world.stop_issuer().await;

@@ -1,4 +1,4 @@
-//! Tokens in cookies and in the query, where settings allow them, and what the service tells of itself.
+//! Tokens in cookies and in the query, if the settings allow them, and the metadata of the service.
 
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
@@ -8,7 +8,7 @@ use crate::support::{User, World, send};
 const EVERYWHERE: (&str, &str) = ("RESOURCE__TOKEN_SOURCES", "header,cookie,query");
 const APP: &str = "https://app.example.com";
 
-/// A request of a browser that has the cookies of a login.
+/// Returns a request of a browser with the cookies of a login.
 fn with_cookies(world: &World, method: Method, path: &str, user: &User) -> RequestBuilder {
     let cookies = format!("__Host-access={}; __Host-csrf=secret", user.access);
     world.request(method, path, None).header("cookie", cookies)
@@ -90,7 +90,7 @@ async fn the_answer_to_a_token_in_the_query_stays_out_of_shared_caches() {
 }
 
 #[actix_web::test]
-async fn the_service_tells_whose_tokens_it_takes_once_it_knows_its_url() {
+async fn the_service_has_metadata_if_its_url_is_set() {
     let path = "/.well-known/oauth-protected-resource";
     let silent = World::start().await;
     silent.get(path, None).await.assert_problem(404, "not_found");

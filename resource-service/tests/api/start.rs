@@ -1,11 +1,11 @@
-//! The program itself: what it says and how it exits when it cannot start, and how it stops.
+//! The program: its messages, its exit codes, its signals, its socket and its health check.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Lines, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
 
-/// The program with a data folder of its own, a free port, an issuer that is not there, and nothing else.
+/// Returns the program with a data folder, a free port, and an issuer that does not exist.
 fn program(data: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_resource-service"));
     command.env_clear().env("RESOURCE__DATA_DIR", data).env("RESOURCE__LISTEN", "127.0.0.1:0");
@@ -151,4 +151,149 @@ fn the_command_line_knows_its_version_and_refuses_the_rest() {
     let version = program(data.path()).arg("--version").output().unwrap();
     assert!(String::from_utf8_lossy(&version.stdout).starts_with("resource-service 0."));
     assert_eq!(program(data.path()).arg("dance").output().unwrap().status.code(), Some(2));
+}
+
+/// A process that listens. It is killed when the test ends.
+struct Running {
+    child: Child,
+    log: Lines<BufReader<ChildStderr>>,
+    /// The address in the log: `http://127.0.0.1:1234`, or `unix:/path (http)`.
+    place: String,
+}
+
+impl Running {
+    fn start(command: &mut Command) -> Self {
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let log = BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut running = Self { child, log, place: String::new() };
+        let line = running.until_it_logs("resource-service listens on ");
+        line.split("listens on ").nth(1).unwrap().clone_into(&mut running.place);
+        running
+    }
+
+    /// Returns the next line of the log that contains this.
+    fn until_it_logs(&mut self, text: &str) -> String {
+        let mut lines = self.log.by_ref().map(Result::unwrap);
+        lines.find(|line| line.contains(text)).unwrap_or_else(|| panic!("no line with {text:?}"))
+    }
+
+    fn address(&self) -> &str {
+        self.place.split("://").nth(1).unwrap()
+    }
+
+    fn signal(&self, name: &str) {
+        assert!(Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap().success());
+    }
+
+    /// Sends a signal, and returns the exit code.
+    fn stop(mut self, signal: &str) -> Option<i32> {
+        self.signal(signal);
+        self.log.by_ref().for_each(drop);
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Returns the program with a shared secret, with which it is ready without an issuer.
+fn ready_program(data: &Path) -> Command {
+    let mut command = program(data);
+    command.env("RESOURCE__SHARED_SECRET", "a secret of more than thirty-two bytes");
+    command
+}
+
+/// Returns the exit code of a health check, and what it writes.
+fn healthcheck(mut command: Command, listen: &str) -> (Option<i32>, String) {
+    command
+        .arg("healthcheck")
+        .env("RESOURCE__LISTEN", listen)
+        .env("RESOURCE__HTTP__ALLOW_PLAIN_TEXT", "true");
+    let output = command.output().unwrap();
+    (output.status.code(), stderr(&output))
+}
+
+#[test]
+fn sighup_is_answered_in_the_log_and_ends_nothing() {
+    let data = tempfile::tempdir().unwrap();
+    let mut service = Running::start(&mut ready_program(data.path()));
+    for _ in 0..2 {
+        service.signal("-HUP");
+        service.until_it_logs("SIGHUP: there is nothing to reload");
+    }
+    assert!(get(service.address(), "/readyz").starts_with("HTTP/1.1 200 "));
+    assert_eq!(service.stop("-TERM"), Some(0));
+}
+
+#[test]
+fn a_healthcheck_follows_the_settings_and_fails_unless_the_service_is_ready() {
+    let data = tempfile::tempdir().unwrap();
+    let service = Running::start(&mut ready_program(data.path()));
+    let address = service.address().to_owned();
+    let port = address.rsplit(':').next().unwrap();
+    let check = |listen: &str| healthcheck(ready_program(data.path()), listen);
+    for listen in [&address, &format!("0.0.0.0:{port}"), &format!("localhost:{port}"), &format!(":{port}")] {
+        assert_eq!(check(listen), (Some(0), String::new()), "{listen}");
+    }
+    assert_eq!(check("127.0.0.1:0").0, Some(1), "the port is not known");
+    assert_eq!(check("everywhere").0, Some(2), "a wrong setting");
+    assert_eq!(service.stop("-TERM"), Some(0));
+    let (code, text) = check(&address);
+    assert_eq!((code, text.lines().count()), (Some(1), 1), "{text}");
+    assert!(text.starts_with(&format!("resource-service: no answer from {address}: ")), "{text}");
+    let without_keys = Running::start(&mut program(data.path()));
+    let (code, text) = check(without_keys.address());
+    assert_eq!(code, Some(1));
+    assert!(text.contains("is not ready: /readyz answers \"HTTP/1.1 503 "), "{text}");
+}
+
+#[test]
+fn a_healthcheck_follows_the_settings_into_tls() {
+    let data = tempfile::tempdir().unwrap();
+    let certified = rcgen::generate_simple_self_signed(["resource.example".to_owned()]).unwrap();
+    let (certificate, key) = (data.path().join("certificate.pem"), data.path().join("key.pem"));
+    std::fs::write(&certificate, certified.cert.pem()).unwrap();
+    std::fs::write(&key, certified.signing_key.serialize_pem()).unwrap();
+    let in_tls = || {
+        let mut command = ready_program(data.path());
+        command.env("RESOURCE__TLS__CERTIFICATE", &certificate).env("RESOURCE__TLS__KEY", &key);
+        command
+    };
+    let service = Running::start(&mut in_tls());
+    assert!(service.place.starts_with("https://"), "{}", service.place);
+    assert_eq!(healthcheck(in_tls(), service.address()), (Some(0), String::new()));
+    assert_eq!(healthcheck(ready_program(data.path()), service.address()).0, Some(1), "in plain text");
+}
+
+#[test]
+fn a_unix_socket_has_its_mode_and_replaces_one_that_was_left_and_no_other() {
+    use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+    let data = tempfile::tempdir().unwrap();
+    let socket = data.path().join("http.sock");
+    let listen = format!("unix:{}", socket.display());
+    let on_socket = || {
+        let mut command = ready_program(data.path());
+        command.env("RESOURCE__LISTEN", &listen).env("RESOURCE__SOCKET__MODE", "0660");
+        command
+    };
+    let first = Running::start(&mut on_socket());
+    assert_eq!(first.place, format!("{listen} (http)"));
+    let metadata = std::fs::metadata(&socket).unwrap();
+    assert!(metadata.file_type().is_socket());
+    assert_eq!(metadata.permissions().mode() & 0o777, 0o660);
+    assert_eq!(healthcheck(on_socket(), &listen), (Some(0), String::new()));
+    let second = on_socket().output().unwrap();
+    let text = stderr(&second);
+    assert!(second.status.code() == Some(1) && text.contains("another process listens there"), "{text}");
+    assert_eq!(first.stop("-KILL"), None);
+    assert!(socket.exists(), "a process that is killed leaves its socket");
+    assert_eq!(healthcheck(on_socket(), &listen).0, Some(1));
+    let third = Running::start(&mut on_socket());
+    assert_eq!(healthcheck(on_socket(), &listen).0, Some(0));
+    assert_eq!(third.stop("-TERM"), Some(0));
+    assert!(!socket.exists());
 }

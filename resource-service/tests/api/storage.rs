@@ -1,4 +1,4 @@
-//! Its database: what `/readyz` says of it, what a stop leaves behind, and files of settings that are empty.
+//! The database: its part in `/readyz`, the files that a stop leaves, and empty files of settings.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -17,7 +17,7 @@ fn program(data: &Path) -> Command {
     command
 }
 
-/// The names of the reasons why it is not ready.
+/// Returns the names of the reasons why the service is not ready.
 async fn reasons(world: &World) -> Vec<String> {
     let body = world.get("/readyz", None).await.json();
     let named = body["reasons"].as_array().cloned().unwrap_or_default();
@@ -48,7 +48,7 @@ fn a_graceful_stop_leaves_no_write_ahead_log() {
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
     let said = lines.by_ref().map(Result::unwrap).find(|line| line.contains("listens on")).unwrap();
     let address = said.rsplit("http://").next().unwrap().trim().to_owned();
-    // What is asked makes the first connection, and writes.
+    // The request makes the first connection, and writes.
     let mut connection = TcpStream::connect(address).unwrap();
     connection.write_all(b"GET /readyz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
     connection.read_to_string(&mut String::new()).unwrap();
@@ -66,7 +66,7 @@ async fn while_writes_fail_it_is_not_ready() {
     let path = world.folder().join("resource.db");
     let mut other = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
     other.batch_execute("BEGIN IMMEDIATE").unwrap();
-    // The write is waited for as long as an answer may take; then it is known to fail, or to be late.
+    // The check waits for the write as long as an answer may take.
     until(|| async { !reasons(&world).await.is_empty() }).await;
     other.batch_execute("COMMIT").unwrap();
     world.until_ready().await;

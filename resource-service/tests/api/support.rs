@@ -1,4 +1,4 @@
-//! Starts both services for a test. The methods are verbs, so that a test reads like what it checks.
+//! Starts both services for a test.
 
 use std::future::Future;
 use std::net::{SocketAddr, TcpListener};
@@ -17,12 +17,12 @@ use tempfile::TempDir;
 
 /// A password that every rule accepts.
 const PASSWORD: &str = "correct horse battery";
-/// The time at which every test begins.
+/// The time at the start of every test.
 const START: u64 = 1_800_000_000;
-/// How long a test waits for something that must happen.
+/// How long a test waits for an expected event.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// Both services, each with data of its own, and the one clock that they share.
+/// Both services, each with its own data, and their common clock.
 pub struct World {
     pub time: ManualClock,
     pub client: Client,
@@ -35,14 +35,14 @@ pub struct World {
     issuer_url: String,
 }
 
-/// Somebody who is logged in.
+/// A user who is logged in.
 pub struct User {
     pub id: String,
     pub access: String,
     pub refresh: String,
 }
 
-/// An answer, read to its end.
+/// A complete answer.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
@@ -51,12 +51,13 @@ pub struct Answer {
 }
 
 impl World {
-    /// Both services with their defaults, ready.
+    /// Starts both services with their defaults, and waits until they are ready.
     pub async fn start() -> Self {
         Self::with(&[], &[]).await
     }
 
-    /// Both services with settings of the test's own, in which `{issuer}` stands for where the issuer is; ready.
+    /// Starts both services with these settings, in which `{issuer}` is replaced by the URL of the issuer, and waits until they
+    /// are ready.
     pub async fn with(issuer: &[(&str, &str)], resource: &[(&str, &str)]) -> Self {
         let mut world = Self::new(issuer, resource);
         world.start_issuer().await;
@@ -65,14 +66,14 @@ impl World {
         world
     }
 
-    /// A resource-service whose issuer is not there.
+    /// Starts resource-service only.
     pub fn without_issuer(issuer: &[(&str, &str)], resource: &[(&str, &str)]) -> Self {
         let mut world = Self::new(issuer, resource);
         world.start_resource();
         world
     }
 
-    /// Nothing runs yet.
+    /// Makes the settings; starts nothing.
     fn new(issuer: &[(&str, &str)], resource: &[(&str, &str)]) -> Self {
         let data = tempfile::tempdir().unwrap();
         let folder = |name: &str| data.path().join(name).to_str().unwrap().to_owned();
@@ -99,7 +100,7 @@ impl World {
             resource,
             &issuer_url,
         );
-        // A connection for each request: what is stopped does not wait for idle ones.
+        // A connection for each request, so that a stop does not wait for idle ones.
         let client = Client::builder().timeout(DEADLINE).pool_max_idle_per_host(0).build().unwrap();
         let (time, issuer, resource) = (ManualClock::at(START), None, None);
         Self {
@@ -130,7 +131,7 @@ impl World {
         self.issuer.take().unwrap().stop(false).await;
     }
 
-    /// Deletes everything that the issuer has stored.
+    /// Deletes the data of the issuer.
     pub fn forget_issuer(&self) {
         std::fs::remove_dir_all(self.data.path().join("auth")).unwrap();
     }
@@ -141,19 +142,19 @@ impl World {
         self.start_resource();
     }
 
-    /// The same, without what it has kept of the issuer's keys and lists.
+    /// Stops resource-service, deletes its snapshot, and starts it again.
     pub async fn restart_without_snapshot(&mut self) {
         self.resource.take().unwrap().stop(true).await;
         std::fs::remove_file(self.snapshot()).unwrap();
         self.start_resource();
     }
 
-    /// Where resource-service keeps the issuer's keys and lists.
+    /// Returns the path of the snapshot.
     pub fn snapshot(&self) -> PathBuf {
         self.folder().join("verifier.json")
     }
 
-    /// Waits until the issuer's lists, as they are now, are on disk, and its events are heard.
+    /// Waits until the snapshot has the current status lists, and the event stream is open.
     pub async fn until_it_knows_all(&self) {
         until(|| async { self.get("/readyz", None).await.json()["status_lists"]["streaming"] == true }).await;
         let uris = send(self.client.get(format!("{}/status-lists", self.issuer_url))).await.json();
@@ -181,7 +182,7 @@ impl World {
         until(|| async { self.get("/readyz", None).await.status == 200 }).await;
     }
 
-    /// The data folder of resource-service.
+    /// Returns the data folder of resource-service.
     pub fn folder(&self) -> PathBuf {
         self.data.path().join("resource")
     }
@@ -194,7 +195,7 @@ impl World {
         self.login(username, None).await
     }
 
-    /// A login; its token is for `audience`, or for the issuer's default.
+    /// Logs a user in. The token is for `audience`, or for the issuer's default.
     pub async fn login(&self, username: &str, audience: Option<&str>) -> User {
         let mut body = json!({ "username": username, "password": PASSWORD });
         if let Some(audience) = audience {
@@ -205,21 +206,21 @@ impl World {
         User::from(&answer.json())
     }
 
-    /// Somebody who was given a role before they logged in.
+    /// Registers a user, gives them a role, and logs them in.
     pub async fn register_with_role(&self, username: &str, role: &str) -> User {
         self.register_and_login(username).await;
         self.give_role(username, role).await;
         self.login(username, None).await
     }
 
-    /// What an operator does on the command line, beside the running server.
+    /// Runs a command of an operator, beside the running server.
     pub async fn give_role(&self, username: &str, role: &str) {
         let settings = auth_service::settings::Settings::load(&self.issuer_variables).unwrap();
         let issuer = auth_service::app::build_issuer(&settings, self.time.clock()).await.unwrap();
         issuer.change_roles(username, vec![role.to_owned()], Vec::new()).await.unwrap().unwrap();
     }
 
-    /// A token for a user of the same name, from an issuer that calls itself by the same name and has other keys.
+    /// Returns a token for a user of the same name, from an issuer of the same name with other keys.
     pub async fn token_of_an_impostor(&self, username: &str) -> String {
         let folder = self.data.path().join("impostor");
         let mut settings = self.issuer_variables.clone();
@@ -266,12 +267,12 @@ impl User {
         Self { id, access, refresh: text("refresh_token") }
     }
 
-    #[expect(clippy::unnecessary_wraps, reason = "nobody is a caller, too, and has no token")]
+    #[expect(clippy::unnecessary_wraps, reason = "a caller without a token is `None`")]
     pub fn token(&self) -> Option<&str> {
         Some(&self.access)
     }
 
-    /// The three parts of the token.
+    /// Returns the three parts of the token.
     pub fn parts(&self) -> [&str; 3] {
         let parts: Vec<_> = self.access.split('.').collect();
         parts.try_into().unwrap()
@@ -287,7 +288,7 @@ impl Answer {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
-    /// The texts of a list's items.
+    /// Returns the texts of the items of a list.
     pub fn texts(&self) -> Vec<String> {
         let list = self.json();
         list["items"]
@@ -336,12 +337,12 @@ pub async fn until<F: Future<Output = bool>>(condition: impl Fn() -> F) {
     }
 }
 
-/// A part of a token as JSON.
+/// Decodes a part of a token.
 pub fn decode(part: &str) -> Value {
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
 }
 
-/// JSON as a part of a token.
+/// Encodes a part of a token.
 pub fn encode(part: &Value) -> String {
     URL_SAFE_NO_PAD.encode(part.to_string())
 }
@@ -351,7 +352,7 @@ fn variables(defaults: &[(&str, &str)], others: &[(&str, &str)], issuer_url: &st
     all.map(|(name, value)| ((*name).to_owned(), value.replace("{issuer}", issuer_url))).collect()
 }
 
-/// A port below those that the system itself gives out, so that nobody takes it before the issuer does.
+/// Returns a port below those that the system assigns, so that no other program takes it before the issuer.
 pub fn free_address() -> SocketAddr {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     loop {

@@ -1,4 +1,4 @@
-//! What is sent as a token and is none: each is refused with the challenge that RFC 6750 asks for.
+//! Invalid tokens: each is refused with the challenge that RFC 6750 requires.
 
 use std::time::Duration;
 

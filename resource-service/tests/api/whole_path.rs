@@ -1,4 +1,4 @@
-//! Register, log in, call, refresh, log out; with each algorithm that the issuer can sign with.
+//! Registration, login, request, refresh and logout, with each signature algorithm.
 
 use serde_json::json;
 
@@ -7,7 +7,7 @@ use crate::support::{World, send};
 const SECRET: &str = "a secret of more than thirty-two bytes";
 
 #[actix_web::test]
-async fn somebody_registers_logs_in_calls_refreshes_and_logs_out() {
+async fn a_user_registers_logs_in_calls_refreshes_and_logs_out() {
     let world = World::start().await;
     let alice = world.register_and_login("alice").await;
 

@@ -1,5 +1,4 @@
-//! Heads that say a thing twice, and the headers that every answer has; then both services in TLS, from the login to the
-//! news of its end.
+//! Repeated fields, the headers of every answer, and both services in TLS.
 
 use std::path::Path;
 use std::time::Duration;
@@ -13,7 +12,7 @@ use shared_claims::verifier::Clock;
 use crate::support::{World, free_address, send, until};
 
 #[actix_web::test]
-async fn a_head_that_says_a_thing_twice_is_refused_on_every_route() {
+async fn a_head_with_a_repeated_field_is_refused_on_every_route() {
     let world = World::start().await;
     let alice = world.register_and_login("alice").await;
     for path in ["/", "/protected", "/books", "/comments", "/livez", "/nowhere"] {
@@ -52,7 +51,7 @@ async fn every_answer_is_protected() {
     }
 }
 
-/// Writes a certificate for the loopback and its key; gives the authority that it is by.
+/// Writes a certificate for the loopback and its key. Returns the authority that signed it.
 fn make_certificate(folder: &Path) -> String {
     let mut params = CertificateParams::new([]).unwrap();
     params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
@@ -65,7 +64,7 @@ fn make_certificate(folder: &Path) -> String {
     authority.pem()
 }
 
-/// The settings of a service that speaks TLS.
+/// Returns the settings of a service with TLS.
 fn settings(prefix: &str, folder: &Path, rows: &[(&str, &str)]) -> Variables {
     let file = |name: &str| folder.join(name).to_str().unwrap().to_owned();
     let mut all = Variables::from([
@@ -79,7 +78,7 @@ fn settings(prefix: &str, folder: &Path, rows: &[(&str, &str)]) -> Variables {
 }
 
 #[actix_web::test]
-async fn both_services_in_tls_from_a_login_to_the_news_of_its_end() {
+async fn both_services_in_tls_from_a_login_to_its_revocation() {
     let folder = tempfile::tempdir().unwrap();
     let authority = make_certificate(folder.path());
     let issuer_address = free_address().to_string();

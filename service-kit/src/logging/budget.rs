@@ -1,4 +1,4 @@
-//! How many lines each place in the code may write: whatever causes them, no place fills the disk or drowns the others.
+//! Bounds the number of lines of each place in the code, so that none fills the disk or hides the lines of others.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -9,14 +9,14 @@ use arc_swap::ArcSwap;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use log::Record;
 
-/// So many places are named in a report; the lines of the others are added up.
+/// How many places a report names; the lines of the others are added up.
 const NAMED: usize = 8;
 
-/// A place in the code that writes lines: the module and the line in its file. There are as many as the program has; records
-/// that do not say where they come from share one.
+/// A place in the code that writes lines: the module and the line in its file. Their number is that of the log statements of the
+/// program; records without a place share one.
 type Place = (&'static str, u32);
 
-/// What is left for each place, and what was left out.
+/// The budget of each place, and the number of lines that were left out.
 pub(super) struct Budget {
     limiter: ArcSwap<DefaultKeyedRateLimiter<Place>>,
     left_out: Mutex<BTreeMap<Place, u64>>,
@@ -30,12 +30,12 @@ impl Budget {
         }
     }
 
-    /// Every place begins with a full budget.
+    /// Changes the budgets. Every place starts with a full one.
     pub(super) fn set(&self, burst: u32, per_minute: u32) {
         self.limiter.store(RateLimiter::keyed(quota(burst, per_minute)).into());
     }
 
-    /// Whether this line may be written; counts it otherwise.
+    /// Returns whether this line may be written. Counts it as left out otherwise.
     pub(super) fn admits(&self, record: &Record<'_>) -> bool {
         let place = (record.module_path_static().unwrap_or_default(), record.line().unwrap_or_default());
         let admitted = self.limiter.load().check_key(&place).is_ok();
@@ -45,7 +45,7 @@ impl Budget {
         admitted
     }
 
-    /// What was left out since the last time, as one line; `None` when that is nothing.
+    /// Returns a line with the numbers of lines left out since the last report; `None` if there are none.
     pub(super) fn report(&self) -> Option<String> {
         let mut counts: Vec<_> = std::mem::take(&mut *self.counts()).into_iter().collect();
         counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
@@ -64,7 +64,7 @@ impl Budget {
         (!counts.is_empty()).then_some(line)
     }
 
-    /// A count is whole at any time.
+    /// No code panics while it holds this lock.
     fn counts(&self) -> MutexGuard<'_, BTreeMap<Place, u64>> {
         self.left_out.lock().unwrap_or_else(PoisonError::into_inner)
     }

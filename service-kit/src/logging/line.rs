@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-/// A message as it is written: nothing in it can begin a line of its own, hide a part of one, or fill the disk.
+/// Returns the message as it is written: it cannot start a line of its own, hide a part of one, or fill the disk.
 pub(super) fn bounded(message: fmt::Arguments<'_>, most: usize) -> String {
     let mut line = Line { text: String::new(), most, left_out: 0 };
-    // Neither fails: a `Display` that does has written what it could.
+    // If a `Display` fails, what it wrote until then is logged.
     let _ = fmt::write(&mut line, message);
     if line.left_out > 0 {
         let _ = fmt::write(&mut line.text, format_args!("… ({} more bytes)", line.left_out));
@@ -13,11 +13,11 @@ pub(super) fn bounded(message: fmt::Arguments<'_>, most: usize) -> String {
     line.text
 }
 
-/// Takes text piece by piece, so that a message that is too long is never held as a whole.
+/// A line that takes text in pieces, so that a long message is never in memory as a whole.
 struct Line {
     text: String,
     most: usize,
-    /// Bytes of the message that found no place.
+    /// Bytes of the message beyond `most`.
     left_out: usize,
 }
 
@@ -29,7 +29,7 @@ impl Line {
         } else if char.is_ascii() {
             self.text.push(char);
         } else {
-            // Marks that turn the direction of writing, or that cannot be seen, show as what they are.
+            // Invisible characters and those that change the direction of writing are escaped.
             self.text.extend(char.escape_debug());
         }
         if self.text.len() > self.most {

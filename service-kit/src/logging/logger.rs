@@ -15,10 +15,10 @@ use super::line;
 use super::settings::{DEFAULTS, LogSettings};
 use crate::envelope::REQUEST_ID;
 
-/// actix tells of each worker it starts; that is of no use to an operator.
+/// actix logs each worker that it starts, which is of no use to an operator.
 const DEFAULT_FILTER: &str = "info,actix_server=warn";
-/// Whatever the level: anybody could write an error into the log with each malformed request. `RUST_LOG=actix_http=error`
-/// shows them.
+/// Off at every level: any client could write an error into the log with each malformed request. `RUST_LOG=actix_http=error`
+/// turns it on.
 const UNLESS_NAMED: &str = "actix_http=off";
 
 static BUDGET: LazyLock<Budget> = LazyLock::new(|| Budget::new(DEFAULTS.burst, DEFAULTS.per_minute));
@@ -27,7 +27,7 @@ static MAX_LINE: AtomicUsize = AtomicUsize::new(DEFAULTS.max_line_bytes);
 static REPORT_EVERY: AtomicU64 = AtomicU64::new(DEFAULTS.report_every.as_secs());
 
 impl LogSettings {
-    /// Bounds the log of this process by these settings from now on.
+    /// Applies these bounds to the log of this process.
     pub fn apply(&self) {
         MAX_LINE.store(self.max_line_bytes, Ordering::Relaxed);
         REPORT_EVERY.store(self.report_every.as_secs(), Ordering::Relaxed);
@@ -37,8 +37,8 @@ impl LogSettings {
 
 /// Sends the `log` crate's records to standard error, filtered by `RUST_LOG` (default `info`).
 ///
-/// A line that was written while a request was handled carries its id. Control characters are escaped, so that no
-/// input can forge a line (OWASP ASVS 5, 16.4.1). Panics are lines as well.
+/// A line that is written while a request is handled contains its id. Control characters are escaped, so that no input can
+/// forge a line (OWASP ASVS 5, 16.4.1). Panics are logged as well.
 pub fn init() {
     let lines = Builder::new()
         .parse_filters(UNLESS_NAMED)
@@ -60,7 +60,7 @@ pub fn init() {
     }
 }
 
-/// Leaves out what one place in the code writes beyond its budget. Debugging is for those who asked for it, and has none.
+/// Leaves out lines of a place in the code beyond its budget. Debug and trace lines, which `RUST_LOG` turns on, have none.
 struct Bounded(Logger);
 
 impl Log for Bounded {
@@ -79,7 +79,7 @@ impl Log for Bounded {
     }
 }
 
-/// A panic's message may quote what was sent: it goes the way of every line. With `RUST_BACKTRACE` it is printed as usual, too.
+/// Logs panics like every line, because their messages may quote input. With `RUST_BACKTRACE` they are also printed as usual.
 fn log_panics() {
     let usual = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
@@ -96,7 +96,7 @@ fn log_panics() {
     }));
 }
 
-/// Says at intervals what was left out, for as long as it is awaited.
+/// Background task that reports lines that were left out.
 pub(crate) async fn keep_reporting() {
     loop {
         tokio::time::sleep(Duration::from_secs(REPORT_EVERY.load(Ordering::Relaxed))).await;
@@ -104,7 +104,7 @@ pub(crate) async fn keep_reporting() {
     }
 }
 
-/// Says what was left out since the last time, in one line.
+/// Logs how many lines were left out since the last report.
 pub(crate) fn report() {
     if let Some(left_out) = BUDGET.report() {
         log::warn!("{left_out}");

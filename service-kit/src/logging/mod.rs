@@ -1,5 +1,5 @@
-//! Log lines: time, level, the request they belong to, and the message. Whatever strangers send, a line is bounded and escaped
-//! (`line.rs`), and so is the number of lines that one place in the code writes (`budget.rs`).
+//! Log lines: time, level, the id of the request, and the message. Whatever clients send, a line is bounded and escaped
+//! (`line.rs`), and the number of lines of each place in the code is bounded (`budget.rs`).
 
 mod budget;
 mod line;

@@ -1,4 +1,4 @@
-//! The `[log]` part of the settings.
+//! The `[log]` section of the settings.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::settings::{HOUR, Number, Seconds};
 pub(super) const DEFAULTS: LogSettings =
     LogSettings { max_line_bytes: 2048, burst: 100, per_minute: 120, report_every: Duration::from_secs(60) };
 
-/// The `[log]` part of the settings; `config.default.toml` says what each one means.
+/// The `[log]` section of the settings; `config.default.toml` documents each one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "config.default.toml documents every key")]

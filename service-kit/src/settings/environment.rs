@@ -1,18 +1,18 @@
-//! Which variables of the process environment belong to a service. Only these are decoded: any other may hold any bytes, as
-//! `PWD` does in a folder whose name is not UTF-8.
+//! Selects the variables of a service from the process environment. Only these are decoded: others may hold any bytes, such as
+//! `PWD` in a folder whose name is not UTF-8.
 
 use std::ffi::{OsStr, OsString};
 
 use super::error::SettingsError;
 use super::variables::Variables;
 
-/// Read by the logger, which takes the default when it cannot decode the value.
+/// Read by the logger, which would use its default if it could not decode the value.
 const RUST_LOG: &str = "RUST_LOG";
 
-/// Selects the variables of the service with this prefix, and those with names that are similar, of which `hints` may warn.
+/// Selects the variables of the service with this prefix, and those with similar names, of which `hints` may warn.
 ///
 /// # Errors
-/// A variable of the service whose name or value is not UTF-8. The text does not repeat the value.
+/// The name or value of a variable of the service is not UTF-8. The text does not repeat the value.
 pub(crate) fn select(
     prefix: &str,
     all: impl Iterator<Item = (OsString, OsString)>,
@@ -32,7 +32,7 @@ pub(crate) fn select(
     Ok(selected)
 }
 
-/// Whether the service reads a variable of this name.
+/// Returns whether the service reads a variable of this name.
 fn belongs(prefix: &str, name: &OsStr) -> bool {
     let rest = name.as_encoded_bytes().strip_prefix(prefix.as_bytes());
     name == RUST_LOG || rest.is_some_and(|rest| rest == b"_CONFIG" || rest.starts_with(b"__"))

@@ -1,6 +1,6 @@
-//! What an operator may have meant: the right name of a variable, and the right form of a value.
+//! Hints for operators: the right name of a misspelt variable, and the right form of a value.
 //!
-//! Goes by the defaults of a service, which are also its documentation: keys without a default are in it as comments
+//! They come from the defaults of a service, which are also its documentation: keys without a default are comments there
 //! (`# database_url = …`).
 
 use std::collections::BTreeMap;
@@ -10,8 +10,9 @@ use serde_json::Value;
 
 use super::variables::{Variables, variable};
 
-/// Finds variables that set nothing and differ from one that does only in underscores or case, such as `AUTH_LISTEN`; each with
-/// the right name. Others with the prefix are ignored: where a service is named `auth`, Kubernetes sets `AUTH_PORT` for every container.
+/// Finds variables that set nothing, and differ only in underscores or case from one that does, such as `AUTH_LISTEN`. Returns
+/// each with the right name. Others with the prefix are ignored: if a service is named `auth`, Kubernetes sets `AUTH_PORT` for
+/// every container.
 pub(crate) fn misspelt<'a>(prefix: &str, defaults: &str, env: &'a Variables) -> Vec<(&'a str, String)> {
     let settings = format!("{prefix}__");
     let file = format!("{prefix}_CONFIG");
@@ -24,12 +25,12 @@ pub(crate) fn misspelt<'a>(prefix: &str, defaults: &str, env: &'a Variables) -> 
     }
     let known = known(prefix, defaults);
     let mut found: Vec<_> =
-        suspects.into_iter().filter_map(|name| Some((name, meant(&known, name)?))).collect();
+        suspects.into_iter().filter_map(|name| Some((name, similar(&known, name)?))).collect();
     found.sort_unstable();
     found
 }
 
-/// Adds to the reason for which the value of a key was refused what the right form or the right name is.
+/// Adds the right form of a value, or the right name of a key, to the reason for which it was refused.
 pub(crate) fn explain(prefix: &str, defaults: &str, key: &str, reason: &str) -> String {
     let (keys, values) = (keys(defaults), values(defaults));
     let is_text_for_a_section = reason.contains("expected struct") || reason.contains("expected a map");
@@ -43,7 +44,7 @@ pub(crate) fn explain(prefix: &str, defaults: &str, key: &str, reason: &str) -> 
     }
     let reason = reason.replace("expected a duration", "expected a duration, such as 10s, 5m, 12h or 14d");
     if !keys.iter().any(|known| known == key) {
-        let meant = meant(&known(prefix, defaults), &variable(prefix, key));
+        let meant = similar(&known(prefix, defaults), &variable(prefix, key));
         return meant.map_or(reason.clone(), |meant| format!("{reason}; did you mean {meant}?"));
     }
     match values.pointer(&format!("/{}", key.replace('.', "/"))) {
@@ -52,27 +53,27 @@ pub(crate) fn explain(prefix: &str, defaults: &str, key: &str, reason: &str) -> 
     }
 }
 
-/// The variable that a name is meant for, if there is one.
-fn meant(known: &BTreeMap<String, String>, name: &str) -> Option<String> {
+/// Returns the variable that is like `name`, if there is one.
+fn similar(known: &BTreeMap<String, String>, name: &str) -> Option<String> {
     let plain = plain(name);
     let file = || Some(format!("{}_FILE", known.get(plain.strip_suffix("_FILE")?)?));
     known.get(&plain).cloned().or_else(file)
 }
 
-/// All variables of a service by their plain names.
+/// Returns all variables of a service by their plain names.
 fn known(prefix: &str, defaults: &str) -> BTreeMap<String, String> {
     let mut names: Vec<_> = keys(defaults).iter().map(|key| variable(prefix, key)).collect();
     names.push(format!("{prefix}_CONFIG"));
     names.into_iter().map(|name| (plain(&name), name)).collect()
 }
 
-/// A name in upper case with single underscores.
+/// Returns a name in upper case with single underscores.
 fn plain(name: &str) -> String {
     let words: Vec<_> = name.split('_').filter(|word| !word.is_empty()).collect();
     words.join("_").to_uppercase()
 }
 
-/// Every key of the defaults, in their order as far as they are written line by line.
+/// Returns every key of the defaults; those that have a line of their own are in their order.
 fn keys(defaults: &str) -> Vec<String> {
     let mut keys = written(defaults);
     let mut parsed = Vec::new();
@@ -82,7 +83,7 @@ fn keys(defaults: &str) -> Vec<String> {
     keys
 }
 
-/// The keys at the beginning of lines, also of lines that are commented out.
+/// Returns the keys at the beginning of lines, including commented ones.
 fn written(defaults: &str) -> Vec<String> {
     let mut section = String::new();
     let mut keys = Vec::new();

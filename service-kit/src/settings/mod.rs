@@ -1,7 +1,7 @@
 //! Typed settings from embedded defaults, a file and the environment, in that order; later ones win.
 //!
-//! A service describes its settings as a type with `#[serde(deny_unknown_fields)]`. A value that does not fit the type is
-//! an error that names the key.
+//! The settings of a service are a type with `#[serde(deny_unknown_fields)]`. A value that does not fit the type is an error
+//! that names the key.
 
 mod bounds;
 mod environment;
@@ -9,7 +9,6 @@ mod error;
 mod hints;
 mod lists;
 mod load;
-mod ranges;
 mod renamed;
 mod variables;
 
@@ -17,6 +16,5 @@ pub use bounds::{DAY, HOUR, MINUTE, Millis, Number, Seconds, WholeSeconds};
 pub use error::SettingsError;
 pub use lists::{comma_list, network_list, parsed_list};
 pub use load::{load, process_environment};
-pub use ranges::check_ranges;
 pub use renamed::{Renamed, renamed};
 pub use variables::Variables;

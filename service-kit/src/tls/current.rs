@@ -9,7 +9,7 @@ use rustls::sign::CertifiedKey;
 /// The time in unix seconds, by the service's clock.
 pub type Now = Box<dyn Fn() -> u64 + Send + Sync>;
 
-/// Gives every handshake the certificate that was read last.
+/// The newest certificate, which every handshake gets.
 #[derive(Debug)]
 pub(super) struct Current(pub(super) ArcSwap<CertifiedKey>);
 

@@ -1,4 +1,4 @@
-//! A certificate and its key, as they stand in two files.
+//! The files of a certificate and its key.
 
 use std::fs;
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use crate::access::warn_if_shared;
 use crate::settings::SettingsError;
 
-/// Why a certificate cannot be used. The texts repeat nothing of what stands in a file.
+/// Why a certificate cannot be used. The texts repeat nothing of the files.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CertificateError {
     #[error("cannot read the certificate {}: {}", .0.display(), .1)]
@@ -31,7 +31,7 @@ pub(super) enum CertificateError {
 }
 
 impl CertificateError {
-    /// Names the setting that is to blame.
+    /// Returns an error of the setting whose file cannot be used.
     pub(super) fn into_setting(self) -> SettingsError {
         let key = match self {
             Self::ReadKey(..) | Self::NoKey(_) | Self::Pair(..) => "tls.key",
@@ -41,14 +41,14 @@ impl CertificateError {
     }
 }
 
-/// Where the two are.
+/// The paths of the two files.
 #[derive(Debug)]
 pub(super) struct Files {
     pub(super) certificate: PathBuf,
     pub(super) key: PathBuf,
 }
 
-/// What stood there.
+/// The content of the two files.
 #[derive(PartialEq, Eq)]
 pub(super) struct Content {
     certificate: Vec<u8>,
@@ -69,7 +69,7 @@ impl Files {
         Ok(Content { certificate, key: Zeroizing::new(key) })
     }
 
-    /// The chain and the key, when they belong together.
+    /// Parses the chain and the key, and checks that they belong together.
     pub(super) fn certified(
         &self,
         content: &Content,
@@ -91,7 +91,7 @@ impl Files {
     }
 }
 
-/// When a certificate expires, in unix seconds; `None` when it is none.
+/// Returns when a certificate expires, in unix seconds; `None` if it cannot be parsed.
 pub(super) fn expiry(certificate: &CertificateDer<'_>) -> Option<i64> {
     X509Certificate::from_der(certificate).ok().map(|(_, parsed)| parsed.validity().not_after.timestamp())
 }

@@ -1,4 +1,4 @@
-//! Takes connections into TLS.
+//! Handshakes with time-outs.
 
 use std::io;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-/// Takes connections into TLS.
+/// Accepts TLS connections.
 #[derive(Clone)]
 pub(crate) struct Handshakes {
     pub(super) acceptor: TlsAcceptor,
@@ -16,11 +16,11 @@ pub(crate) struct Handshakes {
 }
 
 impl Handshakes {
-    /// Makes one handshake, bounded in time. How many there are at once is bounded by the number of connections: a bound of
-    /// their own would let stalled ones keep others out.
+    /// Makes a handshake, bounded in time. The number of handshakes is bounded by that of connections: with a bound of their own,
+    /// stalled ones could block others.
     ///
     /// # Errors
-    /// The client did not say in time, or not in TLS 1.2 or 1.3, what it takes.
+    /// The handshake failed or did not end in time.
     pub(crate) async fn accept<T>(&self, io: T) -> io::Result<TlsStream<T>>
     where
         T: AsyncRead + AsyncWrite + Unpin,

@@ -1,7 +1,7 @@
-//! TLS by rustls, with a certificate and a key from files that are looked at again while the service runs.
+//! TLS by rustls, with a certificate and a key from files that are polled for changes.
 //!
-//! New handshakes get what was read last; connections that are open go on with what they began with. A pair that cannot be
-//! used never replaces one that can.
+//! New handshakes use the newest certificate; open connections keep theirs. A certificate or key that cannot be used never
+//! replaces one that can.
 
 mod current;
 mod files;

@@ -1,4 +1,4 @@
-//! Opens TLS as the settings say.
+//! TLS of a service, from its settings.
 
 use std::sync::Arc;
 
@@ -17,17 +17,17 @@ use super::refresher::Refresher;
 use super::settings::TlsSettings;
 use crate::settings::SettingsError;
 
-/// What a service answers handshakes with.
+/// TLS of a service: its handshakes, and the task that replaces its certificate.
 pub struct Tls {
     handshakes: Handshakes,
     refresher: Refresher,
 }
 
 impl Tls {
-    /// TLS as the settings say; `None` when they name no certificate. `now` tells when the certificate expires.
+    /// Reads the certificate and the key; `None` if the settings name none. `now` is the clock for warnings of expiry.
     ///
     /// # Errors
-    /// The setting whose file cannot be used.
+    /// A file cannot be used; names its setting.
     ///
     /// # Panics
     /// Outside a tokio runtime.
@@ -62,8 +62,8 @@ impl Tls {
     }
 }
 
-/// TLS 1.2 and 1.3 with the suites that rustls has. Sessions are resumed out of a small memory of this process, without
-/// tickets and so without a key for them; there is no early data. HTTP/1.1 alone: docs/decisions/0012-tls.md says why.
+/// Returns a configuration of TLS 1.2 and 1.3 with the suites of rustls. Sessions are resumed from a small cache of this process,
+/// without tickets and their key; there is no early data. Only HTTP/1.1: see docs/decisions/0012-tls.md.
 fn server_config(
     provider: Arc<CryptoProvider>,
     certificate: Arc<dyn ResolvesServerCert>,
@@ -73,6 +73,6 @@ fn server_config(
         .with_no_client_auth()
         .with_cert_resolver(certificate);
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    config.ignore_client_order = true; // among suites that are all good; auditors ask for it
+    config.ignore_client_order = true; // all suites are good, but auditors ask for it
     Ok(config)
 }

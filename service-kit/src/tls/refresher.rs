@@ -1,4 +1,4 @@
-//! Looks at the files of the certificate again, at intervals and at `SIGHUP`.
+//! Polls the files of the certificate for changes, and reads them at `SIGHUP`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,30 +12,30 @@ use super::files::{Content, Files, expiry};
 
 const DAY: i64 = 24 * 3600;
 
-/// The task that replaces the certificate while the service runs.
+/// Background task that replaces the certificate when its files change.
 pub(crate) struct Refresher {
     pub(super) current: Arc<Current>,
     pub(super) files: Arc<Files>,
     pub(super) provider: Arc<CryptoProvider>,
-    /// What was read last, or why it was not: a failure is told once, not with every look.
+    /// The content that was read last, or why it could not be read. A failure is logged once, not at every poll.
     pub(super) seen: Result<Content, String>,
     pub(super) poll_interval: Duration,
     pub(super) hangup: Signal,
     pub(super) now: Now,
     pub(super) expiry_warning: Duration,
-    /// When to tell again that the certificate expires, in unix seconds.
+    /// When to warn again that the certificate expires, in unix seconds.
     pub(super) remind_at: i64,
 }
 
 impl Refresher {
-    /// Goes on for as long as the service runs.
+    /// Runs until the service stops.
     pub(crate) async fn run(mut self) {
-        let mut looks = interval(self.poll_interval);
-        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut polls = interval(self.poll_interval);
+        polls.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                _ = looks.tick() => {}
-                _ = self.hangup.recv() => log::info!("SIGHUP: looks at the certificate; settings are read at start alone"),
+                _ = polls.tick() => {}
+                _ = self.hangup.recv() => log::info!("SIGHUP: reads the certificate; settings are read only at start"),
             }
             self.refresh().await;
             self.remind();
@@ -63,13 +63,13 @@ impl Refresher {
             Ok(certified) => {
                 self.current.0.store(Arc::new(certified));
                 self.remind_at = 0;
-                log::info!("took over the certificate in {}", self.files.certificate.display());
+                log::info!("uses the new certificate in {}", self.files.certificate.display());
             }
-            Err(reason) => log::error!("goes on with the certificate it has: {reason}"),
+            Err(reason) => log::error!("keeps the certificate that it has: {reason}"),
         }
     }
 
-    /// Once a day, when the certificate is about to expire.
+    /// Warns once a day, if the certificate expires soon.
     fn remind(&mut self) {
         let now = i64::try_from((self.now)()).unwrap_or(i64::MAX);
         let warning = i64::try_from(self.expiry_warning.as_secs()).unwrap_or(i64::MAX);

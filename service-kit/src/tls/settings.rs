@@ -1,4 +1,4 @@
-//! The `[tls]` part of the settings.
+//! The `[tls]` section of the settings.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 
 use crate::settings::{DAY, HOUR, MINUTE, Millis, Seconds, SettingsError};
 
-/// The `[tls]` part of the settings; `config.default.toml` says what each one means.
+/// The `[tls]` section of the settings; `config.default.toml` documents each one.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "config.default.toml documents every key")]
@@ -42,14 +42,14 @@ impl TlsSettings {
         Ok(())
     }
 
-    /// Where the certificate and the key are, if this service speaks TLS itself.
+    /// Returns the paths of the certificate and the key, if they are set.
     #[must_use]
     pub fn files(&self) -> Option<(&Path, &Path)> {
         self.certificate.as_deref().zip(self.key.as_deref())
     }
 
-    /// What `Strict-Transport-Security` says (RFC 6797 section 6.1) where clients come by HTTPS: to this service itself,
-    /// or to `public_url`, behind which it stands. Nothing with a `hsts_max_age` of 0.
+    /// Returns the value of `Strict-Transport-Security` (RFC 6797 section 6.1) if clients use HTTPS: this service has a
+    /// certificate, or `public_url`, the URL of the proxy in front of it, is an https URL. `None` if `hsts_max_age` is 0.
     #[must_use]
     pub fn hsts(&self, public_url: Option<&str>) -> Option<HeaderValue> {
         let https = self.files().is_some()
@@ -62,7 +62,7 @@ impl TlsSettings {
     }
 }
 
-/// Whoever gives the content by mistake does not find a private key in an error message.
+/// Reads the path of a file. The content of a file, given by mistake, is refused without repeating it: it may be a private key.
 fn path_of_a_file<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {
     let path = Option::<String>::deserialize(deserializer)?.filter(|path| !path.is_empty());
     if path.as_ref().is_some_and(|path| path.contains("-----BEGIN") || path.contains('\n')) {

@@ -1,4 +1,4 @@
-//! A client that sends what a test writes, and shows what comes back.
+//! An HTTP client that sends exactly the bytes of a test.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -6,20 +6,19 @@ use std::time::Duration;
 use actix_web::rt;
 use actix_web::web::ServiceConfig;
 use serde_json::Value;
-use service_kit::{Handle, HttpSettings};
+use service_kit::HttpSettings;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::server::{bounds, listen};
 
-/// How long a test waits for what must happen.
+/// How long a test waits for an expected event.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A service that runs until the test ends.
 pub struct Service {
     pub address: SocketAddr,
-    pub handle: Handle,
 }
 
 impl Service {
@@ -31,7 +30,7 @@ impl Service {
     pub fn with(http: &HttpSettings, routes: impl Fn(&mut ServiceConfig) + Clone + Send + 'static) -> Self {
         let app = listen(http, routes);
         rt::spawn(app.run);
-        Self { address: app.address, handle: app.handle }
+        Self { address: app.address }
     }
 
     /// Sends a request without a body; `fields` are header lines.
@@ -53,7 +52,7 @@ impl Service {
     }
 }
 
-/// A whole request, after which the connection is closed.
+/// Returns a request that ends its connection.
 pub fn request(first_line: &str, fields: &[&str], body: &str) -> String {
     let length = format!("Content-Length: {}", body.len());
     let mut lines = vec!["Host: a", "Connection: close"];
@@ -76,7 +75,7 @@ where
     Answer::parse(&String::from_utf8(said).unwrap())
 }
 
-/// An answer, read to its end.
+/// A complete answer.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
@@ -93,7 +92,7 @@ impl Answer {
         Self { body: if is_chunked { without_chunks(body) } else { answer.body }, ..answer }
     }
 
-    /// The one value of this header.
+    /// Returns the value of this header, which must not be repeated.
     pub fn header(&self, name: &str) -> Option<&str> {
         let lines = self.head.lines().skip(1).filter_map(|line| line.split_once(": "));
         let mut values = lines.filter(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value);
@@ -115,7 +114,7 @@ impl Answer {
         document
     }
 
-    /// The fields that a `422` names, each with its code.
+    /// Returns the fields that a `422` names, each with its code.
     pub fn mistakes(&self) -> Vec<(String, String)> {
         let document = self.problem(422, "invalid_fields");
         let errors = document["errors"].as_array().unwrap().iter();

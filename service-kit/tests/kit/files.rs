@@ -1,4 +1,4 @@
-//! Files and folders of a service: private, whole, and with room left.
+//! Files and folders of a service, and the warnings about their modes.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};

@@ -1,4 +1,4 @@
-//! What the kit logs in this process, for tests to look for.
+//! The log of this process, for tests to search.
 
 use std::sync::{Mutex, Once};
 use std::time::Duration;
@@ -27,7 +27,7 @@ impl Log for Kept {
     fn flush(&self) {}
 }
 
-/// Keeps lines from now on.
+/// Starts to keep log lines.
 pub fn start() {
     START.call_once(|| {
         log::set_logger(&Kept).unwrap();
@@ -35,12 +35,12 @@ pub fn start() {
     });
 }
 
-/// The lines so far that contain this. Tests run beside each other: `about` names what only one of them does.
+/// Returns the lines so far that contain `about`. Tests run in parallel, so it must be in the lines of one test only.
 pub fn lines(about: &str) -> Vec<String> {
     LINES.lock().unwrap().iter().filter(|line| line.contains(about)).cloned().collect()
 }
 
-/// Takes the next line that contains this out of the log.
+/// Waits for a line that contains `about`, and removes it from the log.
 pub async fn next(about: &str) -> String {
     let waiting = async {
         loop {

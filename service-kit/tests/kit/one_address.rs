@@ -1,5 +1,4 @@
-//! Many connections of one address or one network, at a service with two routes: they close their own, and take nobody
-//! else's.
+//! Many connections of one address or network: they close connections of their own, and none of others.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -15,14 +14,14 @@ use tokio::time::timeout;
 
 use crate::server::{bounds, listen};
 
-/// How long a test waits for what must happen.
+/// How long a test waits for an expected event.
 const PATIENCE: Duration = Duration::from_secs(30);
 const NOW_AND_THEN: Duration = Duration::from_millis(20);
 
 const CROWD: &str = "127.0.0.2";
 const OTHER: &str = "127.0.0.3";
 
-/// Each address may have so many connections, which may be idle for longer than any test takes.
+/// Returns bounds with so many connections per address, which may be idle for longer than any test takes.
 fn at_most(max_connections_per_address: usize) -> HttpSettings {
     HttpSettings {
         max_connections_per_address,
@@ -32,7 +31,7 @@ fn at_most(max_connections_per_address: usize) -> HttpSettings {
     }
 }
 
-/// An answer that never ends, and says now and then that it goes on.
+/// An endless answer, with a chunk now and then.
 async fn endless() -> HttpResponse {
     let chunks = stream::unfold((), |()| async {
         rt::time::sleep(NOW_AND_THEN).await;
@@ -59,7 +58,7 @@ async fn connect(service: SocketAddr, from: &str) -> TcpStream {
     socket.connect(service).await.unwrap()
 }
 
-/// Whether the connection answers a request with this word.
+/// Returns whether the connection answers a request with this word.
 async fn answers(connection: &mut TcpStream, path: &str, word: &str) -> bool {
     let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
     let asked = async {
@@ -95,7 +94,7 @@ async fn above_the_bound_the_longest_idle_connection_of_the_address_closes() {
 }
 
 #[actix_web::test]
-async fn connections_that_say_nothing_are_idle_as_well() {
+async fn connections_without_a_request_are_idle_as_well() {
     let service = start(&at_most(3));
     let mut silent = Vec::new();
     for _ in 0..3 {

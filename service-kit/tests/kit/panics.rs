@@ -1,4 +1,4 @@
-//! A handler that panics takes nobody along, and tells nobody why.
+//! A handler that panics affects no other request, and its message is not in the answer.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};

@@ -1,4 +1,4 @@
-//! Peers that offer a newer protocol than HTTP/1.1, or speak an older one.
+//! Clients that offer a newer protocol than HTTP/1.1, or use an older one.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use crate::logged;
 use crate::server::{bounds, listen};
 
-/// How long a test waits for what must happen.
+/// How long a test waits for an expected event.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What Java's `HttpClient` sends along with each request.
@@ -58,7 +58,7 @@ async fn connect(address: SocketAddr, bytes: &str) -> TcpStream {
     connection
 }
 
-/// Reads until the answers have said `end` so often.
+/// Reads until the answers have contained `end` so often.
 async fn read_until(connection: &mut TcpStream, end: &str, times: usize) -> String {
     let mut said = String::new();
     let reading = async {

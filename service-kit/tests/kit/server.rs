@@ -1,4 +1,4 @@
-//! A server with short patience around a few routes, on a port of its own.
+//! A server with short time-outs, on a free port.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Settings: where they come from, and what is said about wrong ones.
+//! The sources of settings, and the messages about wrong ones.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Clients that are slow on purpose, at a service with two routes and short bounds: they are cut, and nobody waits for them.
+//! Clients that are slow on purpose: they are disconnected, and delay no other client.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use tokio::time::{interval, timeout};
 
 use crate::server::{bounds, listen};
 
-/// How long a test waits for what must happen.
+/// How long a test waits for an expected event.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// More often than any bound here.
 const NOW_AND_THEN: Duration = Duration::from_millis(20);
@@ -33,7 +33,7 @@ impl FromFields for Nothing {
     }
 }
 
-/// Tells when an answer is given up.
+/// Notifies when an answer is given up.
 struct GivenUp(Arc<Notify>);
 
 impl Drop for GivenUp {
@@ -46,8 +46,8 @@ async fn hello() -> &'static str {
     "hello"
 }
 
-async fn told(_: Strict<Nothing>) -> &'static str {
-    "told"
+async fn read(_: Strict<Nothing>) -> &'static str {
+    "read"
 }
 
 async fn endless(given_up: Data<Notify>) -> HttpResponse {
@@ -72,7 +72,7 @@ impl Service {
         let routes = move |config: &mut ServiceConfig| {
             config
                 .app_data(notify.clone())
-                .service(path("/hello").get(hello).post(told))
+                .service(path("/hello").get(hello).post(read))
                 .service(path("/endless").get(endless))
                 .default_service(actix_web::web::to(nowhere));
         };
@@ -109,7 +109,7 @@ async fn read_until(connection: &mut TcpStream, end: &str) -> String {
     String::from_utf8(text).unwrap()
 }
 
-/// Sends a byte now and then until the service closes the connection; gives what it said.
+/// Sends a byte now and then until the service closes the connection; returns the answer.
 async fn drip(mut connection: TcpStream, bytes: &[u8]) -> String {
     let mut said = Vec::new();
     let dripping = async {
@@ -127,7 +127,7 @@ async fn drip(mut connection: TcpStream, bytes: &[u8]) -> String {
 }
 
 #[actix_web::test]
-async fn heads_that_come_byte_by_byte_are_cut_while_others_are_answered() {
+async fn heads_that_come_byte_by_byte_are_cut_while_other_clients_are_answered() {
     let service = Service::start(&bounds());
     let slow = join_all((0..200).map(async |_| drip(service.connect().await, b"A").await));
     let others = async {
@@ -179,7 +179,7 @@ async fn a_body_that_stalls_or_drips_is_answered_with_408() {
 }
 
 #[actix_web::test]
-async fn a_body_that_nobody_reads_does_not_keep_a_connection() {
+async fn a_body_that_is_not_read_does_not_keep_a_connection() {
     let service = Service::start(&bounds());
     for framing in ["Content-Length: 1000000", "Transfer-Encoding: chunked"] {
         let mut connection = service.connect().await;

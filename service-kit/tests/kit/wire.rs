@@ -1,5 +1,5 @@
-//! Bytes that no well-behaved client sends: whatever they are, there is one answer at most, it is a client's mistake, and
-//! nothing that was smuggled behind it is served.
+//! Bytes that no well-behaved client sends: there is at most one answer, it is a `4xx`, and no request that was smuggled behind is
+//! served.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -25,7 +25,7 @@ impl FromFields for Nothing {
     }
 }
 
-/// How often the route was served that nobody may reach by smuggling.
+/// How often the route was served that must not be reached by smuggling.
 type Served = Data<AtomicUsize>;
 
 async fn smuggled(served: Served) -> &'static str {
@@ -33,8 +33,8 @@ async fn smuggled(served: Served) -> &'static str {
     "smuggled"
 }
 
-async fn told(_: Strict<Nothing>) -> &'static str {
-    "told"
+async fn read(_: Strict<Nothing>) -> &'static str {
+    "read"
 }
 
 async fn own_headers(_: HttpRequest) -> HttpResponse {
@@ -52,7 +52,7 @@ fn start(served: &Served) -> SocketAddr {
     let routes = move |config: &mut ServiceConfig| {
         config
             .app_data(served.clone())
-            .service(path("/told").post(told))
+            .service(path("/read").post(read))
             .service(path("/own-headers").get(own_headers))
             .service(path("/smuggled").get(smuggled))
             .default_service(actix_web::web::to(nowhere));
@@ -62,7 +62,7 @@ fn start(served: &Served) -> SocketAddr {
     app.address
 }
 
-/// All that is said to these bytes until the service closes the connection.
+/// Sends these bytes; returns the answer until the service closes the connection.
 async fn answer_to(address: SocketAddr, bytes: Vec<u8>) -> String {
     let talk = move || {
         let mut connection = TcpStream::connect(address).unwrap();
@@ -88,7 +88,7 @@ async fn a_message_whose_end_is_in_doubt_ends_the_connection() {
     let address = start(&served);
     let post = |fields: &str, body: &str| {
         format!(
-            "POST /told HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n{fields}\r\n\r\n{body}{SMUGGLED}"
+            "POST /read HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n{fields}\r\n\r\n{body}{SMUGGLED}"
         )
     };
     let rows = [
@@ -119,15 +119,15 @@ async fn a_message_whose_end_is_in_doubt_ends_the_connection() {
         ("a chunk with a length that is none", post("Transfer-Encoding: chunked", "zz\r\n\r\n")),
         ("a chunk past all bounds", post("Transfer-Encoding: chunked", "ffffffffffffffff1\r\n\r\n")),
         ("a chunk that says less than it has", post("Transfer-Encoding: chunked", "1\r\n{}\r\n0\r\n\r\n")),
-        ("no host", format!("GET /told HTTP/1.1\r\n\r\n{SMUGGLED}")),
-        ("two hosts", format!("GET /told HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n{SMUGGLED}")),
-        ("HTTP/0.9", format!("GET /told\r\n{SMUGGLED}")),
+        ("no host", format!("GET /read HTTP/1.1\r\n\r\n{SMUGGLED}")),
+        ("two hosts", format!("GET /read HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n{SMUGGLED}")),
+        ("HTTP/0.9", format!("GET /read\r\n{SMUGGLED}")),
         ("HTTP/2 in words", format!("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n{SMUGGLED}")),
-        ("another version", format!("GET /told HTTP/3.7\r\nHost: a\r\n\r\n{SMUGGLED}")),
-        ("two spaces", format!("GET  /told HTTP/1.1\r\nHost: a\r\n\r\n{SMUGGLED}")),
+        ("another version", format!("GET /read HTTP/3.7\r\nHost: a\r\n\r\n{SMUGGLED}")),
+        ("two spaces", format!("GET  /read HTTP/1.1\r\nHost: a\r\n\r\n{SMUGGLED}")),
         (
             "chunks in HTTP/1.0",
-            "POST /told HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n".to_owned() + SMUGGLED,
+            "POST /read HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n".to_owned() + SMUGGLED,
         ),
         ("no text at all", "\u{1}\u{2}\u{3}".repeat(50) + SMUGGLED),
         ("the hello of TLS", "\u{16}\u{3}\u{1}\0\u{5}\u{1}\0\0\u{1}\u{3}".to_owned() + SMUGGLED),
@@ -135,14 +135,14 @@ async fn a_message_whose_end_is_in_doubt_ends_the_connection() {
         (
             "an upgrade",
             format!(
-                "GET /told HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n{SMUGGLED}"
+                "GET /read HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n{SMUGGLED}"
             ),
         ),
         (
             "5000 headers",
-            format!("GET /told HTTP/1.1\r\nHost: a\r\n{}\r\n{SMUGGLED}", "X-Many: a\r\n".repeat(5000)),
+            format!("GET /read HTTP/1.1\r\nHost: a\r\n{}\r\n{SMUGGLED}", "X-Many: a\r\n".repeat(5000)),
         ),
-        ("a head without end", format!("GET /told HTTP/1.1\r\nHost: a\r\nX-Long: {}", "a".repeat(200_000))),
+        ("a head without end", format!("GET /read HTTP/1.1\r\nHost: a\r\nX-Long: {}", "a".repeat(200_000))),
     ];
     for (name, bytes) in rows {
         let said = answer_to(address, bytes.into_bytes()).await;
@@ -163,7 +163,7 @@ async fn a_message_whose_end_is_in_doubt_ends_the_connection() {
     );
 }
 
-/// One request that ends its connection.
+/// Sends a request that ends its connection.
 async fn request(address: SocketAddr, first_line: &str, fields: &[&str]) -> String {
     let lines = [&["Host: a", "Connection: close"], fields, &["\r\n"]].concat().join("\r\n");
     let text = format!("{first_line} HTTP/1.1\r\n{lines}");
@@ -171,7 +171,7 @@ async fn request(address: SocketAddr, first_line: &str, fields: &[&str]) -> Stri
 }
 
 #[actix_web::test]
-async fn a_head_that_is_too_large_or_says_a_thing_twice_is_refused_before_any_handler() {
+async fn a_head_that_is_too_large_or_repeats_a_field_is_refused_before_any_handler() {
     let served = Data::from(Arc::new(AtomicUsize::new(0)));
     let address = start(&served);
     let long = |bytes: usize| "a".repeat(bytes);
@@ -225,11 +225,11 @@ async fn a_head_that_is_too_large_or_says_a_thing_twice_is_refused_before_any_ha
 }
 
 #[actix_web::test]
-async fn every_answer_is_protected_unless_its_handler_knows_better() {
+async fn every_answer_has_protective_headers_unless_its_handler_sets_others() {
     let address = start(&Data::from(Arc::new(AtomicUsize::new(0))));
     let always = ["x-content-type-options: nosniff", "x-frame-options: DENY", "referrer-policy: no-referrer"];
     let policy = "content-security-policy: default-src 'none'; frame-ancestors 'none'";
-    for target in ["GET /smuggled", "GET /nowhere", "DELETE /smuggled", "POST /told", "HEAD /smuggled"] {
+    for target in ["GET /smuggled", "GET /nowhere", "DELETE /smuggled", "POST /read", "HEAD /smuggled"] {
         let said = request(address, target, &[]).await;
         let unless_set = [policy, "cache-control: no-store", "cross-origin-resource-policy: same-origin"];
         for line in always.iter().chain(&unless_set) {
