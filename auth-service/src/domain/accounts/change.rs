@@ -69,8 +69,18 @@ impl From<StoreError> for ChangeError {
 pub struct NewNames {
     /// `None` leaves it.
     pub username: Option<String>,
-    /// `None` leaves it, `Some(None)` takes it away.
-    pub email: Option<Option<String>>,
+    pub email: EmailChange,
+}
+
+/// A change of the e-mail address of an account.
+#[derive(Debug)]
+pub enum EmailChange {
+    /// The address stays as it is.
+    Keep,
+    /// The account has no address any more.
+    Remove,
+    /// The account has this address.
+    Set(String),
 }
 
 impl Issuer {
@@ -136,12 +146,15 @@ impl Issuer {
             Some(Err(invalid)) => mistakes.push(invalid),
             Some(Ok(_)) | None => {}
         }
-        match names.email.map(|email| email.as_deref().map(parse_email).transpose()) {
-            Some(Ok(email)) if email != user.email => {
-                (user.email, user.email_verified) = (email, false);
-            }
-            Some(Err(invalid)) => mistakes.push(invalid),
-            Some(Ok(_)) | None => {}
+        let email = match &names.email {
+            EmailChange::Keep => Ok(user.email.clone()),
+            EmailChange::Remove => Ok(None),
+            EmailChange::Set(email) => parse_email(email).map(Some),
+        };
+        match email {
+            Ok(email) if email != user.email => (user.email, user.email_verified) = (email, false),
+            Ok(_) => {}
+            Err(invalid) => mistakes.push(invalid),
         }
         if !mistakes.is_empty() {
             return Err(ChangeError::Invalid(mistakes));

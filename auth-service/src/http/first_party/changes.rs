@@ -4,9 +4,9 @@ use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::Data;
 use secrecy::SecretString;
-use service_kit::{FieldError, Fields, FromFields, Problem, Strict};
+use service_kit::{FieldError, Fields, FromFields, Nullable, Problem, Strict};
 
-use crate::domain::accounts::change::NewNames;
+use crate::domain::accounts::change::{EmailChange, NewNames};
 use crate::domain::issuer::Issuer;
 use crate::http::browser::cookies::CookieMode;
 use crate::http::browser::token_response::Delivery;
@@ -23,9 +23,14 @@ pub(in crate::http) struct NamesBody {
 
 impl FromFields for NamesBody {
     fn from_fields(fields: &mut Fields) -> Self {
-        let names =
-            NewNames { username: fields.optional_string("username"), email: fields.nullable_string("email") };
-        let nothing = names.username.is_none() && names.email.is_none();
+        let username = fields.optional_string("username");
+        let email = match fields.nullable_string("email") {
+            Nullable::Missing => EmailChange::Keep,
+            Nullable::Null => EmailChange::Remove,
+            Nullable::Value(email) => EmailChange::Set(email),
+        };
+        let nothing = username.is_none() && matches!(email, EmailChange::Keep);
+        let names = NewNames { username, email };
         let body = Self { names, current: fields.secret("current_password") };
         if nothing && fields.mistakes().is_empty() {
             fields.refuse(FieldError::new("username", "required", "Either username or email is required."));
