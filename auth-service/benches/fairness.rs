@@ -52,11 +52,11 @@ fn own_accounts(index: usize) -> (String, String) {
 }
 
 fn of_a_48(index: usize) -> (String, String) {
-    (format!("2001:db8:0:{:x}::1", index % 65_536), format!("nobody-{index}"))
+    (format!("2001:db8:0:{:x}::1", index % 65_536), format!("unknown-{index}"))
 }
 
 fn of_a_16(index: usize) -> (String, String) {
-    (format!("198.51.{}.{}", index / 256 % 256, index % 256), format!("nobody-{index}"))
+    (format!("198.51.{}.{}", index / 256 % 256, index % 256), format!("unknown-{index}"))
 }
 
 const CASES: [Case; 6] = [

@@ -115,7 +115,7 @@ impl Filled {
                     carried: Carried::default(),
                     transport: Transport::Body,
                 };
-                self.issuer.login(request, Device::default()).await.unwrap();
+                self.issuer.login.login(request, Device::default()).await.unwrap();
             }
             "refresh" => {
                 let token =
@@ -128,12 +128,12 @@ impl Filled {
                     resource: Vec::new(),
                     transport: Transport::Body,
                 };
-                self.issuer.refresh(request, Device::default()).await.unwrap();
+                self.issuer.sessions.refresh(request, Device::default()).await.unwrap();
             }
-            "list: first page" => drop(self.issuer.list_users(list("", "")).await.unwrap()),
-            "list: middle page" => drop(self.issuer.list_users(list("", &name)).await.unwrap()),
+            "list: first page" => drop(self.issuer.accounts.list_users(list("", "")).await.unwrap()),
+            "list: middle page" => drop(self.issuer.accounts.list_users(list("", &name)).await.unwrap()),
             _ => {
-                let found = self.issuer.list_users(list(&format!("{name}@ex"), "")).await.unwrap();
+                let found = self.issuer.accounts.list_users(list(&format!("{name}@ex"), "")).await.unwrap();
                 assert_eq!(found.users.len(), 1);
             }
         }

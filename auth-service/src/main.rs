@@ -1,15 +1,10 @@
-//! Command line, settings, run.
+//! Runs the command line.
 
 use std::process::ExitCode;
 
 use auth_service::cli;
+use service_kit::program;
 
 fn main() -> ExitCode {
-    service_kit::access::keep_new_files_private();
-    run()
-}
-
-#[actix_web::main]
-async fn run() -> ExitCode {
-    Box::pin(cli::run()).await
+    program::run("auth-service", cli::run())
 }

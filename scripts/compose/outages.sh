@@ -27,7 +27,7 @@ auth_service_away() {
   for replica in resource-1 resource-2; do
     check "$replica knows keys" answers_at 200 "$replica"
     check "$replica knows what was revoked" answers_at 401 "$replica" "$revoked" 'revoked'
-    check "$replica does not judge what it cannot know" answers_at 503 "$replica" "$(with_unknown_key "$access")" 'Retry-After'
+    check "$replica gives no verdict about an unknown key" answers_at 503 "$replica" "$(with_unknown_key "$access")" 'Retry-After'
   done
   quietly docker compose start auth-1 auth-2
   check_timed 'auth-service is there again' 30 answers 200 "$auth/readyz"

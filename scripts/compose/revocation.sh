@@ -7,11 +7,11 @@ events_pass_nginx() {
     log_in "logs in beside a listener over HTTP/$version"
     list=$(list_of "$token")
     listen "$auth/status-lists/events" "--http$version"
-    check_timed 'it hears at once how things stand' 2 heard_of "$list"
+    check_timed 'it gets the current state immediately' 2 heard_of "$list"
     check "over HTTP/$version" grep -q "^HTTP/$version 200" "$folder/events.head"
     before=$(revision_of "$list")
     expect 204 'a logout' POST "$auth/logout" --bearer "$token"
-    check_timed 'it hears of the logout' 2 heard_after "$before" "$list"
+    check_timed 'it gets the logout' 2 heard_after "$before" "$list"
     [[ $version == 1.1 ]] || check 'it hears that the stream lives' within 11 grep -q '^: alive' "$folder/events"
     stop_listening
   done
@@ -25,7 +25,7 @@ logout_at_one_replica() {
   done
 }
 
-# logout_at REPLICA: ends the session of `token` at one replica of auth-service, and sees that the news are everywhere.
+# logout_at REPLICA: ends the session of `token` at one replica of auth-service, and checks that every replica knows.
 logout_at() {
   local logged_out
   watch_refusals
@@ -48,7 +48,7 @@ leaked_key() {
   done
   refused_everywhere 'both replicas of resource-service refuse the withdrawn key' 5000 "$rotated"
   expect 401 'so does auth-service' GET "$auth/me" --bearer "$token" --has 'error="invalid_token"'
-  log_in 'everybody goes on by logging in or refreshing'
+  log_in 'users continue by logging in or refreshing'
   access=$token
 }
 
@@ -59,9 +59,9 @@ listeners_move() {
     (curl --silent --no-buffer "${trust[@]}" "$auth/status-lists/events" >"$folder/stream.$number" && : >"$folder/ended.$number") &
     streams+=($!)
   done
-  check_timed 'six listeners hear how things stand' 5 all_streams_hear
+  check_timed 'six listeners get the current state' 5 all_streams_hear
   check_stop 'a replica of auth-service stops at once, with listeners' auth-1 2500
-  check 'its listeners were told that the stream is over, and the others listen on' some_streams_ended
+  check 'its listeners got the end of the stream, and the others keep listening' some_streams_ended
   check_timed 'resource-service listens to the other replica' 5 resource_listens
   log_in 'logs in at the other replica'
   logout_at auth-2
@@ -91,7 +91,7 @@ check_stop() {
   check "$1 ($took ms)" equal "$(state "$2" '{{.State.ExitCode}}') $((took > $3))" '0 0'
 }
 
-# Each replica is told of revocations.
+# Each replica gets revocations by a stream.
 resource_listens() {
   local replica
   for replica in resource-1 resource-2; do

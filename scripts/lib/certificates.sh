@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Certificates for development and tests: an authority of its own signs one for localhost, and its key is thrown away, so
-# that nobody can sign anything else with it.
+# Certificates for development and tests: an authority of its own signs one for localhost, and its key is deleted, so
+# that nothing else can be signed with it.
 
 # shellcheck source=scripts/lib/tools.sh
 source scripts/lib/tools.sh

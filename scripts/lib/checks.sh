@@ -9,7 +9,7 @@ folder=$(mktemp -d) # has the last answer in its files `head` and `body`, and wh
 trap 'rm -rf "$folder"' EXIT
 status=    # the last answer's status
 patience=0 # for how many seconds a request is repeated that found no server
-trust=()   # options that tell curl whom to trust
+trust=()   # options of curl: which certificates are trusted
 
 # expect STATUS NAME METHOD URL [OPTION VALUE]…: sends a request and checks the answer.
 #   --json BODY, --form BODY   what is sent

@@ -4,7 +4,7 @@
 # shellcheck source=scripts/lib/tools.sh
 source scripts/lib/tools.sh
 
-# What cargo has to be told when OpenSSL itself is built from source as well.
+# Options of cargo that build OpenSSL itself from source.
 openssl_features=()
 
 # Sees to it that a build will find them: uses those that are there, installs them, or has them built.
@@ -36,7 +36,7 @@ openssl_headers_are_there() {
   fi
 }
 
-# Without pkg-config the crate has to be told; the C compiler knows.
+# Without pkg-config the crate needs the folders in variables; the C compiler knows them.
 tell_where_openssl_is() {
   local library
   library=$(cc -print-file-name=libssl.so)

@@ -53,7 +53,7 @@ port_is_taken() {
   (exec 3<>"/dev/tcp/$1/$2") 2>/dev/null
 }
 
-# A port of the loopback that nobody uses, below those that the kernel gives to outgoing connections.
+# A free port of the loopback, below those that the kernel gives to outgoing connections.
 free_port() {
   local port
   for _ in 1 2 3 4 5 6 7 8 9; do

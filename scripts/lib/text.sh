@@ -11,7 +11,7 @@ json_number() {
   sed -n "s/.*\"$1\":\([0-9][0-9]*\).*/\1/p"
 }
 
-# Tokens in full help nobody to read an answer.
+# Shortens tokens, so that an answer is readable.
 shorten_tokens() {
   sed -E 's/(eyJ[A-Za-z0-9_-]{8})[A-Za-z0-9_.-]{20,}/\1…/g; s/(rt_[A-Za-z0-9_-]{8})[A-Za-z0-9_.-]{12,}/\1…/g'
 }
@@ -28,7 +28,7 @@ base64url() {
   base64 | tr -d '=\n' | tr '+/' '-_'
 }
 
-# with_unknown_key TOKEN: the token, as if a key had signed it that nobody knows of.
+# with_unknown_key TOKEN: the token with an unknown key id.
 with_unknown_key() {
   printf '%s.%s' "$(token_part 1 "$1" | sed 's/"kid":"[^"]*"/"kid":"unknown"/' | base64url)" "${1#*.}"
 }

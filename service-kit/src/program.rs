@@ -58,6 +58,10 @@ pub fn run(name: &str, program: impl Future<Output = Result<(), Failure>>) -> Ex
 fn report(name: &str, failure: &Failure) {
     match failure {
         Failure::Settings(error) => eprintln!("{name}: {error}"),
-        Failure::Other(error) => eprintln!("{name}: {error:#}"),
+        Failure::Other(error) => {
+            // The reasons of libpq have lines of their own.
+            let text = format!("{error:#}");
+            eprintln!("{name}: {}", text.lines().map(str::trim).collect::<Vec<_>>().join(" "));
+        }
     }
 }

@@ -1,10 +1,10 @@
-//! What authentication adds to a request, in processor time of the server: the same handler with a token demanded and
-//! without, the same headers sent to both, in turns.
+//! The CPU time that authentication adds to a request: the same handler with and without a required token gets the same
+//! headers, alternately.
 //!
 //!     cargo bench -p shared-claims --features actix --bench http
 //!
-//! The server is actix-web with one worker on core 0, `wrk` runs on core 1. The verifier is what a service has: keys, a
-//! status list and a stream of events from an issuer, which this program plays.
+//! The server is actix-web with one worker on core 0; `wrk` runs on core 1. The verifier has keys, a status list and an event
+//! stream from an issuer in this program.
 
 #![allow(
     clippy::unwrap_used,

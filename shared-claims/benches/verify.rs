@@ -1,9 +1,9 @@
-//! What a verification costs by itself: one that is new against the bare signature check, one that is remembered, with few
-//! tokens and many; and what remembering costs in memory.
+//! The cost of a verification: a new token compared with the check of its signature alone, and a cached one, with few tokens
+//! and many. Also the memory of the cache.
 //!
 //!     cargo bench -p shared-claims --bench verify
 //!
-//! Ratios of one run count; the machine's own speed does not.
+//! Only ratios within one run are meaningful.
 
 #![allow(
     clippy::unwrap_used,

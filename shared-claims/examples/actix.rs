@@ -1,5 +1,5 @@
-//! A protected handler in actix-web. It trusts the issuer at `http://127.0.0.1:8080`, such as auth-service with its
-//! defaults, and takes its tokens for `resource-service`:
+//! A protected handler in actix-web. It accepts tokens for `resource-service` from the issuer at `http://127.0.0.1:8080`, such as
+//! auth-service with its defaults:
 //!
 //!     cargo run -p shared-claims --features actix --example actix
 //!     curl -i http://127.0.0.1:8082/me -H "Authorization: Bearer $token"

@@ -11,7 +11,7 @@ use quick_cache::{Weighter, sync};
 
 use crate::token::AccessToken;
 
-/// Each started kilobyte of a token's text counts as one token.
+/// A token counts as one, and as one more for each full kilobyte of its text.
 const BYTES_PER_UNIT: u64 = 1024;
 
 /// Verified tokens, bounded in number and size. Evicts by S3-FIFO, which keeps tokens that are used again.
@@ -48,5 +48,51 @@ impl TokenCache {
 impl fmt::Debug for TokenCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} of at most {} tokens", self.0.len(), self.0.capacity())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::token::Verified;
+
+    fn token() -> AccessToken {
+        let claims = r#"{"iss":"i","sub":"s","aud":"a","exp":1,"iat":1,"jti":"j","client_id":"c"}"#;
+        let claims = serde_json::from_str(claims).unwrap();
+        AccessToken::new(Verified::new(claims, &Arc::default(), Vec::new(), None, 0..1), 0)
+    }
+
+    fn text(number: usize, bytes: usize) -> String {
+        format!("{number:0bytes$}")
+    }
+
+    #[test]
+    fn a_token_counts_as_one_and_one_more_for_each_full_kilobyte() {
+        for (bytes, weight) in [(1, 1), (1023, 1), (1024, 2), (2047, 2), (2048, 3), (8191, 8), (8192, 9)] {
+            assert_eq!(BySize.weight(&text(0, bytes).into(), &token()), weight, "{bytes}");
+        }
+    }
+
+    #[test]
+    fn memory_is_bounded_however_long_the_tokens_are() {
+        let token = token();
+        for bytes in [500, 3_000, 8_000] {
+            let cache = TokenCache::new(100);
+            (0..2_000).for_each(|number| cache.put(&text(number, bytes), &token));
+            let held: Vec<_> =
+                (0..2_000).filter(|number| cache.get(&text(*number, bytes)).is_some()).collect();
+            let weight = held.len() as u64 * BySize.weight(&text(0, bytes).into(), &token);
+            assert!((75..=125).contains(&weight), "{} of {bytes} bytes: {weight}", held.len());
+            assert!(held.len() * bytes <= 125 * 1024, "{} of {bytes} bytes", held.len());
+        }
+    }
+
+    #[test]
+    fn debug_output_shows_how_full_the_cache_is() {
+        let cache = TokenCache::new(100);
+        cache.put("text", &token());
+        assert_eq!(format!("{cache:?}"), "1 of at most 125 tokens");
     }
 }

@@ -61,6 +61,13 @@ pub(crate) struct Unverified<'a> {
     pub(crate) signature: Vec<u8>,
 }
 
+/// The key that a header names, and the algorithm that it must have.
+#[derive(Clone, Copy)]
+pub(crate) struct KeyReference<'a> {
+    pub(crate) kid: &'a str,
+    pub(crate) algorithm: Algorithm,
+}
+
 /// The members of the protected header that are read.
 #[derive(Deserialize)]
 pub(crate) struct Header {
@@ -92,12 +99,13 @@ impl<'a> Unverified<'a> {
     }
 
     /// Returns the key id and the algorithm of the header, if `policy` accepts the algorithm.
-    pub(crate) fn key(&self, policy: &Policy) -> Result<(&str, Algorithm), Refusal> {
+    pub(crate) fn key(&self, policy: &Policy) -> Result<KeyReference<'_>, Refusal> {
         let algorithm = self.header.alg.parse().map_err(|_| Refusal::Algorithm)?;
         if !policy.accepts(algorithm) {
             return Err(Refusal::Algorithm);
         }
-        Ok((self.header.kid.as_deref().ok_or(Refusal::Malformed("no key id"))?, algorithm))
+        let kid = self.header.kid.as_deref().ok_or(Refusal::Malformed("no key id"))?;
+        Ok(KeyReference { kid, algorithm })
     }
 }
 

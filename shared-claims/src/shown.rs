@@ -10,9 +10,9 @@ pub(crate) struct Shown<T>(pub(crate) T);
 
 impl<T: Display> Display for Shown<T> {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
-        let mut writer = Truncated { formatter, left: MAX_CHARS, truncated: false };
+        let mut writer = Truncated { formatter, left: MAX_CHARS, is_cut: false };
         write!(writer, "{}", self.0)?;
-        if writer.truncated { formatter.write_str("…") } else { Ok(()) }
+        if writer.is_cut { formatter.write_str("…") } else { Ok(()) }
     }
 }
 
@@ -20,14 +20,14 @@ struct Truncated<'f, 'a> {
     formatter: &'f mut Formatter<'a>,
     /// How many more characters are shown.
     left: usize,
-    truncated: bool,
+    is_cut: bool,
 }
 
 impl fmt::Write for Truncated<'_, '_> {
     fn write_str(&mut self, piece: &str) -> fmt::Result {
         for char in piece.chars() {
             if self.left == 0 {
-                self.truncated = true;
+                self.is_cut = true;
                 break;
             }
             self.left -= 1;

@@ -8,7 +8,7 @@ use std::{
 };
 
 #[cfg(feature = "remote")]
-use crate::remote::lists::store::ListSlot;
+use crate::remote::lists::store::StatusEntry;
 use crate::{
     claims::standard::Claims,
     guard::Rule,
@@ -35,9 +35,9 @@ pub(crate) struct Verified {
     pub(crate) generation: Option<u64>,
     /// When it is valid, in seconds since 1970, leeway included.
     pub(crate) lifetime: Range<u64>,
-    /// Where its status list is kept, and its place in it; `None` when its status is not looked up.
+    /// Its entry in a status list; `None` if its status is not checked.
     #[cfg(feature = "remote")]
-    pub(crate) place: Option<(Arc<ListSlot>, u64)>,
+    pub(crate) entry: Option<StatusEntry>,
     pub(crate) custom: OnceLock<(TypeId, Arc<dyn Any + Send + Sync>)>,
 }
 
@@ -56,7 +56,7 @@ impl Verified {
             generation,
             lifetime,
             #[cfg(feature = "remote")]
-            place: None,
+            entry: None,
             custom: OnceLock::new(),
         }
     }

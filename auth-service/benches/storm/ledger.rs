@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 /// How many violations are printed.
 const SHOWN: usize = 20;
 
-/// Counts of a storm.
+/// Counts of one stress test.
 #[derive(Debug, Default)]
 pub struct Ledger {
     answers: Mutex<BTreeMap<(String, u16), u64>>,

@@ -344,8 +344,8 @@ impl Worker {
         self.check(rule, answer.status < 300 || (answer.status == 401 && !undisturbed), answer);
     }
 
-    /// Records access tokens that other services must refuse although their sessions continue; verifiers check them at the end.
-    /// auth-service itself decides by the session.
+    /// Records access tokens that other services must refuse; verifiers check them at the end. auth-service itself decides by
+    /// the session, which may continue.
     fn must_be_refused_elsewhere(&self, tokens: &[Session]) {
         for session in tokens {
             self.replicas.keep_ended(&session.access);

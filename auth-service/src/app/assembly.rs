@@ -1,4 +1,4 @@
-//! Puts the use cases together, without HTTP, over a database that is there.
+//! Assembles the use cases, without HTTP, over an existing database.
 
 use std::sync::Arc;
 
@@ -11,34 +11,44 @@ use tokio::task::spawn_blocking;
 
 use crate::app::start_error::StartError;
 use crate::app::{checks, opening, rules};
+use crate::domain::accounts::names::Names;
+use crate::domain::accounts::register::Accounts;
 use crate::domain::audit::Audit;
+use crate::domain::authn::authenticator::Authenticator;
 use crate::domain::authn::passwords::Hasher;
-use crate::domain::authn::throttle::Guessing;
+use crate::domain::authn::throttle::Throttle;
 use crate::domain::change::Changes;
+use crate::domain::clients::Clients;
 use crate::domain::clock::DatabaseClock;
 use crate::domain::issuer::Issuer;
 use crate::domain::keyring::{Judge, Keyring, Makes};
 use crate::domain::marks::Marks;
 use crate::domain::policy::Policy;
 use crate::domain::readiness::MissingTables;
+use crate::domain::sessions::login::PasswordLogin;
+use crate::domain::sessions::session::Sessions;
 use crate::domain::status_lists::{StatusListPolicy, StatusLists};
+use crate::domain::tokens::access_token::Tokens;
+use crate::domain::tokens::admission::Admission;
+use crate::domain::tokens::introspect::Introspection;
+use crate::domain::tokens::revoke::Revocation;
 use crate::http::browser::cookies::CookieMode;
 use crate::settings::Settings;
 use crate::store::engine::store::Store;
 use crate::store::error::StoreError;
 
-/// The use cases without HTTP, over a database that is there: what the command line works with.
+/// Assembles the use cases for a command, over an existing database.
 ///
 /// # Errors
-/// [`StartError`].
+/// [`StartError`]. [`StartError::Behind`] if the database is behind the marks in the data folder.
 pub async fn build_issuer(settings: &Settings, clock: Clock) -> Result<Issuer, StartError> {
     build_operator(settings, clock, Makes::Proofs).await
 }
 
-/// The same for a command that makes keys.
+/// Assembles the use cases for a command that creates keys.
 ///
 /// # Errors
-/// [`StartError`].
+/// As [`build_issuer`].
 pub async fn build_operator(settings: &Settings, clock: Clock, makes: Makes) -> Result<Issuer, StartError> {
     let issuer = Box::pin(assemble(settings, clock, makes)).await?;
     match why_behind(&issuer.marks, issuer.clock.now()).await {
@@ -47,10 +57,10 @@ pub async fn build_operator(settings: &Settings, clock: Clock, makes: Makes) -> 
     }
 }
 
-/// In what the database lacks something that the marks in the data folder say; `None` when it does not.
+/// Returns in what the database is behind the marks in the data folder; `None` if it is not.
 ///
 /// # Errors
-/// [`StartError`].
+/// The marks cannot be read, or the database is away.
 pub async fn behind_in(
     settings: &Settings,
     store: &Store,
@@ -62,7 +72,7 @@ pub async fn behind_in(
     Ok(why_behind(&marks, clock.now()).await)
 }
 
-/// In what the database is behind, which is written down.
+/// Returns in what the database is behind its marks, and saves that it is.
 async fn why_behind(marks: &Arc<Marks>, now: i64) -> Option<String> {
     let lack = marks.why_behind()?;
     let marks = Arc::clone(marks);
@@ -70,7 +80,7 @@ async fn why_behind(marks: &Arc<Marks>, now: i64) -> Option<String> {
     Some(lack)
 }
 
-/// The use cases, also over a database that is behind its marks: nothing is written to it then.
+/// Assembles the use cases, also over a database that is behind its marks. Nothing is written to such a database.
 pub(super) async fn assemble(settings: &Settings, clock: Clock, makes: Makes) -> Result<Issuer, StartError> {
     checks::check(settings)?;
     let serves = makes == Makes::Everything;
@@ -96,6 +106,7 @@ pub(super) async fn assemble(settings: &Settings, clock: Clock, makes: Makes) ->
         .with_sources(CookieMode::access_sources(rules::pages(settings)?));
     let hasher = Hasher::start(rules::hashing(settings, scheme), rules::hashing_limits(settings))
         .map_err(|error| StartError::Threads(error.to_string()))?;
+    let hasher = Arc::new(hasher);
     let keyring = Arc::new(keyring);
     let lists = Arc::new(StatusLists::new(
         store.clone(),
@@ -108,15 +119,83 @@ pub(super) async fn assemble(settings: &Settings, clock: Clock, makes: Makes) ->
     ));
     let changes =
         Changes::new(store.clone(), audit.clone(), Arc::clone(&lists), Arc::clone(&keyring), clock.clone());
-    let guessing = settings.limits.enabled.then(|| Guessing::new(rules::guessing_rules(settings)));
-    let grant_limits = rules::grant_limits(settings);
+    let throttle = settings
+        .limits
+        .enabled
+        .then(|| Throttle::new(store.clone(), clock.clone(), rules::throttle_rules(settings)));
+    let limits = Arc::new(rules::grant_limits(settings));
+    let tokens = Arc::new(Tokens::new(Arc::clone(&keyring), Arc::clone(&policy), clock.clone()));
+    let authenticator = Arc::new(Authenticator {
+        store: store.clone(),
+        clock: clock.clone(),
+        keyring: Arc::clone(&keyring),
+        hasher,
+        throttle,
+        policy: Arc::clone(&policy),
+    });
+    let sessions = Arc::new(Sessions {
+        store: store.clone(),
+        changes: changes.clone(),
+        tokens: Arc::clone(&tokens),
+        keyring: Arc::clone(&keyring),
+        policy: Arc::clone(&policy),
+        clock: clock.clone(),
+        limits: Arc::clone(&limits),
+    });
+    let clients = Arc::new(Clients {
+        store: store.clone(),
+        changes: changes.clone(),
+        tokens: Arc::clone(&tokens),
+        policy: Arc::clone(&policy),
+        clock: clock.clone(),
+        limits,
+    });
+    let names = Names {
+        store: store.clone(),
+        keyring: Arc::clone(&keyring),
+        policy: Arc::clone(&policy),
+        clock: clock.clone(),
+    };
+    let login = PasswordLogin {
+        authenticator: Arc::clone(&authenticator),
+        sessions: Arc::clone(&sessions),
+        changes: changes.clone(),
+        policy: Arc::clone(&policy),
+    };
+    let accounts = Accounts {
+        store: store.clone(),
+        changes: changes.clone(),
+        names: names.clone(),
+        authenticator,
+        sessions: Arc::clone(&sessions),
+        policy: Arc::clone(&policy),
+        clock: clock.clone(),
+    };
+    let admission = Admission {
+        sessions: Arc::clone(&sessions),
+        changes: changes.clone(),
+        policy: Arc::clone(&policy),
+        clock: clock.clone(),
+    };
+    let introspection = Introspection { store: store.clone(), tokens: Arc::clone(&tokens) };
+    let revocation = Revocation {
+        tokens: Arc::clone(&tokens),
+        sessions: Arc::clone(&sessions),
+        clients: Arc::clone(&clients),
+    };
     let issuer = Issuer {
         store,
         clock,
         keyring,
-        hasher,
-        guessing,
-        grant_limits,
+        tokens,
+        sessions,
+        login,
+        accounts,
+        names,
+        clients,
+        admission,
+        introspection,
+        revocation,
         audit,
         lists,
         changes,
@@ -130,7 +209,7 @@ pub(super) async fn assemble(settings: &Settings, clock: Clock, makes: Makes) ->
     Ok(issuer)
 }
 
-/// The clock of the database, which all replicas share.
+/// Returns the clock of the database, which all replicas share.
 pub(super) async fn database_clock(store: &Store, local: Clock) -> Result<DatabaseClock, StoreError> {
     let clock = DatabaseClock::new(local);
     let asked = clock.elapsed();
@@ -140,7 +219,8 @@ pub(super) async fn database_clock(store: &Store, local: Clock) -> Result<Databa
     Ok(clock)
 }
 
-/// Our own routes take every token that we give, whatever its audience: they look at the store as well.
+/// Returns the policy for tokens at this service's own routes. It accepts every audience, since the routes check the database
+/// too.
 pub(super) fn accepted(policy: &Policy) -> Result<shared_claims::Policy, SetupError> {
     Ok(shared_claims::Policy::new(&policy.issuer, &policy.allowed_audiences)?.realm("auth-service"))
 }

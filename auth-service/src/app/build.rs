@@ -25,7 +25,7 @@ use crate::settings::Settings;
 /// Opens everything that `settings` name, and listens.
 ///
 /// # Errors
-/// [`StartError`], as a sentence for the operator.
+/// Why the service cannot start, as a sentence for the operator.
 pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError> {
     settings.log.apply();
     let tls = open_tls(settings, clock.clone())?;
@@ -39,7 +39,7 @@ pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError>
     if !behind {
         issuer.lists.publish_first().await?;
         if let Err(error) = settle_addresses(&issuer.store).await {
-            log::warn!("the addresses of accounts were not looked at: {error}");
+            log::warn!("the addresses of accounts were not checked: {error}");
         }
     }
     let metadata = Data::new(Metadata::new(&issuer.policy));
@@ -48,7 +48,7 @@ pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError>
         &settings.http.trusted_proxies,
         rules::forwarded_header(settings),
     ));
-    let rates = Data::new(rules::rates(settings));
+    let rate_limits = Data::new(rules::rate_limits(settings));
     let listeners = Data::new(Listeners::new(places.clone(), settings.status_lists.heartbeat));
     let import = Data::new(ImportLimits {
         max_body_bytes: settings.import.max_body_bytes,
@@ -58,15 +58,15 @@ pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError>
     let cors = Cors::new(&settings.cors.allowed_origins, settings.cors.preflight_max_age);
     let issuer_path =
         Url::parse(&settings.issuer).map_or_else(|_| String::new(), |url| url.path().to_owned());
-    let upkeep = rules::upkeep(settings);
+    let maintenance = rules::maintenance(settings);
     let (background, ending) = (issuer.clone(), issuer.clone());
-    let (listening, look_at_clients) = (issuer.clone(), rules::look_at_clients(settings));
+    let (listening, check_interval) = (issuer.clone(), rules::client_check_interval(settings));
     let routes = move |config: &mut ServiceConfig| {
         config
             .app_data(issuer.clone())
             .app_data(metadata.clone())
             .app_data(devices.clone())
-            .app_data(rates.clone())
+            .app_data(rate_limits.clone())
             .app_data(listeners.clone())
             .app_data(import.clone())
             .app_data(cookies.clone())
@@ -88,15 +88,15 @@ pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError>
         App::listen(endpoint, routes).map_err(|error| StartError::Listen(settings.listen.clone(), error))?;
     warn_about_settings(settings);
     warn_about_address(settings, app.address.port());
-    ending.warn_about_token_sizes();
+    ending.tokens.warn_about_sizes();
     warn_about_files(settings);
     log::info!("issues tokens as {}", settings.issuer);
     if !behind {
         ending.audit.begin().await;
     }
     Ok(app
-        .beside(async move { background.keep_up(upkeep).await })
-        .beside(async move { places.follow_withdrawals(&listening.store, look_at_clients).await })
+        .beside(async move { background.keep_up(maintenance).await })
+        .beside(async move { places.follow_withdrawals(&listening.store, check_interval).await })
         .afterwards(async move {
             ending.audit.close().await;
             ending.save_marks().await;

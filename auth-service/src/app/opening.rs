@@ -1,5 +1,5 @@
-//! What a process finds and what it makes: the database, the master key, its place among the servers. What makes what is fixed:
-//! docs/decisions/0022-what-makes-what.md.
+//! Opens or creates the database, the master key, and the row of a server. docs/decisions/0022-what-makes-what.md says which
+//! process may create what.
 
 use std::path::PathBuf;
 
@@ -18,16 +18,16 @@ use crate::store::engine::store::Store;
 use crate::store::engine::{connection, wal};
 use crate::store::keys;
 
-/// Makes the folder for everything that the service keeps.
+/// Creates the data folder, unless it exists.
 ///
 /// # Errors
-/// [`StartError::DataDir`].
+/// The folder cannot be created.
 pub fn make_data_dir(settings: &Settings) -> Result<(), StartError> {
     let folder = &settings.data_dir;
     make_private(folder).map_err(|error| StartError::DataDir(folder.display().to_string(), error))
 }
 
-/// Opens the database, and brings its tables up to date. Only with `makes` a new one is made, and the data folder before it.
+/// Opens the database, and brings its tables up to date. Only with `makes` a new database is created, and before it the data folder.
 pub(super) fn open(settings: &Settings, makes: bool) -> Result<Store, StartError> {
     let (url, limits) = (settings.database_url(), rules::store_limits(settings));
     if makes {
@@ -36,7 +36,7 @@ pub(super) fn open(settings: &Settings, makes: bool) -> Result<Store, StartError
     }
     let found = Store::open_existing(&url, limits)?;
     let store = found.ok_or_else(|| StartError::NoDatabase(settings.database_shown()))?;
-    make_data_dir(settings)?; // of a database that is elsewhere: marks are kept in it
+    make_data_dir(settings)?; // for the marks of a database that is elsewhere
     Ok(store)
 }
 
@@ -44,8 +44,8 @@ pub(super) fn master_key_path(settings: &Settings) -> PathBuf {
     settings.data_dir.join("master.key")
 }
 
-/// Seals with the master key that is given or found. Only with `makes`, and only where no key in the database is sealed with one,
-/// a new one is made.
+/// Returns a sealer with the master key of the settings or of the data folder. A new master key is created only with `makes`, and
+/// only if the database has no sealed keys.
 pub(super) async fn sealer(settings: &Settings, store: &Store, makes: bool) -> Result<Sealer, StartError> {
     let seal_with = |key| Ok(Sealer::new(key, settings.master_key_previous.as_ref())?);
     if let Some(given) = &settings.master_key {
@@ -66,7 +66,7 @@ pub(super) async fn sealer(settings: &Settings, store: &Store, makes: bool) -> R
         }
         return seal_with(&key);
     }
-    // A process with the same folder that starts at this moment makes the file before it seals anything.
+    // Another process with this folder may be starting: it creates the file before it seals anything.
     match sealing::load(&path)? {
         Some(key) => seal_with(&key),
         None if is_sealed => Err(MasterKeyError::Missing(path).into()),
@@ -74,10 +74,10 @@ pub(super) async fn sealer(settings: &Settings, store: &Store, makes: bool) -> R
     }
 }
 
-/// Makes a new master key in place of one that was lost: for a database that is then put into service by a recovery.
+/// Creates a new master key in place of one that was lost. A recovery then puts the database into service.
 ///
 /// # Errors
-/// [`StartError`] where there is no database, or there is a master key.
+/// There is no database, or there is a master key.
 pub fn new_master_key(settings: &Settings) -> Result<PathBuf, StartError> {
     if settings.master_key.is_some() {
         return Err(MasterKeyError::Given.into());
@@ -91,8 +91,8 @@ pub fn new_master_key(settings: &Settings) -> Result<PathBuf, StartError> {
     }
 }
 
-/// Compares the issuer in the settings with the one that is stored; a server is counted among those that are live, and its issuer
-/// stored, unless the database is behind and not to be written.
+/// Compares the issuer of the settings with the stored one. A server is added to the live servers, and its issuer is stored, unless
+/// the database is behind its marks and must not be written.
 pub(super) async fn take_part(
     settings: &Settings,
     store: &Store,
@@ -112,11 +112,11 @@ pub(super) async fn take_part(
     Ok(entered)
 }
 
-/// Undoes the newest `count` migrations; others than additive ones only when that was `confirmed` and no server is live. Gives
-/// their versions.
+/// Undoes the newest `count` migrations, and returns their versions. Migrations that are not additive are undone only if that is
+/// `confirmed` and no server is live.
 ///
 /// # Errors
-/// [`StartError`]: nothing has changed.
+/// Why nothing was undone.
 pub fn revert(
     settings: &Settings,
     count: usize,

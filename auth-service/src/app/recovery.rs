@@ -15,10 +15,10 @@ use crate::domain::recovery;
 use crate::settings::Settings;
 use crate::store::engine::wal;
 
-/// Puts a restored database into service, and writes so into the audit trail; says how many sessions were ended.
+/// Puts a restored database into service, and records that in the audit trail. Returns how many sessions were ended.
 ///
 /// # Errors
-/// [`StartError`].
+/// Why the database cannot be put into service.
 pub async fn recover(settings: &Settings, clock: Clock) -> Result<usize, StartError> {
     wal::refuse_foreign(&settings.database_url())?;
     let store = opening::open(settings, false)?;
@@ -38,7 +38,9 @@ pub async fn recover(settings: &Settings, clock: Clock) -> Result<usize, StartEr
     let event = event.with("tampered_keys", recovered.tampered_audit_keys);
     audit.record(event).await;
     if tokio::time::timeout(settings.database.timeout, audit.close()).await.is_err() {
-        log::error!("the database did not take what this adds to the audit trail");
+        log::error!(
+            "the audit event of this recovery could not be stored: the database did not answer in time"
+        );
     }
     if let Some(name) = recovered.former_name {
         marks.supersede(&name);

@@ -1,4 +1,4 @@
-//! What the settings mean to the domain: each part of it is told its rules in its own terms, and knows no settings.
+//! Translates the settings into the rules of the domain, which knows no settings.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::domain::accounts::register::folded_username;
 use crate::domain::accounts::roles::Roles;
 use crate::domain::audit::{AuditRules, RefusalRules};
 use crate::domain::authn::passwords::{Bounds, Hashing, HashingLimits, PasswordPolicy, Peppers, Scheme};
-use crate::domain::authn::throttle::{GuessingRules, Rule};
+use crate::domain::authn::throttle::{Rule, ThrottleRules};
 use crate::domain::keyring::{Lifetimes, Plan};
 use crate::domain::maintenance::Upkeep;
 use crate::domain::policy::Policy;
@@ -22,12 +22,12 @@ use crate::domain::sessions::refresh::RefreshRows;
 use crate::domain::status_lists::PlaceLimits;
 use crate::http::browser::cookies::CookieMode;
 use crate::http::request::device::ForwardedHeader;
-use crate::http::request::rate_limits::Rates;
+use crate::http::request::rate_limits::RateLimits;
 use crate::settings;
 use crate::settings::{PasswordAlgorithm, Settings, WrongPasswords};
 use crate::store::engine::store::StoreLimits;
 
-/// How much the store may do, by the settings.
+/// Returns the limits of the store.
 #[must_use]
 pub fn store_limits(settings: &Settings) -> StoreLimits {
     StoreLimits {
@@ -38,20 +38,20 @@ pub fn store_limits(settings: &Settings) -> StoreLimits {
     }
 }
 
-/// What SQLite has open for a connection: the database, its log, and now and then a temporary file.
+/// The files that SQLite opens for a connection: the database, its log, and sometimes a temporary file.
 const FILES_PER_DATABASE_CONNECTION: usize = 3;
-/// Keys, certificates, the settings: read now and then.
+/// Keys, certificates and the settings, which are read from time to time.
 const OTHER_FILES: usize = 16;
-/// How long a client that was withdrawn may go on listening, at the most.
-const LONGEST_LOOK_AT_CLIENTS: Duration = Duration::from_secs(10);
+/// How long at most a disabled client keeps its streams of events.
+const MAX_CLIENT_CHECK_INTERVAL: Duration = Duration::from_secs(10);
 
-/// What the service has open beside its connections.
+/// Returns how many file descriptors the service needs beside those of its connections.
 pub(super) fn descriptors(settings: &Settings) -> Descriptors {
     let connections = settings.database.pool_size as usize + 2; // the writer, and one that is being replaced
     Descriptors { reserve: FILES_PER_DATABASE_CONNECTION * connections + OTHER_FILES, per_connection: 1 }
 }
 
-/// How many verifiers may listen, with as many connections as there can be.
+/// Returns how many streams of events there may be with this many connections.
 pub(super) fn place_limits(settings: &Settings, capacity: Capacity) -> PlaceLimits {
     let lists = &settings.status_lists;
     PlaceLimits {
@@ -61,7 +61,7 @@ pub(super) fn place_limits(settings: &Settings, capacity: Capacity) -> PlaceLimi
     }
 }
 
-/// Writes into the log what became of the settings.
+/// Logs how many streams of events there may be.
 pub(super) fn report_places(settings: &Settings, limits: PlaceLimits) {
     let (all, anonymous) = (limits.all, limits.anonymous());
     log::info!("serves up to {all} streams of events, {anonymous} of them to anonymous listeners");
@@ -73,9 +73,9 @@ pub(super) fn report_places(settings: &Settings, limits: PlaceLimits) {
     }
 }
 
-/// How often to see whether the clients that listen are still what they were.
-pub(super) fn look_at_clients(settings: &Settings) -> Duration {
-    settings.status_lists.heartbeat.min(LONGEST_LOOK_AT_CLIENTS)
+/// Returns how often to check that the clients that listen are still enabled, with the same secret.
+pub(super) fn client_check_interval(settings: &Settings) -> Duration {
+    settings.status_lists.heartbeat.min(MAX_CLIENT_CHECK_INTERVAL)
 }
 
 pub(super) fn plan(settings: &Settings) -> Plan {
@@ -117,13 +117,13 @@ fn rate(setting: settings::Rate) -> Rate {
     Rate { at_once: setting.burst, per_minute: setting.per_minute }
 }
 
-/// `None` where limits are switched off.
+/// Returns the limit; `None` if limits are disabled.
 fn limit(settings: &Settings, setting: settings::Rate) -> Option<RateLimit> {
     settings.limits.enabled.then(|| RateLimit::new(rate(setting)))
 }
 
-pub(super) fn rates(settings: &Settings) -> Rates {
-    Rates {
+pub(super) fn rate_limits(settings: &Settings) -> RateLimits {
+    RateLimits {
         register: limit(settings, settings.limits.register),
         refresh: limit(settings, settings.limits.refresh),
     }
@@ -146,7 +146,7 @@ fn refresh_rows(settings: &Settings) -> RefreshRows {
     }
 }
 
-pub(super) fn upkeep(settings: &Settings) -> Upkeep {
+pub(super) fn maintenance(settings: &Settings) -> Upkeep {
     Upkeep {
         look: settings.status_lists.poll_interval,
         clean_up: settings.cleanup.interval,
@@ -159,6 +159,7 @@ pub(super) fn upkeep(settings: &Settings) -> Upkeep {
 pub(super) fn hashing_limits(settings: &Settings) -> HashingLimits {
     HashingLimits {
         threads: settings.hashing.threads,
+        low_priority: settings.hashing.low_priority,
         queue: settings.hashing.queue,
         deadline: settings.hashing.deadline,
         waiting_per_pair: settings.limits.enabled.then_some(settings.limits.waiting_per_account),
@@ -176,19 +177,19 @@ pub(super) fn scheme(settings: &Settings) -> Result<Scheme, StartError> {
     }
 }
 
-pub(super) fn guessing_rules(settings: &Settings) -> GuessingRules {
+pub(super) fn throttle_rules(settings: &Settings) -> ThrottleRules {
     let rule = |setting: &WrongPasswords| Rule {
-        free: setting.attempts,
+        attempts: setting.attempts,
         window: setting.window,
         first_wait: setting.first_wait,
         longest_wait: setting.longest_wait,
     };
     let limits = &settings.limits;
-    GuessingRules {
+    ThrottleRules {
         account_from_source: rule(&limits.account_from_source),
         account: rule(&limits.account),
         source: rule(&limits.source),
-        welcome: limits.trusted_for,
+        trusted_for: limits.trusted_for,
         known_after: limits.known_after,
         patience: settings.hashing.deadline,
     }
@@ -239,7 +240,7 @@ pub(super) fn policy(settings: &Settings, scheme: &Scheme) -> Policy {
     }
 }
 
-/// What the settings say, and the parts of the issuer's name but for the last one.
+/// Returns the names of the service: those of the settings, and the labels of the issuer's host name except the last.
 fn service_names(settings: &Settings) -> Vec<String> {
     let issuer = Url::parse(&settings.issuer).ok();
     let host = issuer.as_ref().and_then(Url::domain).unwrap_or_default();

@@ -19,31 +19,31 @@ use crate::store::error::StoreError;
 pub enum StartError {
     #[error(transparent)]
     Setting(#[from] SettingsError),
-    #[error("cannot make the data folder {0}: {1}")]
-    DataDir(String, io::Error),
+    #[error("cannot make the data folder {0}")]
+    DataDir(String, #[source] io::Error),
     #[error(transparent)]
     MasterKey(#[from] MasterKeyError),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
     Keyring(#[from] KeyringError),
-    #[error("setting `passwords.argon2id`: {0}")]
+    #[error("setting `passwords.argon2id`: {0}")] // argon2 is built without `std::error::Error`
     Argon2id(argon2::Error),
     #[error("cannot start the hashing threads: {0}")]
     Threads(String),
-    #[error("cannot set up the verifier of our own tokens: {0}")]
+    #[error("cannot set up the verifier of this service's own tokens")]
     Verifier(#[from] SetupError),
     #[error(transparent)]
     Marks(#[from] MarksError),
     #[error(
-        "the database is older than what was answered from it before ({0}): nothing works with it until \
-         `auth-service recover` was run"
+        "the database is older than its marks ({0}): it was set back. No command works with it before \
+         `auth-service recover`"
     )]
     Behind(String),
-    #[error("cannot listen on {0}: {1}")]
-    Listen(Listen, io::Error),
+    #[error("cannot listen on {0}")]
+    Listen(Listen, #[source] io::Error),
     #[error(
-        "there is no database at {0}: is it the right place? `auth-service serve` and `auth-service migrate` make one"
+        "there is no database at {0}. Check the setting; `auth-service serve` and `auth-service migrate` create a database"
     )]
     NoDatabase(String),
     #[error(transparent)]
@@ -54,6 +54,4 @@ pub enum StartError {
     ForeignWal(#[from] ForeignWal),
     #[error(transparent)]
     Capacity(#[from] CapacityError),
-    #[error("cannot serve: {0}")]
-    Serve(io::Error),
 }

@@ -1,4 +1,4 @@
-//! Waits for the database at the start: services that are started together are not ready in any order.
+//! Waits for the database at the start: services that start together become ready in any order.
 
 use std::time::{Duration, Instant};
 
@@ -11,20 +11,22 @@ use crate::settings::Settings;
 use crate::store::engine::store::Store;
 use crate::store::error::StoreError;
 
-/// Between two tries.
+/// Between two attempts.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// Returns when the database takes a connection. After `database.start_timeout` the reason why it does not is the error.
+/// Returns as soon as the database accepts a connection.
 ///
 /// # Errors
-/// [`StartError::Store`].
+/// Why it accepts none, after `database.start_timeout`.
 pub(super) async fn for_database(settings: &Settings) -> Result<(), StartError> {
     let (begun, patience) = (Instant::now(), settings.database.start_timeout);
     let mut waits = false;
     loop {
         let (url, limits) = (settings.database_url(), rules::store_limits(settings));
         let tried = spawn_blocking(move || Store::try_connect(&url, limits)).await;
-        let error = match tried.unwrap_or_else(|_| Err(StoreError::Query("the try panicked".to_owned()))) {
+        let error = match tried
+            .unwrap_or_else(|_| Err(StoreError::Query("the attempt to connect panicked".to_owned())))
+        {
             Ok(()) => break,
             Err(error) => error,
         };
@@ -37,7 +39,7 @@ pub(super) async fn for_database(settings: &Settings) -> Result<(), StartError> 
         sleep(PAUSE.min(patience.saturating_sub(begun.elapsed()))).await;
     }
     if waits {
-        log::info!("the database is there after {}s", begun.elapsed().as_secs());
+        log::info!("the database answers after {}s", begun.elapsed().as_secs());
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ use url::Url;
 use crate::app::opening::master_key_path;
 use crate::settings::{PasswordAlgorithm, Settings};
 
-/// From here on tokens live for days.
+/// A long life of an access token.
 const LONG_ACCESS_TTL: Duration = Duration::from_secs(24 * 3600);
 
 pub(super) fn warn_about_settings(settings: &Settings) {
@@ -28,20 +28,20 @@ pub(super) fn warn_about_settings(settings: &Settings) {
     }
     if settings.tokens.access_ttl >= LONG_ACCESS_TTL {
         log::warn!(
-            "tokens.access_ttl is {} hours: services that are cut off from this one, or that do not read status lists, believe \
+            "tokens.access_ttl is {} hours: services that are cut off from this one, or that do not read status lists, accept \
              an access token for that long after a logout",
             settings.tokens.access_ttl.as_secs() / 3600
         );
     }
     for origin in settings.cors.plain_origins() {
         log::warn!(
-            "cors.allowed_origins: whoever is on the way can change pages of {origin}, and use cookies then"
+            "cors.allowed_origins: {origin} has no TLS, so an attacker on the network can change its pages and use their readers' cookies"
         );
     }
     warn_of_other_sites("cors.allowed_origins", &settings.cors.allowed_origins, &settings.issuer);
 }
 
-/// Warns of an issuer that is not where this service listens. `port` is the one it got.
+/// Warns if the issuer's URL does not lead to this service. `port` is the one that it listens on.
 pub(super) fn warn_about_address(settings: &Settings, port: u16) {
     let Ok(issuer) = Url::parse(&settings.issuer) else { return }; // the settings were checked
     let has_tls = settings.tls.files().is_some();
@@ -53,20 +53,20 @@ pub(super) fn warn_about_address(settings: &Settings, port: u16) {
             settings.issuer
         );
     }
-    // Elsewhere something in front has the issuer's port: a proxy.
+    // Otherwise a proxy has the issuer's port.
     let is_direct = !matches!(settings.listen, Listen::Unix(_))
         && settings.http.trusted_proxies.is_empty()
         && has_tls == is_https;
     if is_direct && issuer.port_or_known_default() != Some(port) {
         log::warn!(
-            "the issuer is {}, but the port of this service is {port}: unless something in front leads from one to the other, \
-             verifiers do not find it",
+            "the issuer is {}, but the port of this service is {port}: unless a proxy forwards one to the other, \
+             verifiers do not reach this service",
             settings.issuer
         );
     }
 }
 
-/// What is there already stays as it is; new files are private (`service_kit::access`).
+/// Warns of existing files that other users can read. New files are private (`service_kit::access`).
 pub(super) fn warn_about_files(settings: &Settings) {
     warn_if_open("the data folder", &settings.data_dir);
     if settings.master_key.is_none() {

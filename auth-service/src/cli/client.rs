@@ -1,16 +1,20 @@
 //! `auth-service client …`: services with a secret of their own, beside a running server.
 
+use std::convert::Infallible;
+
+use anyhow::{anyhow, ensure};
 use clap::Subcommand;
 use secrecy::ExposeSecret as _;
 
+use crate::cli::operator::as_operator;
 use crate::domain::clients::{NewClient, client_id, is_client_name, name_of};
 use crate::domain::issuer::Issuer;
 use crate::settings::Settings;
 
-/// What can be done about clients.
+/// Commands about clients.
 #[derive(Debug, Subcommand)]
 pub(super) enum ClientCommand {
-    /// Create a client, and print its id and its secret as JSON. The secret is shown this once.
+    /// Create a client, and print its id and its secret as JSON. The secret is not shown again.
     Create {
         /// 1 to 64 of letters, digits, `.`, `_`, `-`.
         #[arg(long, value_parser = name)]
@@ -37,7 +41,7 @@ pub(super) enum ClientCommand {
         #[arg(value_parser = known)]
         name: String,
     },
-    /// Give a client a new secret and print it; the one before, and its tokens, are worth nothing any more.
+    /// Give a client a new secret and print it. The secret before it and the client's tokens are refused from then on.
     Secret {
         /// Its name, or its id.
         #[arg(value_parser = known)]
@@ -45,45 +49,44 @@ pub(super) enum ClientCommand {
     },
 }
 
-fn name(text: &str) -> Result<String, String> {
-    is_client_name(text)
-        .then(|| text.to_owned())
-        .ok_or_else(|| "1 to 64 letters, digits, `.`, `_`, `-`, and not `client`".to_owned())
+fn name(text: &str) -> anyhow::Result<String> {
+    ensure!(is_client_name(text), "1 to 64 letters, digits, `.`, `_`, `-`, and not `client`");
+    Ok(text.to_owned())
 }
 
-/// An id as `list` shows it is understood as well.
+/// Takes an id too, as `list` shows it.
 #[expect(clippy::unnecessary_wraps, reason = "clap wants a result")]
-fn known(text: &str) -> Result<String, String> {
+fn known(text: &str) -> Result<String, Infallible> {
     Ok(name_of(text).to_owned())
 }
 
-/// Scopes and audiences stand in lists separated by spaces (RFC 6749 section 3.3).
-fn word(text: &str) -> Result<String, String> {
+/// Scopes and audiences are separated by spaces in lists (RFC 6749 section 3.3).
+fn word(text: &str) -> anyhow::Result<String> {
     let allowed = |byte: u8| byte.is_ascii_graphic() && !b"\"\\".contains(&byte);
     let one = !text.is_empty() && text.bytes().all(allowed);
-    one.then(|| text.to_owned()).ok_or_else(|| "one word without spaces and quotes".to_owned())
+    ensure!(one, "one word without spaces and quotes");
+    Ok(text.to_owned())
 }
 
-pub(super) async fn run(settings: &Settings, command: ClientCommand) -> Result<(), String> {
-    crate::cli::as_operator(settings, async |issuer| act(issuer, command).await).await
+pub(super) async fn run(settings: &Settings, command: ClientCommand) -> anyhow::Result<()> {
+    as_operator(settings, async |issuer| act(issuer, command).await).await
 }
 
-async fn act(issuer: &Issuer, command: ClientCommand) -> Result<(), String> {
-    let failed = |error: &dyn std::fmt::Display| error.to_string();
+async fn act(issuer: &Issuer, command: ClientCommand) -> anyhow::Result<()> {
     match command {
         ClientCommand::Create { name, scopes, audience } => {
             let new = NewClient { name, scopes, audience };
-            let (client, secret) = issuer.create_client(new).await.map_err(|error| failed(&error))?;
-            if let Some(too_large) = issuer.client_size_warning(&client) {
+            let (client, secret) = issuer.clients.create(new).await?;
+            if let Some(too_large) = issuer.tokens.client_size_warning(&client) {
                 eprintln!(
-                    "auth-service: {} gets no token for all its scopes and audiences: {too_large}. It has to ask for less.",
+                    "auth-service: {} gets no token with all its scopes and audiences: {too_large}. It has to request fewer.",
                     client_id(&client.name)
                 );
             }
             print_credentials(&client.name, secret.expose_secret());
         }
         ClientCommand::List => {
-            for client in issuer.list_clients().await.map_err(|error| failed(&error))? {
+            for client in issuer.clients.list().await? {
                 let state = if client.disabled { " (disabled)" } else { "" };
                 let scopes = if client.scopes.is_empty() { "none" } else { &client.scopes };
                 let id = client_id(&client.name);
@@ -91,26 +94,26 @@ async fn act(issuer: &Issuer, command: ClientCommand) -> Result<(), String> {
             }
         }
         ClientCommand::Disable { name } => {
-            let changed = issuer.set_client_disabled(&name, true).await.map_err(|error| failed(&error))?;
-            println!("{} is disabled", changed.ok_or_else(|| nobody(&name))?.name);
+            let changed = issuer.clients.set_disabled(&name, true).await?;
+            println!("{} is disabled", changed.ok_or_else(|| unknown(&name))?.name);
         }
         ClientCommand::Enable { name } => {
-            let changed = issuer.set_client_disabled(&name, false).await.map_err(|error| failed(&error))?;
-            println!("{} is enabled", changed.ok_or_else(|| nobody(&name))?.name);
+            let changed = issuer.clients.set_disabled(&name, false).await?;
+            println!("{} is enabled", changed.ok_or_else(|| unknown(&name))?.name);
         }
         ClientCommand::Secret { name } => {
-            let secret = issuer.renew_client_secret(&name).await.map_err(|error| failed(&error))?;
-            print_credentials(&name, secret.ok_or_else(|| nobody(&name))?.expose_secret());
+            let secret = issuer.clients.renew_secret(&name).await?;
+            print_credentials(&name, secret.ok_or_else(|| unknown(&name))?.expose_secret());
         }
     }
     Ok(())
 }
 
-/// For scripts as well as for people.
+/// Prints JSON, for scripts and people.
 fn print_credentials(name: &str, secret: &str) {
     println!("{}", serde_json::json!({ "client_id": client_id(name), "client_secret": secret }));
 }
 
-fn nobody(name: &str) -> String {
-    format!("there is no client named {name:?}")
+fn unknown(name: &str) -> anyhow::Error {
+    anyhow!("there is no client named {name:?}")
 }

@@ -6,10 +6,12 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use anyhow::{Context as _, anyhow, ensure};
 use clap::{Args, ValueEnum};
 use tokio::sync::mpsc;
 
-use crate::cli::user::{warn_about_refused_logins, warn_about_unknown_roles};
+use crate::cli::account_notes::{warn_about_refused_logins, warn_about_unknown_roles};
+use crate::cli::operator::as_operator;
 use crate::domain::accounts::import::formats;
 use crate::domain::accounts::import::formats::{Format, ReadError};
 use crate::domain::accounts::import::{BATCH, Outcome, Read, Rehearsal, Report};
@@ -21,21 +23,21 @@ use crate::settings::Settings;
 const AHEAD: usize = 4;
 const PROGRESS_EVERY: Duration = Duration::from_secs(2);
 
-/// What is imported, and how.
+/// `auth-service import`.
 #[derive(Debug, Args)]
 pub(super) struct ImportCommand {
     /// The file; `-` for standard input.
     file: PathBuf,
-    /// Whose export it is.
+    /// The system that exported it.
     #[arg(long, value_enum, default_value = "lines")]
     format: Source,
-    /// Say what would be done, and store nothing. Takes some 50 bytes of memory for each account.
+    /// Report what would be done, and store nothing. Needs about 50 bytes of memory for each account.
     #[arg(long)]
     dry_run: bool,
-    /// Give Keycloak's realm roles by their names. Look at them first: who is `admin` there is `admin` here.
+    /// Give accounts Keycloak's realm roles by their names. Check them first: an `admin` there becomes an `admin` here.
     #[arg(long)]
     with_roles: bool,
-    /// Take names and addresses also if they rest for a former owner. Services may know them as that one's.
+    /// Take resting names and addresses too. Other services may still mistake them for their former owner's.
     #[arg(long)]
     allow_resting: bool,
 }
@@ -52,7 +54,14 @@ enum Source {
     Supabase,
 }
 
-pub(super) async fn run(settings: &Settings, command: ImportCommand) -> Result<(), String> {
+/// How accounts are stored.
+#[derive(Debug, Clone, Copy)]
+struct Options {
+    dry_run: bool,
+    allow_resting: bool,
+}
+
+pub(super) async fn run(settings: &Settings, command: ImportCommand) -> anyhow::Result<()> {
     let ImportCommand { file, format, dry_run, with_roles, allow_resting } = command;
     let format = match format {
         Source::Lines => Format::Lines,
@@ -60,52 +69,48 @@ pub(super) async fn run(settings: &Settings, command: ImportCommand) -> Result<(
         Source::Auth0 => Format::Auth0,
         Source::Supabase => Format::Supabase,
     };
-    let reader = open(&file)?;
-    crate::cli::as_operator(settings, async |issuer| {
-        act(issuer, format, reader, (dry_run, allow_resting)).await
-    })
-    .await
+    let (reader, options) = (open(&file)?, Options { dry_run, allow_resting });
+    as_operator(settings, async |issuer| act(issuer, format, reader, options).await).await
 }
 
 async fn act(
     issuer: &Issuer,
     format: Format,
     reader: Box<dyn BufRead + Send>,
-    (dry_run, allow_resting): (bool, bool),
-) -> Result<(), String> {
+    options: Options,
+) -> anyhow::Result<()> {
     let (sender, batches) = mpsc::channel(AHEAD);
     let reading = std::thread::spawn(move || read(format, reader, &sender));
-    let (report, failed) = store(issuer, batches, dry_run, allow_resting).await;
-    // When storing failed, nobody listens to the reader any more, and it ends.
-    let read = reading.join().unwrap_or_else(|_| Err("the reader panicked".to_owned()));
-    print(&report, dry_run);
-    let again = "What was stored stays; the same command goes on from there.";
-    if let Some(error) = failed {
-        return Err(format!("{error}. {again}"));
-    }
-    read.map_err(|error| format!("{error}. {again}"))?;
-    match report.refused {
-        0 => Ok(()),
-        refused => Err(format!("{refused} refused; the lines above say why")),
-    }
+    let mut report = Report::default();
+    let stored = store(issuer, batches, options, &mut report).await;
+    // After a failure to store, the channel is closed, and the reader ends.
+    let read = reading.join().unwrap_or_else(|_| Err(anyhow!("the reader panicked")));
+    print(&report, options.dry_run);
+    stored
+        .and(read)
+        .map_err(|error| anyhow!("{error:#}. What was stored stays; the same command goes on from there."))?;
+    let refused = report.refused;
+    ensure!(refused == 0, "{refused} refused; the lines above say why");
+    Ok(())
 }
 
-fn open(file: &Path) -> Result<Box<dyn BufRead + Send>, String> {
+fn open(file: &Path) -> anyhow::Result<Box<dyn BufRead + Send>> {
     if file == Path::new("-") {
         return Ok(Box::new(BufReader::new(std::io::stdin())));
     }
-    let opened = File::open(file).map_err(|error| format!("cannot open {}: {error}", file.display()))?;
+    let opened = File::open(file).with_context(|| format!("cannot open {}", file.display()))?;
     Ok(Box::new(BufReader::new(opened)))
 }
 
+/// Accounts, each with its place in the file.
 type Batch = Vec<(u64, Read)>;
 
-/// Fills batches until the file ends or nobody takes them any more.
+/// Fills batches until the file ends, or the receiver is closed.
 fn read(
     format: Format,
     mut reader: Box<dyn BufRead + Send>,
     sender: &mpsc::Sender<Batch>,
-) -> Result<(), String> {
+) -> anyhow::Result<()> {
     let mut batch = Vec::with_capacity(BATCH);
     let outcome = formats::read(format, &mut *reader, &mut |place, read| {
         batch.push((place, read));
@@ -114,35 +119,31 @@ fn read(
     let _ = sender.blocking_send(batch);
     match outcome {
         Ok(()) | Err(ReadError::Stopped) => Ok(()),
-        Err(error) => Err(error.to_string()),
+        Err(error) => Err(error.into()),
     }
 }
 
-/// Stores the batches; gives the report of those that were stored, and why the next one was not.
+/// Stores the batches, up to the first that fails. `report` counts the accounts of those that were stored.
 async fn store(
     issuer: &Issuer,
     mut batches: mpsc::Receiver<Batch>,
-    dry_run: bool,
-    allow_resting: bool,
-) -> (Report, Option<String>) {
-    let (mut report, mut roles) = (Report::default(), BTreeSet::new());
-    let (mut shown, mut rehearsal) = (Instant::now(), dry_run.then(Rehearsal::default));
+    options: Options,
+    report: &mut Report,
+) -> anyhow::Result<()> {
+    let mut roles = BTreeSet::new();
+    let (mut shown, mut rehearsal) = (Instant::now(), options.dry_run.then(Rehearsal::default));
     while let Some(batch) = batches.recv().await {
         let (places, accounts): (Vec<u64>, Vec<Read>) = batch.into_iter().unzip();
         let named = accounts.iter().flatten().flat_map(|account| account.roles.iter());
         let new: Vec<String> = named.filter(|role| !roles.contains(*role)).cloned().collect();
         warn_about_unknown_roles(issuer, new.iter().collect::<BTreeSet<_>>());
         roles.extend(new);
-        let warnings: Vec<_> = accounts.iter().map(|account| issuer.import_warning(account)).collect();
-        match issuer.import_with(accounts, rehearsal.as_mut(), allow_resting).await {
-            Ok(outcomes) => {
-                for ((place, outcome), warning) in places.iter().zip(&outcomes).zip(warnings) {
-                    report.count(outcome);
-                    complain(*place, outcome);
-                    warn(*place, outcome, warning);
-                }
-            }
-            Err(error) => return (report, Some(error.to_string())),
+        let warnings: Vec<_> = accounts.iter().map(|account| issuer.tokens.import_warning(account)).collect();
+        let outcomes = issuer.accounts.import_with(accounts, rehearsal.as_mut(), options.allow_resting).await?;
+        for ((place, outcome), warning) in places.iter().zip(&outcomes).zip(warnings) {
+            report.count(outcome);
+            complain(*place, outcome);
+            warn(*place, outcome, warning);
         }
         if shown.elapsed() >= PROGRESS_EVERY {
             shown = Instant::now();
@@ -150,7 +151,7 @@ async fn store(
             eprintln!("auth-service: {created} created, {present} already there, {refused} refused so far");
         }
     }
-    (report, None)
+    Ok(())
 }
 
 fn complain(place: u64, outcome: &Outcome) {
@@ -160,7 +161,7 @@ fn complain(place: u64, outcome: &Outcome) {
     }
 }
 
-/// An account that is there now and cannot log in.
+/// Warns of an account that was created and cannot log in.
 fn warn(place: u64, outcome: &Outcome, warning: Option<TokenTooLarge>) {
     if let (Outcome::Created(_), Some(too_large)) = (outcome, warning) {
         warn_about_refused_logins(&format!("{place}: the account"), &too_large);

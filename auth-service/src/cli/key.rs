@@ -2,33 +2,34 @@
 
 use clap::Subcommand;
 
+use crate::cli::operator::as_operator_making;
 use crate::domain::issuer::Issuer;
 use crate::domain::keyring::Makes;
 use crate::domain::keyring::Rotated;
 use crate::settings::Settings;
 
-/// What can be done about signing keys.
+/// Commands about signing keys.
 #[derive(Debug, Subcommand)]
 pub(super) enum KeyCommand {
     /// List the signing keys that are published.
     List,
-    /// Publish a new signing key. It signs after `keys.publish_ahead`, when every verifier knows it; nobody notices.
+    /// Publish a new signing key. It signs after `keys.publish_ahead`, when every verifier knows it, and no user notices.
     Rotate {
-        /// Withdraw all signing keys at once and sign with a new one: for a key that may be in the wrong hands.
+        /// Withdraw all signing keys at once and sign with a new one: for a key that may have been stolen.
         #[arg(long)]
         emergency: bool,
     },
 }
 
-pub(super) async fn run(settings: &Settings, command: KeyCommand) -> Result<(), String> {
+pub(super) async fn run(settings: &Settings, command: KeyCommand) -> anyhow::Result<()> {
     let makes = match command {
         KeyCommand::List => Makes::Proofs,
         KeyCommand::Rotate { .. } => Makes::Keys,
     };
-    crate::cli::as_operator_making(settings, makes, async |issuer| act(issuer, command).await).await
+    as_operator_making(settings, makes, async |issuer| act(issuer, command).await).await
 }
 
-async fn act(issuer: &Issuer, command: KeyCommand) -> Result<(), String> {
+async fn act(issuer: &Issuer, command: KeyCommand) -> anyhow::Result<()> {
     match command {
         KeyCommand::List => {
             for key in issuer.keyring.list(issuer.clock.now()) {
@@ -43,18 +44,18 @@ async fn act(issuer: &Issuer, command: KeyCommand) -> Result<(), String> {
             }
         }
         KeyCommand::Rotate { emergency: false } => {
-            let rotated = issuer.rotate_signing_key().await.map_err(|error| error.to_string())?;
+            let rotated = issuer.rotate_signing_key().await?;
             match rotated {
                 Rotated::From(at) => {
                     println!("a new key is published; it signs in {}s", at - issuer.clock.now());
                 }
                 Rotated::OnItsWay(at) => {
-                    println!("a new key is on its way already; it signs in {}s", at - issuer.clock.now());
+                    println!("a new key was published before; it signs in {}s", at - issuer.clock.now());
                 }
             }
         }
         KeyCommand::Rotate { emergency: true } => {
-            issuer.withdraw_signing_keys().await.map_err(|error| error.to_string())?;
+            issuer.withdraw_signing_keys().await?;
             println!(
                 "every signing key was withdrawn, and a new one signs. Access tokens given so far are refused: here at \
                  once, by verifiers that listen to events within seconds, by others when they next fetch the keys. \

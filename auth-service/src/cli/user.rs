@@ -2,21 +2,20 @@
 
 use std::io::Read as _;
 
-use std::time::{Duration, UNIX_EPOCH};
-
+use anyhow::{Context as _, anyhow, ensure};
 use clap::{Args, Subcommand};
-use humantime::format_rfc3339_seconds;
 use secrecy::SecretString;
 
-use crate::domain::accounts::operators::{AccountRef, ChangedHands, NamedAccount, OperatorError};
+use crate::cli::account_notes::{advise, introduction, warn_about_refused_logins, warn_about_unknown_roles};
+use crate::cli::operator::as_operator;
+use crate::domain::accounts::operators::AccountRef;
 use crate::domain::accounts::register::{ByOperator, RegisterError, Registration};
 use crate::domain::accounts::roles::is_role_name;
 use crate::domain::issuer::Issuer;
-use crate::domain::tokens::size::TokenTooLarge;
 use crate::settings::Settings;
 use crate::store::users::User;
 
-/// What can be done to accounts.
+/// Commands about accounts.
 #[derive(Debug, Subcommand)]
 pub(super) enum UserCommand {
     /// Create an account.
@@ -27,10 +26,11 @@ pub(super) enum UserCommand {
         /// The e-mail address.
         #[arg(long)]
         email: Option<String>,
-        /// The address is known to be the owner's. An account for which it is not verified loses it.
+        /// The address is verified. An account that has it unverified loses it.
         #[arg(long, requires = "email")]
         email_verified: bool,
-        /// Take the name and the address also if they rest for a former owner. Services may know them as that one's.
+        /// Take the name and the address even if they are resting. Other services may still mistake them for their former
+        /// owner's.
         #[arg(long)]
         allow_resting: bool,
         /// A role; may be repeated.
@@ -50,14 +50,14 @@ pub(super) enum UserCommand {
         #[command(flatten)]
         account: Account,
     },
-    /// Show an account's roles, after adding and removing some. Tokens have the new rights from the next refresh on.
+    /// Add and remove roles of an account, and show them. Tokens have the new rights from the next refresh on.
     Roles {
         #[command(flatten)]
         account: Account,
-        /// A role to give; may be repeated.
+        /// A role to add; may be repeated.
         #[arg(long, value_parser = role)]
         add: Vec<String>,
-        /// A role to take away; may be repeated.
+        /// A role to remove; may be repeated.
         #[arg(long, value_parser = role)]
         remove: Vec<String>,
     },
@@ -68,18 +68,18 @@ pub(super) enum UserCommand {
     },
 }
 
-/// Which account: by its name, its id, or both, which must then be one account's.
+/// An account by its name, by its id, or by both, which must belong to one account.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = true)]
 pub(super) struct Account {
-    /// The user name. One that was another account's not long ago needs the id beside it or instead.
+    /// The user name. A name that another account had recently needs the id too, or instead.
     username: Option<String>,
     /// The account's id, the `sub` of its tokens.
     #[arg(long)]
     id: Option<String>,
 }
 
-/// Which address: itself, the one of an account, or both, which must then be one.
+/// An address itself, by the id of its account, or by both, which must belong together.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = true)]
 pub(super) struct Address {
@@ -98,8 +98,8 @@ impl Account {
         }
     }
 
-    fn nobody(&self) -> String {
-        format!("there is no account {}", self.shown())
+    fn unknown(&self) -> anyhow::Error {
+        anyhow!("there is no account {}", self.shown())
     }
 }
 
@@ -109,24 +109,23 @@ impl From<&Account> for AccountRef {
     }
 }
 
-fn role(name: &str) -> Result<String, String> {
-    is_role_name(name)
-        .then(|| name.to_owned())
-        .ok_or_else(|| "1 to 64 letters, digits, `.`, `_`, `:`, `-`".to_owned())
+fn role(name: &str) -> anyhow::Result<String> {
+    ensure!(is_role_name(name), "1 to 64 letters, digits, `.`, `_`, `:`, `-`");
+    Ok(name.to_owned())
 }
 
-pub(super) async fn run(settings: &Settings, command: UserCommand) -> Result<(), String> {
-    crate::cli::as_operator(settings, async |issuer| act(issuer, command).await).await
+pub(super) async fn run(settings: &Settings, command: UserCommand) -> anyhow::Result<()> {
+    as_operator(settings, async |issuer| act(issuer, command).await).await
 }
 
-async fn act(issuer: &Issuer, command: UserCommand) -> Result<(), String> {
+async fn act(issuer: &Issuer, command: UserCommand) -> anyhow::Result<()> {
     match command {
         UserCommand::Create { username, email, email_verified, allow_resting, roles, password_stdin: _ } => {
             warn_about_unknown_roles(issuer, &roles);
             let registration = Registration { username, password: read_password()?, email, roles };
             let by = ByOperator { email_verified, allow_resting };
-            let made = issuer.create_account_with(registration, by).await;
-            let user = made.map_err(|error| explain(&error))?;
+            let made = issuer.accounts.create_account_with(registration, by).await;
+            let user = made.map_err(explain)?;
             warn_about_size(issuer, &user);
             println!("created {} ({}), roles: {}", user.username, user.id, shown(&user));
         }
@@ -134,8 +133,8 @@ async fn act(issuer: &Issuer, command: UserCommand) -> Result<(), String> {
         UserCommand::Enable { account } => set_disabled(issuer, &account, false).await?,
         UserCommand::Roles { account, add, remove } => {
             warn_about_unknown_roles(issuer, &add);
-            let changed = issuer.change_roles(&account, add, remove).await;
-            let named = changed.map_err(|error| advise(&error, "--id"))?.ok_or_else(|| account.nobody())?;
+            let changed = issuer.accounts.change_roles(&account, add, remove).await;
+            let named = changed.map_err(|error| advise(error, "--id"))?.ok_or_else(|| account.unknown())?;
             warn_about_size(issuer, &named.user);
             println!("{}", introduction(&named));
             println!("{} has roles: {}", named.user.username, shown(&named.user));
@@ -145,85 +144,52 @@ async fn act(issuer: &Issuer, command: UserCommand) -> Result<(), String> {
     Ok(())
 }
 
-async fn set_disabled(issuer: &Issuer, account: &Account, disabled: bool) -> Result<(), String> {
-    let changed = issuer.set_disabled(account, disabled).await.map_err(|error| advise(&error, "--id"))?;
-    let named = changed.ok_or_else(|| account.nobody())?;
+async fn set_disabled(issuer: &Issuer, account: &Account, disabled: bool) -> anyhow::Result<()> {
+    let changed =
+        issuer.accounts.set_disabled(account, disabled).await.map_err(|error| advise(error, "--id"))?;
+    let named = changed.ok_or_else(|| account.unknown())?;
     println!("{}", introduction(&named));
     println!("{} is {}", named.user.username, if disabled { "disabled" } else { "enabled" });
     Ok(())
 }
 
-async fn free_email(issuer: &Issuer, Address { address, id }: Address) -> Result<(), String> {
-    let freed = issuer.free_email(address, id).await.map_err(|error| error.to_string())?;
+async fn free_email(issuer: &Issuer, Address { address, id }: Address) -> anyhow::Result<()> {
+    let freed = issuer.accounts.free_email(address, id).await?;
     for user in &freed.holders {
         println!("{} ({}) has no address any more", user.username, user.id);
     }
     if freed.rested {
         println!("the address does not rest any more");
     }
-    if freed.holders.is_empty() && !freed.rested {
-        return Err("no account has this address, and it does not rest".to_owned());
-    }
+    let is_found = freed.rested || !freed.holders.is_empty();
+    ensure!(is_found, "no account has this address, and it does not rest");
     Ok(())
 }
 
-/// Says which account it was: a name may have changed hands.
-pub(super) fn introduction(named: &NamedAccount) -> String {
-    let since = Duration::from_secs(u64::try_from(named.named_since).unwrap_or_default());
-    let since = format_rfc3339_seconds(UNIX_EPOCH + since);
-    format!("{} is the account {}, under this name since {since}", named.user.username, named.user.id)
-}
-
-/// What an operator reads about a refusal; `option` is the one that takes an id.
-pub(super) fn advise(error: &OperatorError, option: &str) -> String {
-    match error {
-        OperatorError::ChangedHands(ChangedHands { id, .. }) => {
-            format!("{error}. If you mean that account, give its id ({option} {id})")
-        }
-        other => other.to_string(),
-    }
-}
-
-/// One line; the line break at its end is not part of the password.
-fn read_password() -> Result<SecretString, String> {
+/// Reads the password from standard input, without the line break at its end.
+fn read_password() -> anyhow::Result<SecretString> {
     let mut text = String::new();
-    std::io::stdin()
-        .read_to_string(&mut text)
-        .map_err(|error| format!("cannot read the password: {error}"))?;
+    std::io::stdin().read_to_string(&mut text).context("cannot read the password")?;
     let length = text.trim_end_matches(['\r', '\n']).len();
     text.truncate(length);
     Ok(text.into())
 }
 
-pub(super) fn warn_about_unknown_roles<'a>(issuer: &Issuer, roles: impl IntoIterator<Item = &'a String>) {
-    for role in roles.into_iter().filter(|role| !issuer.policy.roles.knows(role)) {
-        eprintln!("auth-service: the settings give the role {role:?} no scopes; is it spelled right?");
-    }
-}
-
 fn warn_about_size(issuer: &Issuer, user: &User) {
-    if let Some(too_large) = issuer.size_warning(user) {
+    if let Some(too_large) = issuer.tokens.size_warning(user) {
         warn_about_refused_logins(&user.username, &too_large);
     }
 }
 
-/// Says that an account cannot log in, or not with cookies.
-pub(super) fn warn_about_refused_logins(username: &str, too_large: &TokenTooLarge) {
-    let refused = too_large.scope_of_refusal();
-    eprintln!(
-        "auth-service: {username} cannot log in{refused}: {too_large}. Give fewer roles, or roles with fewer scopes."
-    );
-}
-
-fn explain(error: &RegisterError) -> String {
+/// Joins all mistakes of a registration, and adds how a resting name can be taken.
+fn explain(error: RegisterError) -> anyhow::Error {
     match error {
-        RegisterError::Invalid(mistakes) => mistakes
-            .iter()
-            .map(|mistake| format!("{}: {}", mistake.field, mistake.message))
-            .collect::<Vec<_>>()
-            .join(" "),
-        RegisterError::Resting(_) => format!("{error}; --allow-resting takes it all the same"),
-        other => other.to_string(),
+        RegisterError::Invalid(mistakes) => {
+            let mistakes = mistakes.iter().map(|mistake| format!("{}: {}", mistake.field, mistake.message));
+            anyhow!(mistakes.collect::<Vec<_>>().join(" "))
+        }
+        RegisterError::Resting(_) => anyhow!("{error}; use --allow-resting to take it anyway"),
+        other => other.into(),
     }
 }
 

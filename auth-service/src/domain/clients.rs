@@ -1,23 +1,28 @@
 //! Clients: services with a secret of their own (RFC 6749 section 2). Operators make them; they get tokens for themselves
 //! (section 4.4), ask about others' tokens, and take back their own.
 
+use crate::domain::clock::DatabaseClock;
+use crate::domain::policy::Policy;
+use crate::domain::rate::GrantLimits;
+use crate::domain::tokens::access_token::Tokens;
+use crate::store::engine::store::Store;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::{ExposeSecret as _, SecretString};
+use std::sync::Arc;
 
 use crate::domain::audit::{Event, EventKind, Origin, Reason};
-use crate::domain::change::Change;
+use crate::domain::authn::proven_client::ProvenClient;
+use crate::domain::change::{Change, Changes};
 use crate::domain::clock::seconds;
-use crate::domain::issuer::Issuer;
 use crate::domain::keyring::KeyringError;
 use crate::domain::random;
 use crate::domain::rate::TooMany;
 use crate::domain::sessions::refresh::narrowed;
 use crate::domain::sessions::session::Grant;
-use crate::domain::tokens::size;
-use crate::domain::tokens::size::{TokenTooLarge, Transport};
+use crate::domain::tokens::size::TokenTooLarge;
 use crate::store::clients;
 use crate::store::clients::Client;
 use crate::store::error::StoreError;
@@ -100,12 +105,28 @@ pub fn is_client_name(name: &str) -> bool {
     (1..=64).contains(&name.len()) && name.bytes().all(plain) && name != "client"
 }
 
-impl Issuer {
+/// Clients and the tokens that they get for themselves.
+pub struct Clients {
+    /// Where clients are looked up.
+    pub store: Store,
+    /// Changes them.
+    pub changes: Changes,
+    /// Signs their tokens.
+    pub tokens: Arc<Tokens>,
+    /// Which audiences there are.
+    pub policy: Arc<Policy>,
+    /// The database's time.
+    pub clock: DatabaseClock,
+    /// How often a client gets a token.
+    pub limits: Arc<GrantLimits>,
+}
+
+impl Clients {
     /// Makes a client; gives it with its secret, which is shown this once.
     ///
     /// # Errors
     /// [`CreateClientError`].
-    pub async fn create_client(&self, new: NewClient) -> Result<(Client, SecretString), CreateClientError> {
+    pub async fn create(&self, new: NewClient) -> Result<(Client, SecretString), CreateClientError> {
         let audience =
             if new.audience.is_empty() { self.policy.default_audience.clone() } else { new.audience };
         if let Some(unknown) = audience.iter().find(|item| !self.policy.allowed_audiences.contains(item)) {
@@ -119,7 +140,7 @@ impl Issuer {
             audience: each_once(&audience),
             disabled: false,
             status_index: None,
-            created_at: self.now(),
+            created_at: self.clock.now(),
         };
         let row = client.clone();
         let event = Event::of(EventKind::ClientCreated).to(client_id(&client.name));
@@ -140,7 +161,7 @@ impl Issuer {
     ///
     /// # Errors
     /// The store's.
-    pub async fn list_clients(&self) -> Result<Vec<Client>, StoreError> {
+    pub async fn list(&self) -> Result<Vec<Client>, StoreError> {
         self.store.read(clients::all).await
     }
 
@@ -148,11 +169,7 @@ impl Issuer {
     ///
     /// # Errors
     /// The store's.
-    pub async fn set_client_disabled(
-        &self,
-        name: &str,
-        disabled: bool,
-    ) -> Result<Option<Client>, StoreError> {
+    pub async fn set_disabled(&self, name: &str, disabled: bool) -> Result<Option<Client>, StoreError> {
         let name = name.to_owned();
         let kind = if disabled { EventKind::ClientDisabled } else { EventKind::ClientEnabled };
         let set = move |change: &mut Change<'_>| {
@@ -171,7 +188,7 @@ impl Issuer {
     ///
     /// # Errors
     /// The store's.
-    pub async fn renew_client_secret(&self, name: &str) -> Result<Option<SecretString>, StoreError> {
+    pub async fn renew_secret(&self, name: &str) -> Result<Option<SecretString>, StoreError> {
         let secret = new_secret();
         let (name, digest) = (name.to_owned(), digest_of(&secret));
         let set = move |change: &mut Change<'_>| {
@@ -185,7 +202,7 @@ impl Issuer {
 
     /// Revokes every token of a client. The audit trail says so if there was anything to revoke: tokens without a place in a
     /// status list (HS256) go on, and what is revoked already is not revoked again.
-    pub(super) async fn revoke_client_tokens(&self, client: Client) -> Result<(), StoreError> {
+    pub(super) async fn revoke_tokens_of(&self, client: Client) -> Result<(), StoreError> {
         let revoke = move |change: &mut Change<'_>| {
             if revoke_tokens(change, &client)? {
                 change.record(Event::of(EventKind::TokenRevoked).to(client_id(&client.name)));
@@ -199,11 +216,11 @@ impl Issuer {
     ///
     /// # Errors
     /// The store's.
-    pub async fn authenticate_client(
+    pub async fn authenticate(
         &self,
         client_id: &str,
         secret: &SecretString,
-    ) -> Result<Option<Client>, StoreError> {
+    ) -> Result<Option<ProvenClient>, StoreError> {
         let name = name_of(client_id).to_owned();
         let found = if is_client_name(&name) {
             self.store.read(move |db| clients::find(db, &name)).await?
@@ -220,7 +237,7 @@ impl Issuer {
             Some(client) if client.disabled => Reason::Disabled,
             Some(client) => {
                 Origin::proven(&crate::domain::clients::client_id(&client.name));
-                return Ok(found);
+                return Ok(found.map(ProvenClient));
             }
         };
         let known = found.map(|client| crate::domain::clients::client_id(&client.name));
@@ -231,11 +248,12 @@ impl Issuer {
             reason.as_str()
         );
         let refused = Event::refused(EventKind::ClientAuthenticated, reason).to_known(known.as_deref());
-        self.record(match (reason, &known) {
-            (Reason::Disabled, Some(id)) => refused.by_holder_of(id),
-            _ => refused,
-        })
-        .await;
+        self.changes
+            .record(match (reason, &known) {
+                (Reason::Disabled, Some(id)) => refused.by_holder_of(id),
+                _ => refused,
+            })
+            .await;
         Ok(None)
     }
 
@@ -243,15 +261,15 @@ impl Issuer {
     ///
     /// # Errors
     /// [`ClientGrantError`].
-    pub async fn client_grant(
+    pub async fn grant(
         &self,
-        client: Client,
+        ProvenClient(client): ProvenClient,
         scope: Option<&str>,
         resource: &[String],
     ) -> Result<Grant, ClientGrantError> {
-        if let Err(too_many) = self.grant_limits.grant(&client.name) {
+        if let Err(too_many) = self.limits.grant(&client.name) {
             let refused = Event::refused(EventKind::ClientTokenGranted, Reason::TooManyRequests);
-            self.record(refused.to(client_id(&client.name))).await;
+            self.changes.record(refused.to(client_id(&client.name))).await;
             return Err(too_many.into());
         }
         let asked: Vec<String> =
@@ -259,11 +277,10 @@ impl Issuer {
         let scope = narrowed(&client.scopes, &asked).ok_or(ClientGrantError::InvalidScope)?.join(" ");
         let audience = narrowed(&client.audience, resource).ok_or(ClientGrantError::InvalidTarget)?;
         let client = self.indexed_client(client).await?;
-        let now = self.now();
+        let now = self.clock.now();
         let claims = self.policy.client_claims(&client, audience, scope.clone(), now);
-        size::check(&claims, self.keyring.frame_bytes(), Transport::Body)?;
-        let access_token = self.keyring.sign(&claims, now)?;
-        self.record(Event::of(EventKind::ClientTokenGranted).to(client_id(&client.name))).await;
+        let access_token = self.tokens.mint_for_client(&claims, now)?;
+        self.changes.record(Event::of(EventKind::ClientTokenGranted).to(client_id(&client.name))).await;
         Ok(Grant { access_token, expires_in: seconds(self.policy.access_ttl), refresh: None, scope })
     }
 

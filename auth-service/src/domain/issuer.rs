@@ -4,18 +4,24 @@ use std::sync::Arc;
 
 use shared_claims::Verifier;
 
+use crate::domain::accounts::names::Names;
+use crate::domain::accounts::register::Accounts;
 use crate::domain::audit::Audit;
-use crate::domain::authn::passwords::Hasher;
-use crate::domain::authn::throttle::Guessing;
 use crate::domain::change::Changes;
+use crate::domain::clients::Clients;
 use crate::domain::clock::{DatabaseClock, Moment};
 use crate::domain::keyring::Keyring;
 use crate::domain::marks::Marks;
 use crate::domain::policy::Policy;
 use crate::domain::processes::Presence;
-use crate::domain::rate::GrantLimits;
 use crate::domain::readiness::MissingTables;
+use crate::domain::sessions::login::PasswordLogin;
+use crate::domain::sessions::session::Sessions;
 use crate::domain::status_lists::StatusLists;
+use crate::domain::tokens::access_token::Tokens;
+use crate::domain::tokens::admission::Admission;
+use crate::domain::tokens::introspect::Introspection;
+use crate::domain::tokens::revoke::Revocation;
 use crate::store::engine::store::Store;
 
 /// The one place that owns users and signs tokens: what it needs, and what it was told to do.
@@ -26,12 +32,24 @@ pub struct Issuer {
     pub clock: DatabaseClock,
     /// The private keys.
     pub keyring: Arc<Keyring>,
-    /// The threads that hash passwords.
-    pub hasher: Hasher,
-    /// How often passwords were wrong; `None` when nobody counts.
-    pub guessing: Option<Guessing>,
-    /// How often tokens are given.
-    pub grant_limits: GrantLimits,
+    /// Signs and verifies access tokens.
+    pub tokens: Arc<Tokens>,
+    /// Users' sessions.
+    pub sessions: Arc<Sessions>,
+    /// Logins with a password.
+    pub login: PasswordLogin,
+    /// Users' accounts.
+    pub accounts: Accounts,
+    /// Names that rest.
+    pub names: Names,
+    /// Clients and their tokens.
+    pub clients: Arc<Clients>,
+    /// What a token of this service opens.
+    pub admission: Admission,
+    /// RFC 7662.
+    pub introspection: Introspection,
+    /// RFC 7009.
+    pub revocation: Revocation,
     /// What is remembered about all that happens.
     pub audit: Audit,
     /// What verifiers learn about ended sessions.

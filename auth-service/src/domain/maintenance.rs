@@ -203,7 +203,7 @@ impl Issuer {
         while self.store.write(move |db| guesses::forget(db, due, most)).await? == upkeep.step as usize {
             sleep(PAUSE).await;
         }
-        self.forget_names(due, upkeep.step).await?;
+        self.names.forget(due, upkeep.step).await?;
         self.drop_lists(due).await?;
         self.keyring.delete_retired(&self.store, due, walk.oldest_rotation).await?;
         self.record_key_news().await;

@@ -7,6 +7,7 @@ pub mod change;
 pub mod clients;
 pub mod clock;
 pub mod entity_tag;
+pub mod failure;
 pub mod invalid;
 pub mod issuer;
 pub mod keyring;

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 
 use crate::domain::issuer::Issuer;
+use crate::store::engine::migrations;
 use crate::store::engine::probe::Health;
-use crate::store::engine::tables;
 
 /// How often the tables are looked for at the most.
 const LOOK: Duration = Duration::from_secs(1);
@@ -121,7 +121,7 @@ impl Issuer {
         if looked.is_some_and(|at| at.elapsed() < LOOK) {
             return;
         }
-        let Ok(missing) = self.store.read(tables::missing).await else { return };
+        let Ok(missing) = self.store.read(migrations::missing).await else { return };
         *looked = Some(Instant::now());
         let before = self.tables.any.swap(!missing.is_empty(), Ordering::AcqRel);
         match (before, missing.is_empty()) {

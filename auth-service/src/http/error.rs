@@ -1,4 +1,4 @@
-//! The only place that knows which failure is which status. Internals go to the log, never to the client.
+//! The only place that maps failures to statuses. Internals go to the log, never to the client.
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -8,8 +8,9 @@ use shared_claims::error::Cause;
 use crate::domain::accounts::change::ChangeError;
 use crate::domain::accounts::register::RegisterError;
 use crate::domain::authn::passwords::HashingError;
-use crate::domain::authn::throttle::{Budget, GuessError};
+use crate::domain::authn::throttle::{AttemptError, Budget};
 use crate::domain::clients::ClientGrantError;
+use crate::domain::failure::DatabaseFailure;
 use crate::domain::invalid::Invalid;
 use crate::domain::issuer::Issuer;
 use crate::domain::keyring::KeyringError;
@@ -20,11 +21,10 @@ use crate::domain::tokens::admission::AdmissionError;
 use crate::domain::tokens::size::{TokenTooLarge, Transport};
 use crate::http::oauth::error::OAuthError;
 use crate::http::request::rate_limits::too_many_requests;
-use crate::store::error::{StoreError, Unique};
 
-/// Seconds after which a client may ask again when the store was away.
+/// `Retry-After` while the database is away.
 const STORE_RETRY: u32 = 1;
-/// Seconds after which a client may ask again when too many passwords waited.
+/// `Retry-After` when too many passwords wait to be hashed.
 const HASHING_RETRY: u32 = 2;
 
 /// RFC 8707 section 2.
@@ -32,11 +32,10 @@ const INVALID_TARGET: &str = "invalid_target";
 
 const TOKEN_TOO_LARGE: &str = "token_too_large";
 
-/// Seconds after which a client may ask again when the clock is in doubt: the clock may be right again much sooner than it is
-/// believed.
+/// `Retry-After` while the clock is in doubt.
 const CLOCK_RETRY: u32 = 60;
 
-/// How a client is told that it is not known here (RFC 6750 section 3).
+/// The challenge to a client without a valid token (RFC 6750 section 3).
 const CHALLENGE: &str = r#"Bearer realm="auth-service""#;
 
 /// A failure outside the OAuth endpoints.
@@ -44,15 +43,16 @@ pub(super) trait IntoProblem {
     fn into_problem(self) -> Problem;
 }
 
-impl IntoProblem for StoreError {
+/// Failures of the database.
+impl<E: Into<DatabaseFailure>> IntoProblem for E {
     fn into_problem(self) -> Problem {
-        let level = if self.is_reported() { log::Level::Debug } else { log::Level::Error };
-        log::log!(level, "{self}");
-        match self {
-            Self::Unavailable(_) | Self::Corrupt(_) => {
-                Problem::unavailable("store_unavailable", "The database is unavailable.", STORE_RETRY)
-            }
-            Self::Conflict(_) | Self::Schema(_) | Self::Query(_) | Self::Url(_) => Problem::internal(),
+        let failure = self.into();
+        let level = if failure.is_logged() { log::Level::Debug } else { log::Level::Error };
+        log::log!(level, "{failure}");
+        if failure.is_outage() {
+            Problem::unavailable("store_unavailable", "The database is unavailable.", STORE_RETRY)
+        } else {
+            Problem::internal()
         }
     }
 }
@@ -73,7 +73,7 @@ impl IntoProblem for KeyringError {
     fn into_problem(self) -> Problem {
         match self {
             Self::Store(error) => error.into_problem(),
-            // It closed while the request was under way.
+            // The keyring closed while the request was being handled.
             Self::Closed => {
                 let detail = "The service cannot sign right now.";
                 Problem::unavailable("keys_not_loaded", detail, STORE_RETRY)
@@ -93,8 +93,8 @@ impl IntoProblem for RegisterError {
                 Problem::new(StatusCode::FORBIDDEN, "registration_closed", "Registration is closed.")
             }
             Self::Invalid(mistakes) => Problem::invalid(mistakes.into_iter().map(field_error).collect()),
-            // Names that rest answer as if they were taken.
-            Self::Taken(Unique::Email) | Self::Resting(Unique::Email) => {
+            // A client cannot distinguish a resting name from one that is taken.
+            Self::Taken(unique) | Self::Resting(unique) if unique.is_email() => {
                 Problem::new(StatusCode::CONFLICT, "email_taken", "This address has an account.")
             }
             Self::Taken(_) | Self::Resting(_) => {
@@ -106,7 +106,7 @@ impl IntoProblem for RegisterError {
     }
 }
 
-/// Names the claim, and tells the bound of verifiers from that of cookies.
+/// The problem names the claim. Its code says whether the limit is that of verifiers or that of cookies.
 impl IntoProblem for TokenTooLarge {
     fn into_problem(self) -> Problem {
         let code = match self.transport {
@@ -140,7 +140,7 @@ impl IntoProblem for LoginError {
             Self::InvalidCredentials(budget) => {
                 let detail = "The user name or the password is wrong.";
                 let problem = Problem::new(StatusCode::UNAUTHORIZED, "invalid_credentials", detail);
-                // RFC 9110 section 15.5.2: no 401 without a challenge.
+                // RFC 9110 section 15.5.2: every 401 has a challenge.
                 let problem = problem.with_header(WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE));
                 with_budget(problem, budget)
             }
@@ -150,14 +150,14 @@ impl IntoProblem for LoginError {
                 Problem { code: INVALID_TARGET, detail: message.into(), ..Problem::invalid(errors) }
             }
             Self::TokenTooLarge(error) => error.into_problem(),
-            Self::Guess(error) => error.into_problem(),
+            Self::Attempt(error) => error.into_problem(),
             Self::Store(error) => error.into_problem(),
             Self::Keyring(error) => error.into_problem(),
         }
     }
 }
 
-impl IntoProblem for GuessError {
+impl IntoProblem for AttemptError {
     fn into_problem(self) -> Problem {
         match self {
             Self::TooMany(budget) => {
@@ -172,11 +172,11 @@ impl IntoProblem for GuessError {
     }
 }
 
-/// How many tries are left (draft-ietf-httpapi-ratelimit-headers): the same for a name that nobody has.
+/// Adds how many attempts are left (draft-ietf-httpapi-ratelimit-headers), which is the same for a name without an account.
 fn with_budget(problem: Problem, budget: Option<Budget>) -> Problem {
-    let Some(Budget { free, window, left, next_in }) = budget else { return problem };
+    let Some(Budget { attempts, window, left, next_in }) = budget else { return problem };
     let fields = [
-        (HeaderName::from_static("ratelimit-policy"), format!(r#""passwords";q={free};w={window}"#)),
+        (HeaderName::from_static("ratelimit-policy"), format!(r#""passwords";q={attempts};w={window}"#)),
         (HeaderName::from_static("ratelimit"), format!(r#""passwords";r={left};t={next_in}"#)),
     ];
     fields.into_iter().fold(problem, |problem, (name, value)| match HeaderValue::try_from(value) {
@@ -188,12 +188,12 @@ fn with_budget(problem: Problem, budget: Option<Budget>) -> Problem {
 impl IntoProblem for ChangeError {
     fn into_problem(self) -> Problem {
         match self {
-            // Not 401: the token is good, and a client that got another one would fail again.
+            // Not 401: the token is valid, and a client that got a new one would fail again.
             Self::WrongPassword(budget) => {
                 let detail = "The current password is wrong.";
                 with_budget(Problem::new(StatusCode::FORBIDDEN, "invalid_credentials", detail), budget)
             }
-            Self::Guess(error) => error.into_problem(),
+            Self::Attempt(error) => error.into_problem(),
             Self::TokenTooLarge(error) => error.into_problem(),
             Self::Overtaken => {
                 Problem::new(StatusCode::CONFLICT, "account_changed", "The account has just been changed.")
@@ -211,13 +211,13 @@ impl IntoProblem for ChangeError {
     }
 }
 
-/// What the time alone decides while the clock is in doubt: a wrong answer could not be undone.
+/// Returns the problem where only the time decides and the clock is in doubt: a wrong answer could not be undone.
 fn clock_in_doubt() -> Problem {
     let detail = "The time alone decides this, and the clock is in doubt.";
     Problem::unavailable("clock_in_doubt", detail, CLOCK_RETRY)
 }
 
-/// A protected route's refusal: the challenge of RFC 6750, or the store's failure.
+/// Returns the refusal of a protected route: the challenge of RFC 6750, or the failure of the database.
 pub(super) fn refusal(issuer: &Issuer, error: AuthenticateError) -> actix_web::Error {
     match error {
         AuthenticateError::Refused(refusal) => issuer.verifier.auth_error(refusal).into(),
@@ -230,8 +230,8 @@ pub(super) fn refusal(issuer: &Issuer, error: AuthenticateError) -> actix_web::E
     }
 }
 
-/// The answer to a good token that does not open this route: which audience is missing and how to get it, or the challenge of
-/// RFC 6750 or RFC 9470.
+/// Returns the answer to a valid token that is not enough for this route: which audience is missing and how to get it, or the
+/// challenge of RFC 6750 or RFC 9470.
 pub(super) fn not_admitted(issuer: &Issuer, error: AdmissionError) -> actix_web::Error {
     let own = &issuer.policy.issuer;
     let advice = format!("Log in or refresh with resource={own}.");
@@ -280,7 +280,7 @@ impl From<RefreshError> for OAuthError {
     }
 }
 
-/// What stands in the way of a cookie at the OAuth endpoints, whose errors have no word of their own for it.
+/// Why cookies do not count in a request to an OAuth endpoint. RFC 6749 has no codes for these causes.
 impl From<Cause> for OAuthError {
     fn from(cause: Cause) -> Self {
         match cause {

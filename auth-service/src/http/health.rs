@@ -1,4 +1,4 @@
-//! `GET /livez`: the process runs. `GET /readyz`: it can do its work.
+//! `GET /livez`: the process runs. `GET /readyz`: it is able to serve.
 
 use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;
@@ -21,10 +21,10 @@ pub(super) async fn livez() -> HttpResponse {
 #[derive(Serialize)]
 struct Ready {
     status: &'static str,
-    /// How far this machine's clock is ahead of the database's, if that is worth a word.
+    /// How far this machine's clock is ahead of the database's; left out when it is not.
     #[serde(skip_serializing_if = "Option::is_none")]
     clock_skew_seconds: Option<i64>,
-    /// What an operator should know although everything is served.
+    /// Warnings for an operator, although everything is served.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     notes: Vec<Reason>,
 }

@@ -1,4 +1,4 @@
-//! `GET /`: what this service is and where it is described. `GET /docs`: the description.
+//! `GET /`: the name of the service and links to its descriptions. `GET /docs`: the API documentation.
 
 use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;

@@ -1,5 +1,5 @@
-//! THE ROUTE TABLE: every path of the service on one screen. Handlers live in the file that the path's line names;
-//! each extracts, calls one use case, and responds.
+//! THE ROUTE TABLE: every path of the service on one screen. Handlers are in the module that the line names. Each extracts,
+//! calls one use case, and responds.
 
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
@@ -11,11 +11,13 @@ use crate::http::oauth::{introspect, metadata, revoke, token};
 use crate::http::request::{audit_context, serving};
 use crate::http::{health, index, status_lists};
 
-/// Registers every route. `issuer_path` is the path of the issuer's URL, which RFC 8414 puts behind the well-known name.
+/// Registers every route. `issuer_path` is the path of the issuer's URL, which RFC 8414 appends to the well-known path.
 pub(crate) fn routes(config: &mut ServiceConfig, issuer_path: &str) {
     let metadata = format!("/.well-known/oauth-authorization-server{}", issuer_path.trim_end_matches('/'));
-    // Around every route: what happens in a request is remembered with where that came from.
-    let all = web::scope("").wrap(from_fn(serving::while_it_can)).wrap(from_fn(audit_context::remember));
+    // Audit events of a refused request too have its source and its id.
+    let all = web::scope("")
+        .wrap(from_fn(serving::refuse_unless_able))
+        .wrap(from_fn(audit_context::with_audit_context));
     let all = all
         .service(path("/").get(index::index))
         .service(path("/docs").get(index::docs))

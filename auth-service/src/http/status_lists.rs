@@ -1,5 +1,5 @@
-//! `/status-lists…`: what verifiers know ended sessions by (draft-ietf-oauth-status-list), and the events that tell them
-//! when to look.
+//! `/status-lists…`: the status lists (draft-ietf-oauth-status-list), by which verifiers know ended sessions, and the events
+//! that make them fetch.
 
 use std::convert::Infallible;
 use std::fmt::Write as _;
@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::http::header::{
-    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, ETAG, HeaderName, HeaderValue, VARY,
+    AcceptEncoding, CACHE_CONTROL, CONTENT_ENCODING, ETAG, Encoding, Header as _, HeaderName, HeaderValue,
+    Preference, Quality, VARY,
 };
 use actix_web::web::{Bytes, Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
@@ -23,13 +24,13 @@ use crate::http::oauth::client::{Authorization, authenticate_basic};
 use crate::http::oauth::metadata::{X_KEYS_REVISION, if_none_match};
 use crate::http::request::device::DeviceOf;
 
-/// Seconds after which a verifier may try again to listen.
+/// Seconds after which a verifier may ask for a stream again.
 const LISTENERS_RETRY: u32 = 10;
 
-/// Proxies must not collect events before they pass them on.
+/// Tells proxies not to buffer events.
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
-/// Who may listen, and how often they hear that nothing happens.
+/// The places of listeners, and the interval of heartbeats.
 #[derive(Debug, Clone)]
 pub(crate) struct Listeners {
     places: Places,
@@ -42,7 +43,7 @@ impl Listeners {
     }
 }
 
-/// Section 9.3 of the draft. A verifier without a stream of events also learns here that the keys have changed.
+/// Section 9.3 of the draft. The header with the revision of the keys is for verifiers without a stream of events.
 pub(super) async fn aggregation(issuer: Data<Issuer>, req: HttpRequest) -> Result<HttpResponse, Problem> {
     let (index, keys_revision) = issuer.lists.index().await.map_err(IntoProblem::into_problem)?;
     let known = if_none_match(&req, &index.etag);
@@ -69,7 +70,7 @@ pub(super) async fn list(
     let list = found.ok_or_else(nothing)?;
     let known = if_none_match(&req, &list.etag);
     let mut response = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
-    // Who keeps it must ask whether it is still the one: a list may change at any moment.
+    // A cache has to revalidate it each time: a list may change at any moment.
     response
         .insert_header((CACHE_CONTROL, "no-cache"))
         .insert_header((ETAG, list.etag.as_str()))
@@ -78,24 +79,20 @@ pub(super) async fn list(
         return Ok(response.finish());
     }
     response.content_type("application/statuslist+jwt");
-    if takes_gzip(&req) {
+    if accepts_gzip(&req) {
         return Ok(response.insert_header((CONTENT_ENCODING, "gzip")).body(list.gzip.clone()));
     }
     Ok(response.body(list.token.clone()))
 }
 
-/// Whether the client says that it can read gzip, without weighing it against others (RFC 9110 section 12.5.3).
-fn takes_gzip(req: &HttpRequest) -> bool {
-    let headers = req.headers().get_all(ACCEPT_ENCODING).filter_map(|value| value.to_str().ok());
-    let mut codings = headers.flat_map(|value| value.split(','));
-    codings.any(|coding| {
-        let mut parts = coding.split(';').map(str::trim);
-        let gzip = parts.next().is_some_and(|name| name.eq_ignore_ascii_case("gzip"));
-        gzip && !parts.any(|weight| matches!(weight, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))
-    })
+/// Whether the client accepts gzip, with any weight but zero (RFC 9110 section 12.5.3).
+fn accepts_gzip(req: &HttpRequest) -> bool {
+    let gzip = Preference::Specific(Encoding::gzip());
+    let accepted = AcceptEncoding::parse(req).map(|AcceptEncoding(codings)| codings).unwrap_or_default();
+    accepted.iter().any(|coding| coding.item == gzip && coding.quality > Quality::ZERO)
 }
 
-/// A stream of events: what was told, and what there is to tell.
+/// A stream of events.
 struct Events {
     issuer: Data<Issuer>,
     news: watch::Receiver<Arc<Revisions>>,
@@ -105,8 +102,8 @@ struct Events {
     place: Place,
 }
 
-/// Events in the form of the HTML standard, section 9.2. At first the state of everything, then whatever changes. Only the
-/// latest state is kept for a slow listener, however much happens. A client that proves itself has a better place.
+/// Answers with a stream of events (HTML standard, section 9.2): first the revisions of everything, then each change. A slow
+/// listener gets the latest state only, so that its backlog does not grow. A client that authenticates gets a reserved place.
 pub(super) async fn events(
     issuer: Data<Issuer>,
     listeners: Data<Listeners>,
@@ -142,7 +139,7 @@ pub(super) async fn events(
 }
 
 impl Events {
-    /// What to say next; `None` when the service is about to stop, or the place is somebody else's.
+    /// Returns the next chunk; `None` when the service stops, or the place was given to another listener.
     async fn next(&mut self) -> Option<Bytes> {
         if self.told.is_none() {
             return Some(self.tell());
@@ -155,7 +152,7 @@ impl Events {
         }
     }
 
-    /// What has changed since the listener was told.
+    /// Returns events for what has changed since the chunk before.
     fn tell(&mut self) -> Bytes {
         let news = Arc::clone(&self.news.borrow_and_update());
         let mut text = String::new();

@@ -75,6 +75,7 @@ pub struct Argon2id {
 pub struct Hashing {
     #[serde(with = "Number::<0, 1024>")]
     pub threads: usize,
+    pub low_priority: bool,
     #[serde(with = "Number::<64, 1_000_000>")]
     pub queue: usize,
     #[serde(with = "Seconds::<0, { 5 * MINUTE }>")] // no client waits longer for an answer

@@ -38,6 +38,14 @@ pub enum Unique {
     Other,
 }
 
+impl Unique {
+    /// Whether it is an address.
+    #[must_use]
+    pub fn is_email(self) -> bool {
+        self == Self::Email
+    }
+}
+
 impl StoreError {
     pub(super) fn timeout() -> Self {
         Self::Unavailable("no answer in time".to_owned())

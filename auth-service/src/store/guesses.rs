@@ -7,31 +7,32 @@ use crate::store::engine::connection::{Connection, MultiBackend};
 use crate::store::error::StoreError;
 use crate::store::schema::guesses::dsl;
 
-/// What is known about guesses of one kind. All times are unix seconds.
+/// A counter of login throttling. All times are unix seconds.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, AsChangeset)]
 #[diesel(table_name = crate::store::schema::guesses, check_for_backend(MultiBackend), treat_none_as_null = true)]
-pub struct Tally {
+pub struct Counter {
     /// A digest of what is counted.
     pub bucket: String,
     /// Wrong passwords, less those that have leaked away.
     pub failures: i64,
     /// Up to when they have leaked.
     pub counted_at: i64,
-    /// Tries that have begun.
+    /// Attempts that have begun.
     pub undecided: i64,
     /// From then on those count as failures.
     pub undecided_until: i64,
-    /// No try is taken before.
+    /// No attempt is allowed before.
     pub next_at: i64,
     /// Until then the source is known to be the user's own.
-    pub welcome_until: i64,
+    #[diesel(column_name = welcome_until)]
+    pub trusted_until: i64,
     /// From then on the row may be deleted.
     pub forget_at: i64,
-    /// When the first right password came; it counts until `welcome_until`.
+    /// When the first right password came; it counts until `trusted_until`.
     pub known_since: Option<i64>,
 }
 
-/// Holds the tally of `bucket` until the transaction ends; a new one when there is none.
+/// Locks the counter of `bucket` until the transaction ends; a new one when there is none.
 ///
 /// # Errors
 /// The database's.
@@ -44,24 +45,24 @@ pub fn hold(connection: &mut Connection, bucket: &str) -> Result<(), StoreError>
     Ok(())
 }
 
-/// The tally of `bucket`, as it was a moment ago.
+/// The counter of `bucket`, as it was a moment ago.
 ///
 /// # Errors
 /// The database's.
-pub fn find(connection: &mut Connection, bucket: &str) -> Result<Option<Tally>, StoreError> {
-    Ok(dsl::guesses.find(bucket).select(Tally::as_select()).first(connection).optional()?)
+pub fn find(connection: &mut Connection, bucket: &str) -> Result<Option<Counter>, StoreError> {
+    Ok(dsl::guesses.find(bucket).select(Counter::as_select()).first(connection).optional()?)
 }
 
-/// Stores a tally that is held.
+/// Stores a counter that is locked.
 ///
 /// # Errors
 /// The database's.
-pub fn put(connection: &mut Connection, tally: &Tally) -> Result<(), StoreError> {
-    diesel::update(dsl::guesses.find(&tally.bucket)).set(tally).execute(connection)?;
+pub fn put(connection: &mut Connection, counter: &Counter) -> Result<(), StoreError> {
+    diesel::update(dsl::guesses.find(&counter.bucket)).set(counter).execute(connection)?;
     Ok(())
 }
 
-/// Deletes the tally of `bucket`, if there is one.
+/// Deletes the counter of `bucket`, if there is one.
 ///
 /// # Errors
 /// The database's.

@@ -86,7 +86,7 @@ async fn a_wrong_current_password_changes_nothing() {
             body["current_password"] = json!(current);
             let answer = service.send_as(method, path, &tokens.access, &body).await;
             answer.assert_problem(403, "invalid_credentials");
-            assert_eq!(answer.header("www-authenticate"), "", "the token is good");
+            assert_eq!(answer.header("www-authenticate"), "", "the token is valid");
         }
     }
     service.try_login("alice", NEW_PASSWORD).await.assert_problem(401, "invalid_credentials");
@@ -182,7 +182,7 @@ async fn a_change_that_breaks_a_rule_is_refused_with_its_field_and_code() {
         let request = service.request(method, path).bearer_auth(&tokens.access).body(repeated);
         send(request.header("content-type", "application/json")).await.assert_problem(400, "malformed_body");
     }
-    assert!(service.is_active(&asking, &tokens.access).await, "nothing has changed");
+    assert!(service.is_active(&asking, &tokens.access).await, "nothing was changed");
     service.login("alice.liddell").await;
 }
 
@@ -244,12 +244,19 @@ impl Change {
                 service.send_as(Method::DELETE, "/me", access, &body).await
             }
             Self::Disabling => {
-                service.operator().await.set_disabled(username, true).await.unwrap().unwrap();
+                service.operator().await.accounts.set_disabled(username, true).await.unwrap().unwrap();
                 return;
             }
             Self::FewerRoles => {
                 let fewer = vec!["subscriber".to_owned()];
-                service.operator().await.change_roles(username, vec![], fewer).await.unwrap().unwrap();
+                service
+                    .operator()
+                    .await
+                    .accounts
+                    .change_roles(username, vec![], fewer)
+                    .await
+                    .unwrap()
+                    .unwrap();
                 return;
             }
         };
@@ -270,7 +277,7 @@ async fn a_login_gets_no_session_when_the_account_changes_while_its_password_is_
             service.register(&username).await;
             let operator = service.operator().await;
             let more = vec!["subscriber".to_owned()];
-            operator.change_roles(&username, more, vec![]).await.unwrap().unwrap();
+            operator.accounts.change_roles(&username, more, vec![]).await.unwrap().unwrap();
             let tokens = service.login(&username).await;
             let changed = Cell::new(false);
             // The only hashing thread of the slow service first hashes something else.
@@ -383,7 +390,7 @@ async fn a_name_or_an_address_of_another_account_is_a_conflict() {
         body["current_password"] = json!(PASSWORD);
         service.send_as(Method::PATCH, "/me", &tokens.access, &body).await.assert_problem(409, code);
     }
-    assert!(service.is_active(&asking, &tokens.access).await, "nothing has changed");
+    assert!(service.is_active(&asking, &tokens.access).await, "nothing was changed");
     service.try_login("malice", PASSWORD).await.assert_problem(401, "invalid_credentials");
     // Of two concurrent renames to the same name, one succeeds.
     let carl = service.register_and_login("carl").await;

@@ -67,14 +67,16 @@ async fn every_spelling_of_an_address_is_the_same_at_registration_login_import_a
         for spelling in others.iter().chain([&address]) {
             try_register(&service, "another", spelling).await.assert_problem(409, "email_taken");
             change(&service, "other", json!(spelling)).await.assert_problem(409, "email_taken");
-            let outcomes = operator.import(vec![Ok(import("another", spelling, false))], None).await.unwrap();
+            let outcomes =
+                operator.accounts.import(vec![Ok(import("another", spelling, false))], None).await.unwrap();
             assert_eq!(shown(&outcomes[0]), "email taken", "{spelling}");
             let login = try_login(&service, spelling).await;
             assert_eq!(login.status, 200, "{spelling}");
             assert_eq!(login.tokens().claims()["username"], json!(username));
             assert_eq!(change(&service, &username, json!(spelling)).await.json()["email"], json!(address));
         }
-        let outcomes = operator.import(vec![Ok(import("imported", others[1], true))], None).await.unwrap();
+        let outcomes =
+            operator.accounts.import(vec![Ok(import("imported", others[1], true))], None).await.unwrap();
         assert_eq!(shown(&outcomes[0]), "created");
         assert_eq!(email_of(&service, "imported").await, json!(address));
         service.run_sql("DELETE FROM users WHERE username = 'imported'");
@@ -100,7 +102,7 @@ async fn an_address_that_is_not_normalized_is_refused_with_that_reason() {
             let error = answer.json()["errors"][0].clone();
             assert_eq!((&error["field"], &error["code"]), (&json!("email"), &json!(code)), "{address}");
         }
-        let outcomes = operator.import(vec![Ok(import("bob", address, true))], None).await.unwrap();
+        let outcomes = operator.accounts.import(vec![Ok(import("bob", address, true))], None).await.unwrap();
         assert_eq!(shown(&outcomes[0]), format!("email {code}"));
         try_login(&service, address).await.assert_problem(401, "invalid_credentials");
     }
@@ -126,8 +128,11 @@ async fn tokens_carry_an_address_only_when_it_is_verified_unless_the_settings_sa
     let first = service.login("alice").await;
     let claims = first.claims();
     assert!(claims.get("email").is_none() && claims.get("email_verified").is_none(), "{claims}");
-    let asked = service.introspect(&asking, &first.access).await;
-    assert!(asked.get("email").is_none() && asked.get("email_verified").is_none(), "{asked}");
+    let introspected = service.introspect(&asking, &first.access).await;
+    assert!(
+        introspected.get("email").is_none() && introspected.get("email_verified").is_none(),
+        "{introspected}"
+    );
     assert_eq!(email_of(&service, "alice").await, json!("alice@example.com"), "the owner sees it");
     service.run_sql("UPDATE users SET email_verified = TRUE");
     let claims = service.refresh(&first.refresh).await.claims();
@@ -147,12 +152,12 @@ async fn an_unverified_address_goes_to_the_account_for_which_it_is_verified() {
     // Accounts without verification cannot take it.
     try_register(&service, "alice", victims).await.assert_problem(409, "email_taken");
     let operator = service.operator().await;
-    let unverified = operator.import(vec![Ok(import("alice", victims, false))], None).await.unwrap();
+    let unverified = operator.accounts.import(vec![Ok(import("alice", victims, false))], None).await.unwrap();
     assert_eq!(shown(&unverified[0]), "email taken");
     let lines = || vec![Ok(import("alice", "VICTIM@example.com", true)), Ok(import("bob", victims, true))];
     let mut rehearsal = Some(Rehearsal::default());
-    let dry = operator.import(lines(), rehearsal.as_mut()).await.unwrap();
-    let done = operator.import(lines(), None).await.unwrap();
+    let dry = operator.accounts.import(lines(), rehearsal.as_mut()).await.unwrap();
+    let done = operator.accounts.import(lines(), None).await.unwrap();
     for outcomes in [dry, done] {
         let outcomes: Vec<_> = outcomes.iter().map(shown).collect();
         assert_eq!(outcomes, ["created", "email taken"], "only one account has it verified");
@@ -169,8 +174,8 @@ async fn an_unverified_address_goes_to_the_account_for_which_it_is_verified() {
     let other = "other@example.com";
     let lines = vec![Ok(import("carl", other, false)), Ok(import("dora", other, true))];
     let mut rehearsal = Some(Rehearsal::default());
-    let dry = operator.import(lines.clone(), rehearsal.as_mut()).await.unwrap();
-    let done = operator.import(lines, None).await.unwrap();
+    let dry = operator.accounts.import(lines.clone(), rehearsal.as_mut()).await.unwrap();
+    let done = operator.accounts.import(lines, None).await.unwrap();
     for outcomes in [dry, done] {
         assert!(outcomes.iter().all(|outcome| shown(outcome) == "created"), "{outcomes:?}");
     }
@@ -183,7 +188,9 @@ async fn an_unverified_address_goes_to_the_account_for_which_it_is_verified() {
             email: Some("third@example.com".to_owned()),
             roles: Vec::new(),
         };
-        operator.create_account_with(registration, ByOperator { email_verified, ..ByOperator::default() })
+        operator
+            .accounts
+            .create_account_with(registration, ByOperator { email_verified, ..ByOperator::default() })
     };
     let taken = create("frida", false).await;
     assert!(matches!(taken, Err(RegisterError::Taken(Unique::Email))), "{taken:?}");
@@ -203,13 +210,13 @@ async fn an_operator_frees_an_address() {
     let id = squatter.claims()["sub"].as_str().unwrap().to_owned();
     let operator = service.operator().await;
     let free = async |address: Option<&str>, id: Option<&str>| {
-        let freed = operator.free_email(address.map(str::to_owned), id.map(str::to_owned)).await;
+        let freed = operator.accounts.free_email(address.map(str::to_owned), id.map(str::to_owned)).await;
         freed.map(|freed| {
             (freed.holders.into_iter().map(|user| user.username).collect::<Vec<_>>(), freed.rested)
         })
     };
-    assert_eq!(free(Some("nobody@example.com"), None).await.unwrap(), (vec![], false));
-    assert!(free(Some("nobody@example.com"), Some(&id)).await.is_err(), "the account has another address");
+    assert_eq!(free(Some("unknown@example.com"), None).await.unwrap(), (vec![], false));
+    assert!(free(Some("unknown@example.com"), Some(&id)).await.is_err(), "the account has another address");
     assert_eq!(free(None, Some("no-such-id")).await.unwrap(), (vec![], false));
     let found = free(Some("IDN@xn--bcher-kva.example"), Some(&id)).await.unwrap();
     assert_eq!(found, (vec!["mallory".to_owned()], false));
@@ -291,9 +298,9 @@ async fn addresses_from_older_versions_are_rewritten_when_that_is_safe_and_repor
     }
     // An operator can free any of them, also those that are no longer valid.
     let squatter = service.login("squatter").await.claims()["sub"].as_str().unwrap().to_owned();
-    assert_eq!(operator.free_email(None, Some(squatter)).await.unwrap().holders.len(), 1);
+    assert_eq!(operator.accounts.free_email(None, Some(squatter)).await.unwrap().holders.len(), 1);
     let odd = "ﬁnance@bank.example".to_owned();
-    assert_eq!(operator.free_email(Some(odd), None).await.unwrap().holders.len(), 1);
+    assert_eq!(operator.accounts.free_email(Some(odd), None).await.unwrap().holders.len(), 1);
     assert_eq!(try_login(&service, "ceo@ｂank.example").await.tokens().claims()["username"], "owner");
     assert_eq!(names(&settle_addresses(&operator.store).await.unwrap().collisions), ["left", "right"]);
 }

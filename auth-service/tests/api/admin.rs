@@ -69,7 +69,7 @@ async fn users_are_found_by_a_prefix_of_their_name_or_address() {
         ("anna@", &["annabel", "bert"]),
         ("anna@example.c", &["annabel"]),
         ("%25", &[]),
-        ("nobody", &[]),
+        ("unknown", &[]),
     ];
     for (search, found) in rows {
         let list = service.get_as(&format!("/admin/users?search={search}"), &admin).await.json();
@@ -100,7 +100,7 @@ async fn only_administrators_with_a_token_for_this_service_get_the_list() {
     // The current rights count, not those in the token.
     let admin = token_of(&service, "root", "admin", ISSUER).await;
     let operator = service.operator().await;
-    operator.change_roles("root", vec![], vec!["admin".to_owned()]).await.unwrap().unwrap();
+    operator.accounts.change_roles("root", vec![], vec!["admin".to_owned()]).await.unwrap().unwrap();
     service.get_as("/admin/users", &admin).await.assert_problem(403, "insufficient_scope");
 }
 

@@ -16,7 +16,7 @@ pub async fn create(service: &Service, username: &str, role: &str) {
         email: None,
         roles: vec![role.to_owned()],
     };
-    service.operator().await.create_account(registration).await.unwrap();
+    service.operator().await.accounts.create_account(registration).await.unwrap();
 }
 
 /// Creates the administrator `root`, and returns tokens for this service.

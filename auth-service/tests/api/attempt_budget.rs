@@ -39,8 +39,8 @@ async fn two_requests_do_not_show_whether_a_name_and_an_address_belong_to_one_ac
         let service = with_alice_and_bob(&[("AUTH__REGISTRATION__OPEN", open)]).await;
         let pairs = [
             ("alice", "alice@example.com"),     // one account
-            ("bob", "nobody@example.com"),      // the name of an account, and an unknown address
-            ("nobody", "bob@example.com"),      // an unknown name, and the address of an account
+            ("bob", "unknown@example.com"),     // the name of an account, and an unknown address
+            ("unknown", "bob@example.com"),     // an unknown name, and the address of an account
             ("nothing", "nothing@example.com"), // both unknown
         ];
         for (name, address) in pairs {

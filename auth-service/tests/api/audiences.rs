@@ -45,7 +45,7 @@ async fn a_token_that_was_sent_to_another_service_neither_lists_nor_ends_session
         refused.assert_problem(403, "audience_missing");
         let detail = refused.json()["detail"].as_str().unwrap().to_owned();
         assert!(detail.contains(&format!("resource={ISSUER}")), "names the resource to request: {detail}");
-        assert!(!refused.text.contains("127.0.0.1\",\"user_agent"), "and nothing else");
+        assert!(!refused.text.contains("127.0.0.1\",\"user_agent"), "and shows no sessions");
     }
     service.refresh(&other.refresh).await;
     let own = service.refresh_here(&sent.refresh).await;
@@ -83,7 +83,7 @@ async fn a_refresh_can_give_a_token_for_this_service_and_leaves_the_session_unch
     let own = service.refresh_here(&both.refresh).await;
     assert_eq!(own.claims()["aud"], json!([ISSUER]));
     assert_eq!(service.refresh(&own.refresh).await.claims()["aud"], json!([ISSUER, OTHER]));
-    // With cookies as well.
+    // The same with cookies.
     let mut browser = Browser::logged_in(&service, "alice").await;
     let body = json!({ "grant_type": "refresh_token", "resource": ISSUER });
     assert_eq!(browser.ask(Method::POST, "/token", Some(&body)).await.status, 200);
@@ -132,7 +132,7 @@ async fn administration_accepts_only_a_token_for_this_service_alone() {
     service.register("alice").await;
     let both = service.login_for("alice", &json!([ISSUER, OTHER])).await;
     let operator = service.operator().await;
-    operator.change_roles("alice", vec!["admin".to_owned()], vec![]).await.unwrap();
+    operator.accounts.change_roles("alice", vec!["admin".to_owned()], vec![]).await.unwrap();
     let refused = service.get_as("/admin/users", &both.access).await;
     refused.assert_problem(403, "audience_missing");
     assert!(refused.json()["detail"].as_str().unwrap().contains(&format!("resource={ISSUER}")));
@@ -225,7 +225,7 @@ async fn verified_addresses_are_imported_only_after_a_recent_login() {
 }
 
 #[actix_web::test]
-async fn how_recent_a_login_must_be_is_a_setting_and_a_password_change_counts_as_one() {
+async fn how_recent_a_login_must_be_is_a_setting_and_a_password_change_counts_as_a_login() {
     let service = Service::with(&[("AUTH__ADMIN__REAUTHENTICATE_WITHIN", "30s")]).await;
     let admin = administrators::log_in(&service).await;
     service.clock.advance(Duration::from_secs(31));
@@ -258,7 +258,7 @@ async fn the_trail_names_each_account_that_was_imported_with_a_role() {
         let items = list["items"].as_array().unwrap();
         items.iter().find(|item| item["username"] == name).unwrap()["id"].clone()
     };
-    let told: Vec<_> = events(&service, &admin, "role_changed", 2)
+    let changes: Vec<_> = events(&service, &admin, "role_changed", 2)
         .await
         .iter()
         .map(|event| (event["subject"].clone(), event["actor"].clone(), event["details"].clone()))
@@ -268,7 +268,7 @@ async fn the_trail_names_each_account_that_was_imported_with_a_role() {
         (id("anna"), by.clone(), json!({ "before": "", "roles": "admin subscriber" })),
         (id("carl"), by, json!({ "before": "", "roles": "admin" })),
     ];
-    assert_eq!(told, expected);
+    assert_eq!(changes, expected);
 }
 
 #[actix_web::test]
@@ -279,9 +279,9 @@ async fn the_trail_names_each_account_whose_roles_an_operator_changed() {
     let bert = service.register("bert").await["id"].clone();
     let operator = service.operator().await;
     let admin_role = || vec!["admin".to_owned()];
-    operator.change_roles("bert", admin_role(), vec![]).await.unwrap().unwrap();
-    operator.change_roles("bert", admin_role(), vec![]).await.unwrap().unwrap();
-    operator.change_roles("bert", vec![], admin_role()).await.unwrap().unwrap();
+    operator.accounts.change_roles("bert", admin_role(), vec![]).await.unwrap().unwrap();
+    operator.accounts.change_roles("bert", admin_role(), vec![]).await.unwrap().unwrap();
+    operator.accounts.change_roles("bert", vec![], admin_role()).await.unwrap().unwrap();
     let named = async |event: &str, count: usize| -> Vec<(Value, Value)> {
         let events = events(&service, &admin, event, count).await;
         events.iter().map(|event| (event["subject"].clone(), event["details"].clone())).collect()

@@ -76,7 +76,7 @@ async fn a_refused_login_event_has_the_reason_and_never_an_unknown_name() {
     let account = service.register("alice").await;
     service.register("bob").await;
     let operator = service.operator().await;
-    operator.set_disabled("bob", true).await.unwrap();
+    operator.accounts.set_disabled("bob", true).await.unwrap();
     for (name, password) in [
         ("alice", "a wrong password"),
         ("hunter2-typed-into-the-wrong-field", "a wrong password"),
@@ -140,10 +140,10 @@ async fn tour(service: &Service) -> Vec<String> {
     assert_eq!(service.try_refresh(&changed.refresh).await.status, 400);
     assert_eq!(service.try_refresh(&next.refresh).await.status, 400, "its session has ended");
     let operator = service.operator().await;
-    operator.change_roles("alice", vec!["subscriber".to_owned()], vec![]).await.unwrap();
-    operator.set_disabled("alice", true).await.unwrap();
-    operator.set_disabled("alice", false).await.unwrap();
-    operator.free_email(Some("alice@example.com".to_owned()), None).await.unwrap();
+    operator.accounts.change_roles("alice", vec!["subscriber".to_owned()], vec![]).await.unwrap();
+    operator.accounts.set_disabled("alice", true).await.unwrap();
+    operator.accounts.set_disabled("alice", false).await.unwrap();
+    operator.accounts.free_email(Some("alice@example.com".to_owned()), None).await.unwrap();
     let keys = async || service.get("/.well-known/jwks.json").await.json()["keys"].clone();
     let first = keys().await[0]["kid"].clone();
     operator.rotate_signing_key().await.unwrap();
@@ -158,9 +158,9 @@ async fn tour(service: &Service) -> Vec<String> {
     let mut pretender = client.clone();
     "cs_guessed".clone_into(&mut pretender.secret);
     assert_eq!(service.post_form_by(&pretender, "/introspect", "token=x").await.status, 401);
-    operator.set_client_disabled("billing", true).await.unwrap();
-    operator.set_client_disabled("billing", false).await.unwrap();
-    operator.renew_client_secret("billing").await.unwrap();
+    operator.clients.set_disabled("billing", true).await.unwrap();
+    operator.clients.set_disabled("billing", false).await.unwrap();
+    operator.clients.renew_secret("billing").await.unwrap();
     let login = json!({ "username": "alice", "password": "another good password" });
     let last = service.post("/login", &login).await.tokens();
     assert_eq!(service.post_form("/revoke", &format!("token={}", last.refresh)).await.status, 200);

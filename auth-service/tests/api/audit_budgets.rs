@@ -116,7 +116,7 @@ async fn omitted_refusals_leave_a_count_and_a_sample_for_each_source_and_subject
     .await;
     let client = service.create_client("billing", &[], &[]).await;
     let mut unknown = client.clone();
-    "client:nobody".clone_into(&mut unknown.id);
+    "client:unknown".clone_into(&mut unknown.id);
     let mut requests = Vec::new();
     for _ in 0..10 {
         requests.push(guess_secret(&service, &client, FLOODER).await);
@@ -215,7 +215,7 @@ async fn the_right_secret_of_a_disabled_client_counts_in_the_budget_of_its_holde
     ])
     .await;
     let client = service.create_client("billing", &[], &[]).await;
-    service.operator().await.set_client_disabled("billing", true).await.unwrap();
+    service.operator().await.clients.set_disabled("billing", true).await.unwrap();
     for _ in 0..10 {
         let answer = service.post_form_by(&client, "/token", "grant_type=client_credentials").await;
         answer.assert_oauth_error(401, "invalid_client");

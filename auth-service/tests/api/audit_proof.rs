@@ -236,7 +236,7 @@ async fn a_running_process_notices_changes_to_its_chain() {
         "DELETE FROM audit_events WHERE event = 'account_registered'; UPDATE audit_heads SET position = 1",
     );
     // A trail that was set back looks like a database that was set back.
-    service.wait_until("it is noticed", async || service.get("/readyz").await.status == 503).await;
+    service.wait_until("the change is noticed", async || service.get("/readyz").await.status == 503).await;
     let settings = Settings::load(&service.variables).unwrap();
     app::recover(&settings, service.clock.clock()).await.unwrap();
     service.wait_until("it is ready again", async || service.get("/readyz").await.status == 200).await;

@@ -140,17 +140,17 @@ async fn a_shared_cache_revalidates_each_time_in_few_bytes() {
 #[actix_web::test]
 async fn the_key_set_names_its_revision_also_when_it_has_not_changed() {
     let service = Service::start().await;
-    let told = revision_in_stream(&service).await;
+    let in_stream = revision_in_stream(&service).await;
     let full = service.get(KEYS).await;
     let unchanged = service.request(Method::GET, KEYS).header("if-none-match", full.header("etag"));
     for answer in [&full, &send(unchanged).await] {
-        assert_eq!(answer.header("x-keys-revision"), told);
+        assert_eq!(answer.header("x-keys-revision"), in_stream);
         assert_eq!(answer.header("cache-control"), "public, max-age=300, s-maxage=0");
     }
     service.operator().await.withdraw_signing_keys().await.unwrap();
     let answer = service.get(KEYS).await;
     assert_eq!(answer.header("x-keys-revision"), answer.json()["revision"].to_string());
-    assert_ne!(answer.header("x-keys-revision"), told);
+    assert_ne!(answer.header("x-keys-revision"), in_stream);
 }
 
 #[actix_web::test]

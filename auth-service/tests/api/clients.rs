@@ -106,7 +106,7 @@ async fn a_client_that_fails_to_authenticate_gets_invalid_client() {
     let service = Service::start().await;
     let Credentials { id, secret } = service.create_client("billing", &[], &[]).await;
     let disabled = service.create_client("disabled", &[], &[]).await;
-    service.operator().await.set_client_disabled("disabled", true).await.unwrap().unwrap();
+    service.operator().await.clients.set_disabled("disabled", true).await.unwrap().unwrap();
     service.register("alice").await;
     let good = basic(&format!("{id}:{secret}"));
     let other = service.create_client("other", &[], &[]).await;
@@ -120,7 +120,7 @@ async fn a_client_that_fails_to_authenticate_gets_invalid_client() {
         (vec![], format!("&client_id={id}&client_secret={}", secret.to_uppercase())),
         (vec![], format!("&client_id={id}%00&client_secret={secret}")),
         (vec![], format!("&client_id=client:{id}&client_secret={secret}")),
-        (vec![], format!("&client_id=nobody&client_secret={secret}")),
+        (vec![], format!("&client_id=unknown&client_secret={secret}")),
         (vec![], format!("&client_id={}&client_secret={secret}", other.id)),
         (vec![], format!("&client_id={}&client_secret={}", disabled.id, disabled.secret)),
         (vec![], format!("&client_id=first-party&client_secret={secret}")),
@@ -253,27 +253,27 @@ async fn renewing_the_secret_of_a_client_or_disabling_it_revokes_its_tokens() {
         let (old, old_secret) = (token(&service, &client).await, client.clone());
         assert!(service.is_active(&asking, &old).await);
         if by_secret {
-            let secret = operator.renew_client_secret("billing").await.unwrap().unwrap();
+            let secret = operator.clients.renew_secret("billing").await.unwrap().unwrap();
             secret.expose_secret().clone_into(&mut client.secret);
             let refused = service.post_form_by(&old_secret, "/token", GRANT).await;
             refused.assert_oauth_error(401, "invalid_client");
         } else {
-            operator.set_client_disabled("billing", true).await.unwrap().unwrap();
+            operator.clients.set_disabled("billing", true).await.unwrap().unwrap();
             for (path, form) in [("/token", GRANT), ("/introspect", "token=x"), ("/revoke", "token=x")] {
                 let refused = service.post_form_by(&client, path, form).await;
                 refused.assert_oauth_error(401, "invalid_client");
             }
             assert!(!service.is_active(&asking, &old).await);
-            operator.set_client_disabled("billing", false).await.unwrap().unwrap();
+            operator.clients.set_disabled("billing", false).await.unwrap().unwrap();
         }
-        assert!(!service.is_active(&asking, &old).await, "also when it is enabled again");
+        assert!(!service.is_active(&asking, &old).await, "also after the client is enabled again");
         let new = token(&service, &client).await;
         assert!(service.is_active(&asking, &new).await);
         assert_ne!(claims_of(&new)["status"], claims_of(&old)["status"]);
     }
     assert!(service.is_active(&asking, &bystander).await);
-    assert!(operator.renew_client_secret("nobody").await.unwrap().is_none());
-    assert!(operator.set_client_disabled("nobody", true).await.unwrap().is_none());
+    assert!(operator.clients.renew_secret("unknown").await.unwrap().is_none());
+    assert!(operator.clients.set_disabled("unknown", true).await.unwrap().is_none());
 }
 
 /// On PostgreSQL these transactions all read and then write concurrently.
@@ -337,15 +337,15 @@ async fn an_operator_cannot_create_a_client_twice_or_for_an_unknown_audience() {
         NewClient { name: name.to_owned(), scopes: owned(scopes), audience: owned(audience) }
     };
     let twice = new("billing", &["b", "a", "b"], &["stock", "resource-service", "stock"]);
-    let (client, _) = operator.create_client(twice).await.unwrap();
+    let (client, _) = operator.clients.create(twice).await.unwrap();
     assert_eq!((client.scopes.as_str(), client.audience.as_str()), ("b a", "stock resource-service"));
-    let outcome = operator.create_client(new("billing", &[], &[])).await;
+    let outcome = operator.clients.create(new("billing", &[], &[])).await;
     assert!(matches!(outcome, Err(CreateClientError::Taken)));
-    let outcome = operator.create_client(new("other", &[], &["stock", "elsewhere"])).await;
+    let outcome = operator.clients.create(new("other", &[], &["stock", "elsewhere"])).await;
     assert!(matches!(outcome, Err(CreateClientError::Audience(unknown)) if unknown == "elsewhere"));
     service.clock.advance(Duration::from_secs(1));
-    operator.create_client(new("Billing", &[], &[])).await.unwrap();
+    operator.clients.create(new("Billing", &[], &[])).await.unwrap();
     let names: Vec<_> =
-        operator.list_clients().await.unwrap().into_iter().map(|client| client.name).collect();
+        operator.clients.list().await.unwrap().into_iter().map(|client| client.name).collect();
     assert_eq!(names, ["billing", "Billing"], "the oldest is first");
 }

@@ -119,7 +119,7 @@ async fn tokens_revoked_while_the_clock_is_behind_stay_revoked_when_it_returns()
 }
 
 #[actix_web::test]
-async fn a_clock_that_is_ahead_deletes_nothing_by_however_much() {
+async fn a_clock_that_is_ahead_by_any_amount_deletes_nothing() {
     let (service, operator) = settled(&[]).await;
     let alice = service.register_and_login("alice").await;
     let bob = service.register_and_login("bob").await;
@@ -159,7 +159,7 @@ async fn a_retired_signing_key_leaves_the_key_set_and_its_row_is_deleted_a_day_l
     let (service, operator) = settled(&[]).await;
     let first = key_ids(&service).await;
     operator.rotate_signing_key().await.unwrap();
-    // The last status list that it signed lives for a day, and verifiers may be five minutes behind.
+    // The last status list that it signed is valid for a day, and verifiers' clocks may be five minutes behind.
     pass(&service, 2 * HOUR + DAY + 300);
     service.wait_until("the first key is withdrawn", async || key_ids(&service).await.len() == 1).await;
     assert_ne!(key_ids(&service).await, first);
@@ -232,7 +232,7 @@ async fn theft_revocation_and_forgery_are_400_while_the_clock_is_in_doubt() {
     let ended = service.login("alice").await;
     service.logout(&ended.access).await;
     let disabled = service.register_and_login("bob").await;
-    operator.set_disabled("bob", true).await.unwrap();
+    operator.accounts.set_disabled("bob", true).await.unwrap();
     let mut forged = third.refresh.clone();
     let last = if forged.ends_with('A') { 'B' } else { 'A' };
     forged.replace_range(forged.len() - 2..forged.len() - 1, &last.to_string());
@@ -526,11 +526,11 @@ async fn while_the_clock_is_in_doubt_operators_need_the_id_of_an_account_whose_n
     rename(&service, &alice, "alicia").await;
     pass(&service, 91 * DAY);
     service.register("alice").await;
-    assert!(operator.set_disabled("alice", true).await.is_err());
+    assert!(operator.accounts.set_disabled("alice", true).await.is_err());
     set_forward(&service, 91 * DAY);
-    assert!(operator.set_disabled("alice", true).await.is_err());
+    assert!(operator.accounts.set_disabled("alice", true).await.is_err());
     set_forward(&service, -91 * DAY);
-    assert!(operator.set_disabled("alice", true).await.is_err());
+    assert!(operator.accounts.set_disabled("alice", true).await.is_err());
     pass(&service, 91 * DAY);
-    operator.set_disabled("alice", true).await.unwrap().unwrap();
+    operator.accounts.set_disabled("alice", true).await.unwrap().unwrap();
 }

@@ -326,7 +326,7 @@ async fn a_browser_that_ends_its_own_session_or_account_has_no_cookies_left() {
 }
 
 #[actix_web::test]
-async fn the_member_cookies_is_read_in_logins_alone() {
+async fn only_logins_read_the_member_cookies() {
     let service = Service::with(&[LISTED]).await;
     service.register("alice").await;
     let login = json!({ "username": "alice", "password": PASSWORD, "cookies": "yes" });

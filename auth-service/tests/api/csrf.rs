@@ -48,8 +48,8 @@ fn protected(other_session: &str) -> Vec<Unsafe> {
 const OPEN: &[(&str, &str, &str)] = &[
     ("POST", "/register", "only creates an account"),
     ("POST", "/login", "requires the password, and an allowed origin to set cookies"),
-    ("POST", "/revoke", "takes the token in its body"),
-    ("POST", "/introspect", "takes the credentials of a client"),
+    ("POST", "/revoke", "requires the token in the body"),
+    ("POST", "/introspect", "requires the credentials of a client"),
 ];
 
 impl Unsafe {
@@ -209,7 +209,7 @@ async fn a_form_of_another_site_is_refused_whatever_its_media_type() {
             for origin in ["https://evil.example", "null"] {
                 let form = browser.bare(Method::POST, &route.path).header("origin", origin);
                 let answer = send(form.header("content-type", media_type).body(route.body.1.clone())).await;
-                // Some routes take no POST, and /token wants JSON for a cookie.
+                // Some routes accept no POST, and /token accepts a cookie only with JSON.
                 let refused = [400, 403, 404, 405, 415].contains(&answer.status.as_u16());
                 assert!(refused, "{} {media_type}: {}", route.path, answer.text);
                 assert!(set_cookies(&answer).is_empty());

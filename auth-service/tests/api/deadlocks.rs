@@ -68,8 +68,8 @@ async fn a_refresh_does_not_wait_for_a_rename_of_the_account() {
     let first = service.login("alice").await;
     // A session with reduced rights gets a status list index with its next refresh, or with a repeat of the last one.
     for _ in 0..2 {
-        operator.change_roles("alice", role(), vec![]).await.unwrap();
-        operator.change_roles("alice", vec![], role()).await.unwrap();
+        operator.accounts.change_roles("alice", role(), vec![]).await.unwrap();
+        operator.accounts.change_roles("alice", vec![], role()).await.unwrap();
         let rename = "UPDATE users SET username = 'alicia' WHERE username = 'alice'";
         let renaming = (DATABASE == Database::Postgresql).then(|| Beside::begin(&service, rename));
         let next = service.refresh(&first.refresh).await;
@@ -82,13 +82,13 @@ async fn a_refresh_does_not_wait_for_a_rename_of_the_account() {
 
 /// Operations that lock several sessions of an account.
 const OPERATIONS: [&str; 6] =
-    ["end the others", "rename", "new password", "delete", "fewer roles", "clean up"];
+    ["end other sessions", "rename", "new password", "delete", "fewer roles", "clean up"];
 
 async fn perform(service: &Service, operator: &Issuer, how: &str, by: &Tokens) {
     let request = |method, path| service.request(method, path).bearer_auth(&by.access);
     let current = json!({ "current_password": PASSWORD });
     let status = match how {
-        "end the others" => send(request(Method::DELETE, "/me/sessions")).await.status,
+        "end other sessions" => send(request(Method::DELETE, "/me/sessions")).await.status,
         "rename" => {
             let body = json!({ "current_password": PASSWORD, "username": "alicia" });
             send(request(Method::PATCH, "/me").json(&body)).await.status
@@ -99,7 +99,7 @@ async fn perform(service: &Service, operator: &Issuer, how: &str, by: &Tokens) {
         }
         "delete" => send(request(Method::DELETE, "/me").json(&current)).await.status,
         "fewer roles" => {
-            operator.change_roles("alice", vec![], role()).await.unwrap();
+            operator.accounts.change_roles("alice", vec![], role()).await.unwrap();
             return;
         }
         "clean up" => {
@@ -120,7 +120,7 @@ async fn transactions_lock_several_sessions_in_the_order_of_their_ids() {
         let service = Service::start().await;
         service.register("alice").await;
         let operator = service.operator().await;
-        operator.change_roles("alice", role(), vec![]).await.unwrap();
+        operator.accounts.change_roles("alice", role(), vec![]).await.unwrap();
         let sessions = [service.login("alice").await, service.login("alice").await];
         let kept = service.login_here("alice").await;
         let [first, second] = sessions.map(|tokens| sid(&tokens));
@@ -190,8 +190,9 @@ async fn keep_renaming(service: &Service, operator: &Issuer, access: &str, times
         match turn % 6 {
             1 | 4 => {
                 let (add, remove) = if turn % 6 == 1 { (role(), vec![]) } else { (vec![], role()) };
-                let change =
-                    join_all(NAMES.map(|name| operator.change_roles(name, add.clone(), remove.clone())));
+                let change = join_all(
+                    NAMES.map(|name| operator.accounts.change_roles(name, add.clone(), remove.clone())),
+                );
                 let (renamed, changed) = join(rename, change).await;
                 assert!(changed.iter().all(Result::is_ok), "{changed:?}");
                 answers.push(renamed);
@@ -329,7 +330,7 @@ async fn an_import_that_frees_two_addresses_locks_no_list_while_it_waits_for_an_
             beside.end();
             assert!(got.iter().all(|got| *got), "{held}: {free:?}: {got:?}");
         };
-        let (outcomes, ()) = join(operator.import(batch, None), check).await;
+        let (outcomes, ()) = join(operator.accounts.import(batch, None), check).await;
         let outcomes = outcomes.unwrap();
         assert!(outcomes.iter().all(|outcome| matches!(outcome, Outcome::Created(_))), "{outcomes:?}");
         assert_eq!(service.count("users WHERE email IS NOT NULL AND email_verified"), 2);
@@ -356,7 +357,7 @@ async fn an_operator_who_frees_an_address_takes_the_lock_of_names_first() {
         beside.end();
         assert!(got, "it locked the account");
     };
-    let (freed, ()) = join(operator.free_email(Some("a@example.com".to_owned()), None), check).await;
+    let (freed, ()) = join(operator.accounts.free_email(Some("a@example.com".to_owned()), None), check).await;
     assert_eq!(freed.unwrap().holders.len(), 1);
     assert_eq!(deadlocks(&service), 0);
 }

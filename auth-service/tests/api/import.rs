@@ -142,7 +142,7 @@ async fn each_line_that_breaks_a_rule_is_refused_and_the_others_are_imported() {
         (json!({ "username": "FIRST", "password_hash": HASH }), "present"),
         (json!({ "username": "al", "password_hash": HASH }), "username not_allowed"),
         (json!({ "username": "аlice", "password_hash": HASH }), "username not_allowed"),
-        (json!({ "username": "third", "password_hash": HASH, "email": "nobody" }), "email not_allowed"),
+        (json!({ "username": "third", "password_hash": HASH, "email": "no-address" }), "email not_allowed"),
         (json!({ "username": "third", "password_hash": HASH, "roles": ["two words"] }), "roles not_allowed"),
         (json!({ "username": "third", "password_hash": PASSWORD }), "password_hash unknown_kind"),
         (json!({ "username": "third", "password_hash": HASH.replace("$2b", "$2x") }), "password_hash faulty"),

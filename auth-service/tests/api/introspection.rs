@@ -26,7 +26,7 @@ async fn login_for(service: &Service, username: &str, resource: Value) -> Tokens
 async fn change_roles(service: &Service, username: &str, add: &[&str], remove: &[&str]) {
     let owned = |items: &[&str]| items.iter().map(|item| (*item).to_owned()).collect();
     let operator = service.operator().await;
-    operator.change_roles(username, owned(add), owned(remove)).await.unwrap().unwrap();
+    operator.accounts.change_roles(username, owned(add), owned(remove)).await.unwrap().unwrap();
 }
 
 #[actix_web::test]
@@ -90,7 +90,7 @@ async fn a_token_that_is_invalid_for_any_reason_is_answered_with_inactive_alone(
     let ended = service.login("alice").await;
     service.logout(&ended.access).await;
     let disabled = service.register_and_login("bob").await;
-    service.operator().await.set_disabled("bob", true).await.unwrap().unwrap();
+    service.operator().await.accounts.set_disabled("bob", true).await.unwrap().unwrap();
     let long = "x.".repeat(3000);
     let rows = [
         ("a refresh token that was used", first.refresh.as_str()),
@@ -115,7 +115,7 @@ async fn a_token_that_is_invalid_for_any_reason_is_answered_with_inactive_alone(
     for (name, token) in rows {
         assert!(!service.is_active(&client, token).await, "{name}: {token}");
     }
-    service.operator().await.set_disabled("bob", false).await.unwrap().unwrap();
+    service.operator().await.accounts.set_disabled("bob", false).await.unwrap().unwrap();
     assert!(!service.is_active(&client, &disabled.access).await);
     assert!(service.is_active(&client, &current.access).await, "and a valid one immediately afterwards");
     service.clock.advance(Duration::from_secs(629));
@@ -186,7 +186,12 @@ async fn a_refresh_that_races_with_the_removal_of_a_role_gives_no_active_token_w
     let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
     service.register("alice").await;
     for round in 0..40 {
-        operator.change_roles("alice", names(&["subscriber", "admin"]), vec![]).await.unwrap().unwrap();
+        operator
+            .accounts
+            .change_roles("alice", names(&["subscriber", "admin"]), vec![])
+            .await
+            .unwrap()
+            .unwrap();
         let mut tokens = service.login("alice").await;
         if round % 2 == 0 {
             // A repeat within the grace period takes another code path than the first use.
@@ -195,10 +200,10 @@ async fn a_refresh_that_races_with_the_removal_of_a_role_gives_no_active_token_w
             tokens = service.refresh(&tokens.refresh).await;
         }
         // From now on the session has no status list index: its next refresh gives it one.
-        operator.change_roles("alice", vec![], names(&["admin"])).await.unwrap().unwrap();
+        operator.accounts.change_roles("alice", vec![], names(&["admin"])).await.unwrap().unwrap();
         let (next, _) = join(
             service.refresh(&tokens.refresh),
-            operator.change_roles("alice", vec![], names(&["subscriber"])),
+            operator.accounts.change_roles("alice", vec![], names(&["subscriber"])),
         )
         .await;
         let answer = service.introspect(&client, &next.access).await;
@@ -223,7 +228,7 @@ async fn with_a_shared_secret_tokens_have_no_status_and_ended_ones_are_still_ina
     service.logout(&tokens.access).await;
     assert!(!service.is_active(&client, &tokens.access).await);
     let other = service.create_client("other", &[], &[]).await;
-    service.operator().await.set_client_disabled("asking", true).await.unwrap().unwrap();
+    service.operator().await.clients.set_disabled("asking", true).await.unwrap().unwrap();
     assert!(!service.is_active(&other, &own).await);
 }
 

@@ -153,10 +153,10 @@ async fn wrong_credentials_are_401_whatever_is_wrong_with_them() {
     let service = Service::start().await;
     let client = service.create_client("books", &[], &[]).await;
     let disabled = service.create_client("old", &[], &[]).await;
-    service.operator().await.set_client_disabled("old", true).await.unwrap().unwrap();
+    service.operator().await.clients.set_disabled("old", true).await.unwrap().unwrap();
     let basic = |id: &str, secret: &str| ask_from(&service, CROWD).basic_auth(id, Some(secret));
     let wrong = [
-        basic("nobody", &client.secret),
+        basic("unknown", &client.secret),
         basic(&client.id, &disabled.secret),
         basic(&client.id, ""),
         basic(&disabled.id, &disabled.secret),
@@ -207,9 +207,9 @@ async fn the_streams_of_a_client_end_when_it_is_disabled_or_gets_a_new_secret() 
     ];
     let mut anonymous = listen_from(&service, CROWD).await;
     let operator = service.operator().await;
-    operator.set_client_disabled("disabled", true).await.unwrap().unwrap();
+    operator.clients.set_disabled("disabled", true).await.unwrap().unwrap();
     assert_ends(&mut disabled).await;
-    let secret = operator.renew_client_secret("renewed").await.unwrap().unwrap();
+    let secret = operator.clients.renew_secret("renewed").await.unwrap().unwrap();
     assert_ends(&mut renewed).await;
     for client in &clients[..2] {
         let again = ask_from(&service, CROWD).basic_auth(&client.id, Some(&client.secret));
@@ -235,7 +235,7 @@ async fn is_closed(connection: &mut TcpStream) -> bool {
 }
 
 #[actix_web::test]
-async fn new_listeners_get_a_revocation_while_one_address_holds_every_stream_it_can_get() {
+async fn new_listeners_are_notified_of_a_revocation_while_one_address_holds_every_stream_it_can_get() {
     let variables = [
         ("AUTH__STATUS_LISTS__MAX_LISTENERS", "16"),
         ("AUTH__HTTP__MAX_CONNECTIONS_PER_ADDRESS", "20"),

@@ -4,6 +4,7 @@ use auth_service::store::users::Login;
 use reqwest::Method;
 use serde_json::json;
 
+use crate::api::load::Load;
 use crate::api::support::{PASSWORD, START, Service, send};
 
 #[actix_web::test]
@@ -35,10 +36,10 @@ async fn an_unknown_user_a_wrong_password_and_a_disabled_account_get_one_answer(
     let service = Service::start().await;
     service.register("alice").await;
     service.register("disabled").await;
-    service.operator().await.set_disabled("disabled", true).await.unwrap().unwrap();
+    service.operator().await.accounts.set_disabled("disabled", true).await.unwrap().unwrap();
     let mut bodies = Vec::new();
     for (username, password) in [
-        ("nobody", PASSWORD),
+        ("unknown", PASSWORD),
         ("alice", "wrong password"),
         ("alice", &PASSWORD.to_uppercase()),
         ("alice", &format!("{PASSWORD} ")),
@@ -68,10 +69,10 @@ async fn an_enabled_account_logs_in_again() {
     let service = Service::start().await;
     service.register("alice").await;
     let operator = service.operator().await;
-    operator.set_disabled("alice", true).await.unwrap().unwrap();
-    operator.set_disabled("Alice", false).await.unwrap().unwrap();
+    operator.accounts.set_disabled("alice", true).await.unwrap().unwrap();
+    operator.accounts.set_disabled("Alice", false).await.unwrap().unwrap();
     service.login("alice").await;
-    assert!(operator.set_disabled("nobody", true).await.unwrap().is_none());
+    assert!(operator.accounts.set_disabled("unknown", true).await.unwrap().is_none());
 }
 
 #[actix_web::test]
@@ -116,7 +117,7 @@ async fn a_session_stores_the_address_and_the_user_agent_of_its_login() {
     let login = service.request(Method::POST, "/login").header("user-agent", "curl/8.0 (long tail)");
     let answer = send(login.json(&json!({ "username": "alice", "password": PASSWORD }))).await;
     let operator = service.operator().await;
-    let caller = operator.authenticate(&answer.tokens().access, None).await.unwrap();
+    let caller = operator.sessions.authenticate(&answer.tokens().access, None).await.unwrap();
     assert_eq!(caller.session.ip.as_deref(), Some("127.0.0.1"));
     assert_eq!(caller.session.user_agent.as_deref(), Some("curl/8.0"));
     assert_eq!(caller.session.created_at, i64::try_from(START).unwrap());
@@ -131,8 +132,8 @@ async fn an_account_that_changed_since_it_was_read_is_not_held() {
     let alice = Login::Username("alice".to_owned());
     let stale =
         operator.store.read(move |db| auth_service::store::users::find(db, &alice)).await.unwrap().unwrap();
-    operator.set_disabled("alice", true).await.unwrap().unwrap();
-    operator.set_disabled("alice", false).await.unwrap().unwrap();
+    operator.accounts.set_disabled("alice", true).await.unwrap().unwrap();
+    operator.accounts.set_disabled("alice", false).await.unwrap().unwrap();
     let held = operator
         .store
         .write(move |db| auth_service::store::users::hold(db, &stale.id, stale.auth_version))
@@ -153,13 +154,14 @@ async fn logins_beyond_the_queue_are_refused_immediately() {
         ];
         let service = Service::with(&variables).await;
         // With different unknown names, because at most three attempts for one name are accepted at a time.
-        let names: Vec<_> = (0..100).map(|index| format!("nobody-{index}")).collect();
+        let names: Vec<_> = (0..100).map(|index| format!("unknown-{index}")).collect();
         let logins = names.iter().map(|name| service.try_login(name, PASSWORD));
+        let load = Load::watch();
         let answers = futures_util::future::join_all(logins).await;
         let (checked, refused): (Vec<_>, Vec<_>) =
             answers.into_iter().partition(|answer| answer.status == 401);
         assert!(checked.len() >= 64, "the queue holds 64: {}", checked.len());
-        assert!(!refused.is_empty());
+        load.assert(!refused.is_empty(), "no login was refused");
         for answer in refused {
             answer.assert_problem(503, "overloaded");
             assert!(!answer.header("retry-after").is_empty());

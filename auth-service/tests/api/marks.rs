@@ -45,7 +45,9 @@ async fn until_ready(service: &Service) {
 }
 
 async fn assert_not_served(service: &Service) {
-    service.wait_until("it is noticed", async || service.get("/readyz").await.status == 503).await;
+    service
+        .wait_until("the set-back database is noticed", async || service.get("/readyz").await.status == 503)
+        .await;
     let ready = service.get("/readyz").await;
     ready.assert_problem(503, "database_behind");
     assert_eq!(ready.json()["reasons"][0]["name"], "database_behind");
@@ -196,7 +198,7 @@ async fn a_recovery_begins_an_epoch_above_all_that_were_seen_and_gives_the_datab
     recover(&service).await;
     until_ready(&service).await;
     let after = name().await;
-    assert_eq!(after.epoch, twice.epoch + 1, "though the copy was from epoch {}", before.epoch);
+    assert_eq!(after.epoch, twice.epoch + 1, "although the copy was from epoch {}", before.epoch);
     let names: std::collections::BTreeSet<_> =
         [before, twice, after].into_iter().map(|issuance| issuance.database_id.unwrap()).collect();
     assert_eq!(names.len(), 3);

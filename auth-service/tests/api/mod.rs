@@ -1,4 +1,4 @@
-//! auth-service through its public door: every test starts a service of its own and talks HTTP with it. Each runs twice:
+//! API tests of auth-service: every test starts its own service and sends HTTP requests to it. Each test runs twice, because
 //! `tests/sqlite.rs` and `tests/postgresql.rs` both include this folder.
 
 #![allow(unreachable_pub, reason = "a test program has no public items")]
@@ -20,22 +20,23 @@ mod cleanup;
 mod clients;
 mod clock;
 mod clock_jumps;
-mod closed_keys;
 mod cookies;
 mod cors;
 mod csrf;
 mod deadlocks;
 mod discovery;
+mod failed_writes;
 mod fairness;
 mod foreign_hashes;
 mod front_ends;
-mod guessing;
 mod import;
 mod introspection;
 mod keys;
 mod listeners;
+mod load;
 mod login;
 mod logout;
+mod malicious_requests;
 mod marks;
 mod my_sessions;
 mod refresh;
@@ -53,9 +54,9 @@ mod status_lists;
 mod store;
 mod strict_clients;
 mod support;
+mod throttling;
 mod timing;
 mod token_size;
 mod tokens;
-mod tricks;
-mod unwritten;
+mod unusable_keys;
 mod wire;

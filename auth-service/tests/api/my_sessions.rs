@@ -244,7 +244,7 @@ async fn concurrent_changes_to_one_account_cause_no_server_error() {
         let roles = (0..6).map(|index| {
             let role = vec!["subscriber".to_owned()];
             let (add, remove) = if index % 2 == 0 { (role, vec![]) } else { (vec![], role) };
-            operator.change_roles("alice", add, remove)
+            operator.accounts.change_roles("alice", add, remove)
         });
         let (answers, changes) = join(join_all(requests.map(send)), join_all(roles)).await;
         assert!(changes.iter().all(Result::is_ok), "{changes:?}");

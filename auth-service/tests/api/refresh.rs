@@ -110,10 +110,10 @@ async fn a_disabled_account_gets_no_further_tokens() {
     let service = Service::start().await;
     let tokens = service.register_and_login("alice").await;
     let operator = service.operator().await;
-    operator.set_disabled("alice", true).await.unwrap().unwrap();
+    operator.accounts.set_disabled("alice", true).await.unwrap().unwrap();
     service.try_refresh(&tokens.refresh).await.assert_oauth_error(400, "invalid_grant");
     service.get_as("/me", &tokens.access).await.assert_problem(401, "token_revoked");
-    operator.set_disabled("alice", false).await.unwrap().unwrap();
+    operator.accounts.set_disabled("alice", false).await.unwrap().unwrap();
     service.get_as("/me", &tokens.access).await.assert_problem(401, "token_revoked");
 }
 
@@ -124,13 +124,18 @@ async fn the_next_refresh_has_the_current_rights() {
     assert_eq!(first.scope, "");
     let operator = service.operator().await;
     let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-    operator.change_roles("alice", names(&["subscriber", "admin"]), names(&[])).await.unwrap().unwrap();
+    operator
+        .accounts
+        .change_roles("alice", names(&["subscriber", "admin"]), names(&[]))
+        .await
+        .unwrap()
+        .unwrap();
     let second = service.refresh(&first.refresh).await;
     assert_eq!(
         (second.scope.as_str(), &second.claims()["roles"]),
         ("books:download", &json!(["admin", "subscriber"]))
     );
-    operator.change_roles("alice", names(&[]), names(&["subscriber"])).await.unwrap().unwrap();
+    operator.accounts.change_roles("alice", names(&[]), names(&["subscriber"])).await.unwrap().unwrap();
     let third = service.refresh(&second.refresh).await;
     assert_eq!((third.scope.as_str(), &third.claims()["roles"]), ("", &json!(["admin"])));
 }
@@ -144,7 +149,7 @@ async fn a_refresh_may_request_less_but_never_more() {
     let service = Service::with(&variables).await;
     service.register("alice").await;
     let operator = service.operator().await;
-    operator.change_roles("alice", vec!["subscriber".to_owned()], vec![]).await.unwrap().unwrap();
+    operator.accounts.change_roles("alice", vec!["subscriber".to_owned()], vec![]).await.unwrap().unwrap();
     let tokens = service.login("alice").await;
     let ask = async |more: &str| {
         service

@@ -83,7 +83,7 @@ async fn each_rule_for_a_new_account_is_named_when_it_is_broken() {
         ("alice", "1q2w3e4r5t6y", "a@example.com", "password", "common"),
         ("alice", "PassWord1234", "a@example.com", "password", "common"),
         ("a.long.user.name", "A.Long.User.Name", "a@example.com", "password", "contains_name"),
-        ("alice", "somebody@example.com", "Somebody@example.com", "password", "contains_name"),
+        ("alice", "someone@example.com", "Someone@example.com", "password", "contains_name"),
         ("alice", PASSWORD, "not an address", "email", "not_allowed"),
         ("alice", PASSWORD, "a@b@c", "email", "not_allowed"),
         ("alice", PASSWORD, "", "email", "not_allowed"),

@@ -66,7 +66,8 @@ async fn roles_that_are_added_concurrently_are_all_added() {
     service.register("alice").await;
     let operator = service.operator().await;
     let roles: Vec<String> = (0..20).map(|number| format!("role-{number:02}")).collect();
-    let changes = roles.iter().map(|role| operator.change_roles("alice", vec![role.clone()], vec![]));
+    let changes =
+        roles.iter().map(|role| operator.accounts.change_roles("alice", vec![role.clone()], vec![]));
     futures_util::future::join_all(changes).await;
     let claims = service.login("alice").await.claims();
     assert_eq!(claims["roles"], json!(roles));

@@ -175,7 +175,7 @@ async fn reserved_names_are_for_operators_alone() {
     }
     administrators::create(&service, "Root", "admin").await;
     let import = Import { username: "Admin".to_owned(), password_hash: HASH.to_owned(), ..Import::default() };
-    let outcomes = service.operator().await.import(vec![Ok(import)], None).await.unwrap();
+    let outcomes = service.operator().await.accounts.import(vec![Ok(import)], None).await.unwrap();
     assert!(matches!(outcomes[..], [Outcome::Created(_)]), "{outcomes:?}");
     // An account keeps a reserved name until it gives the name up.
     let names = json!({ "username": "ROOT", "email": "root@example.com" });
@@ -327,11 +327,11 @@ async fn an_operator_who_calls_an_account_by_a_name_that_changed_hands_is_asked_
     let operator = service.operator().await;
     let admin = || vec!["admin".to_owned()];
     let id = service.login("alice").await.claims()["sub"].as_str().unwrap().to_owned();
-    let roles = operator.change_roles("Alice", admin(), vec![]).await;
+    let roles = operator.accounts.change_roles("Alice", admin(), vec![]).await;
     let Err(OperatorError::ChangedHands(who)) = roles else { panic!("{roles:?}") };
     assert_eq!((who.username.as_str(), who.id.as_str()), ("alice", id.as_str()));
     for disabled in [true, false] {
-        let changed = operator.set_disabled("alice", disabled).await;
+        let changed = operator.accounts.set_disabled("alice", disabled).await;
         assert!(matches!(changed, Err(OperatorError::ChangedHands(_))), "{changed:?}");
     }
     let claims = service.login("alice").await.claims();
@@ -339,29 +339,29 @@ async fn an_operator_who_calls_an_account_by_a_name_that_changed_hands_is_asked_
     let by_id =
         |username: Option<&str>| AccountRef { username: username.map(str::to_owned), id: Some(id.clone()) };
     for username in [None, Some("alice")] {
-        let named = operator.change_roles(by_id(username), vec![], vec![]).await.unwrap().unwrap();
+        let named = operator.accounts.change_roles(by_id(username), vec![], vec![]).await.unwrap().unwrap();
         assert_eq!((named.user.id.as_str(), named.named_since), (id.as_str(), who.taken_over_at));
     }
-    let other = operator.change_roles(by_id(Some("alicia")), admin(), vec![]).await;
+    let other = operator.accounts.change_roles(by_id(Some("alicia")), admin(), vec![]).await;
     assert!(matches!(other, Err(OperatorError::Mismatch { .. })), "{other:?}");
     let unknown = AccountRef { id: Some("0".to_owned()), username: Some("alice".to_owned()) };
-    assert!(operator.change_roles(unknown, admin(), vec![]).await.unwrap().is_none());
+    assert!(operator.accounts.change_roles(unknown, admin(), vec![]).await.unwrap().is_none());
     // Another name in between changes nothing: neither name has been the account's for long enough.
     assert_eq!(rename(&service, "alice", "malice").await.status, 200);
-    let other = operator.change_roles("malice", admin(), vec![]).await;
+    let other = operator.accounts.change_roles("malice", admin(), vec![]).await;
     assert!(matches!(other, Err(OperatorError::ChangedHands(_))), "{other:?}");
     assert_eq!(rename(&service, "malice", "alice").await.status, 200);
-    let roles = operator.change_roles("alice", admin(), vec![]).await;
+    let roles = operator.accounts.change_roles("alice", admin(), vec![]).await;
     let Err(OperatorError::ChangedHands(again)) = roles else { panic!("{roles:?}") };
     assert_eq!(again, who);
     // Names without an earlier owner, and names that their owners took back, need no id; with time, neither does this one.
-    operator.change_roles("alicia", vec![], vec![]).await.unwrap().unwrap();
+    operator.accounts.change_roles("alicia", vec![], vec![]).await.unwrap().unwrap();
     assert_eq!(rename(&service, "alicia", "alison").await.status, 200);
     assert_eq!(rename(&service, "alison", "alicia").await.status, 200);
-    let named = operator.change_roles("alicia", vec![], vec![]).await.unwrap().unwrap();
+    let named = operator.accounts.change_roles("alicia", vec![], vec![]).await.unwrap().unwrap();
     assert_eq!(named.named_since, i64::try_from(service.clock.clock().now()).unwrap());
     service.clock.advance(REST);
-    operator.change_roles("alice", vec![], vec![]).await.unwrap().unwrap();
+    operator.accounts.change_roles("alice", vec![], vec![]).await.unwrap().unwrap();
 }
 
 fn registration(username: &str, email: Option<&str>) -> Registration {
@@ -382,7 +382,7 @@ async fn an_operator_takes_a_resting_name_only_with_an_explicit_option() {
     let operator = service.operator().await;
     for (email, what) in [(None, Unique::Username), (Some("a@example.com"), Unique::Email)] {
         let username = if email.is_some() { "bob" } else { "alice" };
-        let made = operator.create_account(registration(username, email)).await;
+        let made = operator.accounts.create_account(registration(username, email)).await;
         assert!(matches!(made, Err(RegisterError::Resting(found)) if found == what), "{made:?}");
     }
     let import = |username: &str, email: Option<&str>| {
@@ -396,8 +396,8 @@ async fn an_operator_takes_a_resting_name_only_with_an_explicit_option() {
     let lines = || vec![import("alice", None), import("bob", Some("A@example.com")), import("carl", None)];
     let outcomes = async |allow| {
         let mut rehearsal = Some(auth_service::domain::accounts::import::Rehearsal::default());
-        let dry = operator.import_with(lines(), rehearsal.as_mut(), allow).await.unwrap();
-        let stored = operator.import_with(lines(), None, allow).await.unwrap();
+        let dry = operator.accounts.import_with(lines(), rehearsal.as_mut(), allow).await.unwrap();
+        let stored = operator.accounts.import_with(lines(), None, allow).await.unwrap();
         assert_eq!(format!("{dry:?}"), format!("{stored:?}"));
         let shown = |outcome: &Outcome| match outcome {
             Outcome::Created(_) => "created".to_owned(),
@@ -409,12 +409,12 @@ async fn an_operator_takes_a_resting_name_only_with_an_explicit_option() {
     assert_eq!(outcomes(false).await, ["username resting", "email resting", "created"]);
     service.run_sql("DELETE FROM users WHERE username = 'carl'");
     assert_eq!(outcomes(true).await, ["created", "created", "created"]);
-    let by_name = operator.set_disabled("alice", true).await;
+    let by_name = operator.accounts.set_disabled("alice", true).await;
     assert!(matches!(by_name, Err(OperatorError::ChangedHands(_))), "the name changed hands: {by_name:?}");
-    operator.set_disabled("carl", true).await.unwrap().unwrap();
+    operator.accounts.set_disabled("carl", true).await.unwrap().unwrap();
     // The same for a single account at the command line.
     delete(&service, "bob").await;
     let by = ByOperator { allow_resting: true, ..ByOperator::default() };
-    operator.create_account_with(registration("bob", None), by).await.unwrap();
-    assert!(operator.set_disabled("bob", true).await.is_err());
+    operator.accounts.create_account_with(registration("bob", None), by).await.unwrap();
+    assert!(operator.accounts.set_disabled("bob", true).await.is_err());
 }

@@ -22,12 +22,12 @@ async fn end(service: &Service, how: &str, tokens: &Tokens) {
             service.post("/logout", &json!({ "refresh_token": tokens.refresh })).await.status
         }
         "revoke" => service.post_form("/revoke", &format!("token={}", tokens.access)).await.status,
-        "end that session" => {
+        "end this session" => {
             let path = format!("/me/sessions/{}", tokens.claims()["sid"].as_str().unwrap());
             let other = service.login_here("alice").await;
             send(service.request(Method::DELETE, &path).bearer_auth(&other.access)).await.status
         }
-        "end the others" => {
+        "end other sessions" => {
             let other = service.login_here("alice").await;
             send(service.request(Method::DELETE, "/me/sessions").bearer_auth(&other.access)).await.status
         }
@@ -43,11 +43,16 @@ async fn end(service: &Service, how: &str, tokens: &Tokens) {
             send(as_owner(Method::DELETE, "/me").json(&json!({ "current_password": PASSWORD }))).await.status
         }
         "disable the account" => {
-            operator.set_disabled("alice", true).await.unwrap().unwrap();
+            operator.accounts.set_disabled("alice", true).await.unwrap().unwrap();
             return;
         }
-        "take a role away" => {
-            operator.change_roles("alice", vec![], vec!["subscriber".to_owned()]).await.unwrap().unwrap();
+        "remove a role" => {
+            operator
+                .accounts
+                .change_roles("alice", vec![], vec!["subscriber".to_owned()])
+                .await
+                .unwrap()
+                .unwrap();
             return;
         }
         "theft" => {
@@ -68,20 +73,20 @@ async fn everything_that_ends_a_session_or_reduces_its_rights_revokes_its_access
         "logout",
         "logout by refresh token",
         "revoke",
-        "end that session",
-        "end the others",
+        "end this session",
+        "end other sessions",
         "change the password",
         "change the name",
         "delete the account",
         "disable the account",
-        "take a role away",
+        "remove a role",
         "theft",
     ];
     for how in ways {
         let service = Service::start().await;
         service.register("alice").await;
         let subscriber = vec!["subscriber".to_owned()];
-        service.operator().await.change_roles("alice", subscriber, vec![]).await.unwrap();
+        service.operator().await.accounts.change_roles("alice", subscriber, vec![]).await.unwrap();
         let tokens = service.login("alice").await;
         let bystander = service.register_and_login("bob").await;
         assert!(!service.revokes(&tokens).await);
@@ -114,10 +119,10 @@ async fn a_session_with_reduced_rights_continues_with_another_status_list_index(
     let service = Service::start().await;
     service.register("alice").await;
     let (operator, subscriber) = (service.operator().await, || vec!["subscriber".to_owned()]);
-    operator.change_roles("alice", subscriber(), vec![]).await.unwrap();
+    operator.accounts.change_roles("alice", subscriber(), vec![]).await.unwrap();
     let first = service.login("alice").await;
     assert_eq!(first.scope, "books:download");
-    operator.change_roles("alice", vec![], subscriber()).await.unwrap();
+    operator.accounts.change_roles("alice", vec![], subscriber()).await.unwrap();
     let second = service.refresh(&first.refresh).await;
     assert_eq!((second.scope.as_str(), &second.claims()["sid"]), ("", &first.claims()["sid"]));
     assert_ne!(second.status_index(), first.status_index());
@@ -135,6 +140,7 @@ async fn an_added_role_revokes_no_token() {
     let first = service.register_and_login("alice").await;
     let operator = service.operator().await;
     operator
+        .accounts
         .change_roles("alice", vec!["subscriber".to_owned()], vec!["no-role-of-hers".to_owned()])
         .await
         .unwrap();
@@ -148,12 +154,12 @@ async fn a_role_that_is_removed_during_a_login_is_in_no_token() {
     let service = Service::with(&[("AUTH__PASSWORDS__BCRYPT_COST", "11")]).await;
     service.register("alice").await;
     let (operator, subscriber) = (service.operator().await, || vec!["subscriber".to_owned()]);
-    operator.change_roles("alice", subscriber(), vec![]).await.unwrap();
+    operator.accounts.change_roles("alice", subscriber(), vec![]).await.unwrap();
     // Both concurrently, several times: in either order, no valid token has a role that the account does not have.
     for _ in 0..3 {
         let (login, changed) = tokio::join!(
             service.try_login("alice", PASSWORD),
-            operator.change_roles("alice", vec![], subscriber())
+            operator.accounts.change_roles("alice", vec![], subscriber())
         );
         changed.unwrap().unwrap();
         if login.status == 200 {
@@ -162,7 +168,7 @@ async fn a_role_that_is_removed_during_a_login_is_in_no_token() {
         } else {
             login.assert_problem(401, "invalid_credentials");
         }
-        operator.change_roles("alice", subscriber(), vec![]).await.unwrap();
+        operator.accounts.change_roles("alice", subscriber(), vec![]).await.unwrap();
     }
 }
 

@@ -81,9 +81,9 @@ async fn every_token_of_a_session_ends_it_also_an_old_one() {
     }
     // A token that was revoked by a role change still names its session.
     let operator = service.operator().await;
-    operator.change_roles("alice", vec!["subscriber".to_owned()], vec![]).await.unwrap().unwrap();
+    operator.accounts.change_roles("alice", vec!["subscriber".to_owned()], vec![]).await.unwrap().unwrap();
     let tokens = service.login("alice").await;
-    operator.change_roles("alice", vec![], vec!["subscriber".to_owned()]).await.unwrap().unwrap();
+    operator.accounts.change_roles("alice", vec![], vec!["subscriber".to_owned()]).await.unwrap().unwrap();
     revoke(&service, &format!("token={}", tokens.access)).await;
     assert_ended(&service, &tokens).await;
 }

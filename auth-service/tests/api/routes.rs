@@ -18,11 +18,11 @@ const OTHER: &str = "resource-service";
 enum Requires {
     /// None.
     Nothing,
-    /// A user's, of any audience.
+    /// A user's token with any audience.
     User,
-    /// A user's with the issuer among its audiences, or the cookies of a login with cookies.
+    /// A user's token with the issuer among its audiences, or the cookies of a login with cookies.
     Account,
-    /// An administrator's with the issuer as its only audience.
+    /// An administrator's token with the issuer as its only audience.
     Administration,
     /// The same, with a recent login.
     RecentAdministration,
@@ -41,7 +41,7 @@ enum Kind {
     AdminIssuer,
     /// From a new refresh; the login was more than five minutes ago.
     AdminIssuerLater,
-    /// A client's own, for this issuer as well.
+    /// A client's own token, for this issuer as well.
     Client,
     /// In a cookie, for the default audience.
     Cookie,
@@ -171,9 +171,9 @@ impl Route<'_> {
             Kind::AdminBoth => {
                 // The session began before the role was added.
                 let role = || vec!["admin".to_owned()];
-                operator.change_roles("later", vec![], role()).await.unwrap();
+                operator.accounts.change_roles("later", vec![], role()).await.unwrap();
                 let request = bearer("later", &both).await;
-                operator.change_roles("later", role(), vec![]).await.unwrap();
+                operator.accounts.change_roles("later", role(), vec![]).await.unwrap();
                 request
             }
             Kind::AdminIssuer => bearer("root", &own).await,
@@ -217,7 +217,7 @@ impl Route<'_> {
 
 /// Returns a client's own token, whose audiences include this service.
 async fn client_token(service: &Service, operator: &Issuer) -> String {
-    let secret = operator.renew_client_secret("asking").await.unwrap().unwrap();
+    let secret = operator.clients.renew_secret("asking").await.unwrap().unwrap();
     let secret = secrecy::ExposeSecret::expose_secret(&secret);
     let form = format!("grant_type=client_credentials&client_id=asking&client_secret={secret}");
     service.post_form("/token", &form).await.json()["access_token"].as_str().unwrap().to_owned()

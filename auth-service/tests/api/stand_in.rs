@@ -23,7 +23,7 @@ async fn chosen(service: &Service) -> Vec<Option<String>> {
 
 async fn try_names(service: &Service) {
     for index in 0..40 {
-        let answer = service.try_login(&format!("nobody-{index}"), PASSWORD).await;
+        let answer = service.try_login(&format!("unknown-{index}"), PASSWORD).await;
         answer.assert_problem(401, "invalid_credentials");
     }
 }
@@ -62,7 +62,7 @@ async fn stand_in_hashes_are_chosen_again_after_an_import_and_after_half_a_year(
     assert_ne!(like_ours, other_cost);
     for (username, password_hash, left) in [("like-ours", like_ours, before), ("other", other_cost, 0)] {
         let import = Import { username: username.to_owned(), password_hash, ..Import::default() };
-        service.operator().await.import(vec![Ok(import)], None).await.unwrap();
+        service.operator().await.accounts.import(vec![Ok(import)], None).await.unwrap();
         assert_eq!(service.count("stand_ins"), left, "{username}");
     }
     try_names(&service).await;

@@ -12,7 +12,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use diesel::connection::SimpleConnection as _;
 use diesel::{Connection as _, PgConnection, QueryableByName, RunQueryDsl as _, SqliteConnection};
 use flate2::read::ZlibDecoder;
-use reqwest::{Client, Method, RequestBuilder, StatusCode};
+use reqwest::{Client, ClientBuilder, Method, RequestBuilder, StatusCode};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use service_kit::Handle;
@@ -77,6 +77,8 @@ impl Service {
             ("AUTH__LISTEN".to_owned(), "127.0.0.1:0".to_owned()),
             ("AUTH__PASSWORDS__BCRYPT_COST".to_owned(), "4".to_owned()),
             ("AUTH__HTTP__WORKERS".to_owned(), "1".to_owned()),
+            // Or else logins would wait for whatever else the machine does, and time out.
+            ("AUTH__HASHING__LOW_PRIORITY".to_owned(), "false".to_owned()),
         ]);
         all.extend(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         Self::run(all, clock, manual, folder).await
@@ -87,7 +89,7 @@ impl Service {
         let app = app::build(&settings, time.clone()).await.unwrap();
         let handle = app.handle;
         actix_web::rt::spawn(app.run);
-        let client = Client::builder().timeout(Duration::from_secs(60)).build().unwrap();
+        let client = http_client().timeout(Duration::from_secs(60)).build().unwrap();
         Self { address: app.address, clock, time, client, variables, handle, folder }
     }
 
@@ -169,12 +171,14 @@ impl Service {
     /// Polls until `condition` holds, for a bounded time: for what a service does in the background.
     pub async fn wait_until(&self, what: &str, condition: impl AsyncFn() -> bool) {
         let patience = Duration::from_secs(30);
-        let asked = async {
+        let polling = async {
             while !condition().await {
                 actix_web::rt::time::sleep(Duration::from_millis(20)).await;
             }
         };
-        actix_web::rt::time::timeout(patience, asked).await.unwrap_or_else(|_| panic!("in vain: {what}"));
+        actix_web::rt::time::timeout(patience, polling)
+            .await
+            .unwrap_or_else(|_| panic!("timed out waiting for: {what}"));
     }
 
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
@@ -281,7 +285,7 @@ impl Service {
     pub async fn create_client(&self, name: &str, scopes: &[&str], audience: &[&str]) -> Credentials {
         let owned = |items: &[&str]| items.iter().map(|item| (*item).to_owned()).collect();
         let new = NewClient { name: name.to_owned(), scopes: owned(scopes), audience: owned(audience) };
-        let (client, secret) = self.operator().await.create_client(new).await.unwrap();
+        let (client, secret) = self.operator().await.clients.create(new).await.unwrap();
         Credentials { id: client_id(&client.name), secret: secret.expose_secret().to_owned() }
     }
 
@@ -458,6 +462,12 @@ impl Answer {
     fn code(&self) -> String {
         self.json()["code"].as_str().unwrap_or_default().to_owned()
     }
+}
+
+/// Returns a client for plain HTTP. To read the system's root certificates, as each new client does otherwise, takes longer than
+/// most tests.
+pub fn http_client() -> ClientBuilder {
+    Client::builder().tls_certs_only([])
 }
 
 pub async fn send(request: RequestBuilder) -> Answer {

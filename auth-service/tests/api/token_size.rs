@@ -14,7 +14,7 @@ fn many(count: usize) -> Vec<String> {
 }
 
 async fn change_roles(service: &Service, add: Vec<String>, remove: Vec<String>) {
-    service.operator().await.change_roles("alice", add, remove).await.unwrap().unwrap();
+    service.operator().await.accounts.change_roles("alice", add, remove).await.unwrap().unwrap();
 }
 
 /// Returns so many roles that one further role decides whether the token fits.

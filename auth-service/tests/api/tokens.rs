@@ -57,7 +57,10 @@ async fn check_token(algorithm: &str, service: &Service) {
     assert_eq!((&keys[0]["alg"], &keys[0]["use"]), (&json!(algorithm), &json!("sig")));
     assert_eq!(keys[0]["kid"], header["kid"]);
     let private = ["d", "p", "q", "dp", "dq", "qi", "k"];
-    assert!(private.iter().all(|name| keys[0].get(name).is_none()), "nothing private: {keys}");
+    assert!(
+        private.iter().all(|name| keys[0].get(name).is_none()),
+        "no private member may be published: {keys}"
+    );
 }
 
 #[actix_web::test]

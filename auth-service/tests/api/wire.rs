@@ -183,7 +183,10 @@ async fn drip(service: &Service) -> String {
         loop {
             tokio::select! {
                 read = connection.read_buf(&mut said) => if matches!(read, Ok(0) | Err(_)) { return },
-                _ = ticks.tick() => if connection.write_all(b"A").await.is_err() { return },
+                _ = ticks.tick() => if connection.write_all(b"A").await.is_err() {
+                    let _ = connection.read_to_end(&mut said).await; // the answer came before the end
+                    return;
+                },
             }
         }
     };

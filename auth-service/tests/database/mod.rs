@@ -5,9 +5,9 @@ pub mod postgresql;
 
 use std::path::Path;
 
-/// Which database.
+/// The kind of database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(dead_code, reason = "each test program is about one of them")]
+#[allow(dead_code, reason = "some test programs use only one of them")]
 pub enum Database {
     Sqlite,
     Postgresql,
@@ -15,7 +15,7 @@ pub enum Database {
 
 impl Database {
     /// Returns the URL of a new empty database; an SQLite database is in `folder`.
-    #[allow(dead_code, reason = "not every test program needs an empty one")]
+    #[allow(dead_code, reason = "some test programs do not use it")]
     pub fn fresh_url(self, folder: &Path) -> String {
         match self {
             Self::Sqlite => format!("sqlite://{}/auth.db", folder.display()),

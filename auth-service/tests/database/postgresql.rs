@@ -19,7 +19,7 @@ pub struct Server {
     _watchdog: Child,
 }
 
-/// The server that all tests of this process share, each with a database of its own.
+/// The server that all tests of this process share, each with its own database.
 pub fn shared() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
     SERVER.get_or_init(|| {

@@ -15,6 +15,7 @@ use crate::process::{PASSWORD, Running, program};
 
 const BOTH: [Database; 2] = [Database::Sqlite, Database::Postgresql];
 
+/// A data folder and a database for the program.
 struct Place {
     folder: TempDir,
     url: String,
@@ -181,7 +182,7 @@ async fn a_database_that_was_set_back_as_a_whole_is_detected_by_a_checkpoint_fro
     std::fs::copy(&copy, &file).unwrap();
     assert_eq!(verify(&[&earlier]).0, Some(1), "the marks in the data folder show it");
     std::fs::remove_file(place.folder.path().join("marks.json")).unwrap();
-    assert_eq!(verify(&[&earlier]).0, Some(0), "the copy is whole");
+    assert_eq!(verify(&[&earlier]).0, Some(0), "the copy alone verifies");
     let (code, text) = verify(&[&earlier, &later]);
     assert_eq!(code, Some(1), "{text}");
     assert!(text.contains("the anchor does not hold"), "{text}");
@@ -271,10 +272,10 @@ async fn a_change_that_commits_during_a_forced_stop_is_in_the_trail() {
         service.signal("-INT");
         let address = service.address.strip_prefix("http://").unwrap();
         let refuses = async || std::net::TcpStream::connect(address).is_err();
-        service.wait_until("nobody listens", refuses).await;
+        service.wait_until("the listener is closed", refuses).await;
     };
     let (answer, ()) = futures_util::future::join(service.register("alice"), stop).await;
-    assert_eq!(answer, None, "the worker has gone");
+    assert_eq!(answer, None, "the worker has stopped");
     holder.batch_execute("COMMIT").unwrap();
     service.end();
     assert_eq!(count(&place.url, "users"), 1);

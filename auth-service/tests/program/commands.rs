@@ -12,6 +12,7 @@ use crate::process::{Running, program};
 
 const BOTH: [Database; 2] = [Database::Sqlite, Database::Postgresql];
 
+/// A data folder and a database for the program.
 struct Place {
     folder: TempDir,
     url: String,
@@ -45,7 +46,7 @@ impl Place {
         Running::start(&mut self.command())
     }
 
-    /// Serves once, and stops.
+    /// Starts the service, and stops it.
     fn serve_once(&self) {
         let service = self.serve();
         service.signal("-TERM");
@@ -249,10 +250,12 @@ async fn a_running_service_notices_missing_tables_and_their_return() {
         assert_eq!(readiness(&service).await["status"], "ready");
         assert_said(place.run(&["migrate", "--revert", "1"]), 0, &["reverted migration 0011"]);
         let code = async |code: &str| readiness(&service).await["code"] == code;
-        service.wait_until("it is noticed", async || code("tables_missing").await).await;
+        service.wait_until("the missing tables are noticed", async || code("tables_missing").await).await;
         assert_eq!(service.login("alice").await.0, 503);
         assert_said(place.run(&["migrate"]), 0, &["up to date"]);
-        service.wait_until("they are back", async || service.get("/readyz").await.0 == 200).await;
+        service
+            .wait_until("the service is ready again", async || service.get("/readyz").await.0 == 200)
+            .await;
     }
 }
 

@@ -110,7 +110,7 @@ async fn a_graceful_stop_leaves_no_write_ahead_log_and_neither_does_a_command() 
     for signal in ["-TERM", "-INT"] {
         let service = Running::start(&mut program(data.path()));
         service.register(&format!("user{signal}")).await;
-        assert!(fs::metadata(&wal).unwrap().len() > 0, "there is something to leave behind");
+        assert!(fs::metadata(&wal).unwrap().len() > 0, "a write-ahead log exists while the service runs");
         service.signal(signal);
         assert_eq!(service.end().0, Some(0));
         assert!(!wal.exists(), "{signal}");

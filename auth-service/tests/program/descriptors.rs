@@ -172,5 +172,5 @@ async fn logins_work_under_a_low_limit_while_attackers_take_every_connection_the
     for _ in 0..3 {
         assert_eq!(service.login("alice").await.0, 200);
     }
-    assert!(open_files(&service).2 < limit, "and still");
+    assert!(open_files(&service).2 < limit, "the open files stay below the limit");
 }

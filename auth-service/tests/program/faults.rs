@@ -100,7 +100,7 @@ async fn tls_to_the_database_is_verified() {
     };
     let service = on(folder.path(), &url("localhost", "ca.pem"));
     assert_eq!(service.register("alice").await, Some(201));
-    assert!(server.connections_with_tls() > 0, "and it is TLS that they use");
+    assert!(server.connections_with_tls() > 0, "the connections use TLS");
     for (host, ca, reason) in
         [("localhost", "stranger.pem", "SSL error"), ("127.0.0.1", "ca.pem", "does not match host name")]
     {

@@ -205,7 +205,7 @@ fn the_command_line_says_what_is_wrong() {
     assert_eq!(weak.status.code(), Some(1));
     assert!(String::from_utf8(weak.stderr).unwrap().contains("at least 12 characters"));
     let rows: [(&[&str], i32, &str); 5] = [
-        (&["user", "disable", "nobody"], 1, "there is no account named"),
+        (&["user", "disable", "unknown"], 1, "there is no account named"),
         (&["user", "roles", "alice", "--add", "two words"], 2, "two words"),
         (&["user", "create", "--username", "carl"], 2, "--password-stdin"),
         (&["frobnicate"], 2, "frobnicate"),
@@ -233,7 +233,7 @@ async fn operators_rotate_and_withdraw_keys_and_recover_beside_a_running_server(
     let (code, text) = run(data.path(), &["key", "rotate"]);
     assert_eq!(code, Some(0), "{text}");
     assert!(text.contains("it signs in 7200s") || text.contains("it signs in 7199s"), "{text}");
-    assert_eq!(kids().await.len(), 2, "published at once");
+    assert_eq!(kids().await.len(), 2, "published immediately");
     let (_, listed) = run(data.path(), &["key", "list"]);
     assert!(
         listed.contains(&format!("{} ES256 signs\n", first[0])) && listed.contains("signs in 7"),
@@ -246,7 +246,7 @@ async fn operators_rotate_and_withdraw_keys_and_recover_beside_a_running_server(
     let now = kids().await;
     assert!(now.len() == 1 && !first.contains(&now[0]));
     let (status, tokens) = service.refresh(tokens["refresh_token"].as_str().unwrap()).await.unwrap();
-    assert_eq!(status, 200, "sessions go on");
+    assert_eq!(status, 200, "sessions continue");
     let (code, text) = run(data.path(), &["recover"]);
     assert_eq!(code, Some(0), "{text}");
     assert!(text.contains("ended 1 sessions"), "{text}");
@@ -350,9 +350,9 @@ fn the_command_line_says_what_is_wrong_with_a_client() {
         (create("new", &["--audience", ""]), 2, "one word"),
         (create("new", &["--audience", "elsewhere"]), 1, "\"elsewhere\" is neither in `audience`"),
         (vec!["client", "create"], 2, "--name"),
-        (vec!["client", "disable", "nobody"], 1, "there is no client named \"nobody\""),
-        (vec!["client", "enable", "client:nobody"], 1, "there is no client named \"nobody\""),
-        (vec!["client", "secret", "nobody"], 1, "there is no client named"),
+        (vec!["client", "disable", "unknown"], 1, "there is no client named \"unknown\""),
+        (vec!["client", "enable", "client:unknown"], 1, "there is no client named \"unknown\""),
+        (vec!["client", "secret", "unknown"], 1, "there is no client named"),
         (vec!["client", "secret", "Billing"], 1, "there is no client named"),
         (vec!["client"], 2, "Usage"),
     ];

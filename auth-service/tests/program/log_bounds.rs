@@ -157,7 +157,7 @@ async fn lines_that_come_too_often_are_omitted_and_counted_in_one_line() {
     let data = tempfile::tempdir().unwrap();
     let few = [("AUTH__LOG__BURST", "5"), ("AUTH__LOG__PER_MINUTE", "1"), ("AUTH__LOG__REPORT_EVERY", "1s")];
     let service = Running::start(program(data.path()).envs(few));
-    let guess = json!({ "grant_type": "client_credentials", "client_id": "nobody", "client_secret": "x" });
+    let guess = json!({ "grant_type": "client_credentials", "client_id": "unknown", "client_secret": "x" });
     for _ in 0..50 {
         assert_eq!(service.post("/token", &guess).await.0, 401);
     }

@@ -43,7 +43,7 @@ async fn each_login_has_one_line_that_names_only_existing_accounts() {
     for (line, expected) in lines.iter().zip(expected) {
         let (head, said) = line.split_once("] ").unwrap();
         assert_eq!(said, expected);
-        // The time, the level, and the id of the request.
+        // The time, the level and the request id.
         assert!(head.contains(" INFO ") && head.split_once('[').unwrap().1.len() > 8, "{line}");
     }
     assert!(!log.contains("S3cret") && !log.contains("mallory"), "{log}");

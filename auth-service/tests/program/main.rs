@@ -1,4 +1,4 @@
-//! The program as operators and the system see it: each test starts `auth-service` as a process of its own, or several.
+//! The program from the side of operators and of the system: each test starts one or several `auth-service` processes.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 

@@ -20,6 +20,7 @@ pub fn program(data: &Path) -> Command {
         .env("AUTH__DATA_DIR", data)
         .env("AUTH__LISTEN", "127.0.0.1:0")
         .env("AUTH__PASSWORDS__BCRYPT_COST", "4")
+        .env("AUTH__HASHING__LOW_PRIORITY", "false")
         .stdin(Stdio::null());
     command
 }
@@ -42,7 +43,9 @@ impl Running {
         let (lines, log) = channel();
         let stderr = BufReader::new(child.stderr.take().unwrap());
         std::thread::spawn(move || stderr.lines().try_for_each(|line| lines.send(line.unwrap())));
-        let client = reqwest::Client::builder().timeout(Duration::from_secs(30)).build().unwrap();
+        // To read the system's root certificates takes longer than most tests.
+        let client = reqwest::Client::builder().tls_certs_only([]).timeout(Duration::from_secs(30));
+        let client = client.build().unwrap();
         let mut running = Self { child, address: String::new(), beginning: String::new(), log, client };
         let said = running.until_it_says("listens on ");
         let (beginning, address) = said.rsplit_once("listens on ").unwrap();
@@ -126,13 +129,13 @@ impl Running {
 
     /// Polls until `condition` holds, for a bounded time.
     pub async fn wait_until(&self, what: &str, condition: impl AsyncFn() -> bool) {
-        let asked = async {
+        let polling = async {
             while !condition().await {
                 actix_web::rt::time::sleep(Duration::from_millis(50)).await;
             }
         };
-        let patience = actix_web::rt::time::timeout(Duration::from_secs(60), asked);
-        patience.await.unwrap_or_else(|_| panic!("in vain: {what}"));
+        let patience = actix_web::rt::time::timeout(Duration::from_secs(60), polling);
+        patience.await.unwrap_or_else(|_| panic!("timed out waiting for: {what}"));
     }
 
     pub fn id(&self) -> u32 {

@@ -66,7 +66,7 @@ async fn a_copy_from_before_a_command_is_not_served_until_recover() {
         let (_, log) = service.end();
         assert_eq!(said, 503, "{command:?}: {log}");
         assert_not_served(&data).await;
-        // Apart from that one finding, the original database agrees with its marks.
+        // The finding is stored in the marks: without them, the original database is accepted.
         fs::remove_file(data.join("marks.json")).unwrap();
         copy(&folder.path().join("newer"), &data);
         assert_eq!(run(&data, &["key", "list"]).0, Some(0));
@@ -127,7 +127,7 @@ async fn a_failover_to_a_standby_that_lacks_commits_serves_no_request_from_it() 
     let service = Running::start(program(folder.path()).env("AUTH__DATABASE_URL", &url));
     assert_eq!(service.register("alice").await, Some(201));
     server.keep_a_copy();
-    service.wait_until("it is there again", async || service.get("/readyz").await.0 == 200).await;
+    service.wait_until("the service is ready again", async || service.get("/readyz").await.0 == 200).await;
     let (_, tokens) = service.login("alice").await;
     let body = serde_json::json!({ "refresh_token": tokens["refresh_token"] });
     assert_eq!(service.post("/logout", &body).await.0, 204);
@@ -135,7 +135,7 @@ async fn a_failover_to_a_standby_that_lacks_commits_serves_no_request_from_it() 
     server.go_on_with_the_copy();
     // At no moment: each connection is checked before it is used.
     service
-        .wait_until("it is noticed", async || {
+        .wait_until("the failover is noticed", async || {
             let (status, answer) = service.login("alice").await;
             assert_eq!(status, 503, "{answer}");
             answer["code"] == "database_behind"
@@ -144,7 +144,7 @@ async fn a_failover_to_a_standby_that_lacks_commits_serves_no_request_from_it() 
     assert_eq!((service.get("/readyz").await.0, service.get("/livez").await.0), (503, 200));
     let recover = program(folder.path()).env("AUTH__DATABASE_URL", &url).arg("recover").output().unwrap();
     assert_eq!(recover.status.code(), Some(0), "{recover:?}");
-    service.wait_until("it serves again", async || service.get("/readyz").await.0 == 200).await;
+    service.wait_until("the service is ready again", async || service.get("/readyz").await.0 == 200).await;
     assert_eq!(service.login("alice").await.0, 200);
 }
 

@@ -38,7 +38,7 @@ async fn the_service_starts_with_variables_and_a_folder_that_are_not_utf_8() {
 }
 
 #[test]
-fn a_variable_of_ours_that_is_not_utf_8_is_an_error_by_name_without_its_value() {
+fn an_auth_variable_that_is_not_utf_8_is_an_error_by_name_without_its_value() {
     let data = folder();
     for name in ["AUTH__MASTER_KEY", "AUTH__DATA_DIR", "AUTH_CONFIG", "RUST_LOG"] {
         let (code, text) = outcome(program(data.path()).env(name, OsStr::from_bytes(b"secret \xff")));

@@ -94,7 +94,7 @@ async fn a_service_with_a_certificate_serves_https_and_nothing_else() {
     assert_eq!(service.register("alice").await, Some(201));
     assert_eq!(service.login("alice").await.0, 200);
     let plain = answer_to(&service, b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n");
-    assert!(plain.is_empty() || plain.starts_with(&[0x15]), "an alert, or nothing: {plain:?}");
+    assert!(plain.is_empty() || plain.starts_with(&[0x15]), "expected an alert or nothing: {plain:?}");
     assert_eq!(service.get("/livez").await.0, 200);
 }
 

@@ -1,11 +1,11 @@
-//! Which file of a crate imports which, read from the source; and the files that import one another.
+//! Reads the imports of a crate's files from the source, and finds import cycles.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A module: the names on the way to it from the crate's root.
+/// The path of a module from the crate's root.
 type Module = Vec<String>;
 
-/// The files of a crate, by module, with their code.
+/// The files of a crate by module, with their code.
 pub(super) struct Crate(BTreeMap<Module, File>);
 
 struct File {
@@ -14,13 +14,13 @@ struct File {
 }
 
 impl Crate {
-    /// Takes the files by their names below `src`, such as `http/mod.rs`.
+    /// Makes a crate from the names of its files below `src`, such as `http/mod.rs`, and their code.
     pub(super) fn new(files: impl IntoIterator<Item = (String, String)>) -> Self {
         let files = files.into_iter().map(|(name, code)| (module_of(&name), File { name, code }));
         Self(files.collect())
     }
 
-    /// Each group of files that import one another, directly or by way of others, with the imports between them.
+    /// Returns each group of files that import each other, directly or through others, with the imports between them.
     pub(super) fn cycles(&self) -> Vec<String> {
         let imports: BTreeMap<_, _> =
             self.0.iter().map(|(module, file)| (module, self.imports(module, file))).collect();
@@ -43,13 +43,13 @@ impl Crate {
         described.collect()
     }
 
-    /// The modules of other files that a file names, in `use` or in a path.
+    /// Returns the modules of other files that a file names, in `use` or in a path.
     fn imports(&self, module: &Module, file: &File) -> BTreeSet<&Module> {
         let named = paths(&file.code).into_iter().filter_map(|path| self.absolute(module, &path));
         named.map(|path| self.file_of(&path)).filter(|target| *target != module).collect()
     }
 
-    /// A path from the crate's root; `None` when it leads to another crate.
+    /// Returns a path from the crate's root, or `None` if it leads to another crate.
     fn absolute(&self, module: &Module, path: &[String]) -> Option<Module> {
         let (first, rest) = path.split_first()?;
         let mut base = match first.as_str() {
@@ -72,9 +72,9 @@ impl Crate {
         Some(base)
     }
 
-    /// The file in which a path ends: what is behind it is an item there, also when that is only re-exported.
+    /// Returns the module of the file in which a path ends: the rest is an item there, which may be a re-export.
     fn file_of(&self, path: &[String]) -> &Module {
-        let ends = (0..=path.len()).rev();
+        let mut ends = (0..=path.len()).rev();
         ends.find_map(|end| self.0.get_key_value(&path[..end])).expect("a crate has a root").0
     }
 }
@@ -102,10 +102,10 @@ fn reachable<'a>(
     reached
 }
 
-/// Every path with more than one segment, with the groups in braces written out.
+/// Returns every path with more than one segment, with groups in braces expanded.
 fn paths(code: &str) -> Vec<Vec<String>> {
     let mut found = Vec::new();
-    let code = code.replace("pub(in crate::", "pub("); // says who may see it, and imports nothing
+    let code = code.replace("pub(in crate::", "pub("); // a visibility imports nothing
     let mut tokens = Tokens { rest: &code, after_colons: false };
     while let Some(token) = tokens.next() {
         if is_name(token) && !tokens.after_colons && tokens.peek() == Some("::") {
@@ -115,7 +115,7 @@ fn paths(code: &str) -> Vec<Vec<String>> {
     found
 }
 
-/// Reads a path, or a tree of a `use`, from its first name on.
+/// Reads a path, or a tree of a `use`, starting with its first name.
 fn tree(first: &str, tokens: &mut Tokens<'_>, prefix: &mut Vec<String>, found: &mut Vec<Vec<String>>) {
     let depth = prefix.len();
     prefix.push(first.to_owned());
@@ -150,10 +150,10 @@ fn is_name(token: &str) -> bool {
     token.starts_with(|first: char| first.is_alphabetic() || first == '_')
 }
 
-/// The tokens of code as far as paths need them: names, `::`, and single characters.
+/// The tokens of code that paths need: names, `::`, and single characters.
 struct Tokens<'a> {
     rest: &'a str,
-    /// The token before the last one was `::`: what follows continues a path that began with something else.
+    /// The token before the last one was `::`, so that the next name continues an earlier path.
     after_colons: bool,
 }
 
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn files_that_import_one_another_are_found_however_they_say_it() {
+    fn files_that_import_each_other_are_found_in_every_notation() {
         for (one, other) in [
             ("use crate::b::Two;", "use crate::a::One;"),
             ("use super::b;", "use super::{a::{self, One}, c};"),
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_imported_by_way_of_a_re_export_is_imported_from_the_file_that_has_it() {
+    fn a_re_exported_item_counts_as_imported_from_the_file_of_the_re_export() {
         let root = ("lib.rs", "mod a; pub use a::One;");
         assert_eq!(cycles(&[root, ("a.rs", "use crate::One;")]), ["lib.rs -> a.rs, a.rs -> lib.rs"]);
         let folder = ("a/mod.rs", "mod b; mod c; pub use self::{b::Two, c::Three};");

@@ -1,9 +1,10 @@
-//! What the source and its pages promise about themselves. Reads files, and links none of the code.
+//! Checks of the source and of the pages in `docs`. These tests read files, and link none of the code.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 
 mod api_page;
 mod architecture;
+mod dependencies;
 mod imports;
 mod threat_model;
 mod wording;

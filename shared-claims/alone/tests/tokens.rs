@@ -1,4 +1,4 @@
-//! The crate without any feature: no HTTP client, no runtime, keys at hand. What `test_kit` signs, it judges.
+//! The crate without any feature: fixed keys, no HTTP client, no runtime. It verifies what `test_kit` signs.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::{
@@ -18,7 +18,7 @@ use test_kit::{
     verifier::{Algorithm, Clock},
 };
 
-/// The attack that is about places in status lists.
+/// The attack with status lists.
 const STATUS: u8 = 24;
 const SECRET: &[u8] = b"a secret of thirty-two bytes, or more";
 
@@ -38,7 +38,7 @@ fn verifier(issuer: &TestIssuer) -> Verifier {
     Verifier::with_keys(policy(issuer), keys(issuer)).with_clock(time(&issuer.clock()).clock())
 }
 
-/// As a request does, with no runtime anywhere.
+/// Verifies like a request, without a runtime.
 fn verify(verifier: &Verifier, token: &str) -> Result<AccessToken, Refusal> {
     match pin!(verifier.verify(token)).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(judged) => judged,
@@ -60,7 +60,7 @@ fn good_tokens_pass_and_no_forgery_does() {
     for algorithm in [Algorithm::ES256, Algorithm::EdDSA, Algorithm::RS256] {
         issuer.sign_with(algorithm);
         for forgery in token().forgeries() {
-            // Where there is no fetching, no status is looked up.
+            // Without the feature `remote`, statuses are not checked.
             let (Some(text), false) = (forgery.token(), forgery.why.number == STATUS) else { continue };
             let code = verify(&verifier, text).unwrap_err().code();
             assert!(forgery.code.is_empty() || code == forgery.code, "{code}: {forgery}");

@@ -1,4 +1,4 @@
-//! Any bytes as the claims of a token whose signature is good: what is accepted keeps every rule, by another reading.
+//! Any bytes as the claims of a correctly signed token. An independent check confirms every rule for accepted ones.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

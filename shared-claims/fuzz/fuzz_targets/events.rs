@@ -1,4 +1,4 @@
-//! Any bytes as an event stream, after one that says how long the pieces are in which it comes.
+//! Any bytes as an event stream. The first byte is the size of the pieces in which it arrives.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

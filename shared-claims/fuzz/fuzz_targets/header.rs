@@ -1,4 +1,4 @@
-//! Any bytes as the header of a token whose signature is good: what is accepted is what RFC 9068 section 4 asks for.
+//! Any bytes as the header of a correctly signed token. Accepted ones are what RFC 9068 section 4 requires.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! Any bytes as a key set: it is refused, or holds some keys, none of which has signed a stranger's token.
+//! Any bytes as a key set. It is refused, or has keys, none of which has signed another issuer's token.
 #![no_main]
 
 use std::sync::LazyLock;

@@ -1,4 +1,4 @@
-//! Any bytes as an issuer's metadata, with the URI of a status list behind a NUL.
+//! Any bytes as an issuer's metadata, followed by a NUL and the URI of a status list.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! Any bytes as the payload of a signed status list, and as the whole of one.
+//! Any bytes as the payload of a signed status list, and as a whole signed list.
 #![no_main]
 
 use std::sync::LazyLock;

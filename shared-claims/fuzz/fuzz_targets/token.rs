@@ -1,4 +1,4 @@
-//! Any text as a token: good ones have one spelling each, and nothing else is accepted.
+//! Any text as a token. Each valid token has one encoding, and nothing else is accepted.
 #![no_main]
 
 use std::sync::LazyLock;

@@ -14,12 +14,12 @@ use shared_claims::{testing::TestIssuer, verifier::ManualClock};
 pub(crate) struct HttpsIssuer {
     pub(crate) issuer: TestIssuer,
     pub(crate) name: String,
-    /// Who has signed its certificate, as PEM.
+    /// The certificate authority, as PEM.
     pub(crate) authority: String,
 }
 
 impl HttpsIssuer {
-    /// A server that ends with the test's process.
+    /// Starts a server that ends with the test's process.
     pub(crate) async fn start() -> Self {
         let mut params = CertificateParams::new([]).unwrap();
         params.distinguished_name.push(DnType::CommonName, "an authority");

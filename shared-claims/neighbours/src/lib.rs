@@ -1,4 +1,4 @@
-//! What must hold in any program, whatever else is in it. Each file of `tests` is a program of its own.
+//! Checks that must hold in any program, whatever other crates are in it. Each file in `tests` is a program of its own.
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "tests: what cannot go on has failed")]
 
 mod issuer;
@@ -21,7 +21,7 @@ use tower::ServiceExt;
 
 use crate::issuer::HttpsIssuer;
 
-/// All good tokens pass, by fetched keys and by a shared secret, also with numbers as others write them.
+/// All valid tokens are accepted, with fetched keys and with a shared secret, and with unusual numbers.
 pub fn good_tokens_pass() {
     let issuer = TestIssuer::new();
     let verifier = issuer.verifier("orders");
@@ -49,7 +49,7 @@ pub fn good_tokens_pass() {
     }
 }
 
-/// A value in so many arrays.
+/// Nests a value in arrays.
 fn nested(depth: usize, value: Value) -> Value {
     (0..depth).fold(value, |inner, _| json!([inner]))
 }
@@ -103,7 +103,7 @@ async fn on_actix(token: AccessToken) -> Result<String, AuthError> {
     guarded(token).await
 }
 
-/// An application reads its own claims, numbers among them, flattened and in a choice.
+/// An application reads custom claims with numbers, flattened and in an untagged enum.
 pub fn own_claims_are_read() {
     #[derive(Debug, PartialEq, Deserialize)]
     struct Own {
@@ -132,7 +132,7 @@ pub fn own_claims_are_read() {
     assert_eq!(own.rest["a"][0].as_f64(), Some(1.5));
 }
 
-/// One entry that nobody understands does not take the good keys away, and is no key itself.
+/// An unknown entry is skipped, and the valid keys are used.
 pub fn odd_keys_are_left_out() {
     let issuer = TestIssuer::new();
     let good: Value = serde_json::from_str(&issuer.key_set()).unwrap();
@@ -156,20 +156,20 @@ pub fn odd_keys_are_left_out() {
         let token = issuer.token("alice").audience("orders");
         verifier(entry).verify_now(&token.sign()).unwrap_or_else(|refusal| panic!("{refusal}: {entry}"));
     }
-    // A good key with members of other people's, numbers among them.
+    // A valid key with unknown members, including numbers.
     for (name, value) in [("exp", json!(1_900_000_000)), ("nbf", json!(1.5)), ("x", key["x"].clone())] {
         let mut key = key.clone();
         key[name] = value;
         let token = issuer.token("alice").audience("orders").header("kid", "other").sign();
         verifier(&key.to_string()).verify_now(&token).unwrap_or_else(|refusal| panic!("{refusal}: {name}"));
     }
-    // The text of a key in the raw form of `serde_json` is no key.
+    // The text of a key in the raw form of `serde_json` is not a key.
     let raw = json!({"$serde_json::private::RawValue": key.to_string()}).to_string();
     let token = issuer.token("alice").audience("orders").header("kid", "other").sign();
     assert_eq!(verifier(&raw).verify_now(&token).unwrap_err().code(), "unknown_key");
 }
 
-/// Revocations arrive through whichever DEFLATE there is.
+/// Status lists are inflated by any DEFLATE backend.
 pub fn revocations_are_seen() {
     let issuer = TestIssuer::new();
     let verifier = issuer.verifier("orders");
@@ -199,7 +199,7 @@ pub async fn keys_come_over_https() {
     let verified = verifier.verify(&token).await.unwrap_or_else(refused);
     assert_eq!(verified.sub, "alice");
 
-    // Trusts the system's certificates, which this one is not among; setting it up does not depend on them.
+    // Trusts the system's certificates, without this one. It can be created even without any.
     let stranger = Verifier::remote(policy, Remote::discover()).unwrap();
     stranger.start();
     assert_eq!(stranger.verify(&token).await.unwrap_err().code(), "unavailable");

@@ -1,4 +1,4 @@
-//! A program in which nobody has chosen a provider of cryptography, and two offer themselves.
+//! A program without an installed crypto provider, in which two are available.
 
 use std::panic::catch_unwind;
 

@@ -21,7 +21,7 @@ use crate::{
     algorithm::Algorithm,
     claims::standard::present,
     error::{refusal::Refusal, setup::KeySetError},
-    jws::{MAX_KID, Unverified},
+    jws::{KeyReference, MAX_KID, Unverified},
 };
 
 const MAX_KEYS: usize = 100;
@@ -112,12 +112,9 @@ impl KeySet {
         self.by_kid.get(kid).map(|key| key.algorithm)
     }
 
-    /// Checks the signature of `token` with the key `kid`, which must be for `algorithm`.
-    pub(crate) fn verify(
-        &self,
-        (kid, algorithm): (&str, Algorithm),
-        token: &Unverified<'_>,
-    ) -> Result<(), Refusal> {
+    /// Checks the signature of `token` with `key`, which must have the algorithm that the header names.
+    pub(crate) fn verify(&self, key: KeyReference<'_>, token: &Unverified<'_>) -> Result<(), Refusal> {
+        let KeyReference { kid, algorithm } = key;
         let key = self.by_kid.get(kid).ok_or(Refusal::UnknownKey)?;
         if key.algorithm != algorithm {
             return Err(Refusal::Algorithm);

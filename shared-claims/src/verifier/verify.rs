@@ -80,7 +80,7 @@ impl Verifier {
     /// [observer](Self::with_observer) nor to the log, because [`verify`](Self::verify) would fetch it.
     ///
     /// # Errors
-    /// As [`verify`](Self::verify).
+    /// The same as [`verify`](Self::verify).
     pub fn verify_now(&self, token: &str) -> Result<AccessToken, Refusal> {
         let cached = self.all().find_map(|verifier| verifier.cached_result(token));
         if let Some(cached) = cached {
@@ -160,12 +160,12 @@ impl Verifier {
     /// anything.
     ///
     /// # Errors
-    /// As [`verify`](Self::verify), without [`Refusal::Expired`] and [`Refusal::Revoked`].
+    /// The same as [`verify`](Self::verify), except for [`Refusal::Expired`] and [`Refusal::Revoked`].
     pub fn verify_expired(&self, token: &str) -> Result<AccessToken, Refusal> {
         let verifier = self.verifier_for(token);
         let result = verifier.verify_claims(token, Expiry::Ignored);
-        let verified = result.inspect_err(|refusal| verifier.report(token, refusal))?;
-        Ok(AccessToken::new(verified, verifier.clock.now()))
+        let claims = result.inspect_err(|refusal| verifier.report(token, refusal))?;
+        Ok(AccessToken::new(claims, verifier.clock.now()))
     }
 
     /// Returns the verifier of the issuer that the token claims to be from; the first one if there is no match.

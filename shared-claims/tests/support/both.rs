@@ -49,14 +49,14 @@ impl Ask {
         self.with("authorization", format!("Bearer {token}"))
     }
 
-    /// With a token in the cookie, as a page of `orders.example.com` sends it.
+    /// Puts a token in the cookie, as a page of `orders.example.com` sends it.
     pub(crate) fn cookies(self, token: &str) -> Self {
         let cookies = format!("__Host-csrf=secret; __Host-access={token}");
         self.with("cookie", cookies).with("host", "orders.example.com")
     }
 }
 
-/// An answer as a client sees it, without its length.
+/// A response as a client sees it, without its length.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -101,7 +101,7 @@ impl Both {
         Self { verifier: verifier.clone(), metadata: None, marks: true, rule: owner, calls: Arc::default() }
     }
 
-    /// With this rule in the handler of `/ruled/{user}` and before that of `/guarded-by-rule/{user}`.
+    /// Uses this rule in the handler of `/ruled/{user}` and before that of `/guarded-by-rule/{user}`.
     pub(crate) fn ruled_by(mut self, rule: MakeRule) -> Self {
         self.rule = rule;
         self
@@ -112,13 +112,13 @@ impl Both {
         self
     }
 
-    /// Without what marks answers as private.
+    /// Leaves out the middleware that marks responses as private.
     pub(crate) fn without_marks(mut self) -> Self {
         self.marks = false;
         self
     }
 
-    /// Asks both, sees that they agree, and gives the one answer.
+    /// Sends a request to both, checks that they agree, and returns the response.
     pub(crate) async fn ask(&self, ask: &Ask) -> Answer {
         let (actix, axum) = (self.ask_actix(ask).await, self.ask_axum(ask).await);
         assert_eq!(actix, axum, "{ask:?}");
@@ -129,7 +129,7 @@ impl Both {
         self.ask(ask).await.status
     }
 
-    /// How often a guarded handler was called, by both together, since this was asked last.
+    /// Returns how often guarded handlers were called by both since the last call.
     pub(crate) fn calls(&self) -> usize {
         self.calls.swap(0, Ordering::Relaxed)
     }
@@ -209,7 +209,7 @@ impl Both {
         Answer::new(parts.status.as_u16(), headers, body::to_bytes(body, 1 << 20).await.unwrap())
     }
 
-    /// One for all that is behind `/guarded`, and one more for the records there.
+    /// One for everything below `/guarded`, and another one for the records there.
     fn guards(&self) -> [RequireToken; 2] {
         let guard = RequireToken::new(&self.verifier);
         let records = guard.clone().rule_for(|path| owner(path.get("user")).or(role("admin")));
@@ -222,7 +222,7 @@ impl Both {
     }
 }
 
-/// Claims of the application's own.
+/// Custom claims.
 #[derive(Deserialize)]
 struct Tenant {
     tenant: String,
@@ -233,7 +233,7 @@ fn may_pay(token: &AccessToken) -> Result<(), AuthError> {
 }
 
 fn greeting(token: Option<&AccessToken>) -> String {
-    token.map_or("nobody", |token| token.name()).to_owned()
+    token.map_or("anonymous", |token| token.name()).to_owned()
 }
 
 const CACHED: [(&str, &str); 1] = [("cache-control", "public, max-age=60, S-Maxage=90")];

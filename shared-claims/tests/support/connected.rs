@@ -1,4 +1,4 @@
-//! An issuer that names its lists and has an event stream, as auth-service does, and a verifier that listens to it.
+//! An issuer with an aggregation and an event stream, like auth-service, and a verifier that is connected to it.
 
 use serde_json::json;
 use shared_claims::{Remote, Verifier};
@@ -9,9 +9,9 @@ use super::{
     server::{Reply, Server, remote, until},
 };
 
-/// Where the names of all lists are on the server.
+/// The path of the aggregation.
 pub(crate) const NAMES: &str = "/status-lists";
-/// Where the event stream is.
+/// The path of the event stream.
 pub(crate) const EVENTS: &str = "/status-lists/events";
 
 /// An issuer that names one list, of revision 1 in which nothing is set, and has an event stream; and a verifier that
@@ -30,7 +30,7 @@ pub(crate) async fn connected(signer: &Signer) -> (Server, Verifier) {
     (server, verifier)
 }
 
-/// The names of these lists with their revisions, as auth-service answers; they go by an `ETag`.
+/// Returns the aggregation of these lists with their revisions and an `ETag`, like auth-service.
 pub(crate) fn names(lists: &[(&str, u64)]) -> Reply {
     let uris: Vec<_> = lists.iter().map(|(path, _)| format!("{ISSUER}{path}")).collect();
     let revisions: serde_json::Map<_, _> =
@@ -39,7 +39,7 @@ pub(crate) fn names(lists: &[(&str, u64)]) -> Reply {
     Reply::tagged(&format!("\"{etag}\""), json!({"status_lists": uris, "revisions": revisions}).to_string())
 }
 
-/// Metadata names the public URLs.
+/// Publishes metadata with the public URLs.
 pub(crate) fn reached_inside(server: &Server) {
     let metadata = json!({
         "issuer": ISSUER,

@@ -1,6 +1,6 @@
-//! Numbers that look random, the same ones each time.
+//! Reproducible pseudo-random numbers.
 
-/// Thrown again from the same seed, it falls in the same way.
+/// The same seed gives the same numbers.
 pub(crate) struct Dice(u64);
 
 impl Dice {
@@ -28,7 +28,7 @@ impl Dice {
         from[self.below(from.len())]
     }
 
-    /// True once in so many throws.
+    /// Returns true once in `many` calls, on average.
     pub(crate) fn once_in(&mut self, throws: usize) -> bool {
         self.below(throws) == 0
     }

@@ -1,4 +1,4 @@
-//! Status lists for tests: signed ones, well-formed or not, and tokens that have a place in them.
+//! Status lists for tests, signed and well-formed or not, and tokens with an index in them.
 
 use std::io::Write;
 
@@ -18,12 +18,12 @@ use super::{
 
 /// Entries of a list, unless a test says otherwise.
 pub(crate) const ENTRIES: usize = 1024;
-/// Where the key set is on the server.
+/// The path of the key set.
 pub(crate) const KEYS: &str = "/jwks.json";
-/// Where a list is on the server.
+/// The path of a list.
 pub(crate) const PATH: &str = "/status-lists/1";
 
-/// What a list says.
+/// The content of a list.
 #[derive(Clone)]
 pub(crate) struct List {
     pub(crate) payload: Value,
@@ -69,7 +69,7 @@ impl List {
     }
 }
 
-/// Bytes as they stand in `lst`.
+/// Encodes bytes as `lst`.
 pub(crate) fn lst(bytes: &[u8]) -> String {
     let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(bytes).unwrap();
@@ -82,17 +82,17 @@ pub(crate) fn gzip(bytes: impl AsRef<[u8]>) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// Claims with a place in a list.
+/// Returns claims with an index in a list.
 pub(crate) fn claims_at(uri: &str, idx: u64) -> Value {
     with(claims(), "status", json!({"status_list": {"idx": idx, "uri": uri}}))
 }
 
-/// A good token with a place in the list at [`PATH`] of [`ISSUER`].
+/// Returns a valid token with an index in the list at [`PATH`] of [`ISSUER`].
 pub(crate) fn token_at(signer: &Signer, idx: u64) -> String {
     signer.token_of(&claims_at(&format!("{ISSUER}{PATH}"), idx))
 }
 
-/// The text of an event about the list at [`PATH`].
+/// Returns an event about the list at [`PATH`].
 pub(crate) fn list_event(revision: u64) -> String {
     event_of(&format!("{ISSUER}{PATH}"), revision)
 }
@@ -105,7 +105,7 @@ pub(crate) fn keys_event(revision: u64) -> String {
     format!("event: keys\ndata: {}\n\n", json!({"revision": revision}))
 }
 
-/// Puts a list at [`PATH`].
+/// Publishes a list at [`PATH`].
 pub(crate) fn serve(server: &Server, list: &List, signer: &Signer) {
     server.route(PATH, list.reply(signer));
 }
@@ -117,7 +117,7 @@ pub(crate) fn revocations(verifier: &Verifier) -> Revocations {
     }
 }
 
-/// Whether the token at that place of the list is refused as revoked; anything else than that or success is a failure.
+/// Returns whether the token is refused as revoked. Any other refusal fails the test.
 pub(crate) fn is_revoked(verifier: &Verifier, token: &str) -> bool {
     match verifier.verify_now(token) {
         Ok(_) => false,
@@ -126,7 +126,7 @@ pub(crate) fn is_revoked(verifier: &Verifier, token: &str) -> bool {
     }
 }
 
-/// An issuer that names no lists and has no events, as most have none, and a verifier that has its keys.
+/// Starts an issuer without an aggregation and events, like most issuers, and a verifier that has its keys.
 pub(crate) async fn started(signer: &Signer, list: &List) -> (Server, Verifier) {
     started_with(signer, list, |remote| remote).await
 }

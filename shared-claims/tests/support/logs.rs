@@ -1,4 +1,4 @@
-//! What the crate writes into the log.
+//! Collects what the crate logs. The lines are those of all tests in the process, so look for text that only one test logs.
 
 use std::sync::{Mutex, Once};
 
@@ -21,27 +21,25 @@ impl log::Log for Collector {
     fn flush(&self) {}
 }
 
-/// Collects warnings from now on; those of all tests in the process.
+/// Collects warnings from now on.
 pub(crate) fn collect() {
     collect_up_to(log::LevelFilter::Warn);
 }
 
-/// Collects lines of this level and of worse ones.
+/// Collects lines of this level and of more severe ones from now on.
 pub(crate) fn collect_up_to(level: log::LevelFilter) {
-    COLLECT.call_once(|| {
-        log::set_logger(&Collector).unwrap();
-        log::set_max_level(level);
-    });
+    COLLECT.call_once(|| log::set_logger(&Collector).unwrap());
+    log::set_max_level(level.max(log::max_level()));
 }
 
-/// The warnings and errors in which `text` stands.
+/// Returns the warnings and errors that contain `text`.
 pub(crate) fn warnings(text: &str) -> Vec<String> {
     let lines = LINES.lock().unwrap();
     let lines = lines.iter().filter(|(level, line)| *level <= log::Level::Warn && line.contains(text));
     lines.map(|(_, line)| line.clone()).collect()
 }
 
-/// The lines at `debug` in which `text` stands.
+/// Returns the lines at `debug` that contain `text`.
 pub(crate) fn debug_lines(text: &str) -> Vec<String> {
     let lines = LINES.lock().unwrap();
     let lines = lines.iter().filter(|(level, line)| *level == log::Level::Debug && line.contains(text));

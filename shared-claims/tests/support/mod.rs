@@ -1,4 +1,4 @@
-//! The test kit in this crate's own words, for tests that need no issuer: keys, and tokens with any header and any payload, well-formed or not.
+//! Keys and tokens for tests that need no issuer. Header and payload can be anything, well-formed or not.
 #![allow(dead_code, reason = "each test file uses its own part")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
@@ -23,7 +23,7 @@ use shared_claims::{
     verifier::{Clock, KeySet, ManualClock},
 };
 
-/// When all tests happen.
+/// The time of all tests.
 pub(crate) const NOW: u64 = 1_800_000_000;
 pub(crate) const ISSUER: &str = "https://auth.example.com";
 pub(crate) const AUDIENCE: &str = "orders";
@@ -65,7 +65,7 @@ impl Signer {
         self.key.jwk()
     }
 
-    /// The private key, for other people's signers.
+    /// The private key, for other signers.
     pub(crate) fn pkcs8(&self) -> Vec<u8> {
         self.key.pkcs8()
     }
@@ -85,12 +85,12 @@ impl Signer {
         self.compact(self.header().to_string(), claims.to_string())
     }
 
-    /// A good token but for its header.
+    /// A valid token with another header.
     pub(crate) fn token_under(&self, header: &Value) -> String {
         self.compact(header.to_string(), claims().to_string())
     }
 
-    /// A properly signed token of any bytes.
+    /// A correctly signed token of any bytes.
     pub(crate) fn compact(&self, header: impl AsRef<[u8]>, payload: impl AsRef<[u8]>) -> String {
         self.key.compact(header, payload)
     }
@@ -168,7 +168,7 @@ pub(crate) fn outcome(result: Result<AccessToken, Refusal>) -> &'static str {
     }
 }
 
-/// Verifies each named token and compares with the code expected; reports all that differ at once.
+/// Verifies each named token, compares with the expected code, and reports all differences at once.
 pub(crate) fn check_table(
     verifier: &Verifier,
     rows: impl IntoIterator<Item = (String, String, &'static str)>,

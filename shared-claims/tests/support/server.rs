@@ -1,4 +1,4 @@
-//! An issuer's HTTP server that answers what a test tells it to, well or badly, on a loopback port.
+//! An issuer's HTTP server on a loopback port, which responds as a test configures it.
 
 use std::{
     collections::HashMap,
@@ -18,22 +18,22 @@ use tokio::{
 
 use super::{AUDIENCE, clock};
 
-/// What a path answers.
+/// The response at a path.
 #[derive(Clone)]
 pub(crate) enum Reply {
-    /// The head of the answer after `HTTP/1.1 `, and the body.
+    /// The head of the response after `HTTP/1.1 `, and the body.
     Full(String, Vec<u8>),
     /// Closes the connection.
     Close,
-    /// Says nothing.
+    /// Never responds.
     Never,
-    /// A body without an end.
+    /// An endless body.
     Endless,
     /// An event stream, which starts with this text.
     Events(String),
-    /// What is said to a client that shows this `Authorization`, and to one that shows none; another one is a `401`.
+    /// The responses to a client with this `Authorization` and to one without; any other gets `401`.
     Members(String, Box<Reply>, Box<Reply>),
-    /// A body that goes by this `ETag`: `304` to a client that knows it.
+    /// A body with this `ETag`: `304` for a client that has it.
     Tagged(String, Vec<u8>),
 }
 
@@ -65,7 +65,7 @@ impl Reply {
 }
 
 impl Reply {
-    /// What is said to a request with this head.
+    /// Returns the response to a request with this head.
     fn to(self, head: &str) -> Self {
         match self {
             Self::Members(authorization, to_members, to_others) => match header(head, "authorization") {
@@ -88,7 +88,7 @@ pub(crate) fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     lines.filter(|(is, _)| is.eq_ignore_ascii_case(name)).map(|(_, value)| value).next()
 }
 
-/// A running server. Paths that nobody set answer `404`.
+/// A running server. Paths without a reply respond with `404`.
 pub(crate) struct Server {
     pub(crate) url: String,
     pub(crate) address: SocketAddr,
@@ -99,7 +99,7 @@ pub(crate) struct Server {
 struct State {
     routes: Mutex<HashMap<String, Reply>>,
     requests: Mutex<Vec<String>>,
-    /// What all event streams say; `None` ends them.
+    /// What all event streams send; `None` ends them.
     events: broadcast::Sender<Option<Vec<u8>>>,
 }
 
@@ -127,14 +127,14 @@ impl Server {
         self.state.routes.lock().unwrap().insert(path.to_owned(), reply);
     }
 
-    /// Publishes metadata at the place of RFC 8414, and a key set.
+    /// Publishes metadata at the URL of RFC 8414, and a key set.
     pub(crate) fn publish(&self, issuer: &str, jwks: &str) {
         let metadata = json!({"issuer": issuer, "jwks_uri": format!("{}/jwks.json", self.url)});
         self.route("/.well-known/oauth-authorization-server", Reply::ok(metadata.to_string()));
         self.route("/jwks.json", Reply::ok(jwks));
     }
 
-    /// The same, and where status lists and events are.
+    /// The same, with status lists and events.
     pub(crate) fn publish_with_lists(&self, issuer: &str, jwks: &str, lists: &[&str]) {
         self.publish(issuer, jwks);
         let metadata = json!({
@@ -147,9 +147,9 @@ impl Server {
         self.route("/status-lists", Reply::ok(json!({"status_lists": lists}).to_string()));
     }
 
-    /// Says something on all event streams.
+    /// Sends a text on all event streams.
     pub(crate) fn say(&self, text: impl Into<Vec<u8>>) {
-        let _ = self.state.events.send(Some(text.into())); // nobody may be listening
+        let _ = self.state.events.send(Some(text.into())); // there may be no listener
     }
 
     /// Ends all event streams.
@@ -202,7 +202,7 @@ async fn serve(mut stream: TcpStream, state: Arc<State>) {
     }
 }
 
-/// An event stream, until somebody ends it or the client goes.
+/// Serves an event stream until it is ended or the client disconnects.
 async fn tell(stream: &mut TcpStream, start: &str, mut events: broadcast::Receiver<Option<Vec<u8>>>) {
     let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n";
     let mut ok = stream.write_all(format!("{head}{start}").as_bytes()).await.is_ok();
@@ -218,7 +218,7 @@ async fn tell(stream: &mut TcpStream, start: &str, mut events: broadcast::Receiv
     }
 }
 
-/// Errors mean that the client has gone away, which some tests want.
+/// Errors mean that the client has disconnected, which some tests cause.
 async fn answer(stream: &mut TcpStream, reply: Reply) {
     match reply {
         Reply::Close => {}
@@ -235,7 +235,7 @@ async fn answer(stream: &mut TcpStream, reply: Reply) {
     }
 }
 
-/// Waits until `condition` holds, ten seconds at most.
+/// Waits until `condition` holds, for at most ten seconds.
 pub(crate) async fn until(what: &str, condition: impl Fn() -> bool) {
     let deadline = std::time::Instant::now() + Duration::from_secs(10);
     while !condition() {
@@ -244,14 +244,14 @@ pub(crate) async fn until(what: &str, condition: impl Fn() -> bool) {
     }
 }
 
-/// Lets that much time pass at once, as far as tokio is concerned.
+/// Advances tokio's clock.
 pub(crate) async fn jump(seconds: u64) {
     tokio::time::pause();
     tokio::time::advance(Duration::from_secs(seconds)).await;
     tokio::time::resume();
 }
 
-/// A verifier for tokens of `issuer` that is not started yet.
+/// Returns a verifier for tokens of `issuer` that is not started yet.
 pub(crate) fn remote(issuer: &str, remote: Remote) -> Result<Verifier, SetupError> {
     let policy = Policy::new(issuer, [AUDIENCE])?;
     Ok(Verifier::remote(policy, remote)?.with_clock(clock()))
@@ -261,7 +261,7 @@ pub(crate) fn is_ready(verifier: &Verifier) -> bool {
     matches!(verifier.readiness(), Readiness::Ready { .. })
 }
 
-/// Why it is not ready.
+/// Returns why it is not ready.
 pub(crate) fn reason(verifier: &Verifier) -> String {
     match verifier.readiness() {
         Readiness::NotReady { reason } => reason,

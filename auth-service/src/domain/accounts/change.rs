@@ -1,17 +1,20 @@
 //! What the owner of an account changes: the password, the names, or that it exists. Each asks for the current password.
 
+use crate::domain::accounts::register::Accounts;
+use crate::domain::authn::authenticator::AuthnError;
+use crate::domain::authn::proven::Proven;
+use crate::domain::sessions::begin::PrepareError;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::domain::accounts::addresses::parse_email;
 use crate::domain::accounts::names::{Rest, Wanted};
 use crate::domain::accounts::register::parse_username;
 use crate::domain::audit::{Event, EventKind, Reason};
-use crate::domain::authn::passwords::{Against, Arrival, HashingError};
+use crate::domain::authn::authenticator::HashingError;
 use crate::domain::authn::source::Source;
-use crate::domain::authn::throttle::{Attempt, Budget, Checked, GuessError, Renewal, Target};
+use crate::domain::authn::throttle::{Budget, GuessError};
 use crate::domain::change::Change;
 use crate::domain::invalid::Invalid;
-use crate::domain::issuer::Issuer;
 use crate::domain::keyring::KeyringError;
 use crate::domain::sessions::session::{Caller, Device, Grant};
 use crate::domain::tokens::size::{TokenTooLarge, Transport};
@@ -26,9 +29,9 @@ pub enum ChangeError {
     /// The current password is another one.
     #[error("the current password is wrong")]
     WrongPassword(Option<Budget>),
-    /// The current password was not looked at.
+    /// The current password was not checked.
     #[error(transparent)]
-    Guess(#[from] GuessError),
+    Attempt(#[from] AttemptError),
     /// Somebody else has just changed the account: look at it again.
     #[error("the account has just been changed")]
     Overtaken,
@@ -55,6 +58,15 @@ pub enum ChangeError {
     Keyring(#[from] KeyringError),
 }
 
+impl From<AuthnError> for ChangeError {
+    fn from(error: AuthnError) -> Self {
+        match error {
+            AuthnError::InvalidCredentials { budget, .. } => Self::WrongPassword(budget),
+            AuthnError::Attempt(error) => Self::Attempt(error),
+        }
+    }
+}
+
 impl From<StoreError> for ChangeError {
     fn from(error: StoreError) -> Self {
         match error {
@@ -64,26 +76,45 @@ impl From<StoreError> for ChangeError {
     }
 }
 
+impl From<AuthnError> for ChangeError {
+    fn from(error: AuthnError) -> Self {
+        match error {
+            AuthnError::InvalidCredentials(budget) => Self::WrongPassword(budget),
+            AuthnError::Guess(error) => Self::Guess(error),
+        }
+    }
+}
+
+impl From<PrepareError> for ChangeError {
+    fn from(error: PrepareError) -> Self {
+        match error {
+            PrepareError::TokenTooLarge(error) => Self::TokenTooLarge(error),
+            PrepareError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
 /// What the names of an account are to be.
 #[derive(Debug)]
 pub struct NewNames {
     /// `None` leaves it.
     pub username: Option<String>,
+    /// The address.
     pub email: EmailChange,
 }
 
-/// A change of the e-mail address of an account.
+/// What a change does with the address of an account.
 #[derive(Debug)]
 pub enum EmailChange {
-    /// The address stays as it is.
+    /// Leaves it.
     Keep,
-    /// The account has no address any more.
+    /// Removes it.
     Remove,
-    /// The account has this address.
+    /// Replaces it.
     Set(String),
 }
 
-impl Issuer {
+impl Accounts {
     /// Changes the password. Every session of the account ends, the caller's too, and a new one begins.
     ///
     /// # Errors
@@ -98,30 +129,26 @@ impl Issuer {
         let user = &caller.user;
         let rules = self.policy.passwords.check(new.expose_secret(), &user.username, user.email.as_deref());
         rules.map_err(|invalid| ChangeError::Invalid(vec![Invalid { field: "new_password", ..invalid }]))?;
-        let arrival = self.demand_password(EventKind::PasswordChanged, user, current, &device).await?;
-        let hash = self.hasher.hash(arrival, new).await?;
+        let proven = self.demand_password(EventKind::PasswordChanged, user, current, &device).await?;
+        let hash = self.authenticator.hasher.hash(proven.arrival(), new).await?;
         let audience: Vec<String> =
             caller.session.audience.split_ascii_whitespace().map(str::to_owned).collect();
-        let index = self.changes.reserve_index().await?;
-        let mut session = self.new_session(user, &audience, device);
-        session.status_index = index.get();
-        self.check_token_size(&session, user, &audience, transport)?;
-        let (row, auth_version) = (session.clone(), user.auth_version);
+        let session = self.sessions.prepare(&proven, &audience, device, transport).await?;
+        let (user_id, auth_version) = (user.id.clone(), user.auth_version);
         let set = move |change: &mut Change<'_>| {
-            let event = Event::of(EventKind::PasswordChanged).to(&row.user_id).in_session(&row.id);
-            if !users::set_password(change.db(), &row.user_id, auth_version, &hash)? {
+            let event = Event::of(EventKind::PasswordChanged).to(&user_id).in_session(&session.session().id);
+            if !users::set_password(change.db(), &user_id, auth_version, &hash)? {
                 return Err(overtaken(change, event));
             }
-            change.end_sessions_of(&row.user_id, None)?;
-            sessions::insert(change.db(), &row)?;
-            change.keep(index);
+            change.end_sessions_of(&user_id, None)?;
+            let session = session.insert(change)?;
             change.record(event);
-            Ok(())
+            Ok(session)
         };
-        self.changes.run(set).await?;
+        let session = self.changes.run(set).await?;
         log::info!("{} ({}) has a new password", user.username, user.id);
         let scope = self.policy.roles.scope(user.roles());
-        Ok(self.grant(&session, user, audience, scope)?)
+        Ok(self.sessions.grant(&session, user, audience, scope)?)
     }
 
     /// Changes the user name or the address. Tokens that carry the old ones die at once; the sessions go on with their next
@@ -146,15 +173,17 @@ impl Issuer {
             Some(Err(invalid)) => mistakes.push(invalid),
             Some(Ok(_)) | None => {}
         }
-        let email = match &names.email {
-            EmailChange::Keep => Ok(user.email.clone()),
-            EmailChange::Remove => Ok(None),
-            EmailChange::Set(email) => parse_email(email).map(Some),
+        let email = match names.email {
+            EmailChange::Keep => None,
+            EmailChange::Remove => Some(Ok(None)),
+            EmailChange::Set(email) => Some(parse_email(&email).map(Some)),
         };
         match email {
-            Ok(email) if email != user.email => (user.email, user.email_verified) = (email, false),
-            Ok(_) => {}
-            Err(invalid) => mistakes.push(invalid),
+            Some(Ok(email)) if email != user.email => {
+                (user.email, user.email_verified) = (email, false);
+            }
+            Some(Err(invalid)) => mistakes.push(invalid),
+            Some(Ok(_)) | None => {}
         }
         if !mistakes.is_empty() {
             return Err(ChangeError::Invalid(mistakes));
@@ -181,7 +210,7 @@ impl Issuer {
         ];
         let changed: Vec<&str> = changed.into_iter().flatten().collect();
         let event = Event::of(EventKind::AccountChanged).to(&user.id).with("changed", changed);
-        let (rest, before) = (self.rest(), caller.user.clone());
+        let (rest, before) = (self.names.rest(), caller.user.clone());
         let user = self.changes.run(move |change| rename(change, &rest, &before, &user, event)).await?;
         log::info!("{} is the name of {} now", user.username, user.id);
         Ok(user)
@@ -198,7 +227,7 @@ impl Issuer {
         device: &Device,
     ) -> Result<(), ChangeError> {
         self.demand_password(EventKind::AccountDeleted, &caller.user, current, device).await?;
-        let (rest, user) = (self.rest(), caller.user.clone());
+        let (rest, user) = (self.names.rest(), caller.user.clone());
         let delete = move |change: &mut Change<'_>| {
             let event = Event::of(EventKind::AccountDeleted).to(&user.id);
             // Holds the account, so that no session begins after they were ended.
@@ -217,36 +246,20 @@ impl Issuer {
         Ok(())
     }
 
-    /// `kind` is what the audit trail calls that for which it is demanded. Gives as what further hashes wait.
+    /// Checks the current password. `kind` is the event that is refused when it is wrong.
     async fn demand_password(
         &self,
         kind: EventKind,
         user: &User,
         password: SecretString,
         device: &Device,
-    ) -> Result<Arrival, ChangeError> {
-        let refused = |reason| Event::refused(kind, reason).to(&user.id);
-        if !self.policy.passwords.is_possible(password.expose_secret()) {
-            self.record(refused(Reason::ImpossiblePassword)).await;
-            return Err(ChangeError::WrongPassword(None));
-        }
+    ) -> Result<Proven, ChangeError> {
         let source = Source::of(device.ip.as_deref());
-        let attempt =
-            Attempt { target: Target::Account(&user.id), identifier: &user.username, source: &source };
-        let against = Against::Stored(user.password_hash.clone());
-        let checked = self.check_password(attempt, password, against, Renewal::No).await;
-        let reason = match &checked {
-            Ok(Checked::Right { .. }) => None,
-            Ok(Checked::Wrong(_)) => Some(Reason::WrongPassword),
-            Err(error) => error.reason(),
-        };
-        if let Some(reason) = reason {
-            self.record(refused(reason)).await;
+        let attempted = self.authenticator.confirm(user, password, &source).await;
+        if let Some(AuthnError::reason) = attempted.reason {
+            self.changes.record(Event::refused(kind, reason).to(&user.id)).await;
         }
-        match checked? {
-            Checked::Right { arrival, .. } => Ok(arrival),
-            Checked::Wrong(budget) => Err(ChangeError::WrongPassword(budget)),
-        }
+        Ok(attempted.outcome?)
     }
 }
 

@@ -1,8 +1,8 @@
 //! The list of users, as administrators see it.
 
 use crate::domain::accounts::addresses::parse_email;
+use crate::domain::accounts::register::Accounts;
 use crate::domain::audit::{Event, EventKind};
-use crate::domain::issuer::Issuer;
 use crate::store::error::StoreError;
 use crate::store::users;
 use crate::store::users::User;
@@ -27,7 +27,7 @@ pub struct UserPage {
     pub next: Option<String>,
 }
 
-impl Issuer {
+impl Accounts {
     /// Lists users.
     ///
     /// # Errors
@@ -41,7 +41,7 @@ impl Issuer {
         // One more than is shown tells whether there is a next part.
         let most = i64::from(limit) + 1;
         let mut users = self.store.read(move |db| users::page(db, &search, &cursor, most)).await?;
-        self.record(Event::of(EventKind::UsersListed)).await;
+        self.changes.record(Event::of(EventKind::UsersListed)).await;
         let more = users.len() > wanted;
         users.truncate(wanted);
         let last = users.last().filter(|_| more);

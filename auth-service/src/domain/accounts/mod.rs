@@ -9,3 +9,4 @@ pub mod names;
 pub mod operators;
 pub mod register;
 pub mod roles;
+pub mod view;

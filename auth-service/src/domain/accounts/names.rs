@@ -5,14 +5,18 @@
 //! What is kept is a keyed digest. A name is judged in the transaction that takes it, *after* the account's row was written:
 //! a rename that gives it up at the same moment has then either committed what rests, or still has the name.
 
+use crate::domain::clock::DatabaseClock;
+use crate::domain::policy::Policy;
+use crate::store::engine::store::Store;
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::sleep;
 
 use crate::domain::clock::{Moment, seconds};
 use crate::domain::invalid::Invalid;
-use crate::domain::issuer::Issuer;
+use crate::domain::keyring::Keyring;
 use crate::domain::keyring::NameKey;
 use crate::store::engine::connection::Connection;
 use crate::store::error::{StoreError, Unique};
@@ -89,19 +93,32 @@ pub(in crate::domain) struct Rest {
     most_resting: i64,
 }
 
-impl Issuer {
+/// The names that accounts have given up.
+#[derive(Clone)]
+pub struct Names {
+    /// Where they are stored.
+    pub store: Store,
+    /// Has the key under which they are stored.
+    pub keyring: Arc<Keyring>,
+    /// How long they rest.
+    pub policy: Arc<Policy>,
+    /// The database's time.
+    pub clock: DatabaseClock,
+}
+
+impl Names {
     /// What rests now.
     pub(in crate::domain) fn rest(&self) -> Rest {
         let rules = &self.policy.names;
         let (period, most_resting) = (seconds(rules.rest), i64::from(rules.most_resting));
-        Rest { key: self.keyring.name_key(), moment: self.moment(), period, most_resting }
+        Rest { key: self.keyring.name_key(), moment: self.clock.moment(), period, most_resting }
     }
 
     /// Deletes names that rest no longer and need not be remembered, at most `step` at once. Says how many there were.
     ///
     /// # Errors
     /// The store's.
-    pub async fn forget_names(&self, now: i64, step: u32) -> Result<usize, StoreError> {
+    pub async fn forget(&self, now: i64, step: u32) -> Result<usize, StoreError> {
         let remembered = seconds(self.policy.names.rest).saturating_mul(REMEMBERED);
         let before = now.saturating_sub(remembered);
         let mut forgotten = 0;

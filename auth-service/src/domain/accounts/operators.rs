@@ -4,9 +4,9 @@
 //! time that names rest is not enough: the id is wanted as well.
 
 use crate::domain::accounts::addresses::spellings;
+use crate::domain::accounts::register::Accounts;
 use crate::domain::audit::{Event, EventKind};
 use crate::domain::change::Change;
-use crate::domain::issuer::Issuer;
 use crate::store::engine::connection::Connection;
 use crate::store::error::StoreError;
 use crate::store::users;
@@ -156,7 +156,7 @@ pub struct FreedAddress {
     pub rested: bool,
 }
 
-impl Issuer {
+impl Accounts {
     /// Frees an address: the account that has it loses it, verified or not, and it does not rest. Of an account that is named
     /// by its id, `None` means whatever address it has.
     ///
@@ -167,7 +167,7 @@ impl Issuer {
         address: Option<String>,
         id: Option<String>,
     ) -> Result<FreedAddress, OperatorError> {
-        let rest = self.rest();
+        let rest = self.names.rest();
         let free = move |change: &mut Change<'_>| {
             let db = change.db();
             users::will_insert_several(db)?; // an account that gives up an address takes the same lock as one that takes it

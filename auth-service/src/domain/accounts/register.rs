@@ -1,6 +1,13 @@
 //! Accounts: how one comes to be, what its names may look like, and what operators do to it.
 
+use crate::domain::accounts::names::Names;
+use crate::domain::authn::authenticator::Authenticator;
+use crate::domain::clock::DatabaseClock;
+use crate::domain::policy::Policy;
+use crate::domain::sessions::session::Sessions;
+use crate::store::engine::store::Store;
 use secrecy::{ExposeSecret as _, SecretString};
+use std::sync::Arc;
 
 use crate::domain::accounts::addresses::parse_email;
 use crate::domain::accounts::names::{Unavailable, Wanted};
@@ -11,9 +18,8 @@ use crate::domain::accounts::roles;
 use crate::domain::audit::{Event, EventKind, Reason};
 use crate::domain::authn::passwords::{Arrival, Class, HashingError};
 use crate::domain::authn::source::Source;
-use crate::domain::change::Change;
+use crate::domain::change::{Change, Changes};
 use crate::domain::invalid::Invalid;
-use crate::domain::issuer::Issuer;
 use crate::domain::random;
 use crate::store::engine::connection::Connection;
 use crate::store::error::{StoreError, Unique};
@@ -83,7 +89,25 @@ impl From<Unavailable> for RegisterError {
     }
 }
 
-impl Issuer {
+/// Accounts: registration, and what their owners and operators change about them.
+pub struct Accounts {
+    /// Where accounts are looked up.
+    pub store: Store,
+    /// Changes them.
+    pub changes: Changes,
+    /// Names that rest.
+    pub names: Names,
+    /// Checks the current password of an owner.
+    pub authenticator: Arc<Authenticator>,
+    /// Begins the session after a password was changed.
+    pub sessions: Arc<Sessions>,
+    /// What names, passwords and roles are allowed.
+    pub policy: Arc<Policy>,
+    /// The database's time.
+    pub clock: DatabaseClock,
+}
+
+impl Accounts {
     /// Takes a new account from outside, which counts as a hash for `source`.
     ///
     /// # Errors
@@ -107,7 +131,7 @@ impl Issuer {
             _ => None,
         };
         if let Some(reason) = reason {
-            self.record(Event::refused(EventKind::AccountRegistered, reason)).await;
+            self.changes.record(Event::refused(EventKind::AccountRegistered, reason)).await;
         }
         made
     }
@@ -157,7 +181,7 @@ impl Issuer {
         };
         let verified = email_verified && email.is_some();
         // Looked up before anything is hashed: a taken name costs nobody's time. The insert decides in the end.
-        let (rest, names) = (self.rest(), (username.clone(), email.clone()));
+        let (rest, names) = (self.names.rest(), (username.clone(), email.clone()));
         let look_ahead = move |db: &mut Connection| {
             let (username, email) = (Some(names.0.as_str()), names.1.as_deref());
             rest.look_ahead(db, Wanted { username, email, verified, allow_resting })
@@ -173,11 +197,11 @@ impl Issuer {
             username,
             email,
             email_verified: verified,
-            password_hash: self.hasher.hash(arrival, password).await?,
+            password_hash: self.authenticator.hasher.hash(arrival, password).await?,
             roles: roles::changed("", &roles, &[]),
             disabled: false,
             auth_version: 0,
-            created_at: self.now(),
+            created_at: self.clock.now(),
         };
         let kind = if by.is_some() { EventKind::AccountCreated } else { EventKind::AccountRegistered };
         let event = Event::of(kind).to(&user.id).with("roles", user.roles.as_str());
@@ -187,7 +211,7 @@ impl Issuer {
     }
 
     async fn insert_account(&self, row: User, allow_resting: bool, made: Event) -> Result<(), RegisterError> {
-        let rest = self.rest();
+        let rest = self.names.rest();
         let insert = move |change: &mut Change<'_>| {
             if row.email_verified {
                 // Before the account that may lose the address: the order of locks.
@@ -215,7 +239,7 @@ impl Issuer {
         account: impl Into<AccountRef>,
         disabled: bool,
     ) -> Result<Option<NamedAccount>, OperatorError> {
-        let (account, since) = (account.into(), self.rest().since());
+        let (account, since) = (account.into(), self.names.rest().since());
         let kind = if disabled { EventKind::AccountDisabled } else { EventKind::AccountEnabled };
         let set = move |change: &mut Change<'_>| {
             let Some(mut named) = hold_named(change.db(), &account, since)? else { return Ok(None) };
@@ -242,7 +266,7 @@ impl Issuer {
         add: Vec<String>,
         remove: Vec<String>,
     ) -> Result<Option<NamedAccount>, OperatorError> {
-        let (account, since) = (account.into(), self.rest().since());
+        let (account, since) = (account.into(), self.names.rest().since());
         let set = move |change: &mut Change<'_>| {
             let Some(mut named) = hold_named(change.db(), &account, since)? else { return Ok(None) };
             let user = &mut named.user;

@@ -9,6 +9,7 @@
 
 mod batch;
 mod chain;
+mod entry;
 mod event;
 mod heads;
 mod origin;
@@ -18,6 +19,7 @@ mod trail;
 pub mod verify;
 mod writer;
 
+pub use entry::AuditEntry;
 pub use event::{Event, EventKind, Reason};
 pub use origin::Origin;
 pub use refusals::RefusalRules;

@@ -10,9 +10,17 @@ use crate::store::error::StoreError;
 /// A part of the list.
 #[derive(Debug, Clone, Default)]
 pub struct TrailQuery {
-    /// Which rows, and behind which one.
-    pub filter: Filter,
-    /// How many at the most.
+    /// Only events with this subject.
+    pub subject: Option<String>,
+    /// Only events of this name.
+    pub event: Option<String>,
+    /// Only events from this time on, in unix seconds.
+    pub since: Option<i64>,
+    /// Only events up to this time, in unix seconds.
+    pub until: Option<i64>,
+    /// Only events behind this one, in the order of the list.
+    pub after: Option<Place>,
+    /// The largest number of events.
     pub limit: u32,
 }
 
@@ -47,7 +55,8 @@ impl Issuer {
     /// # Errors
     /// The store's.
     pub async fn list_audit(&self, query: TrailQuery) -> Result<TrailPage, StoreError> {
-        let TrailQuery { filter, limit } = query;
+        let TrailQuery { subject, event, since, until, after, limit } = query;
+        let filter = Filter { subject, event, since, until, after };
         // One more than is shown tells whether there is a next part.
         let most = i64::from(limit) + 1;
         let mut events = self.store.read(move |db| audit_events::page(db, &filter, most)).await?;
@@ -78,7 +87,7 @@ impl Issuer {
     /// # Errors
     /// [`OperatorError::ChangedHands`] when the name does not say which account is meant.
     pub async fn audit_subject(&self, called: &str) -> Result<Option<NamedAccount>, OperatorError> {
-        let (called, since) = (called.to_owned(), self.rest().since());
+        let (called, since) = (called.to_owned(), self.names.rest().since());
         self.store.read(move |db| find_named(db, &called, since)).await
     }
 }

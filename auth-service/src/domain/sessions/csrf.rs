@@ -1,11 +1,11 @@
 //! Sessions in a browser that keeps their tokens in cookies, and so sends them whoever wrote the page: a request that changes
 //! something shows by a CSRF token that it knows the session, and a login takes the place of the session before it.
 
+use crate::domain::sessions::session::Sessions;
 use secrecy::{ExposeSecret as _, SecretString};
 use shared_claims::error::Refusal;
 
 use crate::domain::audit::EventKind;
-use crate::domain::issuer::Issuer;
 use crate::domain::sessions::session::AuthenticateError;
 
 /// The tokens that a browser brings to a login, of the session that it has until then.
@@ -19,7 +19,7 @@ pub struct Carried {
     pub csrf_token: Option<SecretString>,
 }
 
-impl Issuer {
+impl Sessions {
     /// Sees that the CSRF token is this session's, where there must be one.
     ///
     /// # Errors
@@ -73,7 +73,7 @@ impl Issuer {
     pub(in crate::domain) fn sessions_of(&self, carried: &Carried) -> Vec<String> {
         let Carried { access_token, refresh_tokens, csrf_token } = carried;
         let by_access = access_token.as_ref().and_then(|token| {
-            let token = self.verify_expired(token.expose_secret()).ok()?;
+            let token = self.tokens.verify_expired(token.expose_secret()).ok()?;
             token.sid.clone()
         });
         let by_refresh = refresh_tokens.iter().filter_map(|token| {

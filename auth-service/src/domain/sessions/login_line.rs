@@ -1,5 +1,6 @@
 //! One line in the log for each login, refused or not, for operators and for programs that block addresses.
 
+use crate::domain::audit::Reason;
 use crate::domain::sessions::session::Device;
 use crate::store::users::User;
 
@@ -14,11 +15,12 @@ pub(in crate::domain) struct LoginLine {
     address: Option<String>,
     /// `None` for a login that was accepted.
     refused: Option<&'static str>,
+    reason: Option<Reason>,
 }
 
 impl LoginLine {
     pub(in crate::domain) fn new(device: &Device) -> Self {
-        Self { username: None, address: device.ip.clone(), refused: Some(ABANDONED) }
+        Self { username: None, address: device.ip.clone(), refused: Some(ABANDONED), reason: None }
     }
 
     /// The account that the login is for.
@@ -26,9 +28,14 @@ impl LoginLine {
         self.username = user.map(|user| user.username.clone());
     }
 
-    /// Ends the line: with the reason of a refusal, or accepted.
+    /// Sets the reason as the audit trail has it, which is more exact than the answer.
+    pub(in crate::domain) fn refused_because(&mut self, reason: Reason) {
+        self.reason = Some(reason);
+    }
+
+    /// Ends the line: accepted, or refused with the answer's reason if no more exact one was set.
     pub(in crate::domain) fn end(mut self, refused: Option<&'static str>) {
-        self.refused = refused;
+        self.refused = refused.map(|answer| self.reason.map_or(answer, Reason::as_str));
     }
 }
 

@@ -1,6 +1,7 @@
 //! Refreshing (RFC 6749 section 6): a token is used once, and a use that is repeated because of a lost answer or a second
 //! tab logs nobody out.
 
+use crate::domain::sessions::session::Sessions;
 use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -9,7 +10,6 @@ use crate::domain::audit::{Event, EventKind, Reason};
 use crate::domain::change::Change;
 use crate::domain::clock::TOLERANCE;
 use crate::domain::clock::{Moment, seconds};
-use crate::domain::issuer::Issuer;
 use crate::domain::keyring::{KeyringError, RefreshToken};
 use crate::domain::policy::Policy;
 use crate::domain::rate::{RateLimit, TooMany};
@@ -188,7 +188,7 @@ struct Use {
     account_limit: Option<Arc<RateLimit>>,
 }
 
-impl Issuer {
+impl Sessions {
     /// Continues a session: exactly one of any number of uses of a refresh token takes it to its next generation, and
     /// the others, within the grace period, get the same answer.
     ///
@@ -204,9 +204,9 @@ impl Issuer {
         };
         let csrf_token = csrf_token.as_ref().map(ExposeSecret::expose_secret);
         self.check_csrf_token(csrf_token, &token.session_id).map_err(|_| RefreshError::CsrfToken)?;
-        if let Err(too_many) = self.grant_limits.refresh(&token.session_id) {
+        if let Err(too_many) = self.limits.refresh(&token.session_id) {
             let refused = Event::refused(EventKind::TokenRefreshed, Reason::TooManyRequests);
-            self.record(refused.in_session(token.session_id)).await;
+            self.changes.record(refused.in_session(token.session_id)).await;
             return Err(too_many.into());
         }
         let spare = self.changes.reserve_index().await?;
@@ -222,9 +222,9 @@ impl Issuer {
             repeat_elsewhere_is_theft: self.policy.repeat_elsewhere_is_theft,
             idle: seconds(self.policy.idle_ttl),
             absolute: seconds(self.policy.absolute_ttl),
-            moment: self.moment(),
+            moment: self.clock.moment(),
             spare: spare.get(),
-            account_limit: self.grant_limits.account_refresh.clone(),
+            account_limit: self.limits.account_refresh.clone(),
         };
         let rows = self.policy.refresh_rows;
         let refresh = move |change: &mut Change<'_>| {

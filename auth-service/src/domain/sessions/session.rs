@@ -1,12 +1,20 @@
 //! Sessions: what they give, how one is recognised, and how it ends. How one begins is in `login.rs`, and how it goes on
 //! in `refresh.rs`.
 
+use crate::domain::clock::DatabaseClock;
+use crate::domain::clock::{Moment, seconds};
+use crate::domain::keyring::Keyring;
+use crate::domain::policy::Policy;
+use crate::domain::random;
+use crate::domain::rate::GrantLimits;
+use crate::domain::tokens::access_token::Tokens;
+use crate::store::engine::store::Store;
 use secrecy::{ExposeSecret as _, SecretString};
 use shared_claims::{AccessToken, error::Refusal};
+use std::sync::Arc;
 
 use crate::domain::audit::{Event, EventKind, Origin};
-use crate::domain::change::Change;
-use crate::domain::issuer::Issuer;
+use crate::domain::change::{Change, Changes};
 use crate::domain::keyring::{KeyringError, RefreshToken};
 use crate::store::engine::connection::Connection;
 use crate::store::error::StoreError;
@@ -89,7 +97,25 @@ pub struct SessionPage {
     pub next: Option<String>,
 }
 
-impl Issuer {
+/// The sessions of users: what a request's token belongs to, how a session continues, and how it ends.
+pub struct Sessions {
+    /// Where sessions are looked up.
+    pub store: Store,
+    /// Begins and ends them.
+    pub changes: Changes,
+    /// Signs their access tokens.
+    pub tokens: Arc<Tokens>,
+    /// Makes refresh tokens and CSRF tokens.
+    pub keyring: Arc<Keyring>,
+    /// How long a session lives.
+    pub policy: Arc<Policy>,
+    /// The database's time.
+    pub clock: DatabaseClock,
+    /// How often a session, and all of an account, may be refreshed.
+    pub limits: Arc<GrantLimits>,
+}
+
+impl Sessions {
     /// Who sends this access token. The session must be alive and the account enabled. One that came in a cookie, and is to
     /// change something, needs the `csrf_token` of its session.
     ///
@@ -100,11 +126,11 @@ impl Issuer {
         token: &str,
         csrf_token: Option<&str>,
     ) -> Result<Caller, AuthenticateError> {
-        let token = self.verify(token)?;
+        let token = self.tokens.verify(token)?;
         let session_id = token.sid.clone().ok_or(AuthenticateError::NotAUser)?;
         self.check_csrf_token(csrf_token, &session_id)?;
         let found = self.store.read(move |db| sessions::with_user(db, &session_id)).await?;
-        let moment = self.moment();
+        let moment = self.clock.moment();
         let open = |(session, user): &(Session, User)| {
             session.ended_at.is_none() && !user.disabled && user.id == token.sub
         };
@@ -128,7 +154,8 @@ impl Issuer {
         access_token: &str,
         csrf_token: Option<&str>,
     ) -> Result<(), AuthenticateError> {
-        let session_id = self.verify_expired(access_token)?.sid.clone().ok_or(AuthenticateError::NotAUser)?;
+        let session_id =
+            self.tokens.verify_expired(access_token)?.sid.clone().ok_or(AuthenticateError::NotAUser)?;
         self.check_csrf_token(csrf_token, &session_id)?;
         if self.end_session(session_id, EventKind::Logout).await? {
             Ok(())
@@ -146,7 +173,7 @@ impl Issuer {
         self.end_by_refresh_token(refresh_token, EventKind::Logout).await
     }
 
-    /// The same under another name.
+    /// The same, recorded as a revocation.
     pub(in crate::domain) async fn revoke_by_refresh_token(
         &self,
         token: &SecretString,
@@ -188,7 +215,7 @@ impl Issuer {
         limit: u32,
     ) -> Result<SessionPage, StoreError> {
         let before = if cursor.is_empty() { BEHIND_EVERY_ID } else { cursor }.to_owned();
-        let (user_id, now, most) = (caller.user.id.clone(), self.now(), i64::from(limit) + 1);
+        let (user_id, now, most) = (caller.user.id.clone(), self.clock.now(), i64::from(limit) + 1);
         // One more than is shown tells whether there is a next part.
         let page = move |db: &mut Connection| sessions::page(db, &user_id, &before, most, now);
         let mut sessions = self.store.read(page).await?;
@@ -203,7 +230,7 @@ impl Issuer {
     /// # Errors
     /// The store's.
     pub async fn end_own_session(&self, caller: &Caller, id: String) -> Result<bool, StoreError> {
-        let (user_id, wanted, moment) = (caller.user.id.clone(), id.clone(), self.moment());
+        let (user_id, wanted, moment) = (caller.user.id.clone(), id.clone(), self.clock.moment());
         let found = self.store.read(move |db| sessions::with_user(db, &wanted)).await?;
         // One that is over by a clock in doubt may go on tomorrow: whoever wants it ended has it ended.
         let goes_on = |session: &Session| {
@@ -242,11 +269,11 @@ impl Issuer {
         audience: Vec<String>,
         scope: String,
     ) -> Result<Grant, KeyringError> {
-        let now = self.now();
+        let now = self.clock.now();
         let next = RefreshToken { session_id: session.id.clone(), generation: session.generation };
         Ok(Grant {
-            access_token: self.mint(session, user, audience, scope.clone())?,
-            expires_in: self.access_ttl(session, now),
+            access_token: self.tokens.mint(session, user, audience, scope.clone())?,
+            expires_in: self.tokens.access_ttl(session, now),
             refresh: Some(RefreshGrant {
                 token: self.keyring.encode_refresh_token(&next, session.rotated_at)?,
                 expires_in: session.expires_at - now,
@@ -254,5 +281,34 @@ impl Issuer {
             }),
             scope,
         })
+    }
+}
+
+impl Policy {
+    /// A session as it is at its beginning, without a status list index yet.
+    pub(in crate::domain) fn new_session(
+        &self,
+        user: &User,
+        audience: &[String],
+        device: Device,
+        moment: Moment,
+    ) -> Session {
+        let Moment { now, latest, .. } = moment;
+        Session {
+            id: random::id(),
+            user_id: user.id.clone(),
+            audience: audience.join(" "),
+            generation: 0,
+            rotated_at: now,
+            created_at: now,
+            last_used_at: now,
+            // A clock that was put back for a while must not end it before its time.
+            expires_at: latest.saturating_add(seconds(self.idle_ttl.min(self.absolute_ttl))),
+            absolute_expires_at: latest.saturating_add(seconds(self.absolute_ttl)),
+            ended_at: None,
+            ip: device.ip,
+            user_agent: device.user_agent,
+            status_index: None,
+        }
     }
 }

@@ -15,9 +15,9 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
+use crate::domain::authn::proven_client::ProvenClient;
 use crate::domain::authn::source::Source;
 use crate::store::clients;
-use crate::store::clients::Client;
 use crate::store::engine::store::Store;
 use crate::store::error::StoreError;
 
@@ -46,7 +46,7 @@ pub enum Listener {
     /// An anonymous listener at this address.
     Anonymous(Source),
     /// An authenticated client.
-    Client(Client),
+    Client(ProvenClient),
 }
 
 /// What the streams of a listener are counted by.
@@ -161,7 +161,7 @@ impl Places {
         let limits = &self.0.limits;
         let (holder, secret_digest, most) = match listener {
             Listener::Anonymous(source) => (Holder::Address(source), None, limits.per_address),
-            Listener::Client(client) => {
+            Listener::Client(ProvenClient(client)) => {
                 (Holder::Client(client.name), Some(client.secret_digest), limits.per_client)
             }
         };
@@ -291,6 +291,7 @@ impl Places {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::clients::Client;
 
     const LIMITS: PlaceLimits = PlaceLimits { all: 8, per_address: 3, per_client: 5 };
 
@@ -299,7 +300,7 @@ mod tests {
     }
 
     fn client(name: &str, secret_digest: &str) -> Listener {
-        Listener::Client(Client {
+        Listener::Client(ProvenClient(Client {
             name: name.to_owned(),
             secret_digest: secret_digest.to_owned(),
             scopes: String::new(),
@@ -307,7 +308,7 @@ mod tests {
             disabled: false,
             status_index: None,
             created_at: 0,
-        })
+        }))
     }
 
     fn goes_on(place: &Place) -> bool {

@@ -1,10 +1,12 @@
 //! Access tokens (RFC 9068): what stands in one, and how this service knows its own again.
 
+use crate::domain::clock::DatabaseClock;
+use crate::domain::keyring::Keyring;
 use shared_claims::{AccessToken, claims::Claims, error::Refusal};
+use std::sync::Arc;
 
-use crate::domain::clients::client_id;
+use crate::domain::clients::{ClientGrantError, client_id};
 use crate::domain::clock::seconds;
-use crate::domain::issuer::Issuer;
 use crate::domain::keyring::KeyringError;
 use crate::domain::policy::Policy;
 use crate::domain::random;
@@ -85,7 +87,20 @@ impl Policy {
     }
 }
 
-impl Issuer {
+/// Signs and verifies this service's access tokens.
+pub struct Tokens {
+    pub(super) keyring: Arc<Keyring>,
+    pub(super) policy: Arc<Policy>,
+    pub(super) clock: DatabaseClock,
+}
+
+impl Tokens {
+    /// Creates the signer over the keys in force.
+    #[must_use]
+    pub fn new(keyring: Arc<Keyring>, policy: Arc<Policy>, clock: DatabaseClock) -> Self {
+        Self { keyring, policy, clock }
+    }
+
     /// Signs a token for a session. Its size has been [checked](size::check).
     pub(in crate::domain) fn mint(
         &self,
@@ -94,12 +109,25 @@ impl Issuer {
         audience: Vec<String>,
         scope: String,
     ) -> Result<String, KeyringError> {
-        let now = self.now();
+        let now = self.clock.now();
         self.keyring.sign(&self.policy.claims_for(session, user, audience, scope, now), now)
     }
 
+    /// Signs a token of a client's own.
+    ///
+    /// # Errors
+    /// [`ClientGrantError::TokenTooLarge`], or the keys cannot be used.
+    pub(in crate::domain) fn mint_for_client(
+        &self,
+        claims: &Claims,
+        now: i64,
+    ) -> Result<String, ClientGrantError> {
+        size::check(claims, self.keyring.frame_bytes(), Transport::Body)?;
+        Ok(self.keyring.sign(claims, now)?)
+    }
+
     /// Refuses a session whose token would be too long.
-    pub(in crate::domain) fn check_token_size(
+    pub(in crate::domain) fn check_size(
         &self,
         session: &Session,
         user: &User,
@@ -107,7 +135,7 @@ impl Issuer {
         transport: Transport,
     ) -> Result<(), TokenTooLarge> {
         let scope = self.policy.roles.scope(user.roles());
-        let claims = self.policy.claims_for(session, user, audience.to_vec(), scope, self.now());
+        let claims = self.policy.claims_for(session, user, audience.to_vec(), scope, self.clock.now());
         size::check(&claims, self.keyring.frame_bytes(), transport)
     }
 
@@ -124,6 +152,13 @@ impl Issuer {
     /// Checks everything about a token that can be seen from the token.
     pub(in crate::domain) fn verify(&self, token: &str) -> Result<AccessToken, Refusal> {
         self.keyring.verify(token)
+    }
+
+    /// Whether the token has this status list index; after rights shrank, the session has another one.
+    pub(super) fn has_index(&self, token: &AccessToken, index: Option<i64>) -> bool {
+        let Some(status) = &token.status else { return !self.policy.statuses };
+        let claim = |index| StatusIndex::from(index).claim(&self.policy.issuer);
+        index.is_some_and(|index| claim(index) == *status)
     }
 }
 

@@ -3,13 +3,16 @@
 //! Access tokens are sent to other services, so a token alone proves little here: a service that received one must not be able
 //! to use it for the account's sessions or for the administration (docs/decisions/0020-tokens-for-this-service.md).
 
+use crate::domain::change::Changes;
+use crate::domain::clock::DatabaseClock;
+use crate::domain::policy::Policy;
 use shared_claims::claims::Claims;
 use shared_claims::guard::{Denied, login_within, role};
+use std::sync::Arc;
 
 use crate::domain::accounts::roles::ADMIN;
 use crate::domain::audit::{Event, EventKind, Reason};
-use crate::domain::issuer::Issuer;
-use crate::domain::sessions::session::Caller;
+use crate::domain::sessions::session::{Caller, Sessions};
 
 /// Why a good token does not open a route of this service.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -28,7 +31,19 @@ pub enum AdmissionError {
     ClockInDoubt,
 }
 
-impl Issuer {
+/// Decides which routes of this service a verified token opens.
+pub struct Admission {
+    /// Knows the CSRF tokens of sessions.
+    pub sessions: Arc<Sessions>,
+    /// Records refusals.
+    pub changes: Changes,
+    /// What roles allow, and how long ago a login may be.
+    pub policy: Arc<Policy>,
+    /// The database's time.
+    pub clock: DatabaseClock,
+}
+
+impl Admission {
     /// Admits a token with the issuer among its audiences, or one that came in a cookie beside the CSRF cookie of its session:
     /// for what its user sees and changes about their own account without a password.
     ///
@@ -39,7 +54,8 @@ impl Issuer {
     /// [`AdmissionError::NotAmongAudiences`].
     pub fn admit_to_account(&self, caller: &Caller, csrf_cookie: Option<&str>) -> Result<(), AdmissionError> {
         let among = caller.token.aud.contains(&self.policy.issuer);
-        let browser = csrf_cookie.is_some_and(|token| self.is_csrf_token_of(token, &caller.session.id));
+        let browser =
+            csrf_cookie.is_some_and(|token| self.sessions.is_csrf_token_of(token, &caller.session.id));
         (among || browser).then_some(()).ok_or(AdmissionError::NotAmongAudiences)
     }
 
@@ -58,7 +74,7 @@ impl Issuer {
             Err(AdmissionError::Denied(_)) => Reason::InsufficientRights,
             Err(_) => Reason::AudienceMissing,
         };
-        self.record(Event::refused(EventKind::AdminRefused, reason)).await;
+        self.changes.record(Event::refused(EventKind::AdminRefused, reason)).await;
         admitted
     }
 
@@ -70,10 +86,10 @@ impl Issuer {
     /// put back.
     pub async fn demand_recent_login(&self, caller: &Caller) -> Result<(), AdmissionError> {
         let rule = login_within(self.policy.reauthenticate_within);
-        let (claims, moment) = (self.current_claims(caller), self.moment());
+        let (claims, moment) = (self.current_claims(caller), self.clock.moment());
         let check_at = |time: i64| rule.check_at(&claims, u64::try_from(time).unwrap_or(0));
         if let Err(denied) = check_at(moment.now) {
-            self.record(Event::refused(EventKind::AdminRefused, Reason::LoginTooOld)).await;
+            self.changes.record(Event::refused(EventKind::AdminRefused, Reason::LoginTooOld)).await;
             return Err(denied.into());
         }
         if moment.in_doubt && check_at(moment.latest).is_err() {

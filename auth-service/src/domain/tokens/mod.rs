@@ -3,4 +3,5 @@
 pub mod access_token;
 pub mod admission;
 pub mod introspect;
+pub mod revoke;
 pub mod size;

@@ -1,12 +1,12 @@
 //! How long an access token may be. One that is longer is refused unread by every verifier, or dropped by browsers, so none is
 //! made.
 
+use crate::domain::tokens::access_token::Tokens;
 use serde_json::Value;
 use shared_claims::{claims::Claims, verifier::MAX_ACCESS_TOKEN_BYTES};
 
 use crate::domain::accounts::import::Read;
 use crate::domain::accounts::roles;
-use crate::domain::issuer::Issuer;
 use crate::domain::random;
 use crate::domain::sessions::session::Device;
 use crate::domain::status_lists::status_index::LIST_SIZE;
@@ -87,16 +87,26 @@ pub(in crate::domain) fn encoded_length(bytes: usize) -> usize {
     (bytes * 4).div_ceil(3)
 }
 
-impl Issuer {
+impl Tokens {
     /// What keeps an account from logging in: its token would be too long, for all or for cookies alone. `None` when nothing
     /// does. An estimate for the default audience, for warnings.
     #[must_use]
     pub fn size_warning(&self, user: &User) -> Option<TokenTooLarge> {
-        let mut session = self.new_session(user, &self.policy.default_audience, Device::default());
+        let mut session = self.policy.new_session(
+            user,
+            &self.policy.default_audience,
+            Device::default(),
+            self.clock.moment(),
+        );
         session.status_index = self.policy.statuses.then_some(LATE_INDEX);
         let scope = self.policy.roles.scope(user.roles());
-        let claims =
-            self.policy.claims_for(&session, user, self.policy.default_audience.clone(), scope, self.now());
+        let claims = self.policy.claims_for(
+            &session,
+            user,
+            self.policy.default_audience.clone(),
+            scope,
+            self.clock.now(),
+        );
         check(&claims, self.keyring.frame_bytes(), Transport::Cookie).err()
     }
 
@@ -117,7 +127,7 @@ impl Issuer {
             roles: roles::changed("", roles, &[]),
             disabled: false,
             auth_version: 0,
-            created_at: self.now(),
+            created_at: self.clock.now(),
         })
     }
 
@@ -134,13 +144,13 @@ impl Issuer {
         let mut client = client.clone();
         client.status_index = self.policy.statuses.then_some(LATE_INDEX);
         let audience = client.audience.split(' ').map(str::to_owned).collect();
-        let claims = self.policy.client_claims(&client, audience, client.scopes.clone(), self.now());
+        let claims = self.policy.client_claims(&client, audience, client.scopes.clone(), self.clock.now());
         check(&claims, self.keyring.frame_bytes(), Transport::Body).err()
     }
 
     /// Says at start which roles of the settings, each alone, lead to tokens that are not made; and whether any account can
     /// log in at all.
-    pub fn warn_about_token_sizes(&self) {
+    pub fn warn_about_sizes(&self) {
         if let Some(too_large) = self.size_warning_for("a", None, &[]) {
             log::warn!("no account can log in as the issuer and the audience are set: {too_large}");
             return;

@@ -3,16 +3,14 @@
 use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::{Data, Query};
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::Deserialize;
 use service_kit::paging::{List, PageSize};
 use service_kit::{FieldError, Problem};
 
-use crate::domain::audit::{EventKind, TrailQuery, cursor, parse_cursor};
+use crate::domain::audit::{AuditEntry, EventKind, TrailQuery, cursor, parse_cursor};
 use crate::domain::issuer::Issuer;
 use crate::http::error::IntoProblem;
 use crate::http::request::caller::Administrator;
-use crate::store::audit_events::{AuditEvent, Filter};
 
 const PAGE_SIZE: PageSize = PageSize { default: 50, max: 200 };
 /// Longer than any id.
@@ -50,43 +48,7 @@ impl ListQuery {
         if !errors.is_empty() {
             return Err(Problem::invalid(errors));
         }
-        Ok(TrailQuery { filter: Filter { subject, event, since, until, after }, limit })
-    }
-}
-
-/// An event as administrators see it. `chain` and `position` say where `auth-service audit verify` finds it.
-#[derive(Serialize)]
-pub(crate) struct Item<'a> {
-    occurred_at: i64,
-    event: &'a str,
-    outcome: &'a str,
-    reason: Option<&'a str>,
-    actor: Option<&'a str>,
-    subject: Option<&'a str>,
-    session: Option<&'a str>,
-    address: Option<&'a str>,
-    request_id: Option<&'a str>,
-    details: Option<Value>,
-    chain: &'a str,
-    position: i64,
-}
-
-impl<'a> From<&'a AuditEvent> for Item<'a> {
-    fn from(row: &'a AuditEvent) -> Self {
-        Self {
-            occurred_at: row.occurred_at,
-            event: &row.event,
-            outcome: &row.outcome,
-            reason: row.reason.as_deref(),
-            actor: row.actor.as_deref(),
-            subject: row.subject.as_deref(),
-            session: row.session.as_deref(),
-            address: row.address.as_deref(),
-            request_id: row.request_id.as_deref(),
-            details: row.details.as_deref().and_then(|details| serde_json::from_str(details).ok()),
-            chain: &row.chain,
-            position: row.position,
-        }
+        Ok(TrailQuery { subject, event, since, until, after, limit })
     }
 }
 
@@ -99,7 +61,9 @@ pub(in crate::http) async fn list(
         Problem::malformed_query("The query takes subject, event, since, until, cursor and limit, each once.")
     })?;
     let page = issuer.read_audit(query.check()?).await.map_err(IntoProblem::into_problem)?;
-    let list =
-        List { items: page.events.iter().map(Item::from).collect(), next: page.next.as_ref().map(cursor) };
+    let list = List {
+        items: page.events.iter().map(AuditEntry::from).collect(),
+        next: page.next.as_ref().map(cursor),
+    };
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(list))
 }

@@ -16,7 +16,7 @@ use crate::domain::tokens::size::TokenTooLarge;
 use crate::http::error::{IntoProblem, field_error, not_admitted};
 use crate::http::request::caller::Administrator;
 
-/// How much one request may bring.
+/// The size limits of one request.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ImportLimits {
     pub(crate) max_body_bytes: usize,
@@ -47,7 +47,7 @@ struct Item {
     outcome: &'static str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<FieldError>,
-    /// The account is there, and its logins are refused.
+    /// Why logins of the account are refused, although it was created.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<FieldError>,
 }
@@ -87,8 +87,8 @@ pub(in crate::http) async fn import(
         let detail = format!("A request takes {} lines.", limits.max_lines);
         return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_many_lines", detail).into());
     }
-    if wants_recent_login(&accounts) {
-        let recent = issuer.demand_recent_login(&caller).await;
+    if requires_recent_login(&accounts) {
+        let recent = issuer.admission.demand_recent_login(&caller).await;
         recent.map_err(|error| not_admitted(&issuer, error))?;
     }
     let (mut report, mut items) = (Report::default(), Vec::with_capacity(places.len()));
@@ -97,8 +97,9 @@ pub(in crate::http) async fn import(
     let mut accounts = accounts.into_iter().peekable();
     while accounts.peek().is_some() {
         let batch: Vec<Read> = accounts.by_ref().take(BATCH).collect();
-        let warnings: Vec<_> = batch.iter().map(|account| issuer.import_warning(account)).collect();
-        let outcomes = issuer.import(batch, rehearsal.as_mut()).await.map_err(IntoProblem::into_problem)?;
+        let warnings: Vec<_> = batch.iter().map(|account| issuer.tokens.import_warning(account)).collect();
+        let outcomes =
+            issuer.accounts.import(batch, rehearsal.as_mut()).await.map_err(IntoProblem::into_problem)?;
         for ((outcome, warning), line) in outcomes.into_iter().zip(warnings).zip(places.by_ref()) {
             report.count(&outcome);
             items.push(Item::new(line, outcome, warning));
@@ -110,9 +111,9 @@ pub(in crate::http) async fn import(
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(answer))
 }
 
-/// Whether any account would come with a role, or with a verified address, which another account may lose by that and which
-/// tokens call verified. In a dry run too, which says what the import would be answered.
-fn wants_recent_login(accounts: &[Read]) -> bool {
+/// Whether any account has a role or a verified address. Another account may lose that address, and tokens call it verified. A dry
+/// run requires a recent login too, so that it answers as the import would.
+fn requires_recent_login(accounts: &[Read]) -> bool {
     let verified = |account: &Import| account.email_verified && account.email.is_some();
     accounts.iter().flatten().any(|account| !account.roles.is_empty() || verified(account))
 }

@@ -1,4 +1,4 @@
-//! `/admin/…`: for callers with role `admin` whose token has the issuer as its only audience.
+//! `GET /admin/users`: lists accounts, for administrators.
 
 use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;
@@ -8,10 +8,10 @@ use service_kit::paging::{List, PageSize};
 use service_kit::{FieldError, Problem};
 
 use crate::domain::accounts::list::UserQuery;
+use crate::domain::accounts::view::AccountView;
 use crate::domain::issuer::Issuer;
 use crate::http::error::IntoProblem;
 use crate::http::request::caller::Administrator;
-use crate::store::users::User;
 
 const PAGE_SIZE: PageSize = PageSize { default: 50, max: 200 };
 /// Longer than any name or address.
@@ -61,17 +61,10 @@ struct Item<'a> {
     created_at: i64,
 }
 
-impl<'a> From<&'a User> for Item<'a> {
-    fn from(user: &'a User) -> Self {
-        Self {
-            id: &user.id,
-            username: &user.username,
-            email: user.email.as_deref(),
-            email_verified: user.email_verified,
-            roles: user.roles().collect(),
-            disabled: user.disabled,
-            created_at: user.created_at,
-        }
+impl<'a> From<AccountView<'a>> for Item<'a> {
+    fn from(account: AccountView<'a>) -> Self {
+        let AccountView { id, username, email, email_verified, roles, disabled, created_at } = account;
+        Self { id, username, email, email_verified, roles, disabled, created_at }
     }
 }
 
@@ -82,7 +75,8 @@ pub(in crate::http) async fn users(
 ) -> Result<HttpResponse, Problem> {
     let Query(query) = query
         .map_err(|_| Problem::malformed_query("The query takes search, cursor and limit, each once."))?;
-    let page = issuer.list_users(query.check()?).await.map_err(IntoProblem::into_problem)?;
-    let list = List { items: page.users.iter().map(Item::from).collect(), next: page.next };
+    let page = issuer.accounts.list_users(query.check()?).await.map_err(IntoProblem::into_problem)?;
+    let list =
+        List { items: page.users.iter().map(AccountView::from).map(Item::from).collect(), next: page.next };
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(list))
 }

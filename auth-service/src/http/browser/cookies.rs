@@ -1,7 +1,7 @@
-//! Cookie mode, for browsers: tokens that no script can read, and what a page must show in order to use them.
+//! Cookie mode, for browsers: tokens that no script can read, and the CSRF token that a page sends with them.
 //!
-//! `__Host-` and `__Secure-` are promises of the browser (RFC 6265bis section 4.1.3): it lets no plain HTTP set such a
-//! cookie, and `__Host-` none but this host.
+//! Browsers enforce the prefixes `__Host-` and `__Secure-` (RFC 6265bis section 4.1.3): no plain HTTP response can set such a
+//! cookie, and only this host can set one with `__Host-`.
 
 use actix_web::cookie::time::Duration;
 use actix_web::cookie::{Cookie, CookieBuilder, SameSite};
@@ -22,14 +22,14 @@ use crate::http::request::bearer::bearer_token;
 const ACCESS: &str = ACCESS_COOKIE;
 const REFRESH: &str = "__Secure-refresh";
 const CSRF: &str = "__Host-csrf";
-/// Where pages of other origins, which cannot read the cookie, find its value.
+/// The response header with the CSRF token, for pages of other origins, which cannot read the cookie.
 const X_CSRF_TOKEN: HeaderName = HeaderName::from_static(Field::CsrfToken.name());
 
-/// How many refresh cookies are looked at in one request. Another host of the same site can add one for each domain that both are
-/// below and each path that leads to ours, `/`, `/token` and what an issuer with a path has in between, so a browser sends fewer.
+/// How many refresh cookies of one request are read. Another host of the same site can add one for each domain above both hosts
+/// and each path above `/token`. A browser sends fewer than this.
 const MAX_REFRESH_COOKIES: usize = 16;
 
-/// Where tokens stand in the requests of a browser, and from which pages they count. In the app's data.
+/// Where tokens are in the requests of a browser, and from which pages they count. In the app's data.
 #[derive(Debug, Clone)]
 pub(crate) struct CookieMode {
     pages: CookieSource,
@@ -40,18 +40,18 @@ pub(crate) struct CookieMode {
 }
 
 impl CookieMode {
-    /// Pages that may use cookies: those of the issuer's own origin, whatever a proxy makes of `Host`, and of the origins that
-    /// are listed.
+    /// Returns the pages that may use cookies: those of the issuer's own origin, even if a proxy changes `Host`, and those of
+    /// the listed origins.
     ///
     /// # Errors
-    /// When one of them is not written as browsers write it.
+    /// An origin is not written as browsers write it.
     pub(crate) fn pages(issuer: &str, listed: &[String]) -> Result<CookieSource, SetupError> {
         let own = Url::parse(issuer).ok().map(|url| url.origin().ascii_serialization());
         CookieSource::default().allow_origins(own.into_iter().chain(listed.iter().cloned()))
     }
 
-    /// For an issuer of this URL: `/token`, where the refresh cookie belongs, is below its path for browsers. A proxy takes the path
-    /// away on the way here.
+    /// Creates the cookie mode of an issuer. For browsers `/token`, which the refresh cookie is sent to, is below the path of the
+    /// issuer's URL. A proxy removes that path from requests.
     pub(crate) fn new(pages: &CookieSource, issuer: &str) -> Self {
         let cookie = |name: &str| Sources::from([TokenSource::Cookie(pages.clone().names(name, CSRF))]);
         let refresh = pages.clone().names(REFRESH, CSRF);
@@ -60,24 +60,24 @@ impl CookieMode {
         Self { pages: pages.clone(), access: cookie(ACCESS), refresh, refresh_path, csrf: cookie(CSRF) }
     }
 
-    /// Where a protected route looks for an access token: in one of two places, and a request with both is refused
-    /// (RFC 6750 section 2).
+    /// Returns where a protected route looks for an access token. A request with tokens in both places is refused (RFC 6750
+    /// section 2).
     pub(crate) fn access_sources(pages: CookieSource) -> Sources {
         Sources::from([TokenSource::Header, TokenSource::Cookie(pages.names(ACCESS, CSRF))])
     }
 
-    /// The refresh tokens, from a page that may use them, with the CSRF token repeated. More than one when another host of the
-    /// same site has set such a cookie too: `__Secure-`, unlike `__Host-`, lets it.
+    /// Returns the refresh tokens in cookies, from a page that may use them and repeats the CSRF token. There are several if
+    /// another host of the same site has set such a cookie too: `__Secure-`, unlike `__Host-`, allows that.
     pub(in crate::http) fn refresh_tokens(&self, req: &impl Head) -> Result<Vec<SecretString>, Cause> {
         Ok(self.refresh.candidates(req, MAX_REFRESH_COOKIES)?.into_iter().map(Into::into).collect())
     }
 
-    /// The CSRF token, from a page that may use it, and repeated unless the request only reads.
+    /// Returns the CSRF token in its cookie, from a page that may use it and, unless the request only reads, repeats it.
     pub(in crate::http) fn csrf_token<'r>(&self, req: &'r HttpRequest) -> Result<&'r str, Cause> {
         self.csrf.token_in(req)
     }
 
-    /// Hands the tokens over to a browser.
+    /// Sets the cookies with the tokens of `grant`.
     pub(in crate::http) fn set(&self, response: &mut HttpResponse, grant: &Grant) {
         append(response, &access(&grant.access_token, grant.expires_in));
         let Some(session) = &grant.refresh else { return };
@@ -88,7 +88,7 @@ impl CookieMode {
         }
     }
 
-    /// Takes back whatever a browser has. It forgets a cookie only if name and path are the ones it was set with.
+    /// Deletes all cookies. A browser deletes a cookie only by the name and the path that it was set with.
     pub(in crate::http) fn clear(&self, response: &mut HttpResponse) {
         for cookie in [access("", 0), self.refresh_cookie("", 0), csrf("", 0)] {
             append(response, &cookie);
@@ -99,9 +99,11 @@ impl CookieMode {
         of_this_host(REFRESH, token, max_age).path(&self.refresh_path).http_only(true).finish()
     }
 
-    /// Every token that a browser brings to a login which is to be answered with cookies, if its page may have them: else a
-    /// stranger's page could log its reader in to the stranger's account. That the CSRF token is repeated is not asked.
-    pub(in crate::http) fn carried(&self, req: &HttpRequest) -> Result<Carried, Cause> {
+    /// Returns every token that a browser presents at a login in cookie mode. The CSRF token need not be repeated.
+    ///
+    /// # Errors
+    /// The page must not use cookies. Otherwise an attacker's page could log its reader in to the attacker's account.
+    pub(in crate::http) fn presented_tokens(&self, req: &HttpRequest) -> Result<Carried, Cause> {
         self.pages.check_origin(req)?;
         let find = |sources: &Sources| sources.token_in(&Reading(req)).ok().map(Into::into);
         Ok(Carried {
@@ -112,7 +114,7 @@ impl CookieMode {
     }
 }
 
-/// A request as if it would only read.
+/// A request, treated as one that only reads.
 struct Reading<'r>(&'r HttpRequest);
 
 impl Head for Reading<'_> {
@@ -133,25 +135,25 @@ impl Head for Reading<'_> {
     }
 }
 
-/// Whether the access token of a request that has one stands in a cookie.
+/// Whether the access token of a request that has one is in a cookie.
 pub(in crate::http) fn in_cookie(req: &HttpRequest) -> bool {
     matches!(bearer_token(req), Err(Cause::MissingToken))
 }
 
-/// The CSRF token that must be the session's own: of a request that has its access token in a cookie and changes something.
-/// That it repeats the cookie has been [seen](CookieSource) by then.
-pub(in crate::http) fn due_csrf_token(req: &HttpRequest) -> Option<&str> {
-    let due = in_cookie(req) && !req.method().is_safe();
-    due.then(|| sent_csrf_token(req))
+/// Returns the CSRF token of a request that needs one: it changes something, and its access token is in a cookie. The token must
+/// be the session's own; that it repeats the cookie has been [checked](CookieSource).
+pub(in crate::http) fn required_csrf_token(req: &HttpRequest) -> Option<&str> {
+    let is_required = in_cookie(req) && !req.method().is_safe();
+    is_required.then(|| sent_csrf_token(req))
 }
 
-/// What `X-CSRF-Token` says; nothing, which is no session's, when it is missing.
+/// Returns the value of `X-CSRF-Token`. Without the header it is empty, which is no session's token.
 pub(in crate::http) fn sent_csrf_token(req: &HttpRequest) -> &str {
     req.values(Field::CsrfToken).next().and_then(|value| str::from_utf8(value).ok()).unwrap_or_default()
 }
 
 fn append(response: &mut HttpResponse, cookie: &Cookie<'_>) {
-    // What tokens are made of needs no encoding in a cookie or in a header.
+    // The characters of tokens need no encoding in a cookie or in a header.
     if let Ok(value) = HeaderValue::from_str(&cookie.to_string()) {
         response.headers_mut().append(SET_COOKIE, value);
     }
@@ -161,7 +163,7 @@ fn access(token: &str, max_age: i64) -> Cookie<'_> {
     of_this_host(ACCESS, token, max_age).path("/").http_only(true).finish()
 }
 
-/// The one that scripts may read.
+/// The only cookie that scripts may read.
 fn csrf(token: &str, max_age: i64) -> Cookie<'_> {
     of_this_host(CSRF, token, max_age).path("/").finish()
 }

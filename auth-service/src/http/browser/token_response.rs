@@ -1,4 +1,4 @@
-//! How tokens are handed over: in the body (RFC 6749 section 5.1), or to a browser in cookies.
+//! How tokens are sent to a client: in the body (RFC 6749 section 5.1), or to a browser in cookies.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -15,14 +15,14 @@ use crate::domain::tokens::size::Transport;
 use crate::http::browser::cookies;
 use crate::http::browser::cookies::CookieMode;
 
-/// Where the tokens of an answer stand. As a parameter of a handler: where the access token of the request stands.
+/// Where the tokens of a response are. As a parameter of a handler: where the access token of the request is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::http) enum Delivery {
+pub(in crate::http) enum TokenTransport {
     Body,
     Cookies,
 }
 
-impl FromRequest for Delivery {
+impl FromRequest for TokenTransport {
     type Error = Infallible;
     type Future = Ready<Result<Self, Infallible>>;
 
@@ -44,29 +44,36 @@ struct TokenResponse<'a> {
     scope: &'a str,
 }
 
-impl Delivery {
+/// For the bound of the tokens' size.
+impl From<TokenTransport> for Transport {
+    fn from(transport: TokenTransport) -> Self {
+        match transport {
+            TokenTransport::Body => Self::Body,
+            TokenTransport::Cookies => Self::Cookie,
+        }
+    }
+}
+
+impl TokenTransport {
     pub(in crate::http) fn cookies_if(cookies: bool) -> Self {
         if cookies { Self::Cookies } else { Self::Body }
     }
 
-    /// What a browser brings to a login that is to be answered in this way, if its page may log in so.
-    pub(in crate::http) fn carried(self, cookies: &CookieMode, req: &HttpRequest) -> Result<Carried, Cause> {
+    /// Returns the tokens that a browser presents at a login that is answered in this way. An error if its page must not log in
+    /// with cookies.
+    pub(in crate::http) fn presented_tokens(
+        self,
+        cookies: &CookieMode,
+        req: &HttpRequest,
+    ) -> Result<Carried, Cause> {
         match self {
             Self::Body => Ok(Carried::default()),
-            Self::Cookies => cookies.carried(req),
+            Self::Cookies => cookies.presented_tokens(req),
         }
     }
 
-    /// For the size of what is handed over.
-    pub(in crate::http) fn transport(self) -> Transport {
-        match self {
-            Self::Body => Transport::Body,
-            Self::Cookies => Transport::Cookie,
-        }
-    }
-
-    /// The token response.
-    pub(in crate::http) fn hand_over(self, grant: &Grant, cookies: &CookieMode) -> HttpResponse {
+    /// Returns the token response.
+    pub(in crate::http) fn token_response(self, grant: &Grant, cookies: &CookieMode) -> HttpResponse {
         let in_body = self == Self::Body;
         let refresh = grant.refresh.as_ref();
         let mut answer = HttpResponse::Ok();
@@ -85,8 +92,12 @@ impl Delivery {
         answer
     }
 
-    /// An answer after which there is no session: what was handed over in cookies is taken back.
-    pub(in crate::http) fn take_back(self, mut answer: HttpResponse, cookies: &CookieMode) -> HttpResponse {
+    /// Makes `answer` the one after which there is no session: cookies are deleted.
+    pub(in crate::http) fn clear_cookies(
+        self,
+        mut answer: HttpResponse,
+        cookies: &CookieMode,
+    ) -> HttpResponse {
         if self == Self::Cookies {
             cookies.clear(&mut answer);
         }

@@ -7,13 +7,13 @@ use serde::Serialize;
 use service_kit::{Fields, FromFields, Problem, Strict};
 
 use crate::domain::accounts::register::Registration;
+use crate::domain::accounts::view::AccountView;
 use crate::domain::authn::source::Source;
 use crate::domain::issuer::Issuer;
 use crate::http::error::IntoProblem;
 use crate::http::request::caller::CallerOf;
 use crate::http::request::device::DeviceOf;
-use crate::http::request::rate_limits::Rates;
-use crate::store::users::User;
+use crate::http::request::rate_limits::RateLimits;
 
 /// `{username, password, email?}`.
 pub(in crate::http) struct RegistrationBody(Registration);
@@ -39,30 +39,25 @@ pub(in crate::http) struct Account<'a> {
     created_at: i64,
 }
 
-impl<'a> From<&'a User> for Account<'a> {
-    fn from(user: &'a User) -> Self {
-        Self {
-            id: &user.id,
-            username: &user.username,
-            email: user.email.as_deref(),
-            roles: user.roles().collect(),
-            created_at: user.created_at,
-        }
+impl<'a> Account<'a> {
+    pub(in crate::http) fn of(account: impl Into<AccountView<'a>>) -> Self {
+        let AccountView { id, username, email, roles, created_at, .. } = account.into();
+        Self { id, username, email, roles, created_at }
     }
 }
 
 pub(in crate::http) async fn register(
     issuer: Data<Issuer>,
-    rates: Data<Rates>,
+    rate_limits: Data<RateLimits>,
     DeviceOf(device): DeviceOf,
     Strict(RegistrationBody(registration)): Strict<RegistrationBody>,
 ) -> Result<HttpResponse, Problem> {
-    rates.register(&device)?;
+    rate_limits.register(&device)?;
     let source = Source::of(device.ip.as_deref());
-    let user = issuer.register(registration, &source).await.map_err(IntoProblem::into_problem)?;
-    Ok(HttpResponse::Created().json(Account::from(&user)))
+    let user = issuer.accounts.register(registration, &source).await.map_err(IntoProblem::into_problem)?;
+    Ok(HttpResponse::Created().json(Account::of(&user)))
 }
 
 pub(in crate::http) async fn me(CallerOf(caller): CallerOf) -> HttpResponse {
-    HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(Account::from(&caller.user))
+    HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(Account::of(&caller.user))
 }

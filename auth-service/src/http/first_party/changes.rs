@@ -9,13 +9,13 @@ use service_kit::{FieldError, Fields, FromFields, Nullable, Problem, Strict};
 use crate::domain::accounts::change::{EmailChange, NewNames};
 use crate::domain::issuer::Issuer;
 use crate::http::browser::cookies::CookieMode;
-use crate::http::browser::token_response::Delivery;
+use crate::http::browser::token_response::TokenTransport;
 use crate::http::error::IntoProblem;
 use crate::http::first_party::account::Account;
 use crate::http::request::caller::CallerOf;
 use crate::http::request::device::DeviceOf;
 
-/// `{email?, username?, current_password}`; an `email` of `null` takes the address away.
+/// `{email?, username?, current_password}`; an `email` of `null` removes the address.
 pub(in crate::http) struct NamesBody {
     names: NewNames,
     current: SecretString,
@@ -29,10 +29,10 @@ impl FromFields for NamesBody {
             Nullable::Null => EmailChange::Remove,
             Nullable::Value(email) => EmailChange::Set(email),
         };
-        let nothing = username.is_none() && matches!(email, EmailChange::Keep);
+        let is_empty = username.is_none() && matches!(email, EmailChange::Keep);
         let names = NewNames { username, email };
         let body = Self { names, current: fields.secret("current_password") };
-        if nothing && fields.mistakes().is_empty() {
+        if is_empty && fields.mistakes().is_empty() {
             fields.refuse(FieldError::new("username", "required", "Either username or email is required."));
         }
         body
@@ -45,9 +45,12 @@ pub(in crate::http) async fn names(
     DeviceOf(device): DeviceOf,
     Strict(NamesBody { names, current }): Strict<NamesBody>,
 ) -> Result<HttpResponse, Problem> {
-    let user =
-        issuer.change_names(&caller, current, names, &device).await.map_err(IntoProblem::into_problem)?;
-    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(Account::from(&user)))
+    let user = issuer
+        .accounts
+        .change_names(&caller, current, names, &device)
+        .await
+        .map_err(IntoProblem::into_problem)?;
+    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(Account::of(&user)))
 }
 
 /// `{current_password}`.
@@ -63,12 +66,12 @@ pub(in crate::http) async fn delete(
     issuer: Data<Issuer>,
     CallerOf(caller): CallerOf,
     DeviceOf(device): DeviceOf,
-    delivery: Delivery,
+    transport: TokenTransport,
     cookies: Data<CookieMode>,
     Strict(DeleteBody(current)): Strict<DeleteBody>,
 ) -> Result<HttpResponse, Problem> {
-    issuer.delete_account(&caller, current, &device).await.map_err(IntoProblem::into_problem)?;
-    Ok(delivery.take_back(HttpResponse::NoContent().finish(), &cookies))
+    issuer.accounts.delete_account(&caller, current, &device).await.map_err(IntoProblem::into_problem)?;
+    Ok(transport.clear_cookies(HttpResponse::NoContent().finish(), &cookies))
 }
 
 /// `{current_password, new_password}`.
@@ -87,10 +90,11 @@ pub(in crate::http) async fn password(
     issuer: Data<Issuer>,
     CallerOf(caller): CallerOf,
     DeviceOf(device): DeviceOf,
-    delivery: Delivery,
+    transport: TokenTransport,
     cookies: Data<CookieMode>,
     Strict(PasswordBody { current, new }): Strict<PasswordBody>,
 ) -> Result<HttpResponse, Problem> {
-    let changed = issuer.change_password(&caller, current, new, (device, delivery.transport())).await;
-    Ok(delivery.hand_over(&changed.map_err(IntoProblem::into_problem)?, &cookies))
+    let changed =
+        issuer.accounts.change_password(&caller, current, new, (device, transport.into())).await;
+    Ok(transport.token_response(&changed.map_err(IntoProblem::into_problem)?, &cookies))
 }

@@ -1,4 +1,4 @@
-//! `POST /login` and `POST /logout`: the first-party way into a session and out of it.
+//! `POST /login` and `POST /logout`: how a first party begins and ends a session.
 
 use actix_web::http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use actix_web::web::{self, Data};
@@ -11,35 +11,36 @@ use crate::domain::issuer::Issuer;
 use crate::domain::sessions::csrf::Carried;
 use crate::domain::sessions::login::LoginRequest;
 use crate::domain::sessions::login_line::refused_for_its_page;
+use crate::domain::sessions::login_name::LoginName;
 use crate::domain::sessions::session::AuthenticateError;
-use crate::http::browser::cookies::{CookieMode, due_csrf_token, in_cookie};
-use crate::http::browser::token_response::Delivery;
+use crate::http::browser::cookies::{CookieMode, in_cookie, required_csrf_token};
+use crate::http::browser::token_response::TokenTransport;
 use crate::http::error::{IntoProblem, refusal};
 use crate::http::request::caller::access_token;
 use crate::http::request::device::DeviceOf;
-use crate::store::users::Login;
 
 /// `{username, password}` or `{email, password}`, `resource`, and `cookies`.
 pub(in crate::http) struct LoginBody {
     request: LoginRequest,
-    delivery: Delivery,
+    transport: TokenTransport,
 }
 
 impl FromFields for LoginBody {
     fn from_fields(fields: &mut Fields) -> Self {
         let login = match (fields.optional_string("username"), fields.optional_string("email")) {
-            (Some(username), None) => Login::Username(username),
-            (None, Some(email)) => Login::Email(email),
+            (Some(username), None) => LoginName::Username(username),
+            (None, Some(email)) => LoginName::Email(email),
             (username, _) => {
                 let code = if username.is_some() { "conflict" } else { "required" };
                 fields.refuse(FieldError::new("username", code, "Either username or email is required."));
-                Login::Username(String::new())
+                LoginName::Username(String::new())
             }
         };
-        let delivery = Delivery::cookies_if(fields.flag("cookies"));
+        let transport = TokenTransport::cookies_if(fields.flag("cookies"));
         let (password, resource) = (fields.secret("password"), fields.strings("resource"));
-        let (carried, transport) = (Carried::default(), delivery.transport());
-        Self { request: LoginRequest { login, password, resource, carried, transport }, delivery }
+        let (login, carried) = (login.into(), Carried::default());
+        let request = LoginRequest { login, password, resource, carried, transport: transport.into() };
+        Self { request, transport }
     }
 }
 
@@ -48,12 +49,13 @@ pub(in crate::http) async fn login(
     cookies: Data<CookieMode>,
     req: HttpRequest,
     DeviceOf(device): DeviceOf,
-    Strict(LoginBody { mut request, delivery }): Strict<LoginBody>,
+    Strict(LoginBody { mut request, transport }): Strict<LoginBody>,
 ) -> Result<HttpResponse, actix_web::Error> {
-    let carried = delivery.carried(&cookies, &req).inspect_err(|_| refused_for_its_page(&device));
-    request.carried = carried.map_err(|cause| issuer.verifier.auth_error(cause))?;
-    let grant = issuer.login(request, device).await.map_err(IntoProblem::into_problem)?;
-    Ok(delivery.hand_over(&grant, &cookies))
+    let presented = transport.presented_tokens(&cookies, &req);
+    let presented = presented.inspect_err(|_| refused_for_its_page(&device));
+    request.carried = presented.map_err(|cause| issuer.verifier.auth_error(cause))?;
+    let grant = issuer.login.login(request, device).await.map_err(IntoProblem::into_problem)?;
+    Ok(transport.token_response(&grant, &cookies))
 }
 
 /// `{refresh_token}`.
@@ -66,7 +68,7 @@ impl FromFields for LogoutBody {
 }
 
 /// Ends the session of the access token or, without one, of the refresh token in the body. A browser whose access token has
-/// expired has neither, and shows its CSRF token.
+/// expired presents neither, only its CSRF token.
 pub(in crate::http) async fn logout(
     issuer: Data<Issuer>,
     cookies: Data<CookieMode>,
@@ -75,8 +77,8 @@ pub(in crate::http) async fn logout(
 ) -> Result<HttpResponse, actix_web::Error> {
     match access_token(&issuer, &req) {
         Ok(token) => {
-            let ended = issuer.logout(token, due_csrf_token(&req)).await;
-            Ok(farewell(&issuer, ended, Delivery::cookies_if(in_cookie(&req)), &cookies))
+            let ended = issuer.sessions.logout(token, required_csrf_token(&req)).await;
+            Ok(logout_response(&issuer, ended, TokenTransport::cookies_if(in_cookie(&req)), &cookies))
         }
         Err(Cause::MissingToken) => {
             match Strict::<LogoutBody>::from_request(&req, &mut body.into_inner()).await {
@@ -93,7 +95,7 @@ async fn logout_by_refresh_token(
     issuer: &Issuer,
     token: &SecretString,
 ) -> Result<HttpResponse, actix_web::Error> {
-    issuer.logout_by_refresh_token(token).await.map_err(IntoProblem::into_problem)?;
+    issuer.sessions.logout_by_refresh_token(token).await.map_err(IntoProblem::into_problem)?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -103,21 +105,21 @@ async fn logout_by_csrf_token(
     req: &HttpRequest,
 ) -> Result<HttpResponse, actix_web::Error> {
     let token = cookies.csrf_token(req).map_err(|cause| issuer.verifier.auth_error(cause))?;
-    Ok(farewell(issuer, issuer.logout_by_csrf_token(token).await, Delivery::Cookies, cookies))
+    Ok(logout_response(issuer, issuer.sessions.logout_by_csrf_token(token).await, TokenTransport::Cookies, cookies))
 }
 
-/// What a browser has is taken back, also when its session had ended before or its token was none of ours; not when it
-/// could not be told whether its own page asked, or the store was away.
-fn farewell(
+/// Returns the response to a logout. Cookies are deleted also if the session had ended before or the token is not valid, but not
+/// if the request failed its CSRF check or the database is away.
+fn logout_response(
     issuer: &Issuer,
     ended: Result<(), AuthenticateError>,
-    delivery: Delivery,
+    transport: TokenTransport,
     cookies: &CookieMode,
 ) -> HttpResponse {
     match ended {
-        Ok(()) => delivery.take_back(HttpResponse::NoContent().finish(), cookies),
+        Ok(()) => transport.clear_cookies(HttpResponse::NoContent().finish(), cookies),
         Err(error @ AuthenticateError::Refused(_)) => {
-            delivery.take_back(refusal(issuer, error).error_response(), cookies)
+            transport.clear_cookies(refusal(issuer, error).error_response(), cookies)
         }
         Err(error) => refusal(issuer, error).error_response(),
     }

@@ -1,4 +1,4 @@
-//! `GET /password-policy`: the rules for new passwords, so that forms can say them beforehand.
+//! `GET /password-policy`: the rules for new passwords, for forms to show.
 
 use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;

@@ -1,4 +1,4 @@
-//! `/me/sessions`: where an account is logged in, and how to end that (OWASP ASVS 5, 7.5.2).
+//! `/me/sessions`: lists the sessions of an account, and ends them (OWASP ASVS 5, 7.5.2).
 
 use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;
@@ -8,11 +8,11 @@ use service_kit::paging::{List, PageSize};
 use service_kit::{FieldError, Problem};
 
 use crate::domain::issuer::Issuer;
+use crate::domain::sessions::view::SessionView;
 use crate::http::browser::cookies::CookieMode;
-use crate::http::browser::token_response::Delivery;
+use crate::http::browser::token_response::TokenTransport;
 use crate::http::error::IntoProblem;
 use crate::http::request::caller::AccountHolder;
-use crate::store::sessions::Session;
 
 const PAGE_SIZE: PageSize = PageSize { default: 50, max: 200 };
 /// The length of a session's id, which is the cursor.
@@ -27,14 +27,20 @@ pub(in crate::http) struct ListQuery {
     limit: Option<u32>,
 }
 
+/// A part of the list: `limit` sessions after the one with the id `after`.
+struct Part {
+    after: String,
+    limit: u32,
+}
+
 impl ListQuery {
-    fn check(self) -> Result<(String, u32), Problem> {
+    fn check(self) -> Result<Part, Problem> {
         let mut errors = Vec::new();
         let limit = PAGE_SIZE.check(self.limit, &mut errors);
         if !(self.cursor.is_empty() || is_id(&self.cursor)) {
             errors.push(FieldError::new("cursor", "not_allowed", "This is not what `next` has said."));
         }
-        if errors.is_empty() { Ok((self.cursor, limit)) } else { Err(Problem::invalid(errors)) }
+        if errors.is_empty() { Ok(Part { after: self.cursor, limit }) } else { Err(Problem::invalid(errors)) }
     }
 }
 
@@ -53,15 +59,9 @@ struct Item<'a> {
 }
 
 impl<'a> Item<'a> {
-    fn new(session: &'a Session, current: &str) -> Self {
-        Self {
-            id: &session.id,
-            created_at: session.created_at,
-            last_used_at: session.last_used_at,
-            ip: session.ip.as_deref(),
-            user_agent: session.user_agent.as_deref(),
-            current: session.id == current,
-        }
+    fn new(session: SessionView<'a>, current: &str) -> Self {
+        let SessionView { id, created_at, last_used_at, ip, user_agent } = session;
+        Self { id, created_at, last_used_at, ip, user_agent, current: id == current }
     }
 }
 
@@ -72,9 +72,10 @@ pub(in crate::http) async fn list(
 ) -> Result<HttpResponse, Problem> {
     let Query(query) =
         query.map_err(|_| Problem::malformed_query("The query takes cursor and limit, each once."))?;
-    let (cursor, limit) = query.check()?;
-    let page = issuer.list_sessions(&caller, &cursor, limit).await.map_err(IntoProblem::into_problem)?;
-    let items = page.sessions.iter().map(|session| Item::new(session, &caller.session.id)).collect();
+    let Part { after, limit } = query.check()?;
+    let page =
+        issuer.sessions.list_sessions(&caller, &after, limit).await.map_err(IntoProblem::into_problem)?;
+    let items = page.sessions.iter().map(|session| Item::new(session.into(), &caller.session.id)).collect();
     let list = List { items, next: page.next };
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(list))
 }
@@ -82,25 +83,26 @@ pub(in crate::http) async fn list(
 pub(in crate::http) async fn end(
     issuer: Data<Issuer>,
     AccountHolder(caller): AccountHolder,
-    delivery: Delivery,
+    transport: TokenTransport,
     cookies: Data<CookieMode>,
     id: Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let id = id.into_inner();
     let this_one = id == caller.session.id;
-    // What cannot be an id is not looked up: a NUL in it would be the database's error.
-    let ended = is_id(&id) && issuer.end_own_session(&caller, id).await.map_err(IntoProblem::into_problem)?;
+    // Text that cannot be an id is not looked up: a NUL in it would be an error of the database.
+    let ended = is_id(&id)
+        && issuer.sessions.end_own_session(&caller, id).await.map_err(IntoProblem::into_problem)?;
     if !ended {
         return Err(Problem::not_found("There is no such session."));
     }
     let answer = HttpResponse::NoContent().finish();
-    Ok(if this_one { delivery.take_back(answer, &cookies) } else { answer })
+    Ok(if this_one { transport.clear_cookies(answer, &cookies) } else { answer })
 }
 
 pub(in crate::http) async fn end_others(
     issuer: Data<Issuer>,
     AccountHolder(caller): AccountHolder,
 ) -> Result<HttpResponse, Problem> {
-    issuer.end_other_sessions(&caller).await.map_err(IntoProblem::into_problem)?;
+    issuer.sessions.end_other_sessions(&caller).await.map_err(IntoProblem::into_problem)?;
     Ok(HttpResponse::NoContent().finish())
 }

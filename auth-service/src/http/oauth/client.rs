@@ -1,5 +1,4 @@
-//! How a client proves itself at the OAuth endpoints (RFC 6749 section 2.3.1): `client_secret_basic` or
-//! `client_secret_post`.
+//! Client authentication at the OAuth endpoints (RFC 6749 section 2.3.1): `client_secret_basic` or `client_secret_post`.
 
 use actix_web::HttpRequest;
 use actix_web::error::InternalError;
@@ -10,12 +9,12 @@ use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret as _, SecretString};
 use service_kit::Problem;
 
+use crate::domain::authn::proven_client::ProvenClient;
 use crate::domain::clients::name_of;
 use crate::domain::issuer::Issuer;
 use crate::http::error::IntoProblem;
 use crate::http::oauth::error::{CHALLENGE, OAuthError, refusal};
 use crate::http::oauth::parameters::Parameters;
-use crate::store::clients::Client;
 
 /// An id and a secret, as they were sent.
 struct Credentials {
@@ -23,15 +22,15 @@ struct Credentials {
     secret: SecretString,
 }
 
-/// The client that proves itself, or `None` when nobody tries to.
+/// Returns the client that authenticates; `None` without credentials.
 ///
 /// # Errors
-/// `invalid_client` when the proof fails, `invalid_request` when there are two.
+/// `invalid_client` for wrong credentials, `invalid_request` for credentials in two places.
 pub(in crate::http) async fn authenticate(
     issuer: &Issuer,
     authorization: &Authorization,
     parameters: &mut Parameters,
-) -> Result<Option<Client>, OAuthError> {
+) -> Result<Option<ProvenClient>, OAuthError> {
     let posted = parameters.secret("client_secret");
     let id = parameters.text("client_id");
     let credentials = match (authorization.basic(), posted) {
@@ -53,30 +52,30 @@ pub(in crate::http) async fn authenticate(
             Credentials { id: id.ok_or_else(missing)?, secret }
         }
     };
-    let known = issuer.authenticate_client(&credentials.id, &credentials.secret).await;
+    let known = issuer.clients.authenticate(&credentials.id, &credentials.secret).await;
     known.map_err(IntoProblem::into_problem)?.map(Some).ok_or_else(OAuthError::invalid_client)
 }
 
-/// The same, where a client must prove itself.
+/// Returns the client that authenticates, where authentication is required.
 ///
 /// # Errors
-/// As [`authenticate`], and `invalid_client` when nobody tries to.
+/// As [`authenticate`], and `invalid_client` without credentials.
 pub(in crate::http) async fn require(
     issuer: &Issuer,
     authorization: &Authorization,
     parameters: &mut Parameters,
-) -> Result<Client, OAuthError> {
+) -> Result<ProvenClient, OAuthError> {
     authenticate(issuer, authorization, parameters).await?.ok_or_else(OAuthError::invalid_client)
 }
 
-/// The client that proves itself by `client_secret_basic`, for routes that have no parameters; `None` when nobody tries to.
+/// Returns the client that authenticates by `client_secret_basic`, for routes without parameters; `None` without credentials.
 ///
 /// # Errors
-/// `401` when the proof fails: the same for a client that is not known, one that is disabled, and a wrong secret.
+/// `401` for wrong credentials: the same for an unknown client, a disabled one, and a wrong secret.
 pub(in crate::http) async fn authenticate_basic(
     issuer: &Issuer,
     authorization: &Authorization,
-) -> Result<Option<Client>, Problem> {
+) -> Result<Option<ProvenClient>, Problem> {
     let Some(encoded) = authorization.basic() else { return Ok(None) };
     let refused = || {
         let detail = "The client is not known here, or its secret is another one.";
@@ -84,7 +83,7 @@ pub(in crate::http) async fn authenticate_basic(
             .with_header(WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE))
     };
     let credentials = parse_basic(encoded).ok_or_else(refused)?;
-    let known = issuer.authenticate_client(&credentials.id, &credentials.secret).await;
+    let known = issuer.clients.authenticate(&credentials.id, &credentials.secret).await;
     known.map_err(IntoProblem::into_problem)?.map(Some).ok_or_else(refused)
 }
 
@@ -92,8 +91,8 @@ pub(in crate::http) async fn authenticate_basic(
 pub(in crate::http) struct Authorization(Option<SecretString>);
 
 impl Authorization {
-    /// What follows the scheme, if that is `Basic`. Other schemes are no try to prove a client: a browser that sends its old
-    /// access token along with a refresh means nothing by it.
+    /// Returns the credentials after the scheme `Basic`. Other schemes are not client authentication: a browser may send its old
+    /// access token along with a refresh.
     fn basic(&self) -> Option<&str> {
         let header = self.0.as_ref()?.expose_secret();
         let (scheme, encoded) = header.split_once(' ').unwrap_or((header, ""));
@@ -110,7 +109,7 @@ impl actix_web::FromRequest for Authorization {
         let (first, second) = (values.next(), values.next());
         let text = first.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned().into());
         std::future::ready(if second.is_some() {
-            // Not only the OAuth endpoints ask clients to prove themselves.
+            // Clients authenticate at other endpoints too, which have problem documents.
             let detail = "There are two Authorization headers.";
             let problem = Problem::new(StatusCode::BAD_REQUEST, "invalid_request", detail);
             Err(InternalError::from_response(detail, refusal(req.path(), problem)).into())
@@ -120,8 +119,8 @@ impl actix_web::FromRequest for Authorization {
     }
 }
 
-/// RFC 7617, with id and secret encoded as in a form. Ids that were not encoded are understood as well: a `client:` in
-/// front is then taken for a user name of its own.
+/// Parses credentials (RFC 7617) whose id and secret are encoded as in a form. Ids that are not encoded are accepted too: the
+/// `client:` before a name then looks like a user name.
 fn parse_basic(encoded: &str) -> Option<Credentials> {
     let decoded = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
     let (mut id, mut secret) = decoded.split_once(':')?;

@@ -30,12 +30,12 @@ impl OAuthError {
         Self { status: StatusCode::BAD_REQUEST, code, description: description.into(), headers: Vec::new() }
     }
 
-    /// `403`: the request is not one that a browser's cookies may be used for.
+    /// `403`: this request must not use cookies.
     pub(in crate::http) fn forbidden(description: &'static str) -> Self {
         Self { status: StatusCode::FORBIDDEN, ..Self::bad_request("invalid_request", description) }
     }
 
-    /// Whether it is `invalid_grant`: there is nothing to go on with.
+    /// Whether it is `invalid_grant`, after which the client has to log in again.
     pub(in crate::http) fn ends_the_session(&self) -> bool {
         self.code == "invalid_grant"
     }
@@ -45,7 +45,7 @@ impl OAuthError {
         Self::bad_request("invalid_request", format!("The parameter {name} is missing."))
     }
 
-    /// The client did not prove itself. It is told how it could, whether it tried to or not (RFC 9110 section 15.5.2).
+    /// `401` with a challenge (RFC 9110 section 15.5.2): the client did not authenticate, or its credentials are wrong.
     pub(in crate::http) fn invalid_client() -> Self {
         Self {
             status: StatusCode::UNAUTHORIZED,
@@ -89,14 +89,14 @@ impl ResponseError for OAuthError {
     }
 }
 
-/// The paths whose failures have the form of RFC 6749.
+/// The paths whose errors have the form of RFC 6749.
 const PATHS: [&str; 3] = ["/token", "/revoke", "/introspect"];
 
-/// How a request is answered that is refused before any handler.
+/// Returns the response to a request that is refused before it reaches a handler.
 pub(crate) fn refusal(path: &str, problem: Problem) -> HttpResponse {
     if !PATHS.contains(&path) {
         return problem.error_response();
     }
-    // A challenge for a bearer is not for those who ask here.
+    // A challenge for a bearer token is not for these endpoints.
     OAuthError::from(Problem { headers: Vec::new(), ..problem }).error_response()
 }

@@ -12,7 +12,7 @@ use crate::http::oauth::client::{Authorization, require};
 use crate::http::oauth::error::OAuthError;
 use crate::http::oauth::parameters::Parameters;
 
-/// Section 2.2. An inactive token has no other member.
+/// RFC 7662 section 2.2. The answer about an inactive token has no other member.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Answer<'a> {
@@ -34,7 +34,7 @@ pub(in crate::http) async fn introspect(
 ) -> Result<HttpResponse, OAuthError> {
     let client = require(&issuer, &authorization, &mut parameters).await?;
     let token = parameters.secret("token").ok_or_else(|| OAuthError::missing("token"))?;
-    let found = issuer.introspect(&client, &token).await.map_err(IntoProblem::into_problem)?;
+    let found = issuer.introspection.introspect(&client, &token).await.map_err(IntoProblem::into_problem)?;
     let answer = match &found {
         None => Answer::Inactive { active: false },
         Some(claims) => Answer::Active { active: true, token_type: "Bearer", claims },

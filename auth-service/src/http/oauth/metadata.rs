@@ -1,5 +1,4 @@
-//! What generic verifiers need: the key set (RFC 7517) and the metadata (RFC 8414), from which they configure
-//! themselves by the issuer's URL alone.
+//! The key set (RFC 7517) and the metadata (RFC 8414), by which any verifier can configure itself from the issuer's URL.
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
@@ -14,8 +13,8 @@ use crate::domain::entity_tag::entity_tag;
 use crate::domain::issuer::Issuer;
 use crate::domain::policy::Policy;
 
-/// The metadata: nothing in it depends on a request, least of all on its `Host`. What depends on the keys is added at each
-/// answer.
+/// The metadata. Nothing in it depends on a request, in particular not on its `Host`. [`WithAlgorithms`] adds what depends on
+/// the keys.
 #[derive(Debug)]
 pub(crate) struct Metadata(Document);
 
@@ -24,7 +23,7 @@ pub(crate) struct Metadata(Document);
 struct WithAlgorithms<'a> {
     #[serde(flatten)]
     document: &'a Document,
-    /// For `OpenID` clients: some generic ones want it in order to read the rest.
+    /// OpenID's; some generic clients require it.
     id_token_signing_alg_values_supported: BTreeSet<&'static str>,
 }
 
@@ -43,17 +42,17 @@ struct Document {
     revocation_endpoint_auth_methods_supported: [&'static str; 3],
     introspection_endpoint: String,
     introspection_endpoint_auth_methods_supported: [&'static str; 2],
-    // Without asymmetric signatures nobody could verify a list.
+    // Without asymmetric signatures there are no status lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     status_list_aggregation_endpoint: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     status_list_events_endpoint: Option<String>,
-    // OpenID's; some generic clients want it in order to read the rest.
+    // OpenID's; some generic clients require it.
     subject_types_supported: [&'static str; 1],
 }
 
 impl Metadata {
-    /// The metadata of an issuer with this policy.
+    /// Creates the metadata of an issuer with this policy.
     pub(crate) fn new(policy: &Policy) -> Self {
         let at = |path: &str| format!("{}{path}", policy.issuer);
         Self(Document {
@@ -61,7 +60,7 @@ impl Metadata {
             token_endpoint: at("/token"),
             jwks_uri: at("/.well-known/jwks.json"),
             scopes_supported: policy.roles.0.values().flatten().cloned().collect(),
-            // Required, and never empty for strict readers. There is no authorization endpoint.
+            // Required, and some clients refuse an empty list. There is no authorization endpoint.
             response_types_supported: ["none"],
             grant_types_supported: ["refresh_token", "client_credentials"],
             token_endpoint_auth_methods_supported: ["none", "client_secret_basic", "client_secret_post"],
@@ -81,7 +80,7 @@ pub(in crate::http) async fn metadata(
     issuer: Data<Issuer>,
     req: HttpRequest,
 ) -> HttpResponse {
-    // The algorithms are those of the keys that are published at this moment.
+    // The algorithms are those of the keys that are published now.
     let _ = tokio::time::timeout(PATIENCE, issuer.lists.poll()).await;
     let answer = WithAlgorithms {
         document: &metadata.0,
@@ -101,20 +100,20 @@ pub(in crate::http) async fn metadata(
     response.content_type("application/json").body(json)
 }
 
-/// A client may keep the answer for `max_age` seconds. A shared cache has to ask again each time (RFC 9111 section 5.2.2.10):
-/// it hears no events, and would go on answering with keys that were withdrawn, or without the algorithm of new ones.
+/// Lets a client keep the answer for `max_age` seconds. A shared cache has to revalidate it each time (RFC 9111 section
+/// 5.2.2.10): it gets no events, and would go on serving withdrawn keys, or lack the algorithm of new ones.
 fn cache_control(max_age: impl Display) -> String {
     format!("public, max-age={max_age}, s-maxage=0")
 }
 
-/// The revision of the keys: lets a verifier see whether a key set is as new as the event that told of it.
+/// The revision of the key set, by which a verifier sees whether it is as new as the event that made it fetch.
 pub(in crate::http) const X_KEYS_REVISION: HeaderName = HeaderName::from_static("x-keys-revision");
 
-/// How long the answer waits for the database, to be sure that no key has just been withdrawn.
+/// How long the answer waits for the database, which knows whether a key has just been withdrawn.
 const PATIENCE: Duration = Duration::from_millis(250);
 
 pub(in crate::http) async fn key_set(issuer: Data<Issuer>, req: HttpRequest) -> HttpResponse {
-    // Without the database the keys that are known are still the ones that were in force a moment ago.
+    // Without the database these are the keys that were valid a moment ago.
     let _ = tokio::time::timeout(PATIENCE, issuer.lists.poll()).await;
     let published = issuer.keyring.published();
     let known = if_none_match(&req, &published.etag);
@@ -130,7 +129,7 @@ pub(in crate::http) async fn key_set(issuer: Data<Issuer>, req: HttpRequest) -> 
     response.content_type("application/json").body(published.json.clone())
 }
 
-/// RFC 9110 section 13.1.2.
+/// Whether `If-None-Match` names this entity tag (RFC 9110 section 13.1.2).
 pub(in crate::http) fn if_none_match(req: &HttpRequest, etag: &str) -> bool {
     let Ok(ours) = etag.parse::<EntityTag>() else { return false };
     match IfNoneMatch::parse(req) {

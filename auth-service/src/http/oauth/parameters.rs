@@ -12,7 +12,7 @@ use service_kit::{FieldError, Fields, Problem};
 
 use crate::http::oauth::error::OAuthError;
 
-/// The members that are read from JSON; in a form every parameter is a string, so there is nothing to choose.
+/// The members that are read from JSON. In a form every parameter is a string, so all are read.
 const KNOWN: [&str; 10] = [
     "grant_type",
     "refresh_token",
@@ -33,14 +33,14 @@ pub(in crate::http) struct Parameters {
     single: BTreeMap<String, SecretString>,
     /// May be repeated (RFC 8707 section 2).
     pub(in crate::http) resource: Vec<String>,
-    /// Whether they came as JSON, which first parties may use.
+    /// Whether the body is JSON, which first parties may use.
     pub(in crate::http) json: bool,
-    /// What JSON says about cookies, which counts for logins alone.
+    /// The member `cookies` of JSON, which only logins have.
     cookies: Option<Value>,
 }
 
 impl Parameters {
-    /// Takes a parameter that says something secret.
+    /// Takes a secret parameter.
     pub(in crate::http) fn secret(&mut self, name: &str) -> Option<SecretString> {
         self.single.remove(name)
     }

@@ -1,4 +1,4 @@
-//! `POST /revoke` (RFC 7009): whoever holds a token can take it back, and what belongs to it.
+//! `POST /revoke` (RFC 7009): the holder of a token can revoke it, and the session that it belongs to.
 
 use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;
@@ -10,7 +10,7 @@ use crate::http::oauth::client::{Authorization, authenticate};
 use crate::http::oauth::error::OAuthError;
 use crate::http::oauth::parameters::Parameters;
 
-/// `token_type_hint` is only a hint, and tokens of either kind are told apart without it.
+/// Ignores `token_type_hint`: the form of a token shows which kind it is.
 pub(in crate::http) async fn revoke(
     issuer: Data<Issuer>,
     authorization: Authorization,
@@ -18,7 +18,7 @@ pub(in crate::http) async fn revoke(
 ) -> Result<HttpResponse, OAuthError> {
     let client = authenticate(&issuer, &authorization, &mut parameters).await?;
     let token = parameters.secret("token").ok_or_else(|| OAuthError::missing("token"))?;
-    issuer.revoke_token(client, &token).await.map_err(IntoProblem::into_problem)?;
+    issuer.revocation.revoke(client, &token).await.map_err(IntoProblem::into_problem)?;
     // Clients ignore the body (RFC 7009 section 2.2), but some fail without a JSON one.
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(serde_json::json!({})))
 }

@@ -1,7 +1,7 @@
 //! `POST /token` (RFC 6749 section 3.2): the `refresh_token` and `client_credentials` grants, and first-party logins in JSON.
 //!
-//! `grant_type=password` does not exist (RFC 9700 section 2.4): those who own the login form use JSON without a
-//! `grant_type`, which does what `POST /login` does.
+//! `grant_type=password` does not exist (RFC 9700 section 2.4). First parties with a login form of their own use JSON without
+//! a `grant_type`, which does what `POST /login` does.
 
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, ResponseError as _};
@@ -10,21 +10,21 @@ use secrecy::SecretString;
 use crate::domain::issuer::Issuer;
 use crate::domain::sessions::login::LoginRequest;
 use crate::domain::sessions::login_line::refused_for_its_page;
+use crate::domain::sessions::login_name::LoginName;
 use crate::domain::sessions::refresh::RefreshRequest;
 use crate::domain::sessions::session::{Device, Grant};
 use crate::http::browser::cookies::{CookieMode, sent_csrf_token};
-use crate::http::browser::token_response::Delivery;
+use crate::http::browser::token_response::TokenTransport;
 use crate::http::oauth::client;
 use crate::http::oauth::client::Authorization;
 use crate::http::oauth::error::OAuthError;
 use crate::http::oauth::parameters::Parameters;
 use crate::http::request::device::DeviceOf;
-use crate::http::request::rate_limits::Rates;
-use crate::store::users::Login;
+use crate::http::request::rate_limits::RateLimits;
 
 pub(in crate::http) async fn token(
     issuer: Data<Issuer>,
-    rates: Data<Rates>,
+    rate_limits: Data<RateLimits>,
     cookies: Data<CookieMode>,
     req: HttpRequest,
     DeviceOf(device): DeviceOf,
@@ -33,31 +33,20 @@ pub(in crate::http) async fn token(
 ) -> Result<HttpResponse, OAuthError> {
     match parameters.text("grant_type").as_deref() {
         Some("refresh_token") => {
-            rates.refresh(&device)?;
-            refresh(&issuer, &authorization, (parameters, &cookies, &req), device).await
+            rate_limits.refresh(&device)?;
+            let asked = FirstParty { parameters, cookies: &cookies, req: &req, device };
+            asked.refresh(&issuer, &authorization).await
         }
         Some("client_credentials") => {
             let grant = client_credentials(&issuer, &authorization, parameters).await?;
-            Ok(Delivery::Body.hand_over(&grant, &cookies))
+            Ok(TokenTransport::Body.token_response(&grant, &cookies))
         }
         Some(_) => {
             let description = "This grant_type is not offered here.";
             Err(OAuthError::bad_request("unsupported_grant_type", description))
         }
-        None if parameters.json => login(&issuer, (parameters, &cookies, &req), device).await,
-        None => Err(OAuthError::missing("grant_type")),
-    }
-}
-
-/// RFC 6749 section 6. Sessions belong to first parties, which have no secret: a client that proves itself is another one.
-/// After a failure for good a browser is told to forget its cookies.
-async fn refresh(
-    issuer: &Issuer,
-    authorization: &Authorization,
-    (mut parameters, cookies, req): (Parameters, &CookieMode, &HttpRequest),
-    device: Device,
-) -> Result<HttpResponse, OAuthError> {
-    if client::authenticate(issuer, authorization, &mut parameters).await?.is_some() {
+        None if parameters.json => {
+            FirstParty { parameters, cookies: &cookies, req: &req, device }.login(&issuer).await?.is_some() {
         return Err(OAuthError::bad_request(
             "invalid_grant",
             "The refresh token was given to somebody else.",
@@ -67,7 +56,7 @@ async fn refresh(
     let (scope, resource) = (parameters.text("scope"), parameters.resource);
     let request =
         RefreshRequest { refresh_token, csrf_token, scope, resource, transport: delivery.transport() };
-    match issuer.refresh(request, device).await.map_err(OAuthError::from) {
+    match issuer.sessions.refresh(request, device).await.map_err(OAuthError::from) {
         Ok(grant) => Ok(delivery.hand_over(&grant, cookies)),
         Err(error) if error.ends_the_session() => Ok(delivery.take_back(error.error_response(), cookies)),
         Err(error) => Err(error),
@@ -86,11 +75,11 @@ fn refresh_token(
         (Some(sent), _) => Ok((sent, None, Delivery::Body)),
         (None, true) => {
             let csrf_token = sent_csrf_token(req);
-            let token = issuer.choose_refresh_token(cookies.refresh_tokens(req)?, csrf_token);
+            let token = issuer.sessions.choose_refresh_token(cookies.refresh_tokens(req)?, csrf_token);
             let token = token.ok_or_else(|| OAuthError::missing("refresh_token"))?;
             Ok((token, Some(csrf_token.into()), Delivery::Cookies))
         }
-        (None, false) => Err(OAuthError::missing("refresh_token")),
+        None => Err(OAuthError::missing("grant_type")),
     }
 }
 
@@ -102,32 +91,90 @@ async fn client_credentials(
 ) -> Result<Grant, OAuthError> {
     let client = client::require(issuer, authorization, &mut parameters).await?;
     let scope = parameters.text("scope");
-    Ok(issuer.client_grant(client, scope.as_deref(), &parameters.resource).await?)
+    Ok(issuer.clients.grant(client, scope.as_deref(), &parameters.resource).await?)
 }
 
-/// What `POST /login` does.
-async fn login(
-    issuer: &Issuer,
-    (mut parameters, cookies, req): (Parameters, &CookieMode, &HttpRequest),
+/// A request of a first party: a refresh or a login.
+struct FirstParty<'r> {
+    parameters: Parameters,
+    cookies: &'r CookieMode,
+    req: &'r HttpRequest,
     device: Device,
-) -> Result<HttpResponse, OAuthError> {
-    let login = match (parameters.text("username"), parameters.text("email")) {
-        (Some(username), None) => Login::Username(username),
-        (None, Some(email)) => Login::Email(email),
-        (None, None) => return Err(OAuthError::missing("grant_type")),
-        (Some(_), Some(_)) => {
-            return Err(OAuthError::bad_request("invalid_request", "Either username or email, not both."));
+}
+
+/// A refresh token as it was presented.
+struct Presented {
+    refresh_token: SecretString,
+    /// What `X-CSRF-Token` says, for a token from a cookie.
+    csrf_token: Option<SecretString>,
+    transport: TokenTransport,
+}
+
+impl FirstParty<'_> {
+    /// RFC 6749 section 6. A client that authenticates is refused, because sessions belong to first parties, which have no
+    /// secret. After `invalid_grant` a browser deletes its cookies.
+    async fn refresh(
+        mut self,
+        issuer: &Issuer,
+        authorization: &Authorization,
+    ) -> Result<HttpResponse, OAuthError> {
+        if client::authenticate(issuer, authorization, &mut self.parameters).await?.is_some() {
+            let description = "The refresh token was not issued to this client.";
+            return Err(OAuthError::bad_request("invalid_grant", description));
         }
-    };
-    let password = parameters.secret("password").ok_or_else(|| OAuthError::missing("password"))?;
-    let delivery = Delivery::cookies_if(parameters.cookies()?);
-    let carried = delivery.carried(cookies, req).inspect_err(|_| refused_for_its_page(&device))?;
-    let request = LoginRequest {
-        login,
-        password,
-        resource: parameters.resource,
-        carried,
-        transport: delivery.transport(),
-    };
-    Ok(delivery.hand_over(&issuer.login(request, device).await?, cookies))
+        let Presented { refresh_token, csrf_token, transport } = self.refresh_token(issuer)?;
+        let Self { mut parameters, cookies, device, .. } = self;
+        let (scope, resource) = (parameters.text("scope"), parameters.resource);
+        let request =
+            RefreshRequest { refresh_token, csrf_token, scope, resource, transport: transport.into() };
+        match issuer.refresh(request, device).await.map_err(OAuthError::from) {
+            Ok(grant) => Ok(transport.token_response(&grant, cookies)),
+            Err(error) if error.ends_the_session() => {
+                Ok(transport.clear_cookies(error.error_response(), cookies))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Finds the refresh token in the body, or in a cookie with the CSRF token that it needs there. Of several cookies the one
+    /// of the CSRF token's session counts. Cookies count in JSON requests only, which no form of another site can send.
+    fn refresh_token(&mut self, issuer: &Issuer) -> Result<Presented, OAuthError> {
+        let missing = || OAuthError::missing("refresh_token");
+        if let Some(refresh_token) = self.parameters.secret("refresh_token") {
+            return Ok(Presented { refresh_token, csrf_token: None, transport: TokenTransport::Body });
+        }
+        if !self.parameters.json {
+            return Err(missing());
+        }
+        let csrf_token = sent_csrf_token(self.req);
+        let candidates = self.cookies.refresh_tokens(self.req)?;
+        let refresh_token = issuer.choose_refresh_token(candidates, csrf_token).ok_or_else(missing)?;
+        let (csrf_token, transport) = (Some(csrf_token.into()), TokenTransport::Cookies);
+        Ok(Presented { refresh_token, csrf_token, transport })
+    }
+
+    /// Does what `POST /login` does.
+    async fn login(self, issuer: &Issuer) -> Result<HttpResponse, OAuthError> {
+        let Self { mut parameters, cookies, req, device } = self;
+        let login = match (parameters.text("username"), parameters.text("email")) {
+            (Some(username), None) => LoginName::Username(username),
+            (None, Some(email)) => LoginName::Email(email),
+            (None, None) => return Err(OAuthError::missing("grant_type")),
+            (Some(_), Some(_)) => {
+                let description = "Either username or email, not both.";
+                return Err(OAuthError::bad_request("invalid_request", description));
+            }
+        };
+        let password = parameters.secret("password").ok_or_else(|| OAuthError::missing("password"))?;
+        let transport = TokenTransport::cookies_if(parameters.cookies()?);
+        let presented = transport.presented_tokens(cookies, req);
+        let request = LoginRequest {
+            login: login.into(),
+            password,
+            resource: parameters.resource,
+            carried: presented.inspect_err(|_| refused_for_its_page(&device))?,
+            transport: transport.into(),
+        };
+        Ok(transport.token_response(&issuer.login.login(request, device).await?, cookies))
+    }
 }

@@ -1,4 +1,4 @@
-//! Remembers, for the audit trail, from where a request comes.
+//! Gives the audit events of a request its source and its id.
 
 use actix_web::Error;
 use actix_web::body::MessageBody;
@@ -10,8 +10,8 @@ use service_kit::REQUEST_ID;
 use crate::domain::audit::Origin;
 use crate::http::request::device::Devices;
 
-/// Wraps every route.
-pub(in crate::http) async fn remember<B: MessageBody>(
+/// Middleware around every route.
+pub(in crate::http) async fn with_audit_context<B: MessageBody>(
     req: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, Error> {

@@ -1,4 +1,4 @@
-//! Who sends a request: a parameter that makes a handler protected.
+//! The caller of a request: each type is a parameter that makes a handler protected.
 
 use actix_web::dev::Payload;
 use actix_web::web::Data;
@@ -8,10 +8,10 @@ use shared_claims::error::Cause;
 
 use crate::domain::issuer::Issuer;
 use crate::domain::sessions::session::Caller;
-use crate::http::browser::cookies::{CookieMode, due_csrf_token, in_cookie};
+use crate::http::browser::cookies::{CookieMode, in_cookie, required_csrf_token};
 use crate::http::error::{not_admitted, refusal};
 
-/// The account and the session behind the access token, as the store knows them now.
+/// The account and the session of the access token, as the database has them now.
 pub(in crate::http) struct CallerOf(pub(in crate::http) Caller);
 
 impl FromRequest for CallerOf {
@@ -23,14 +23,14 @@ impl FromRequest for CallerOf {
         Box::pin(async move {
             let issuer = Data::<Issuer>::extract(&req).await?;
             let token = access_token(&issuer, &req).map_err(|cause| issuer.verifier.auth_error(cause))?;
-            let caller = issuer.authenticate(token, due_csrf_token(&req)).await;
+            let caller = issuer.sessions.authenticate(token, required_csrf_token(&req)).await;
             caller.map(Self).map_err(|error| refusal(&issuer, error))
         })
     }
 }
 
-/// A caller who may see and change what belongs to the account itself: with a token that has the issuer among its audiences,
-/// or with the cookies of a login with cookies, which a browser sends to every service of the host anyway.
+/// A caller who may see and change what belongs to the account. The token has the issuer among its audiences, or comes from a
+/// login in cookie mode, whose cookies a browser sends to every service of the host anyway.
 pub(in crate::http) struct AccountHolder(pub(in crate::http) Caller);
 
 impl FromRequest for AccountHolder {
@@ -44,7 +44,7 @@ impl FromRequest for AccountHolder {
             let CallerOf(caller) = caller.await?;
             let cookies = Data::<CookieMode>::extract(&req).await?;
             let csrf_cookie = in_cookie(&req).then(|| cookies.csrf_token(&req).ok()).flatten();
-            let admitted = issuer.admit_to_account(&caller, csrf_cookie);
+            let admitted = issuer.admission.admit_to_account(&caller, csrf_cookie);
             admitted.map(|()| Self(caller)).map_err(|error| not_admitted(&issuer, error))
         })
     }
@@ -62,13 +62,13 @@ impl FromRequest for Administrator {
         Box::pin(async move {
             let issuer = Data::<Issuer>::extract(&req).await?;
             let CallerOf(caller) = caller.await?;
-            let admitted = issuer.admit_to_administration(&caller).await;
+            let admitted = issuer.admission.admit_to_administration(&caller).await;
             admitted.map(|()| Self(caller)).map_err(|error| not_admitted(&issuer, error))
         })
     }
 }
 
-/// The access token in the `Authorization` header or in the cookie, there with what a page must show.
+/// Returns the access token in the `Authorization` header or, with the CSRF token where it is required, in the cookie.
 pub(in crate::http) fn access_token<'r>(issuer: &Issuer, req: &'r HttpRequest) -> Result<&'r str, Cause> {
     issuer.verifier.sources().token_in(req)
 }

@@ -1,4 +1,4 @@
-//! From where and with what a request comes, as it is remembered with a session and counted with wrong passwords.
+//! The address and the user agent of a request, which are stored with a session. Wrong passwords are counted by the address.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -23,13 +23,13 @@ pub(crate) enum ForwardedHeader {
     Forwarded,
 }
 
-/// How the device of a request is found out.
+/// Finds the device of a request.
 #[derive(Debug, Clone)]
 pub(crate) struct Devices {
     max_user_agent_chars: usize,
-    /// Who may say for whom it asks ...
+    /// The peers that may name the client ...
     trusted_proxies: Arc<[IpNet]>,
-    /// ... and where.
+    /// ... in this header.
     header: ForwardedHeader,
 }
 
@@ -42,8 +42,8 @@ impl Devices {
         Self { max_user_agent_chars, trusted_proxies: trusted_proxies.into(), header }
     }
 
-    /// The first address on the way from us to the client that is not one of ours: what stands behind it in the header
-    /// is what a stranger claims.
+    /// Returns the first address on the way from here to the client that is not a trusted proxy. Addresses behind it in the
+    /// header may be forged.
     pub(in crate::http) fn address(&self, req: &HttpRequest) -> Option<IpAddr> {
         let (peer, headers) = (Peer::of(req)?, req.headers());
         let mut address = peer.address();
@@ -61,13 +61,13 @@ impl Devices {
     }
 }
 
-/// The addresses in all lines of `X-Forwarded-For`, the last one said by the nearest proxy.
+/// Returns the addresses in all lines of `X-Forwarded-For`. The nearest proxy has added the last one.
 fn listed(headers: &HeaderMap, name: &HeaderName) -> Vec<Option<IpAddr>> {
     let lines = headers.get_all(name).map(HeaderValue::to_str);
     lines.flat_map(|line| line.unwrap_or("?").split(',').map(address_in)).collect()
 }
 
-/// With a port or without.
+/// Parses an address with or without a port.
 fn address_in(text: &str) -> Option<IpAddr> {
     let text = text.trim();
     let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
@@ -75,7 +75,7 @@ fn address_in(text: &str) -> Option<IpAddr> {
     address.map(|address| address.to_canonical())
 }
 
-/// The same in `Forwarded` (RFC 7239 section 4); a line that is no such header says nothing.
+/// Returns the addresses in `Forwarded` (RFC 7239 section 4). Lines that cannot be parsed are skipped.
 fn forwarded(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
     let lines = headers.get_all(FORWARDED).map(HeaderValue::to_str);
     let elements = lines.flat_map(|line| rfc7239::parse(line.unwrap_or("?")));

@@ -1,4 +1,4 @@
-//! What a handler may take from a request, and what every request passes.
+//! Parameters of handlers, and the middleware around all routes.
 
 pub(crate) mod audit_context;
 pub(crate) mod bearer;

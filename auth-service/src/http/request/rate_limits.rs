@@ -1,4 +1,4 @@
-//! How often one address may ask for what costs us something: at each replica, in bounded memory.
+//! Rate limits of one address, for requests that cost something: at each replica, in bounded memory.
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderValue, RETRY_AFTER};
@@ -8,21 +8,21 @@ use crate::domain::authn::source::Source;
 use crate::domain::rate::{RateLimit, TooMany};
 use crate::domain::sessions::session::Device;
 
-/// The rates that are limited; `None`: there is no limit.
-pub(crate) struct Rates {
-    /// Accounts that one address registers.
+/// The limits; `None` for none.
+pub(crate) struct RateLimits {
+    /// Registrations from one address.
     pub(crate) register: Option<RateLimit>,
-    /// Refreshes of any sessions by one address.
+    /// Refreshes of any sessions from one address.
     pub(crate) refresh: Option<RateLimit>,
 }
 
-impl Rates {
-    /// Whether this address may register one more account.
+impl RateLimits {
+    /// Checks that the address may register one more account.
     pub(in crate::http) fn register(&self, device: &Device) -> Result<(), Problem> {
         check(self.register.as_ref(), device)
     }
 
-    /// Whether it may refresh one more session.
+    /// Checks that the address may refresh one more session.
     pub(in crate::http) fn refresh(&self, device: &Device) -> Result<(), Problem> {
         check(self.refresh.as_ref(), device)
     }
@@ -33,7 +33,7 @@ fn check(limit: Option<&RateLimit>, device: &Device) -> Result<(), Problem> {
     checked.map_err(|too_many| too_many_requests(too_many, "Too many requests from this address."))
 }
 
-/// RFC 6585 section 4.
+/// Returns `429` with `Retry-After` (RFC 6585 section 4).
 pub(in crate::http) fn too_many_requests(too_many: TooMany, detail: &'static str) -> Problem {
     Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail)
         .with_header(RETRY_AFTER, HeaderValue::from(too_many.retry_after))

@@ -1,4 +1,4 @@
-//! Lets no request through to a service that cannot do it right: all routes but `/livez` and `/readyz`.
+//! Refuses requests while the service is not able to answer them correctly, on all routes except `/livez` and `/readyz`.
 
 use actix_web::Error;
 use actix_web::body::MessageBody;
@@ -11,13 +11,13 @@ use service_kit::Problem;
 use crate::domain::issuer::Issuer;
 use crate::http::oauth::error::refusal;
 
-/// Routes that say what is wrong.
+/// Routes that report what is wrong.
 const ALWAYS: [&str; 2] = ["/livez", "/readyz"];
-/// Seconds after which a client may ask again: an operator has something to do before.
+/// Seconds after which a client may ask again. An operator has to act first.
 const RETRY: u32 = 10;
 
-/// Wraps every route.
-pub(in crate::http) async fn while_it_can<B: MessageBody>(
+/// Middleware around every route.
+pub(in crate::http) async fn refuse_unless_able<B: MessageBody>(
     req: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, Error> {

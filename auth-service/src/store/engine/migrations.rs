@@ -17,9 +17,6 @@ const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../migrations/auth");
 /// The end of the version of a migration that older programs can live with.
 const ADDITIVE: &str = "additive";
 
-/// Where diesel keeps which migrations were applied.
-pub(in crate::store) const TABLE: &str = "__diesel_schema_migrations";
-
 /// Any number, as long as all programs use the same one: the lock that PostgreSQL keeps while somebody migrates.
 const LOCK: i64 = 0x6175_7468;
 
@@ -67,11 +64,23 @@ pub(in crate::store) fn revert<E: From<StoreError>>(
 
 /// Whether there is a database: one in which this program, or another version of it, has made tables.
 pub(in crate::store) fn were_applied(connection: &mut Connection) -> Result<bool, StoreError> {
-    Ok(tables::has(connection, TABLE)? && !applied(connection)?.is_empty())
+    Ok(tables::has(connection, tables::MIGRATIONS)? && !applied(connection)?.is_empty())
 }
 
-/// The migrations of this program that the database does not have. The caller knows that [`TABLE`] is there.
-pub(in crate::store) fn pending(connection: &mut Connection) -> Result<Vec<String>, StoreError> {
+/// Returns what the database lacks of what this program needs: tables by name, and migrations that were reverted.
+///
+/// # Errors
+/// The database's.
+pub fn missing(connection: &mut Connection) -> Result<Vec<String>, StoreError> {
+    let absent = tables::absent(connection)?;
+    if !absent.is_empty() {
+        return Ok(absent.into_iter().map(str::to_owned).collect());
+    }
+    Ok(pending(connection)?.into_iter().map(|version| format!("migration {version}")).collect())
+}
+
+/// The migrations of this program that the database does not have. The caller knows that [`tables::MIGRATIONS`] is there.
+fn pending(connection: &mut Connection) -> Result<Vec<String>, StoreError> {
     let applied = applied(connection)?;
     let known = MigrationSource::<MultiBackend>::migrations(&MIGRATIONS).map_err(failed)?;
     let known = known.iter().map(|migration| migration.name().version().to_string());
@@ -89,7 +98,7 @@ fn newest(connection: &mut Connection) -> Result<Vec<Planned>, StoreError> {
 
 /// The versions of the migrations that were applied. Diesel's own question would make the table where it is missing.
 fn applied(connection: &mut Connection) -> Result<Vec<String>, StoreError> {
-    let query = diesel::sql_query(format!("SELECT version FROM {TABLE}"));
+    let query = diesel::sql_query(format!("SELECT version FROM {}", tables::MIGRATIONS));
     let versions: Vec<Version> = match connection {
         Connection::Sqlite(sqlite) => query.load(sqlite)?,
         Connection::Postgres(postgres) => query.load(postgres)?,

@@ -8,7 +8,7 @@ mod pool;
 pub mod postgres_url;
 pub mod probe;
 pub mod store;
-pub mod tables;
+pub(in crate::store) mod tables;
 pub mod wal;
 mod watch;
 mod writer;

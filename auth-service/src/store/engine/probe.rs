@@ -14,8 +14,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use crate::store::engine::connection::{Connection, Database};
-use crate::store::engine::store::Store;
-use crate::store::engine::watch::Access;
+use crate::store::engine::watch::{Access, Watch};
 use crate::store::error::StoreError;
 use crate::store::schema::probes::dsl;
 
@@ -75,12 +74,19 @@ impl Probe {
         Self { file, late: Arc::default(), seen: Arc::default() }
     }
 
-    pub(in crate::store) async fn look(&self, store: &Store, patience: Duration) -> Health {
+    /// Finds out how the database is, within `patience`. `exercise` is a write and then a read ([`count_up`],
+    /// [`look_at_tables`]), whose failures are in `watch` afterwards; it runs once a second at most.
+    pub(in crate::store) async fn look(
+        &self,
+        watch: &Watch,
+        exercise: impl Future<Output = ()>,
+        patience: Duration,
+    ) -> Health {
         let look = async {
             let mut seen = self.seen.lock().await;
             if seen.at.is_none_or(|at| at.elapsed() >= EVERY) {
                 seen.at = Some(Instant::now());
-                ((), seen.free_bytes) = tokio::join!(self.ask(store), self.free_bytes());
+                ((), seen.free_bytes) = tokio::join!(self.ask(watch, exercise), self.free_bytes());
                 self.late.store(false, Ordering::Release);
             }
             seen.free_bytes
@@ -91,23 +97,20 @@ impl Probe {
         });
         let late = self.late.load(Ordering::Acquire).then(StoreError::timeout);
         Health {
-            unreadable: store.watch.unreadable().or(late),
-            unwritable: store.watch.unwritable(),
-            corrupt: store.watch.corrupt(),
+            unreadable: watch.unreadable().or(late),
+            unwritable: watch.unwritable(),
+            corrupt: watch.corrupt(),
             free_bytes,
         }
     }
 
-    /// Writes, and then reads: the write makes SQLite's readers forget the pages that they remember.
-    async fn ask(&self, store: &Store) {
+    async fn ask(&self, watch: &Watch, exercise: impl Future<Output = ()>) {
         if let Some(file) = self.file.clone()
             && let Ok(Err(error)) = spawn_blocking(move || check_head(&file)).await
         {
-            store.watch.failed(Access::Read, &error);
+            watch.failed(Access::Read, &error);
         }
-        // The store takes note of what becomes of both.
-        let _ = store.write(count_up).await;
-        let _ = store.read(look_at_tables).await;
+        exercise.await;
     }
 
     async fn free_bytes(&self) -> Option<u64> {
@@ -126,13 +129,15 @@ fn check_head(file: &Path) -> Result<(), StoreError> {
     }
 }
 
-fn count_up(connection: &mut Connection) -> Result<(), StoreError> {
+/// The write.
+pub(in crate::store) fn count_up(connection: &mut Connection) -> Result<(), StoreError> {
     // A value that changes: SQLite writes nothing when a row stays as it is.
     diesel::update(dsl::probes.find(ROW)).set(dsl::tries.eq(dsl::tries + 1)).execute(connection)?;
     Ok(())
 }
 
-fn look_at_tables(connection: &mut Connection) -> Result<(), StoreError> {
+/// The read.
+pub(in crate::store) fn look_at_tables(connection: &mut Connection) -> Result<(), StoreError> {
     for table in TABLES {
         diesel::sql_query(format!("SELECT 1 FROM {table} LIMIT 1")).execute(connection)?;
     }

@@ -11,7 +11,7 @@ use crate::store::engine::connector::Connector;
 use crate::store::engine::migrations;
 use crate::store::engine::migrations::Planned;
 use crate::store::engine::pool::Pool;
-use crate::store::engine::probe::{Health, Probe};
+use crate::store::engine::probe::{Health, Probe, count_up, look_at_tables};
 use crate::store::engine::watch::{Access, Watch};
 use crate::store::engine::writer::Writer;
 use crate::store::error::StoreError;
@@ -38,7 +38,7 @@ pub struct Store {
     /// SQLite has one writer that commits in groups. PostgreSQL groups commits itself, and writes through the pool.
     writer: Option<Writer>,
     timeout: Duration,
-    pub(in crate::store::engine) watch: Watch,
+    watch: Watch,
     probe: Probe,
 }
 
@@ -181,7 +181,13 @@ impl Store {
     /// Finds out how the database is, within `patience`. It is asked, and written to, at most once a second; what other jobs met
     /// counts as well.
     pub async fn health(&self, patience: Duration) -> Health {
-        self.probe.look(self, patience).await
+        self.probe.look(&self.watch, self.exercise(), patience).await
+    }
+
+    /// Writes, and then reads: the write makes SQLite's readers forget the pages that they have cached. `watch` has the failures.
+    async fn exercise(&self) {
+        let _ = self.write(count_up).await;
+        let _ = self.read(look_at_tables).await;
     }
 
     fn late(&self, access: Access) -> StoreError {

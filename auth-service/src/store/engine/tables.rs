@@ -5,12 +5,14 @@ use diesel::sql_query;
 use diesel::sql_types::Text;
 
 use crate::store::engine::connection::Connection;
-use crate::store::engine::migrations;
 use crate::store::error::StoreError;
 
-/// Every table of `schema.rs`, and the one that the migrations keep.
+/// The table in which Diesel keeps the versions of the migrations that were applied.
+pub(in crate::store) const MIGRATIONS: &str = "__diesel_schema_migrations";
+
+/// Every table of `schema.rs`, and Diesel's own.
 pub(in crate::store) const TABLES: [&str; 16] = [
-    migrations::TABLE,
+    MIGRATIONS,
     "users",
     "resting_names",
     "sessions",
@@ -39,19 +41,10 @@ pub(in crate::store) fn has(connection: &mut Connection, table: &str) -> Result<
     Ok(present(connection)?.iter().any(|name| name == table))
 }
 
-/// What the database lacks of what this program needs: tables by name, and migrations that were reverted.
-///
-/// # Errors
-/// The database's.
-pub fn missing(connection: &mut Connection) -> Result<Vec<String>, StoreError> {
+/// Returns the tables that the database lacks.
+pub(in crate::store) fn absent(connection: &mut Connection) -> Result<Vec<&'static str>, StoreError> {
     let present = present(connection)?;
-    let absent = |table: &&str| !present.iter().any(|name| name == table);
-    let mut missing: Vec<String> = TABLES.into_iter().filter(absent).map(str::to_owned).collect();
-    if missing.is_empty() {
-        let pending = migrations::pending(connection)?;
-        missing.extend(pending.into_iter().map(|version| format!("migration {version}")));
-    }
-    Ok(missing)
+    Ok(TABLES.into_iter().filter(|table| !present.iter().any(|name| name == table)).collect())
 }
 
 /// The names of all tables.
@@ -80,7 +73,7 @@ mod tests {
         let schema = include_str!("../schema.rs");
         let declared = schema.split("diesel::table! {").skip(1);
         let mut declared: Vec<&str> = declared.map(|text| text.split(" (").next().unwrap().trim()).collect();
-        declared.push(migrations::TABLE);
+        declared.push(MIGRATIONS);
         let mut known = TABLES.to_vec();
         declared.sort_unstable();
         known.sort_unstable();

@@ -77,8 +77,8 @@ impl SignedList {
             Refusal::Type => Refusal::Malformed("not a status list"),
             other => other,
         })?;
-        let kid = parts.key(expected.policy)?;
-        keys.verify(kid, &parts)?;
+        let key = parts.key(expected.policy)?;
+        keys.verify(key, &parts)?;
         let payload: Payload<'_> = strict::Object::check(&parts.payload)
             .map_err(Refusal::Malformed)?
             .read()
@@ -86,7 +86,15 @@ impl SignedList {
         payload.check(expected)?;
         let list = StatusList::read(&payload.status_list, expected.max_bytes).map_err(Refusal::Malformed)?;
         let Payload { iat, exp, ttl, revision, .. } = payload;
-        Ok(Self { list: Arc::new(list), kid: kid.0.to_owned(), exp, ttl, token: token.into(), iat, revision })
+        Ok(Self {
+            list: Arc::new(list),
+            kid: key.kid.to_owned(),
+            exp,
+            ttl,
+            token: token.into(),
+            iat,
+            revision,
+        })
     }
 
     /// Returns when a list was signed, in seconds since 1970 by the issuer's clock, even if that is in the future.

@@ -32,6 +32,12 @@ pub(crate) struct ListSlot {
     needed_until: AtomicU64,
 }
 
+/// The entry of a token: the slot of its list, and its index there.
+pub(crate) struct StatusEntry {
+    pub(in crate::remote) slot: Arc<ListSlot>,
+    pub(in crate::remote) idx: u64,
+}
+
 impl Lists {
     pub(in crate::remote) fn new(max_age: Duration) -> Self {
         Self { slots: ArcSwap::default(), max_age }
@@ -57,9 +63,9 @@ impl Lists {
         self.slots.load().get(uri).cloned()
     }
 
-    /// Checks the status at the index `idx` of the list in this slot.
-    pub(in crate::remote) fn check_slot(&self, slot: &ListSlot, idx: u64, now: Now) -> Result<(), Refusal> {
-        slot.check(idx, now, self.max_age)
+    /// Checks the status of an entry.
+    pub(in crate::remote) fn check_entry(&self, entry: &StatusEntry, now: Now) -> Result<(), Refusal> {
+        entry.slot.check(entry.idx, now, self.max_age)
     }
 
     /// Stores a list, replacing the one in its slot.

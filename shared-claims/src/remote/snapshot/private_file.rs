@@ -24,7 +24,7 @@ const ABANDONED: Duration = Duration::from_secs(600);
 pub(super) enum NotPrivate {
     #[error(transparent)]
     Io(#[from] io::Error),
-    #[error("{0} is not a regular file: delete it")]
+    #[error("{0} is a symbolic link, or not a regular file: delete it")]
     NoFile(PathBuf),
     #[error(
         "{0} belongs to another user: delete it, or change its owner to the user that this service runs as"

@@ -5,7 +5,7 @@ use aws_lc_rs::hmac;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
-use super::original::{Original, parts, short, with, without, wrong_types};
+use super::original::{Original, Variant, parts, short, with, without, wrong_types};
 use crate::testing::{
     forgery::Rows,
     key::{TestKey, b64, hmac_of},
@@ -98,7 +98,7 @@ pub(super) fn add(original: &Original, rows: &mut Rows) {
 }
 
 fn others(original: &Original, rows: &mut Rows) {
-    for (key, header, _) in original.each() {
+    for Variant { key, header, .. } in original.each() {
         let own = key.algorithm();
         for name in OTHERS {
             let token = key.compact(with(header, "alg", name).to_string(), original.claims.to_string());
@@ -131,7 +131,7 @@ fn others(original: &Original, rows: &mut Rows) {
 }
 
 fn public_keys_as_secrets(original: &Original, rows: &mut Rows) {
-    for (key, header, _) in original.each() {
+    for Variant { key, header, .. } in original.each() {
         for (form, secret) in secrets(key, original) {
             for (name, algorithm) in HMACS {
                 let text = format!(

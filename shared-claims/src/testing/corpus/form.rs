@@ -3,7 +3,7 @@
 use data_encoding::HEXLOWER;
 use serde_json::json;
 
-use super::original::{Original, parts, with};
+use super::original::{Original, Variant, parts, with};
 use crate::testing::{forgery::Rows, key::b64};
 
 const TEXTS: [&str; 31] = [
@@ -109,7 +109,7 @@ pub(super) fn add(original: &Original, rows: &mut Rows) {
 
 /// Correctly signed, but in non-canonical base64url.
 fn spellings(original: &Original, rows: &mut Rows) {
-    for (key, header, _) in original.each() {
+    for Variant { key, header, .. } in original.each() {
         // White space at the end changes the length: two bytes over a multiple of three leave spare bits and need padding.
         let header = padded_to(&header.to_string(), 1);
         let claims = padded_to(&original.claims.to_string(), 1);
@@ -135,7 +135,7 @@ fn spellings(original: &Original, rows: &mut Rows) {
             }
         }
     }
-    for (key, _, good) in original.each() {
+    for Variant { key, good, .. } in original.each() {
         // 64 and 256 bytes leave four bits of the last character unused.
         let name = format!("{} with spare bits in its signature", key.algorithm());
         rows.token(2, name, spare_bits(good), "malformed");

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::original::{Original, short, with, without, without_last};
+use super::original::{Original, Variant, short, with, without, without_last};
 use crate::{
     algorithm::Algorithm,
     testing::{
@@ -109,7 +109,7 @@ pub(super) fn add(original: &Original, odd: &[OddKey], rows: &mut Rows) {
 
 /// Signed by a stranger, under the issuer's key id, under his own, and under none.
 fn brought_along(original: &Original, rows: &mut Rows) {
-    for (key, header, _) in original.each() {
+    for Variant { key, header, .. } in original.each() {
         let algorithm = key.algorithm();
         let stranger = match algorithm {
             Algorithm::EdDSA => TestKey::eddsa(key.kid()),

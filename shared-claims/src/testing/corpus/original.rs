@@ -26,6 +26,14 @@ pub(super) struct Original {
     pub(super) audience: String,
 }
 
+/// The valid token as one of the keys has signed it.
+#[derive(Clone, Copy)]
+pub(super) struct Variant<'a> {
+    pub(super) key: &'a TestKey,
+    pub(super) header: &'a Value,
+    pub(super) good: &'a str,
+}
+
 impl Original {
     pub(super) fn of(token: &TestToken<'_>) -> Self {
         let mut keys = [Algorithm::ES256, Algorithm::EdDSA, Algorithm::RS256].map(|a| token.issuer.key_of(a));
@@ -73,9 +81,9 @@ impl Original {
     }
 
     /// Returns each key with its header and its valid token.
-    pub(super) fn each(&self) -> impl Iterator<Item = (&TestKey, &Value, &str)> {
+    pub(super) fn each(&self) -> impl Iterator<Item = Variant<'_>> {
         let all = self.keys.iter().zip(&self.headers).zip(&self.good);
-        all.map(|((key, header), good)| (key, header, good.as_str()))
+        all.map(|((key, header), good)| Variant { key, header, good })
     }
 
     /// Returns a correctly signed token with another header.

@@ -6,7 +6,7 @@ use aws_lc_rs::signature::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use data_encoding::HEXLOWER;
 
-use super::original::{Original, parts};
+use super::original::{Original, Variant, parts};
 use crate::{
     algorithm::Algorithm,
     testing::{
@@ -36,7 +36,7 @@ const ONE: [u8; 32] =
 const ZERO: [u8; 32] = [0; 32];
 
 pub(super) fn add(original: &Original, rows: &mut Rows) {
-    for (key, _, good) in original.each() {
+    for Variant { key, good, .. } in original.each() {
         let [header, payload, signature] = parts(good);
         let text = format!("{header}.{payload}");
         let signature = URL_SAFE_NO_PAD.decode(signature).unwrap_or_default();

@@ -3,7 +3,7 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
-use super::original::{Original, parts, with, without};
+use super::original::{Original, Variant, parts, with, without};
 use crate::{
     algorithm::Algorithm,
     testing::{
@@ -13,7 +13,7 @@ use crate::{
 };
 
 pub(super) fn add(original: &Original, rows: &mut Rows) {
-    for (key, header, good) in original.each() {
+    for Variant { key, header, good } in original.each() {
         let algorithm = key.algorithm();
         let [head, payload, signature] = parts(good);
         for (name, claims) in changed_claims(original) {
@@ -33,7 +33,7 @@ pub(super) fn add(original: &Original, rows: &mut Rows) {
         let [.., another] = parts(&another);
         let token = format!("{head}.{payload}.{another}");
         rows.token(11, format!("{algorithm}, the signature of another token"), token, "signature");
-        bytes_of_signatures(original, (key, header, good), rows);
+        bytes_of_signatures(original, &Variant { key, header, good }, rows);
     }
     characters(original.good(), rows);
     strangers(original, rows);
@@ -59,7 +59,8 @@ fn changed_claims(original: &Original) -> Vec<(&'static str, Value)> {
     ]
 }
 
-fn bytes_of_signatures(original: &Original, (key, header, good): (&TestKey, &Value, &str), rows: &mut Rows) {
+fn bytes_of_signatures(original: &Original, variant: &Variant<'_>, rows: &mut Rows) {
+    let Variant { key, header, good } = *variant;
     let algorithm = key.algorithm();
     let [head, payload, signature] = parts(good);
     let signature = URL_SAFE_NO_PAD.decode(signature).unwrap_or_default();
@@ -115,7 +116,7 @@ fn characters(good: &str, rows: &mut Rows) {
 
 /// Valid tokens that are signed by an attacker.
 fn strangers(original: &Original, rows: &mut Rows) {
-    for (key, ..) in original.each() {
+    for Variant { key, .. } in original.each() {
         let stranger = match key.algorithm() {
             Algorithm::EdDSA => TestKey::eddsa("stranger"),
             Algorithm::RS256 => TestKey::rs256("stranger"),

@@ -6,6 +6,7 @@
 pub mod formats;
 mod known;
 
+use crate::domain::accounts::register::Accounts;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
@@ -21,7 +22,6 @@ use crate::domain::accounts::roles::is_role_name;
 use crate::domain::audit::{Event, EventKind};
 use crate::domain::change::Change;
 use crate::domain::invalid::Invalid;
-use crate::domain::issuer::Issuer;
 use crate::domain::random;
 use crate::store::engine::connection::Connection;
 use crate::store::error::{StoreError, Unique};
@@ -102,7 +102,7 @@ impl Report {
 /// What was read, or why nothing could be made of it.
 pub type Read = Result<Import, Vec<Invalid>>;
 
-impl Issuer {
+impl Accounts {
     /// Stores a batch of accounts in one transaction; the outcomes stand in the order of the batch. With a rehearsal, which
     /// is the same one for every batch of a dry run, nothing is stored.
     ///
@@ -147,11 +147,11 @@ impl Issuer {
         batch: Arc<Vec<Checked>>,
         allow_resting: bool,
     ) -> Result<Vec<Outcome>, StoreError> {
-        let rest = self.rest();
+        let rest = self.names.rest();
         let of_other_kinds: HashSet<String> = batch
             .iter()
             .flatten()
-            .filter(|(user, _)| !self.hasher.makes_such(&user.password_hash))
+            .filter(|(user, _)| !self.authenticator.hasher.makes_such(&user.password_hash))
             .map(|(user, _)| user.id.clone())
             .collect();
         let store = move |change: &mut Change<'_>| {
@@ -188,7 +188,7 @@ impl Issuer {
         rehearsal: &mut Rehearsal,
         allow_resting: bool,
     ) -> Result<Vec<Outcome>, StoreError> {
-        let (mut so_far, rest) = (std::mem::take(rehearsal), self.rest());
+        let (mut so_far, rest) = (std::mem::take(rehearsal), self.names.rest());
         let settled = self.store.read(move |db| {
             let take = |_: &mut Connection, user: &User| Ok(so_far.take(user));
             let outcomes = settle(db, &batch, (&rest, allow_resting), take)?;
@@ -204,7 +204,7 @@ impl Issuer {
         let mut note = |invalid: Invalid| mistakes.push(invalid);
         let username = parse_username(&import.username).map_err(&mut note).ok();
         let email = import.email.as_deref().map(parse_email).transpose().map_err(&mut note).ok();
-        let kind = self.hasher.kind_of(&import.password_hash).map_err(|reason| {
+        let kind = self.authenticator.hasher.kind_of(&import.password_hash).map_err(|reason| {
             note(Invalid { field: "password_hash", code: reason.code(), message: reason.to_string() });
         });
         if !import.roles.iter().all(|role| is_role_name(role)) {
@@ -223,7 +223,7 @@ impl Issuer {
             roles: roles::changed("", &import.roles, &[]),
             disabled: import.disabled,
             auth_version: 0,
-            created_at: self.now(),
+            created_at: self.clock.now(),
         };
         Ok((user, kind))
     }

@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use thread_priority::ThreadPriority;
 use tokio::sync::oneshot;
 
-use crate::domain::authn::passwords::hashing::{Against, Hashing, Verdict};
+use crate::domain::authn::passwords::hashing::{Candidate, Hashing, Verification};
 use crate::domain::authn::passwords::line::{Line, Turn};
 use crate::domain::authn::passwords::queue::{Arrival, QueueLimits};
 use crate::domain::authn::passwords::stored::Unusable;
@@ -39,6 +39,8 @@ pub struct HashingLimits {
     pub deadline: Duration,
     /// Jobs that may wait for one identifier from one source, and then only one of them runs; `None`: any number.
     pub waiting_per_pair: Option<usize>,
+    /// Whether the threads run at the lowest priority.
+    pub low_priority: bool,
 }
 
 /// Hashes and verifies passwords on threads of its own, for one network after the other.
@@ -60,7 +62,11 @@ impl Hasher {
         let threads = ThreadPoolBuilder::new()
             .num_threads(limits.threads)
             .thread_name(name)
-            .start_handler(|_| yield_to_everything_else())
+            .start_handler(move |_| {
+                if limits.low_priority {
+                    yield_to_everything_else();
+                }
+            })
             .build()?;
         let count = threads.current_num_threads();
         let line = Line::new(QueueLimits {
@@ -106,14 +112,14 @@ impl Hasher {
         &self,
         turn: &mut Turn,
         password: SecretString,
-        against: Against,
+        candidate: Candidate,
         renew: bool,
-    ) -> Result<Verdict, HashingError> {
+    ) -> Result<Verification, HashingError> {
         let hashing = Arc::clone(&self.hashing);
         let verify = move || {
-            let verdict = hashing.verify(password.expose_secret(), &against, renew);
-            let hashes = verdict.hashes;
-            (verdict, hashes)
+            let verification = hashing.verify(password.expose_secret(), &candidate, renew);
+            let hashes = verification.hashes;
+            (verification, hashes)
         };
         self.run(turn, verify).await
     }

@@ -1,42 +1,36 @@
-//! Guessing: everything that takes a password asks here first. A few tries are free, then each must wait longer than the
-//! one before; the right password after the wait works, and nobody can lock another out.
+//! Login throttling. A few wrong passwords are free of a wait; each further attempt must wait longer than the one before. The
+//! right password after the wait works, and no attacker can lock a user out.
 //!
-//! Wrong passwords are counted in the database, so that all replicas agree: for an account from one source, for an
-//! account from all sources that are not known to be its user's, and for a source. A try is counted when its turn to be
-//! hashed for has come and before it is judged, so that no number of tries at once gets more answers. Every row that an
-//! attacker makes costs the hash of a password, and is forgotten in time.
+//! Wrong passwords are counted in the database, so that all replicas agree: for an account from one source, for an account
+//! from all sources that are not known to be its user's, and for a source. An attempt is counted before its hash is computed,
+//! so that concurrent attempts get no more answers than sequential ones. Every row that an attacker causes costs a hash, and
+//! is deleted in time.
 
-mod buckets;
-mod tally;
-mod tries;
+mod attempt;
+mod budget;
+mod counter;
+mod counters;
+mod error;
+mod pending;
+mod rule;
+mod rules;
+mod throttling;
 
+use crate::domain::authn::authenticator::Authenticator;
 use std::time::Duration;
 
 use secrecy::SecretString;
 
 use crate::domain::audit::Reason;
 use crate::domain::authn::passwords::{Against, Arrival, Class, HashingError};
-pub(in crate::domain) use crate::domain::authn::throttle::buckets::Attempt;
-use crate::domain::authn::throttle::buckets::Buckets;
-pub use crate::domain::authn::throttle::buckets::Target;
-pub use crate::domain::authn::throttle::tally::Rule;
-use crate::domain::authn::throttle::tally::{Outcome, Turn};
-use crate::domain::authn::throttle::tries::Try;
-use crate::domain::clock::{Moment, seconds};
-use crate::domain::issuer::Issuer;
-use crate::store::engine::connection::Connection;
-use crate::store::error::StoreError;
-use crate::store::guesses;
-use crate::store::guesses::Tally;
-
-/// A try that has not been decided so long after the last moment for it counts as a failure.
-const SLACK: Duration = Duration::from_secs(10);
-
-/// How much guessing is accepted.
-#[derive(Debug, Clone, Copy)]
-pub struct GuessingRules {
-    /// For an account from one source: a right password forgives all.
-    pub account_from_source: Rule,
+pub(in crate::domain) use attempt::Attempt;
+pub use attempt::Target;
+pub use budget::Budget;
+pub(in crate::domain) use crate::store::engine::connection::Connection;
+use error::AttemptError;
+pub use rule::Rule;
+pub use rules::ThrottleRules;
+pub use throttling:: Rule,
     /// For an account from all sources that are not known to be the user's.
     pub account: Rule,
     /// For a source, whatever the accounts.
@@ -204,9 +198,9 @@ impl GuessingRules {
     }
 }
 
-impl Issuer {
+impl Authenticator {
     /// Checks a password, and counts it when it is wrong.
-    pub(in crate::domain) async fn check_password(
+    pub(in crate::domain::authn) async fn check_password(
         &self,
         attempt: Attempt<'_>,
         password: SecretString,
@@ -214,7 +208,7 @@ impl Issuer {
         renewal: Renewal,
     ) -> Result<Checked, GuessError> {
         let renew = renewal == Renewal::Offered;
-        let Some(Guessing { rules }) = &self.guessing else {
+        let Some(Guessing { rules }) = &self.throttle else {
             let arrival = attempt.arrival(Class::Other);
             let mut turn = self.hasher.turn(arrival).await?;
             let verdict = self.hasher.verify(&mut turn, password, against, renew).await?;
@@ -229,7 +223,7 @@ impl Issuer {
         // A try that is too early is refused by a read alone, before it waits for a turn: a flood costs next to nothing.
         let looked_up = buckets.clone();
         let tallies = self.store.read(move |db| looked_up.read(db)).await?;
-        let arrival = attempt.arrival(rules.class(tallies, self.moment())?);
+        let arrival = attempt.arrival(rules.class(tallies, self.clock.moment())?);
         // Held until the outcome is stored: the next try for the same identifier from the same source depends on it.
         let mut turn = self.hasher.turn(arrival).await?;
         let begun = self.begin_try(*rules, buckets).await?;
@@ -247,7 +241,7 @@ impl Issuer {
 
     /// Counts a try before it is judged. It already has its turn, so every row costs its maker a hash.
     async fn begin_try(&self, rules: GuessingRules, buckets: Buckets) -> Result<Try, GuessError> {
-        let (held, moment) = (buckets.clone(), self.moment());
+        let (held, moment) = (buckets.clone(), self.clock.moment());
         let reserve = move |db: &mut Connection| {
             let mut tallies = held.hold(db, false)?;
             let reservation = rules.reserve(&mut tallies, moment);
@@ -256,12 +250,3 @@ impl Issuer {
             }
             Ok::<_, StoreError>(reservation)
         };
-        match self.store.write(reserve).await? {
-            Reservation::Begun(welcome) => Ok(Try::new(self, rules, buckets, welcome)),
-            Reservation::TooMany(budget) => Err(GuessError::TooMany(budget)),
-            // As many are being judged elsewhere as could be wrong: at another replica, from another source, or for the account's
-            // other identifier. Waiting for them would occupy a thread.
-            Reservation::Undecided => Err(HashingError::Overloaded.into()),
-        }
-    }
-}

@@ -2,11 +2,11 @@
 
 use tokio::runtime::Handle;
 
+use crate::domain::authn::authenticator::Authenticator;
 use crate::domain::authn::throttle::buckets::Buckets;
 use crate::domain::authn::throttle::tally::Outcome;
 use crate::domain::authn::throttle::{Budget, GuessingRules};
 use crate::domain::clock::DatabaseClock;
-use crate::domain::issuer::Issuer;
 use crate::store::engine::connection::Connection;
 use crate::store::engine::store::Store;
 use crate::store::error::StoreError;
@@ -22,8 +22,13 @@ pub(super) struct Try {
 }
 
 impl Try {
-    pub(super) fn new(issuer: &Issuer, rules: GuessingRules, buckets: Buckets, welcome: bool) -> Self {
-        let (store, clock) = (issuer.store.clone(), issuer.clock.clone());
+    pub(super) fn new(
+        authenticator: &Authenticator,
+        rules: GuessingRules,
+        buckets: Buckets,
+        welcome: bool,
+    ) -> Self {
+        let (store, clock) = (authenticator.store.clone(), authenticator.clock.clone());
         Self { store, clock, rules, buckets: Some(buckets), welcome }
     }
 
