@@ -13,7 +13,7 @@ use crate::app::start_error::StartError;
 use crate::app::{checks, opening, rules};
 use crate::domain::accounts::names::Names;
 use crate::domain::accounts::register::Accounts;
-use crate::domain::audit::Audit;
+use crate::domain::audit::{Audit, Trail};
 use crate::domain::authn::authenticator::Authenticator;
 use crate::domain::authn::passwords::Hasher;
 use crate::domain::authn::throttle::Throttle;
@@ -21,7 +21,7 @@ use crate::domain::change::Changes;
 use crate::domain::clients::Clients;
 use crate::domain::clock::DatabaseClock;
 use crate::domain::issuer::Issuer;
-use crate::domain::keyring::{Judge, Keyring, Makes};
+use crate::domain::keyring::{Keyring, Makes, VerifierSettings};
 use crate::domain::marks::Marks;
 use crate::domain::policy::Policy;
 use crate::domain::readiness::MissingTables;
@@ -96,9 +96,10 @@ pub(super) async fn assemble(settings: &Settings, clock: Clock, makes: Makes) ->
     let policy = Arc::new(rules::policy(settings, &scheme));
     let accepted = accepted(&policy)?;
     let secret = settings.tokens.shared_secret.as_ref();
-    let judge = Judge::new(accepted.clone(), clock.clock(), secret)?;
+    let verifier_settings = VerifierSettings::new(accepted.clone(), clock.clock(), secret)?;
     let makes = if is_whole { makes } else { Makes::Nothing };
-    let keyring = Keyring::open(&store, sealer, clock.now(), rules::plan(settings), judge, makes).await?;
+    let keyring =
+        Keyring::open(&store, sealer, clock.now(), rules::plan(settings), verifier_settings, makes).await?;
     let audit =
         Audit::start(store.clone(), keyring.audit_keys(), clock.clone(), rules::audit_rules(settings));
     let verifier = Verifier::with_keys(accepted, KeySet::empty())
@@ -184,6 +185,7 @@ pub(super) async fn assemble(settings: &Settings, clock: Clock, makes: Makes) ->
         sessions: Arc::clone(&sessions),
         clients: Arc::clone(&clients),
     };
+    let trail = Trail::new(store.clone(), keyring.audit_keys(), audit.clone());
     let issuer = Issuer {
         store,
         clock,
@@ -198,6 +200,7 @@ pub(super) async fn assemble(settings: &Settings, clock: Clock, makes: Makes) ->
         introspection,
         revocation,
         audit,
+        trail,
         lists,
         changes,
         marks,
@@ -206,7 +209,7 @@ pub(super) async fn assemble(settings: &Settings, clock: Clock, makes: Makes) ->
         verifier,
         policy,
     };
-    issuer.record_key_news().await;
+    issuer.audit.record_key_changes(&issuer.keyring).await;
     Ok(issuer)
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use secrecy::SecretString;
 
 use crate::domain::accounts::roles::ADMIN;
-use crate::domain::audit::{Event, EventKind, Origin, Reason};
+use crate::domain::audit::{AuditContext, Event, EventKind, Reason};
 use crate::domain::authn::source::Source;
 use crate::domain::authn::throttle::{AttemptError, Budget};
 use crate::domain::keyring::KeyringError;
@@ -144,7 +144,7 @@ impl PasswordLogin {
             Err(error) => return Err(self.refused(error, account.as_deref(), line).await),
         };
         let user = proven.user();
-        Origin::proven(&user.id);
+        AuditContext::proven(&user.id);
         if !self.may_have(user, &audience) {
             self.refuse(Reason::InvalidTarget, user).await;
             return Err(LoginError::InvalidTarget);
