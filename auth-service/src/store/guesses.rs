@@ -1,4 +1,4 @@
-//! The `guesses` table: how often passwords were guessed wrong.
+//! The `guesses` table: counters of wrong passwords.
 
 use diesel::prelude::*;
 use diesel::sql_types::Text;
@@ -13,15 +13,15 @@ use crate::store::schema::guesses::dsl;
 pub struct Tally {
     /// A digest of what is counted.
     pub bucket: String,
-    /// Wrong passwords, less those that have leaked away.
+    /// Wrong passwords, without those that have leaked away.
     pub failures: i64,
     /// Up to when they have leaked.
     pub counted_at: i64,
-    /// Tries that have begun.
+    /// Attempts that have begun.
     pub undecided: i64,
     /// From then on those count as failures.
     pub undecided_until: i64,
-    /// No try is taken before.
+    /// No attempt is accepted before.
     pub next_at: i64,
     /// Until then the source is known to be the user's own.
     pub welcome_until: i64,
@@ -31,12 +31,12 @@ pub struct Tally {
     pub known_since: Option<i64>,
 }
 
-/// Holds the tally of `bucket` until the transaction ends; a new one when there is none.
+/// Holds the counter of `bucket` until the transaction ends, and returns it; a new one if there is none.
 ///
 /// # Errors
 /// The database's.
 pub fn hold(connection: &mut Connection, bucket: &str) -> Result<(), StoreError> {
-    // The update changes nothing: it holds the row, also against who inserts it at the same time.
+    // The update changes nothing. It holds the row, also against a transaction that inserts it at the same time.
     let upsert = "INSERT INTO guesses \
          (bucket, failures, counted_at, undecided, undecided_until, next_at, welcome_until, forget_at) \
          VALUES ($1, 0, 0, 0, 0, 0, 0, 0) ON CONFLICT (bucket) DO UPDATE SET failures = guesses.failures";
@@ -44,7 +44,7 @@ pub fn hold(connection: &mut Connection, bucket: &str) -> Result<(), StoreError>
     Ok(())
 }
 
-/// The tally of `bucket`, as it was a moment ago.
+/// Returns the counter of `bucket`, without holding it.
 ///
 /// # Errors
 /// The database's.
@@ -52,7 +52,7 @@ pub fn find(connection: &mut Connection, bucket: &str) -> Result<Option<Tally>, 
     Ok(dsl::guesses.find(bucket).select(Tally::as_select()).first(connection).optional()?)
 }
 
-/// Stores a tally that is held.
+/// Stores a counter that is held.
 ///
 /// # Errors
 /// The database's.
@@ -61,7 +61,7 @@ pub fn put(connection: &mut Connection, tally: &Tally) -> Result<(), StoreError>
     Ok(())
 }
 
-/// Deletes the tally of `bucket`, if there is one.
+/// Deletes the counter of `bucket`, if there is one.
 ///
 /// # Errors
 /// The database's.
@@ -70,7 +70,7 @@ pub fn delete(connection: &mut Connection, bucket: &str) -> Result<(), StoreErro
     Ok(())
 }
 
-/// Deletes at most `most` of those that may be forgotten at the time `now`, and says how many they were.
+/// Deletes at most `most` counters that have expired at the time `now`, and returns how many.
 ///
 /// # Errors
 /// The database's.
