@@ -41,6 +41,17 @@ impl<T: FromFields + 'static> FromRequest for Strict<T> {
     }
 }
 
+/// A member that may be missing or `null`, which mean different things.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Nullable<T> {
+    /// There is no such member.
+    Missing,
+    /// The member is `null`.
+    Null,
+    /// The member has this value.
+    Value(T),
+}
+
 /// The members of a JSON object that were not taken yet, and the mistakes in those that were.
 #[derive(Debug)]
 pub struct Fields {
@@ -75,12 +86,12 @@ impl Fields {
         self.as_string(name, value)
     }
 
-    /// A string that may be missing, which is `None`, or `null`, which is `Some(None)`: for changes, where the first leaves
-    /// a value as it is and the second takes it away (RFC 7396).
-    pub fn nullable_string(&mut self, name: &'static str) -> Option<Option<String>> {
-        match self.members.remove(name)? {
-            Value::Null => Some(None),
-            value => self.as_string(name, value).map(Some),
+    /// Takes a string for a change, where a missing member leaves a value as it is, and `null` removes it (RFC 7396).
+    pub fn nullable_string(&mut self, name: &'static str) -> Nullable<String> {
+        match self.members.remove(name) {
+            None => Nullable::Missing,
+            Some(Value::Null) => Nullable::Null,
+            Some(value) => self.as_string(name, value).map_or(Nullable::Missing, Nullable::Value),
         }
     }
 

@@ -41,7 +41,7 @@ pub use capacity::{Capacity, CapacityError, Descriptors};
 pub use causes::causes;
 pub use cors::Cors;
 pub use envelope::REQUEST_ID;
-pub use fields::{Fields, FromFields, Strict};
+pub use fields::{Fields, FromFields, Nullable, Strict};
 pub use http_settings::HttpSettings;
 pub use listen::Listen;
 pub use logging::LogSettings;

@@ -13,7 +13,7 @@ use crate::domain::accounts::register::folded_username;
 use crate::domain::accounts::roles::Roles;
 use crate::domain::audit::{AuditRules, RefusalRules};
 use crate::domain::authn::passwords::{Bounds, Hashing, HashingLimits, PasswordPolicy, Peppers, Scheme};
-use crate::domain::authn::throttle::{GuessingRules, Rule};
+use crate::domain::authn::throttle::{Rule, ThrottleRules};
 use crate::domain::keyring::{Lifetimes, Plan};
 use crate::domain::maintenance::Upkeep;
 use crate::domain::policy::Policy;
@@ -100,9 +100,9 @@ pub(super) fn audit_rules(settings: &Settings) -> AuditRules {
     AuditRules {
         queue: settings.audit.queue,
         patience: settings.database.timeout,
-        linger: settings.audit.flush_interval,
-        batch: settings.audit.batch,
-        anchor: settings.audit.anchor,
+        flush_interval: settings.audit.flush_interval,
+        batch_size: settings.audit.batch,
+        checkpoint_interval: settings.audit.anchor,
         refusals: RefusalRules {
             per_second: settings.audit.refusals_per_second,
             from_source: rate(settings.audit.refusals_from_source),
@@ -177,19 +177,19 @@ pub(super) fn scheme(settings: &Settings) -> Result<Scheme, StartError> {
     }
 }
 
-pub(super) fn guessing_rules(settings: &Settings) -> GuessingRules {
+pub(super) fn throttle_rules(settings: &Settings) -> ThrottleRules {
     let rule = |setting: &WrongPasswords| Rule {
-        free: setting.attempts,
+        attempts: setting.attempts,
         window: setting.window,
         first_wait: setting.first_wait,
         longest_wait: setting.longest_wait,
     };
     let limits = &settings.limits;
-    GuessingRules {
+    ThrottleRules {
         account_from_source: rule(&limits.account_from_source),
         account: rule(&limits.account),
         source: rule(&limits.source),
-        welcome: limits.trusted_for,
+        trusted_for: limits.trusted_for,
         known_after: limits.known_after,
         patience: settings.hashing.deadline,
     }

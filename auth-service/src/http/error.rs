@@ -8,7 +8,7 @@ use shared_claims::error::Cause;
 use crate::domain::accounts::change::ChangeError;
 use crate::domain::accounts::register::RegisterError;
 use crate::domain::authn::passwords::HashingError;
-use crate::domain::authn::throttle::{Budget, GuessError};
+use crate::domain::authn::throttle::{AttemptError, Budget};
 use crate::domain::clients::ClientGrantError;
 use crate::domain::failure::DatabaseFailure;
 use crate::domain::invalid::Invalid;
@@ -150,14 +150,14 @@ impl IntoProblem for LoginError {
                 Problem { code: INVALID_TARGET, detail: message.into(), ..Problem::invalid(errors) }
             }
             Self::TokenTooLarge(error) => error.into_problem(),
-            Self::Guess(error) => error.into_problem(),
+            Self::Attempt(error) => error.into_problem(),
             Self::Store(error) => error.into_problem(),
             Self::Keyring(error) => error.into_problem(),
         }
     }
 }
 
-impl IntoProblem for GuessError {
+impl IntoProblem for AttemptError {
     fn into_problem(self) -> Problem {
         match self {
             Self::TooMany(budget) => {
@@ -174,9 +174,9 @@ impl IntoProblem for GuessError {
 
 /// Adds how many attempts are left (draft-ietf-httpapi-ratelimit-headers), which is the same for a name without an account.
 fn with_budget(problem: Problem, budget: Option<Budget>) -> Problem {
-    let Some(Budget { free, window, left, next_in }) = budget else { return problem };
+    let Some(Budget { attempts, window, left, next_in }) = budget else { return problem };
     let fields = [
-        (HeaderName::from_static("ratelimit-policy"), format!(r#""passwords";q={free};w={window}"#)),
+        (HeaderName::from_static("ratelimit-policy"), format!(r#""passwords";q={attempts};w={window}"#)),
         (HeaderName::from_static("ratelimit"), format!(r#""passwords";r={left};t={next_in}"#)),
     ];
     fields.into_iter().fold(problem, |problem, (name, value)| match HeaderValue::try_from(value) {
@@ -193,7 +193,7 @@ impl IntoProblem for ChangeError {
                 let detail = "The current password is wrong.";
                 with_budget(Problem::new(StatusCode::FORBIDDEN, "invalid_credentials", detail), budget)
             }
-            Self::Guess(error) => error.into_problem(),
+            Self::Attempt(error) => error.into_problem(),
             Self::TokenTooLarge(error) => error.into_problem(),
             Self::Overtaken => {
                 Problem::new(StatusCode::CONFLICT, "account_changed", "The account has just been changed.")

@@ -1,4 +1,4 @@
-//! The `guesses` table: counters of wrong passwords.
+//! The `guesses` table: how often passwords were guessed wrong.
 
 use diesel::prelude::*;
 use diesel::sql_types::Text;
@@ -7,13 +7,13 @@ use crate::store::engine::connection::{Connection, MultiBackend};
 use crate::store::error::StoreError;
 use crate::store::schema::guesses::dsl;
 
-/// What is known about guesses of one kind. All times are unix seconds.
+/// A counter of login throttling. All times are unix seconds.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, AsChangeset)]
 #[diesel(table_name = crate::store::schema::guesses, check_for_backend(MultiBackend), treat_none_as_null = true)]
-pub struct Tally {
+pub struct Counter {
     /// A digest of what is counted.
     pub bucket: String,
-    /// Wrong passwords, without those that have leaked away.
+    /// Wrong passwords, less those that have leaked away.
     pub failures: i64,
     /// Up to when they have leaked.
     pub counted_at: i64,
@@ -21,22 +21,23 @@ pub struct Tally {
     pub undecided: i64,
     /// From then on those count as failures.
     pub undecided_until: i64,
-    /// No attempt is accepted before.
+    /// No attempt is allowed before.
     pub next_at: i64,
     /// Until then the source is known to be the user's own.
-    pub welcome_until: i64,
+    #[diesel(column_name = welcome_until)]
+    pub trusted_until: i64,
     /// From then on the row may be deleted.
     pub forget_at: i64,
-    /// When the first right password came; it counts until `welcome_until`.
+    /// When the first right password came; it counts until `trusted_until`.
     pub known_since: Option<i64>,
 }
 
-/// Holds the counter of `bucket` until the transaction ends, and returns it; a new one if there is none.
+/// Locks the counter of `bucket` until the transaction ends; a new one when there is none.
 ///
 /// # Errors
 /// The database's.
 pub fn hold(connection: &mut Connection, bucket: &str) -> Result<(), StoreError> {
-    // The update changes nothing. It holds the row, also against a transaction that inserts it at the same time.
+    // The update changes nothing: it holds the row, also against who inserts it at the same time.
     let upsert = "INSERT INTO guesses \
          (bucket, failures, counted_at, undecided, undecided_until, next_at, welcome_until, forget_at) \
          VALUES ($1, 0, 0, 0, 0, 0, 0, 0) ON CONFLICT (bucket) DO UPDATE SET failures = guesses.failures";
@@ -44,20 +45,20 @@ pub fn hold(connection: &mut Connection, bucket: &str) -> Result<(), StoreError>
     Ok(())
 }
 
-/// Returns the counter of `bucket`, without holding it.
+/// The counter of `bucket`, as it was a moment ago.
 ///
 /// # Errors
 /// The database's.
-pub fn find(connection: &mut Connection, bucket: &str) -> Result<Option<Tally>, StoreError> {
-    Ok(dsl::guesses.find(bucket).select(Tally::as_select()).first(connection).optional()?)
+pub fn find(connection: &mut Connection, bucket: &str) -> Result<Option<Counter>, StoreError> {
+    Ok(dsl::guesses.find(bucket).select(Counter::as_select()).first(connection).optional()?)
 }
 
-/// Stores a counter that is held.
+/// Stores a counter that is locked.
 ///
 /// # Errors
 /// The database's.
-pub fn put(connection: &mut Connection, tally: &Tally) -> Result<(), StoreError> {
-    diesel::update(dsl::guesses.find(&tally.bucket)).set(tally).execute(connection)?;
+pub fn put(connection: &mut Connection, counter: &Counter) -> Result<(), StoreError> {
+    diesel::update(dsl::guesses.find(&counter.bucket)).set(counter).execute(connection)?;
     Ok(())
 }
 
@@ -70,7 +71,7 @@ pub fn delete(connection: &mut Connection, bucket: &str) -> Result<(), StoreErro
     Ok(())
 }
 
-/// Deletes at most `most` counters that have expired at the time `now`, and returns how many.
+/// Deletes at most `most` of those that may be forgotten at the time `now`, and says how many they were.
 ///
 /// # Errors
 /// The database's.

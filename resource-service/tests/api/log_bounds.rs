@@ -68,12 +68,7 @@ fn tokens(user: &User) -> Vec<String> {
     by_header.chain([format!("{header}.{}.{signature}", encode(&claims))]).collect()
 }
 
-fn hostile(
-    client: &Client,
-    address: &str,
-    (method, path): &(Method, String),
-    user: &User,
-) -> Vec<RequestBuilder> {
+fn hostile(client: &Client, address: &str, method: &Method, path: &str, user: &User) -> Vec<RequestBuilder> {
     let to = |path: &str| client.request(method.clone(), format!("{address}{path}"));
     let mut requests = vec![
         to(&format!("{path}?{}={}", "q".repeat(8_000), "x".repeat(8_000))),
@@ -114,9 +109,9 @@ async fn no_request_of_a_stranger_writes_more_than_a_few_short_lines_into_the_lo
     let lines = std::thread::spawn(move || log.collect::<Vec<_>>());
     let client = Client::new();
     let mut sent = 0;
-    for route in routes() {
-        for request in hostile(&client, &address, &route, &user) {
-            assert!(request.send().await.is_ok(), "{} {:.40}", route.0, route.1);
+    for (method, path) in routes() {
+        for request in hostile(&client, &address, &method, &path, &user) {
+            assert!(request.send().await.is_ok(), "{method} {path:.40}");
             sent += 1;
         }
     }

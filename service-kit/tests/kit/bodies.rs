@@ -6,7 +6,7 @@ use secrecy::ExposeSecret as _;
 use serde_json::json;
 use service_kit::body::{BodyLimits, read_body, require_media_type};
 use service_kit::routes::path;
-use service_kit::{FieldError, Fields, FromFields, Problem, Strict};
+use service_kit::{FieldError, Fields, FromFields, Nullable, Problem, Strict};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -242,4 +242,17 @@ async fn a_body_that_breaks_off_is_no_request() {
     let _ = timeout(PATIENCE, connection.read_to_string(&mut said)).await.expect("the connection ends");
     assert!(said.is_empty() || said.starts_with("HTTP/1.1 400 "), "{said}");
     assert_eq!(service.post_json("/echo", "{}").await.status, 422, "others are served");
+}
+
+#[test]
+fn a_member_that_is_missing_and_one_that_is_null_are_different_for_a_change() {
+    let take = |body: &str| {
+        let mut fields = Fields::parse(body.as_bytes()).unwrap();
+        let value = fields.nullable_string("email");
+        (value, fields.finish().err().map(|problem| problem.errors[0].code))
+    };
+    assert_eq!(take("{}"), (Nullable::Missing, None));
+    assert_eq!(take(r#"{"email": null}"#), (Nullable::Null, None));
+    assert_eq!(take(r#"{"email": "a"}"#), (Nullable::Value("a".to_owned()), None));
+    assert_eq!(take(r#"{"email": 1}"#), (Nullable::Missing, Some("wrong_type")));
 }

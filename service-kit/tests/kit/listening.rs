@@ -274,3 +274,41 @@ async fn work_after_the_last_request_that_takes_too_long_is_given_up_with_a_warn
     timeout(PATIENCE, run).await.expect("it ends").unwrap().unwrap();
     logged::next("after the last request").await;
 }
+
+#[actix_web::test]
+async fn a_request_on_a_unix_socket_that_cannot_be_read_is_logged_without_an_address() {
+    logged::start();
+    let (_folder, path) = socket();
+    let app = at(Listen::Unix(path.clone()), SocketSettings::default()).unwrap();
+    rt::spawn(app.run);
+    let connection = UnixStream::connect(&path).await.unwrap();
+    let answer = talk(connection, "GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n").await;
+    assert_eq!(answer.status, 400);
+    let line = logged::next("a request from the Unix socket").await;
+    assert!(line.starts_with("INFO ") && line.contains("was refused before it could be read"), "{line}");
+}
+
+#[actix_web::test]
+async fn the_capacity_is_logged_at_the_start() {
+    logged::start();
+    let http = HttpSettings { max_connections: 123, ..bounds() };
+    listen(&http, routes);
+    let line = logged::next("serves up to 123 connections").await;
+    assert!(
+        line.contains("1 threads with 123 each") && line.contains("30 of them from one network"),
+        "{line}"
+    );
+}
+
+#[actix_web::test]
+async fn a_stop_that_is_not_graceful_waits_for_no_request() {
+    let app = listen(&HttpSettings { shutdown_timeout: PATIENCE, ..bounds() }, routes);
+    let (address, handle, run) = (app.address, app.handle, rt::spawn(app.run));
+    let mut asking = TcpStream::connect(address).await.unwrap();
+    asking.write_all(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    rt::time::sleep(Duration::from_millis(100)).await;
+    let begin = Instant::now();
+    handle.stop(false).await;
+    timeout(PATIENCE, run).await.expect("it ends").unwrap().unwrap();
+    assert!(begin.elapsed() < PATIENCE / 2, "{:?}", begin.elapsed());
+}

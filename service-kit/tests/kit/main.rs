@@ -1,5 +1,5 @@
 //! Tests of service-kit through its public API. Tests that need a process of their own, because they change its limits, its
-//! signals or its log, are in `process.rs`.
+//! signals or its log, are in `tests/process`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 #![allow(unreachable_pub, reason = "a test program has no public items")]

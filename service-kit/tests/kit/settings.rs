@@ -216,3 +216,50 @@ fn old_names_in_the_sections_of_both_services_are_refused_without_being_listed()
         assert!(error.contains(variable) && error.contains(&format!("use `{new}`")), "{error}");
     }
 }
+
+/// The warnings that are logged while these settings are read; `about` is in no other test's lines.
+fn warnings(variables: &[(&str, &str)], about: &str) -> Vec<String> {
+    crate::logged::start();
+    let _ = sample(variables);
+    crate::logged::lines(about)
+}
+
+#[test]
+fn a_variable_that_differs_only_in_underscores_or_case_is_warned_of_with_the_right_name() {
+    for (name, right) in [
+        ("SAMPLE_LIMITS_SIZE", "SAMPLE__LIMITS__SIZE"),
+        ("sample__limits__poll_interval", "SAMPLE__LIMITS__POLL_INTERVAL"),
+        ("SAMPLE_AUDIENCE_FILE", "SAMPLE__AUDIENCE_FILE"),
+        ("SAMPLE_PORTS", "SAMPLE__PORTS"),
+    ] {
+        let lines = warnings(&[(name, "x")], &format!("the variable {name} "));
+        assert_eq!(lines, [format!("WARN the variable {name} sets nothing: did you mean {right}?")]);
+    }
+}
+
+#[test]
+fn other_variables_with_the_prefix_are_not_warned_of() {
+    for name in ["SAMPLE_PORT", "SAMPLE_SERVICE_HOST", "SAMPLE_PORT_8080_TCP"] {
+        assert_eq!(warnings(&[(name, "x")], &format!("the variable {name} ")), [""; 0]);
+    }
+}
+
+#[test]
+fn a_file_with_a_secret_that_others_may_read_is_warned_of_and_a_public_one_is_not() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let path = file(folder.path(), "1");
+    for (mode, variable, warned) in [
+        (0o644, "SAMPLE__LIMITS__SIZE_FILE", true),
+        (0o600, "SAMPLE__LIMITS__SIZE_FILE", false),
+        (0o644, "SAMPLE__ISSUER_CA_FILE", false),
+        (0o666, "SAMPLE__ISSUER_CA_FILE", true),
+    ] {
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        let before = warnings(&[], &path).len();
+        let lines = warnings(&[(variable, &path)], &path);
+        assert_eq!(lines.len() > before, warned, "{variable} with mode {mode:o}: {lines:?}");
+        let target = variable.trim_end_matches("_FILE");
+        assert!(!warned || lines[before].contains(target), "{lines:?}");
+    }
+}

@@ -12,7 +12,7 @@ use crate::domain::accounts::register::parse_username;
 use crate::domain::audit::{Event, EventKind, Reason};
 use crate::domain::authn::passwords::HashingError;
 use crate::domain::authn::source::Source;
-use crate::domain::authn::throttle::{Budget, GuessError};
+use crate::domain::authn::throttle::{AttemptError, Budget};
 use crate::domain::change::Change;
 use crate::domain::invalid::Invalid;
 use crate::domain::keyring::KeyringError;
@@ -29,9 +29,9 @@ pub enum ChangeError {
     /// The current password is another one.
     #[error("the current password is wrong")]
     WrongPassword(Option<Budget>),
-    /// The current password was not looked at.
+    /// The current password was not checked.
     #[error(transparent)]
-    Guess(#[from] GuessError),
+    Attempt(#[from] AttemptError),
     /// Somebody else has just changed the account: look at it again.
     #[error("the account has just been changed")]
     Overtaken,
@@ -58,20 +58,20 @@ pub enum ChangeError {
     Keyring(#[from] KeyringError),
 }
 
+impl From<AuthnError> for ChangeError {
+    fn from(error: AuthnError) -> Self {
+        match error {
+            AuthnError::InvalidCredentials { budget, .. } => Self::WrongPassword(budget),
+            AuthnError::Attempt(error) => Self::Attempt(error),
+        }
+    }
+}
+
 impl From<StoreError> for ChangeError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Conflict(what @ (Unique::Username | Unique::Email)) => Self::Taken(what),
             other => Self::Store(other),
-        }
-    }
-}
-
-impl From<AuthnError> for ChangeError {
-    fn from(error: AuthnError) -> Self {
-        match error {
-            AuthnError::InvalidCredentials(budget) => Self::WrongPassword(budget),
-            AuthnError::Guess(error) => Self::Guess(error),
         }
     }
 }
@@ -121,7 +121,7 @@ impl Accounts {
         let rules = self.policy.passwords.check(new.expose_secret(), &user.username, user.email.as_deref());
         rules.map_err(|invalid| ChangeError::Invalid(vec![Invalid { field: "new_password", ..invalid }]))?;
         let proven = self.demand_password(EventKind::PasswordChanged, user, current, &device).await?;
-        let hash = self.authenticator.hasher.hash(proven.arrival(), new).await?;
+        let hash = self.hasher.hash(proven.arrival(), new).await?;
         let audience: Vec<String> =
             caller.session.audience.split_ascii_whitespace().map(str::to_owned).collect();
         let session = self.sessions.prepare(&proven, &audience, device, transport).await?;
@@ -246,11 +246,11 @@ impl Accounts {
         device: &Device,
     ) -> Result<Proven, ChangeError> {
         let source = Source::of(device.ip.as_deref());
-        let attempted = self.authenticator.confirm(user, password, &source).await;
-        if let Some(reason) = attempted.reason {
+        let proven = self.authenticator.reauthenticate(user, password, &source).await;
+        if let Some(reason) = proven.as_ref().err().and_then(AuthnError::reason) {
             self.changes.record(Event::refused(kind, reason).to(&user.id)).await;
         }
-        Ok(attempted.outcome?)
+        Ok(proven?)
     }
 }
 

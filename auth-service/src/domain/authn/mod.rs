@@ -1,8 +1,9 @@
-//! Authentication: who sends a request. Passwords, and the throttling of attempts.
+//! Who a request comes from: passwords, throttling, and the proven identity that a session begins with.
 
 pub mod authenticator;
 pub mod passwords;
 pub mod proven;
+pub mod proven_client;
 pub mod source;
-pub mod stand_in;
+mod stand_in;
 pub mod throttle;

@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::Data;
 use secrecy::SecretString;
-use service_kit::{FieldError, Fields, FromFields, Problem, Strict};
+use service_kit::{FieldError, Fields, FromFields, Nullable, Problem, Strict};
 
 use crate::domain::accounts::change::{EmailChange, NewNames};
 use crate::domain::issuer::Issuer;
@@ -25,9 +25,9 @@ impl FromFields for NamesBody {
     fn from_fields(fields: &mut Fields) -> Self {
         let username = fields.optional_string("username");
         let email = match fields.nullable_string("email") {
-            None => EmailChange::Keep,
-            Some(None) => EmailChange::Remove,
-            Some(Some(email)) => EmailChange::Set(email),
+            Nullable::Missing => EmailChange::Keep,
+            Nullable::Null => EmailChange::Remove,
+            Nullable::Value(email) => EmailChange::Set(email),
         };
         let is_empty = username.is_none() && matches!(email, EmailChange::Keep);
         let names = NewNames { username, email };

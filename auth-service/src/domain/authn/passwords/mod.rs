@@ -9,7 +9,7 @@ mod pool;
 mod queue;
 mod stored;
 
-pub use hashing::{Against, Hashing, Scheme, Verdict};
+pub use hashing::{Candidate, Hashing, Scheme, Verification};
 pub use pepper::{MIN_PEPPER_BYTES, Peppers};
 pub use policy::PasswordPolicy;
 pub use pool::{Hasher, HashingError, HashingLimits};

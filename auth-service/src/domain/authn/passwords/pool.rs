@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use thread_priority::ThreadPriority;
 use tokio::sync::oneshot;
 
-use crate::domain::authn::passwords::hashing::{Against, Hashing, Verdict};
+use crate::domain::authn::passwords::hashing::{Candidate, Hashing, Verification};
 use crate::domain::authn::passwords::line::{Line, Turn};
 use crate::domain::authn::passwords::queue::{Arrival, QueueLimits};
 use crate::domain::authn::passwords::stored::Unusable;
@@ -112,14 +112,14 @@ impl Hasher {
         &self,
         turn: &mut Turn,
         password: SecretString,
-        against: Against,
+        candidate: Candidate,
         renew: bool,
-    ) -> Result<Verdict, HashingError> {
+    ) -> Result<Verification, HashingError> {
         let hashing = Arc::clone(&self.hashing);
         let verify = move || {
-            let verdict = hashing.verify(password.expose_secret(), &against, renew);
-            let hashes = verdict.hashes;
-            (verdict, hashes)
+            let verification = hashing.verify(password.expose_secret(), &candidate, renew);
+            let hashes = verification.hashes;
+            (verification, hashes)
         };
         self.run(turn, verify).await
     }

@@ -70,8 +70,8 @@ fn argon2id(params: &Params, salt: &str, digest: &str) -> String {
     format!("$argon2id$v=19$m={memory},t={iterations},p={lanes}${salt}${digest}")
 }
 
-/// What a password is checked against. `Debug` shows no hash.
-pub enum Against {
+/// What a password is compared with. `Debug` shows no hash.
+pub enum Candidate {
     /// The hash of the account.
     Stored(String),
     /// Nothing: the password is wrong whatever it is, after as much work as with this hash of somebody else. Without one, as
@@ -79,7 +79,7 @@ pub enum Against {
     Decoy(Option<String>),
 }
 
-impl fmt::Debug for Against {
+impl fmt::Debug for Candidate {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::Stored(_) => "Stored",
@@ -90,7 +90,7 @@ impl fmt::Debug for Against {
 
 /// What came of checking a password.
 #[derive(Debug)]
-pub struct Verdict {
+pub struct Verification {
     /// Whether it is the password.
     pub correct: bool,
     /// What to store instead, when the password is correct and its hash is not what it would be today.
@@ -142,36 +142,36 @@ impl Hashing {
     }
 
     /// Whether `password` is right. With `renew`, an outdated hash is made anew.
-    pub(super) fn verify(&self, password: &str, against: &Against, renew: bool) -> Verdict {
-        match against {
-            Against::Decoy(like) => {
+    pub(super) fn verify(&self, password: &str, candidate: &Candidate, renew: bool) -> Verification {
+        match candidate {
+            Candidate::Decoy(like) => {
                 let like = like.as_deref().and_then(|like| self.read(like).ok());
                 let hashes = match like.or_else(|| self.read(&self.decoy).ok()) {
                     Some((pepper, hash)) => compare(password, pepper, &hash).1,
                     None => 0,
                 };
-                Verdict { correct: false, renewed: None, hashes }
+                Verification { correct: false, renewed: None, hashes }
             }
-            Against::Stored(stored) => match self.read(stored) {
+            Candidate::Stored(stored) => match self.read(stored) {
                 Ok((pepper, hash)) => self.judge(password, (pepper, &hash), renew),
                 Err(reason) => {
                     log::error!("a stored hash cannot be checked: {reason}");
-                    self.verify(password, &Against::Decoy(None), false)
+                    self.verify(password, &Candidate::Decoy(None), false)
                 }
             },
         }
     }
 
-    fn judge(&self, password: &str, (pepper, hash): (Option<&Pepper>, &Stored), renew: bool) -> Verdict {
+    fn judge(&self, password: &str, (pepper, hash): (Option<&Pepper>, &Stored), renew: bool) -> Verification {
         let (matched, hashes) = compare(password, pepper, hash);
         let outdated = match matched {
-            Match::No => return Verdict { correct: false, renewed: None, hashes },
+            Match::No => return Verification { correct: false, renewed: None, hashes },
             Match::AsSent => true,
             Match::AsNormal => !self.is_current(pepper, hash),
         };
         let renewed = if renew && outdated { self.hash(password) } else { None };
         let hashes = hashes + u32::from(renewed.is_some());
-        Verdict { correct: true, renewed, hashes }
+        Verification { correct: true, renewed, hashes }
     }
 
     fn read(&self, stored: &str) -> Result<(Option<&Pepper>, Stored), Unusable> {

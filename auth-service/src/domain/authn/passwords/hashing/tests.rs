@@ -8,8 +8,8 @@ fn by(scheme: Scheme) -> Hashing {
     Hashing::new(scheme, BOUNDS, Peppers::default())
 }
 
-fn stored(hash: &str) -> Against {
-    Against::Stored(hash.to_owned())
+fn stored(hash: &str) -> Candidate {
+    Candidate::Stored(hash.to_owned())
 }
 
 fn bcrypt(cost: u32) -> Hashing {
@@ -33,8 +33,8 @@ use secrecy::SecretString;
 fn a_hash_verifies_its_password_and_no_other() {
     for hashing in [bcrypt(4), argon2id(), peppered(Some("p"), None)] {
         let hash = hashing.hash("correct horse").unwrap();
-        let verdict = hashing.verify("correct horse", &stored(&hash), true);
-        assert!(verdict.correct && verdict.renewed.is_none(), "{hash}");
+        let verification = hashing.verify("correct horse", &stored(&hash), true);
+        assert!(verification.correct && verification.renewed.is_none(), "{hash}");
         for other in ["correct horsf", "Correct horse", "correct horse ", "", "correct horse\0"] {
             assert!(!hashing.verify(other, &stored(&hash), true).correct, "{other:?}");
         }
@@ -45,7 +45,7 @@ fn a_hash_verifies_its_password_and_no_other() {
 #[test]
 fn a_decoy_is_a_hash_that_no_password_has() {
     for hashing in [bcrypt(4), argon2id(), peppered(Some("p"), None)] {
-        assert!(!hashing.verify("", &Against::Decoy(None), true).correct);
+        assert!(!hashing.verify("", &Candidate::Decoy(None), true).correct);
         assert!(!hashing.verify("", &stored(&hashing.decoy), true).correct);
         hashing.kind_of(&hashing.decoy).expect("it is worked through");
     }
@@ -54,10 +54,10 @@ fn a_decoy_is_a_hash_that_no_password_has() {
 #[test]
 fn the_password_of_somebody_else_is_wrong() {
     let hashing = bcrypt(4);
-    let decoy = Against::Decoy(hashing.hash("correct horse"));
-    let verdict = hashing.verify("correct horse", &decoy, true);
-    assert!(!verdict.correct && verdict.renewed.is_none());
-    assert!(!hashing.verify("correct horse", &Against::Decoy(Some("damaged".to_owned())), true).correct);
+    let decoy = Candidate::Decoy(hashing.hash("correct horse"));
+    let verification = hashing.verify("correct horse", &decoy, true);
+    assert!(!verification.correct && verification.renewed.is_none());
+    assert!(!hashing.verify("correct horse", &Candidate::Decoy(Some("damaged".to_owned())), true).correct);
 }
 
 #[test]
@@ -86,14 +86,14 @@ fn what_is_made_otherwise_than_today_is_renewed_and_only_with_its_password() {
         let old = before.hash("correct horse").unwrap();
         assert!(now.verify("correct horse", &stored(&old), false).renewed.is_none(), "nobody asked");
         assert!(now.verify("wrong horse", &stored(&old), true).renewed.is_none());
-        let verdict = now.verify("correct horse", &stored(&old), true);
-        let new = verdict.renewed.unwrap();
-        let verdict = now.verify("correct horse", &stored(&new), true);
-        assert!(verdict.correct && verdict.renewed.is_none(), "{old} became {new}");
+        let verification = now.verify("correct horse", &stored(&old), true);
+        let new = verification.renewed.unwrap();
+        let verification = now.verify("correct horse", &stored(&new), true);
+        assert!(verification.correct && verification.renewed.is_none(), "{old} became {new}");
     }
     let old = argon2id().hash(&"x".repeat(100)).unwrap();
-    let verdict = bcrypt(4).verify(&"x".repeat(100), &stored(&old), true);
-    assert!(verdict.correct && verdict.renewed.is_none(), "bcrypt cannot take it, so it stays");
+    let verification = bcrypt(4).verify(&"x".repeat(100), &stored(&old), true);
+    assert!(verification.correct && verification.renewed.is_none(), "bcrypt cannot take it, so it stays");
 }
 
 #[test]
@@ -107,9 +107,9 @@ fn a_password_is_the_same_in_every_normal_form() {
         }
     }
     let old = hashing.scheme.hash(decomposed).unwrap();
-    let verdict = hashing.verify(decomposed, &stored(&old), true);
-    assert!(verdict.correct, "a hash from before there was this rule");
-    let renewed = stored(&verdict.renewed.unwrap());
+    let verification = hashing.verify(decomposed, &stored(&old), true);
+    assert!(verification.correct, "a hash from before there was this rule");
+    let renewed = stored(&verification.renewed.unwrap());
     assert!(hashing.verify(composed, &renewed, true).correct, "renewed in NFC");
 }
 
@@ -121,9 +121,9 @@ fn peppers_come_change_and_go_by_logins() {
     let mut hash = none.hash("correct horse").unwrap();
     for (before, now) in [(&none, &first), (&first, &second), (&second, &back)] {
         assert!(before.verify("correct horse", &stored(&hash), true).renewed.is_none());
-        let verdict = now.verify("correct horse", &stored(&hash), true);
-        assert!(verdict.correct);
-        hash = verdict.renewed.unwrap();
+        let verification = now.verify("correct horse", &stored(&hash), true);
+        assert!(verification.correct);
+        hash = verification.renewed.unwrap();
     }
     assert!(hash.starts_with("$2b$04$"), "{hash}");
     let lost = first.hash("correct horse").unwrap();

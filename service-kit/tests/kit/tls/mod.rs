@@ -1,0 +1,5 @@
+//! TLS in a service.
+
+mod certificates;
+mod handshakes;
+mod support;
