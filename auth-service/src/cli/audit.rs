@@ -86,13 +86,13 @@ async fn check(issuer: &Issuer, anchors: Vec<Checkpoint>) -> anyhow::Result<()> 
     }
     let (chains, rows, remarks) = (report.chains, report.rows, report.remarks.len());
     println!("{chains} chains, {rows} rows, {} findings, {remarks} remarks", report.findings.len());
-    ensure!(verdict.findings.is_empty(), "the audit trail was tampered with");
+    ensure!(report.findings.is_empty(), "the audit trail was tampered with");
     Ok(())
 }
 
 /// Returns the id that `--subject` means. Which account that is goes to standard error, since only events are printed.
 async fn subject_of(issuer: &Issuer, called: String) -> anyhow::Result<String> {
-    let found = issuer.audit_subject(&called).await;
+    let found = issuer.accounts.audit_subject(&called).await;
     let Some(named) = found.map_err(|error| advise(error, "--subject"))? else { return Ok(called) };
     eprintln!("{}", introduction(&named));
     Ok(named.user.id)

@@ -4,17 +4,17 @@ use nix::unistd::{Uid, User};
 use shared_claims::verifier::Clock;
 
 use crate::app;
-use crate::domain::audit::Origin;
+use crate::domain::audit::AuditContext;
 use crate::domain::issuer::Issuer;
 use crate::domain::keyring::Makes;
 use crate::settings::Settings;
 
 /// Returns the context of audit events of this command: the name of the UNIX user who runs it, or the number of a user without
 /// a name.
-pub(super) fn operator() -> Origin {
+pub(super) fn operator() -> AuditContext {
     let uid = Uid::current();
     let user = User::from_uid(uid).ok().flatten();
-    Origin::operator(&user.map_or_else(|| uid.to_string(), |user| user.name))
+    AuditContext::operator(&user.map_or_else(|| uid.to_string(), |user| user.name))
 }
 
 /// Runs `work` on the use cases, for an operator. When this returns, its audit events are stored.

@@ -6,7 +6,7 @@ use shared_claims::Verifier;
 
 use crate::domain::accounts::names::Names;
 use crate::domain::accounts::register::Accounts;
-use crate::domain::audit::Audit;
+use crate::domain::audit::{Audit, Trail};
 use crate::domain::change::Changes;
 use crate::domain::clients::Clients;
 use crate::domain::clock::{DatabaseClock, Moment};
@@ -72,11 +72,6 @@ pub struct Issuer {
 }
 
 impl Issuer {
-    /// Records an event in the audit trail.
-    pub async fn record(&self, event: Event) {
-        self.audit.record(event).await;
-    }
-
     /// Unix seconds, as the database stores them.
     pub(in crate::domain) fn now(&self) -> i64 {
         self.clock.now()

@@ -163,7 +163,7 @@ impl Accounts {
     /// # Errors
     /// [`OperatorError::ChangedHands`] when the name does not say which account is meant.
     pub async fn audit_subject(&self, called: &str) -> Result<Option<NamedAccount>, OperatorError> {
-        let (called, since) = (called.to_owned(), self.rest().since());
+        let (called, since) = (called.to_owned(), self.names.rest().since());
         self.store.read(move |db| find_named(db, &called, since)).await
     }
 

@@ -28,6 +28,7 @@ mod trail;
 pub mod verify;
 mod writer;
 
+pub use context::AuditContext;
 pub use entry::AuditEntry;
 pub use event::{Event, EventKind, Reason};
 pub use recorder::Audit;

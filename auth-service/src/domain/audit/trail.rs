@@ -94,14 +94,4 @@ impl Trail {
         self.audit.record(Event::of(EventKind::AuditRead)).await;
         Ok(page)
     }
-
-    /// The account that an operator calls by a user name, whose id the trail knows; `None` when none is called so: then it is
-    /// an id already.
-    ///
-    /// # Errors
-    /// [`OperatorError::ChangedHands`] when the name does not say which account is meant.
-    pub async fn audit_subject(&self, called: &str) -> Result<Option<NamedAccount>, OperatorError> {
-        let (called, since) = (called.to_owned(), self.names.rest().since());
-        self.store.read(move |db| find_named(db, &called, since)).await
-    }
 }
