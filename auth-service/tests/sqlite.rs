@@ -1,6 +1,6 @@
 //! Every test of `tests/api` on SQLite.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
 mod api;
 mod database;

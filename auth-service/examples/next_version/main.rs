@@ -8,19 +8,16 @@ use auth_service::settings::Settings;
 use diesel::{Connection as _, PgConnection, SqliteConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
 use secrecy::ExposeSecret as _;
+use service_kit::program;
 use service_kit::settings::process_environment;
 
 const NEXT: EmbeddedMigrations = embed_migrations!("examples/next_version/migrations");
 
-#[actix_web::main]
-async fn main() -> ExitCode {
-    match migrate() {
-        Ok(()) => Box::pin(cli::run()).await,
-        Err(error) => {
-            log::error!("{error}");
-            ExitCode::FAILURE
-        }
-    }
+fn main() -> ExitCode {
+    program::run("auth-service", async {
+        migrate().map_err(anyhow::Error::from_boxed)?;
+        cli::run().await
+    })
 }
 
 fn migrate() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {

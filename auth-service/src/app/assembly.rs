@@ -13,7 +13,7 @@ use crate::app::start_error::StartError;
 use crate::app::{checks, opening, rules};
 use crate::domain::accounts::names::Names;
 use crate::domain::accounts::register::Accounts;
-use crate::domain::audit::Audit;
+use crate::domain::audit::{Audit, Trail};
 use crate::domain::authn::authenticator::Authenticator;
 use crate::domain::authn::passwords::Hasher;
 use crate::domain::authn::throttle::Throttle;
@@ -21,7 +21,7 @@ use crate::domain::change::Changes;
 use crate::domain::clients::Clients;
 use crate::domain::clock::DatabaseClock;
 use crate::domain::issuer::Issuer;
-use crate::domain::keyring::{Judge, Keyring, Makes};
+use crate::domain::keyring::{Keyring, Makes, VerifierSettings};
 use crate::domain::marks::Marks;
 use crate::domain::policy::Policy;
 use crate::domain::readiness::MissingTables;
@@ -96,9 +96,10 @@ pub(super) async fn assemble(settings: &Settings, clock: Clock, makes: Makes) ->
     let policy = Arc::new(rules::policy(settings, &scheme));
     let accepted = accepted(&policy)?;
     let secret = settings.tokens.shared_secret.as_ref();
-    let judge = Judge::new(accepted.clone(), clock.clock(), secret)?;
+    let verifier_settings = VerifierSettings::new(accepted.clone(), clock.clock(), secret)?;
     let makes = if is_whole { makes } else { Makes::Nothing };
-    let keyring = Keyring::open(&store, sealer, clock.now(), rules::plan(settings), judge, makes).await?;
+    let keyring =
+        Keyring::open(&store, sealer, clock.now(), rules::plan(settings), verifier_settings, makes).await?;
     let audit =
         Audit::start(store.clone(), keyring.audit_keys(), clock.clone(), rules::audit_rules(settings));
     let verifier = Verifier::with_keys(accepted, KeySet::empty())
@@ -125,14 +126,14 @@ pub(super) async fn assemble(settings: &Settings, clock: Clock, makes: Makes) ->
         .then(|| Throttle::new(store.clone(), clock.clone(), rules::throttle_rules(settings)));
     let limits = Arc::new(rules::grant_limits(settings));
     let tokens = Arc::new(Tokens::new(Arc::clone(&keyring), Arc::clone(&policy), clock.clone()));
-    let authenticator = Arc::new(Authenticator {
-        store: store.clone(),
-        clock: clock.clone(),
-        keyring: Arc::clone(&keyring),
-        hasher,
+    let authenticator = Arc::new(Authenticator::new(
+        store.clone(),
+        clock.clone(),
+        Arc::clone(&keyring),
+        Arc::clone(&hasher),
         throttle,
-        policy: Arc::clone(&policy),
-    });
+        Arc::clone(&policy),
+    ));
     let sessions = Arc::new(Sessions {
         store: store.clone(),
         changes: changes.clone(),
@@ -167,6 +168,7 @@ pub(super) async fn assemble(settings: &Settings, clock: Clock, makes: Makes) ->
         changes: changes.clone(),
         names: names.clone(),
         authenticator,
+        hasher,
         sessions: Arc::clone(&sessions),
         policy: Arc::clone(&policy),
         clock: clock.clone(),
@@ -183,6 +185,7 @@ pub(super) async fn assemble(settings: &Settings, clock: Clock, makes: Makes) ->
         sessions: Arc::clone(&sessions),
         clients: Arc::clone(&clients),
     };
+    let trail = Trail::new(store.clone(), keyring.audit_keys(), audit.clone());
     let issuer = Issuer {
         store,
         clock,
@@ -197,6 +200,7 @@ pub(super) async fn assemble(settings: &Settings, clock: Clock, makes: Makes) ->
         introspection,
         revocation,
         audit,
+        trail,
         lists,
         changes,
         marks,
@@ -205,7 +209,7 @@ pub(super) async fn assemble(settings: &Settings, clock: Clock, makes: Makes) ->
         verifier,
         policy,
     };
-    issuer.record_key_news().await;
+    issuer.audit.record_key_changes(&issuer.keyring).await;
     Ok(issuer)
 }
 

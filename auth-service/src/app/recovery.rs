@@ -9,7 +9,7 @@ use crate::app::assembly::{accepted, database_clock};
 use crate::app::start_error::StartError;
 use crate::app::{opening, rules};
 use crate::domain::audit::{Audit, Event, EventKind};
-use crate::domain::keyring::{Judge, Keyring, Makes};
+use crate::domain::keyring::{Keyring, Makes, VerifierSettings};
 use crate::domain::marks::Marks;
 use crate::domain::recovery;
 use crate::settings::Settings;
@@ -29,8 +29,10 @@ pub async fn recover(settings: &Settings, clock: Clock) -> Result<usize, StartEr
     let (plan, now) = (rules::plan(settings), clock.now());
     let recovered = recovery::recover(&store, &sealer, &plan, marks.highest_epoch(), now).await?;
     let accepted = accepted(&rules::policy(settings, &rules::scheme(settings)?))?;
-    let judge = Judge::new(accepted, clock.clock(), settings.tokens.shared_secret.as_ref())?;
-    let keyring = Box::pin(Keyring::open(&store, sealer, now, plan, judge, Makes::Everything)).await?;
+    let verifier_settings =
+        VerifierSettings::new(accepted, clock.clock(), settings.tokens.shared_secret.as_ref())?;
+    let keyring =
+        Box::pin(Keyring::open(&store, sealer, now, plan, verifier_settings, Makes::Everything)).await?;
     let audit = Audit::start(store.clone(), keyring.audit_keys(), clock, rules::audit_rules(settings));
     let event = Event::of(EventKind::Recovered).with("ended", recovered.ended);
     let event =

@@ -100,9 +100,9 @@ pub(super) fn audit_rules(settings: &Settings) -> AuditRules {
     AuditRules {
         queue: settings.audit.queue,
         patience: settings.database.timeout,
-        linger: settings.audit.flush_interval,
-        batch: settings.audit.batch,
-        anchor: settings.audit.anchor,
+        flush_interval: settings.audit.flush_interval,
+        batch_size: settings.audit.batch,
+        checkpoint_interval: settings.audit.anchor,
         refusals: RefusalRules {
             per_second: settings.audit.refusals_per_second,
             from_source: rate(settings.audit.refusals_from_source),

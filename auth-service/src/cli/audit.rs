@@ -9,7 +9,7 @@ use humantime::{parse_duration, parse_rfc3339_weak};
 
 use crate::cli::account_notes::{advise, introduction};
 use crate::cli::operator::as_operator;
-use crate::domain::audit::verify::{Anchor, verify};
+use crate::domain::audit::verify::{Checkpoint, verify};
 use crate::domain::audit::{AuditEntry, EventKind, TrailQuery};
 use crate::domain::issuer::Issuer;
 use crate::settings::Settings;
@@ -24,7 +24,7 @@ pub(super) enum AuditCommand {
     Verify {
         /// A checkpoint from the log: CHAIN:POSITION:MAC. Finds a database that was set back as a whole. May be repeated.
         #[arg(long = "anchor", value_name = "CHAIN:POSITION:MAC")]
-        anchors: Vec<Anchor>,
+        anchors: Vec<Checkpoint>,
     },
     /// Print events as JSON lines, the newest first.
     List {
@@ -74,18 +74,18 @@ pub(super) async fn run(settings: &Settings, command: AuditCommand) -> anyhow::R
     .await
 }
 
-async fn check(issuer: &Issuer, anchors: Vec<Anchor>) -> anyhow::Result<()> {
+async fn check(issuer: &Issuer, anchors: Vec<Checkpoint>) -> anyhow::Result<()> {
     // The event of a key that this process has just created.
     issuer.audit.flush().await;
-    let verdict = verify(&issuer.store, &issuer.keyring.audit_keys(), anchors).await?;
-    for remark in &verdict.remarks {
+    let report = verify(&issuer.store, &issuer.keyring.audit_keys(), anchors).await?;
+    for remark in &report.remarks {
         println!("remark: {remark}");
     }
-    for finding in &verdict.findings {
+    for finding in &report.findings {
         println!("finding: {finding}");
     }
-    let (chains, rows, remarks) = (verdict.chains, verdict.rows, verdict.remarks.len());
-    println!("{chains} chains, {rows} rows, {} findings, {remarks} remarks", verdict.findings.len());
+    let (chains, rows, remarks) = (report.chains, report.rows, report.remarks.len());
+    println!("{chains} chains, {rows} rows, {} findings, {remarks} remarks", report.findings.len());
     ensure!(verdict.findings.is_empty(), "the audit trail was tampered with");
     Ok(())
 }
@@ -115,7 +115,7 @@ async fn list(
     let mut query = TrailQuery { subject, event, since, limit: PAGE_SIZE, ..TrailQuery::default() };
     let mut out = BufWriter::new(stdout());
     loop {
-        let page = issuer.list_audit(query.clone()).await?;
+        let page = issuer.trail.list(query.clone()).await?;
         for event in &page.events {
             let line = serde_json::to_string(&AuditEntry::from(event))?;
             if writeln!(out, "{line}").is_err() {

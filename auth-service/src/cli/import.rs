@@ -139,7 +139,8 @@ async fn store(
         warn_about_unknown_roles(issuer, new.iter().collect::<BTreeSet<_>>());
         roles.extend(new);
         let warnings: Vec<_> = accounts.iter().map(|account| issuer.tokens.import_warning(account)).collect();
-        let outcomes = issuer.accounts.import_with(accounts, rehearsal.as_mut(), options.allow_resting).await?;
+        let outcomes =
+            issuer.accounts.import_with(accounts, rehearsal.as_mut(), options.allow_resting).await?;
         for ((place, outcome), warning) in places.iter().zip(&outcomes).zip(warnings) {
             report.count(outcome);
             complain(*place, outcome);

@@ -16,7 +16,7 @@
 
 use std::sync::Arc;
 
-use crate::domain::audit::{Audit, Event, Origin};
+use crate::domain::audit::{Audit, AuditContext, Event};
 use crate::domain::clock::{DatabaseClock, Moment};
 use crate::domain::keyring::{Keyring, MOST_LEEWAY};
 use crate::domain::status_lists::status_index::StatusIndex;
@@ -77,7 +77,7 @@ impl Changes {
             consequences.take_effect(&audit, &lists).await;
             result
         });
-        let done = self.audit.see_through(work).await;
+        let done = self.audit.run_to_completion(work).await;
         done.unwrap_or_else(|| Err(StoreError::Query("a write panicked".to_owned()).into()))
     }
 
@@ -280,7 +280,7 @@ impl Consequences {
             lists.publish();
         }
         if let Some(actor) = &self.actor {
-            Origin::proven(actor);
+            AuditContext::proven(actor);
         }
         for event in self.events {
             audit.record(event).await;

@@ -13,7 +13,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::{ExposeSecret as _, SecretString};
 use std::sync::Arc;
 
-use crate::domain::audit::{Event, EventKind, Origin, Reason};
+use crate::domain::audit::{AuditContext, Event, EventKind, Reason};
 use crate::domain::authn::proven_client::ProvenClient;
 use crate::domain::change::{Change, Changes};
 use crate::domain::clock::seconds;
@@ -236,7 +236,7 @@ impl Clients {
             Some(client) if !right(client) => Reason::WrongSecret,
             Some(client) if client.disabled => Reason::Disabled,
             Some(client) => {
-                Origin::proven(&crate::domain::clients::client_id(&client.name));
+                AuditContext::proven(&crate::domain::clients::client_id(&client.name));
                 return Ok(found.map(ProvenClient));
             }
         };

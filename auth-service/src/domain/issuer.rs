@@ -52,6 +52,8 @@ pub struct Issuer {
     pub revocation: Revocation,
     /// What is remembered about all that happens.
     pub audit: Audit,
+    /// Reads what is recorded.
+    pub trail: Trail,
     /// What verifiers learn about ended sessions.
     pub lists: Arc<StatusLists>,
     /// Runs transactions, with all that belongs to them.
@@ -70,6 +72,11 @@ pub struct Issuer {
 }
 
 impl Issuer {
+    /// Records an event in the audit trail.
+    pub async fn record(&self, event: Event) {
+        self.audit.record(event).await;
+    }
+
     /// Unix seconds, as the database stores them.
     pub(in crate::domain) fn now(&self) -> i64 {
         self.clock.now()

@@ -86,7 +86,7 @@ impl Issuer {
                     log::warn!("what is due for keys could not be done; trying again: {error}");
                 }
                 complained = done.is_err();
-                self.record_key_news().await;
+                self.audit.record_key_changes(&self.keyring).await;
             }
             sleep(ROTATION).await;
         }
@@ -163,7 +163,7 @@ impl Issuer {
     /// [`RotationError`].
     pub async fn rotate_signing_key(&self) -> Result<Rotated, RotationError> {
         let rotated = self.keyring.rotate(&self.store, self.now()).await?;
-        self.record_key_news().await;
+        self.audit.record_key_changes(&self.keyring).await;
         self.take_over_own_keys().await;
         Ok(rotated)
     }
@@ -174,7 +174,7 @@ impl Issuer {
     /// [`RotationError`].
     pub async fn withdraw_signing_keys(&self) -> Result<(), RotationError> {
         self.keyring.rotate_emergency(&self.store, self.now()).await?;
-        self.record_key_news().await;
+        self.audit.record_key_changes(&self.keyring).await;
         self.take_over_own_keys().await;
         Ok(())
     }
@@ -206,8 +206,8 @@ impl Issuer {
         self.names.forget(due, upkeep.step).await?;
         self.drop_lists(due).await?;
         self.keyring.delete_retired(&self.store, due, walk.oldest_rotation).await?;
-        self.record_key_news().await;
-        self.prune_audit(due.saturating_sub(seconds(upkeep.keep_audit)), upkeep.step).await?;
+        self.audit.record_key_changes(&self.keyring).await;
+        self.trail.prune(due.saturating_sub(seconds(upkeep.keep_audit)), upkeep.step).await?;
         Ok(walk.deleted)
     }
 

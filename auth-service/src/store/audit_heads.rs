@@ -26,8 +26,9 @@ pub struct AuditHead {
     pub first_mac: String,
     /// The highest number of a chain that was there when this one was last written to.
     pub newest: i64,
-    /// Whether the chain with the number before was deleted because its time was over.
-    pub front: bool,
+    /// Whether the chain with the number before was deleted because all its rows were old.
+    #[diesel(column_name = front)]
+    pub predecessor_pruned: bool,
     /// Unix seconds.
     pub started_at: i64,
     /// When its process said that nothing would follow; `None` while it runs, and when it was killed.

@@ -14,7 +14,7 @@ use crate::api::support::{PASSWORD, START, Service, Tokens, send};
 pub async fn trail(service: &Service, awaited: &[&str]) -> Vec<AuditEvent> {
     let operator = service.auditor().await;
     let read = async || {
-        let page = operator.list_audit(TrailQuery { limit: 10_000, ..TrailQuery::default() }).await.unwrap();
+        let page = operator.trail.list(TrailQuery { limit: 10_000, ..TrailQuery::default() }).await.unwrap();
         let mut events = page.events;
         events.reverse();
         events.sort_by(|a, b| (&a.chain, a.position).cmp(&(&b.chain, b.position)));

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use auth_service::app;
-use auth_service::domain::audit::verify::{Anchor, Verdict, verify};
+use auth_service::domain::audit::verify::{Checkpoint, Report, verify};
 use auth_service::domain::maintenance::Upkeep;
 use auth_service::settings::Settings;
 use auth_service::store::audit_events::AuditEvent;
@@ -14,9 +14,9 @@ use crate::api::support::Service;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-async fn check_with(service: &Service, anchors: &[String]) -> Verdict {
+async fn check_with(service: &Service, anchors: &[String]) -> Report {
     let operator = service.auditor().await;
-    let anchors: Vec<Anchor> = anchors.iter().map(|anchor| anchor.parse().unwrap()).collect();
+    let anchors: Vec<Checkpoint> = anchors.iter().map(|anchor| anchor.parse().unwrap()).collect();
     verify(&operator.store, &operator.keyring.audit_keys(), anchors).await.unwrap()
 }
 
@@ -214,8 +214,8 @@ async fn the_trail_verifies_while_replicas_write_to_it() {
     for round in 0..4 {
         let logins = (0..20).map(|number| if number % 2 == 0 { &one } else { &other }.login("alice"));
         let checks = async {
-            let verdict = verify(&operator.store, &operator.keyring.audit_keys(), vec![]).await.unwrap();
-            assert_eq!(verdict.findings, vec![], "{round}");
+            let report = verify(&operator.store, &operator.keyring.audit_keys(), vec![]).await.unwrap();
+            assert_eq!(report.findings, vec![], "{round}");
         };
         futures_util::future::join(futures_util::future::join_all(logins), checks).await;
     }
@@ -223,8 +223,8 @@ async fn the_trail_verifies_while_replicas_write_to_it() {
     other.stop().await;
     one.wait_until("both are closed", async || one.count("audit_heads WHERE closed_at > 0") == 2).await;
     assert_eq!(one.count("audit_events WHERE event = 'login' AND outcome = 'success'"), 80);
-    let verdict = check_with(&one, &[]).await;
-    assert_eq!((verdict.chains, verdict.findings, verdict.remarks), (2, vec![], vec![]));
+    let report = check_with(&one, &[]).await;
+    assert_eq!((report.chains, report.findings, report.remarks), (2, vec![], vec![]));
 }
 
 #[actix_web::test]
@@ -292,9 +292,9 @@ async fn old_rows_are_deleted_and_the_rest_still_verifies() {
     let kept = trail(&service, &["audit_pruned"]).await;
     assert!(kept.iter().all(|row| row.occurred_at > 1_800_000_000), "{kept:?}");
     assert!(kept.iter().any(|row| row.event == "account_registered"), "bob");
-    let verdict = check_with(&service, &[checkpoint(&old), checkpoint(&rows[..1])]).await;
+    let report = check_with(&service, &[checkpoint(&old), checkpoint(&rows[..1])]).await;
     assert_eq!(
-        (verdict.findings, verdict.remarks.iter().filter(|text| text.contains("anchor")).count()),
+        (report.findings, report.remarks.iter().filter(|text| text.contains("anchor")).count()),
         (vec![], 2)
     );
     // The same deletion without the key is detected.
@@ -318,7 +318,7 @@ async fn a_row_that_was_made_to_look_old_is_not_deleted() {
     let (service, rows) = finished().await;
     service.run_sql("UPDATE audit_events SET occurred_at = 1 WHERE position < 5");
     let operator = service.operator().await;
-    assert_eq!(operator.prune_audit(1_000_000, 10).await.unwrap(), 0);
+    assert_eq!(operator.trail.prune(1_000_000, 10).await.unwrap(), 0);
     assert_eq!(usize::try_from(service.count("audit_events")).unwrap(), rows.len());
     assert!(findings(&service).await[0].contains("positions 1 to 4: changed"));
 }

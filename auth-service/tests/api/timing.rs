@@ -53,6 +53,7 @@ async fn a_refusal_takes_as_long_with_an_account_as_without() {
             kind("a password that is not hashed", &service, by_name("alice", &"x".repeat(2000))),
         ];
         for path in ["/login", "/token"] {
+            let load = Load::watch();
             let distinguishable = distinguishable_in_every_round(path, &kinds, &different, &load).await;
             load.assert(distinguishable.is_empty(), &format!("{database}, {path}: {distinguishable:#?}"));
         }

@@ -1,6 +1,6 @@
 //! The program from the side of operators and of the system: each test starts one or several `auth-service` processes.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
 mod audit;
 mod commands;

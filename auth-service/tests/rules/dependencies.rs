@@ -28,9 +28,13 @@ fn ignored(manifest: &str) -> Vec<&str> {
 /// Whether the code has the name as a word of its own.
 fn names(code: &str, dependency: &str) -> bool {
     let name = dependency.replace('-', "_");
-    let is_part = |char: char| char.is_alphanumeric() || char == '_';
-    code.match_indices(&name)
-        .any(|(at, _)| !code[..at].ends_with(is_part) && !code[at + name.len()..].starts_with(is_part))
+    code.match_indices(&name).any(|(at, _)| {
+        !code[..at].ends_with(is_part_of_name) && !code[at + name.len()..].starts_with(is_part_of_name)
+    })
+}
+
+fn is_part_of_name(char: char) -> bool {
+    char.is_alphanumeric() || char == '_'
 }
 
 #[test]

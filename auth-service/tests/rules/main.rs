@@ -1,6 +1,6 @@
 //! Checks of the source and of the pages in `docs`. These tests read files, and link none of the code.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
 mod api_page;
 mod architecture;

@@ -10,9 +10,9 @@ use crate::domain::accounts::addresses::parse_email;
 use crate::domain::accounts::names::{Rest, Wanted};
 use crate::domain::accounts::register::parse_username;
 use crate::domain::audit::{Event, EventKind, Reason};
-use crate::domain::authn::authenticator::HashingError;
+use crate::domain::authn::passwords::HashingError;
 use crate::domain::authn::source::Source;
-use crate::domain::authn::throttle::{Budget, GuessError};
+use crate::domain::authn::throttle::{AttemptError, Budget};
 use crate::domain::change::Change;
 use crate::domain::invalid::Invalid;
 use crate::domain::keyring::KeyringError;
@@ -76,15 +76,6 @@ impl From<StoreError> for ChangeError {
     }
 }
 
-impl From<AuthnError> for ChangeError {
-    fn from(error: AuthnError) -> Self {
-        match error {
-            AuthnError::InvalidCredentials(budget) => Self::WrongPassword(budget),
-            AuthnError::Guess(error) => Self::Guess(error),
-        }
-    }
-}
-
 impl From<PrepareError> for ChangeError {
     fn from(error: PrepareError) -> Self {
         match error {
@@ -130,7 +121,7 @@ impl Accounts {
         let rules = self.policy.passwords.check(new.expose_secret(), &user.username, user.email.as_deref());
         rules.map_err(|invalid| ChangeError::Invalid(vec![Invalid { field: "new_password", ..invalid }]))?;
         let proven = self.demand_password(EventKind::PasswordChanged, user, current, &device).await?;
-        let hash = self.authenticator.hasher.hash(proven.arrival(), new).await?;
+        let hash = self.hasher.hash(proven.arrival(), new).await?;
         let audience: Vec<String> =
             caller.session.audience.split_ascii_whitespace().map(str::to_owned).collect();
         let session = self.sessions.prepare(&proven, &audience, device, transport).await?;
@@ -255,11 +246,11 @@ impl Accounts {
         device: &Device,
     ) -> Result<Proven, ChangeError> {
         let source = Source::of(device.ip.as_deref());
-        let attempted = self.authenticator.confirm(user, password, &source).await;
-        if let Some(AuthnError::reason) = attempted.reason {
+        let proven = self.authenticator.reauthenticate(user, password, &source).await;
+        if let Some(reason) = proven.as_ref().err().and_then(AuthnError::reason) {
             self.changes.record(Event::refused(kind, reason).to(&user.id)).await;
         }
-        Ok(attempted.outcome?)
+        Ok(proven?)
     }
 }
 

@@ -157,6 +157,16 @@ pub struct FreedAddress {
 }
 
 impl Accounts {
+    /// Finds the account that an operator names, whose id the audit trail has. `None` when no account has that name: then it is
+    /// an id.
+    ///
+    /// # Errors
+    /// [`OperatorError::ChangedHands`] when the name does not say which account is meant.
+    pub async fn audit_subject(&self, called: &str) -> Result<Option<NamedAccount>, OperatorError> {
+        let (called, since) = (called.to_owned(), self.rest().since());
+        self.store.read(move |db| find_named(db, &called, since)).await
+    }
+
     /// Frees an address: the account that has it loses it, verified or not, and it does not rest. Of an account that is named
     /// by its id, `None` means whatever address it has.
     ///

@@ -16,7 +16,7 @@ use crate::domain::accounts::operators::{
 };
 use crate::domain::accounts::roles;
 use crate::domain::audit::{Event, EventKind, Reason};
-use crate::domain::authn::passwords::{Arrival, Class, HashingError};
+use crate::domain::authn::passwords::{Arrival, Class, Hasher, HashingError};
 use crate::domain::authn::source::Source;
 use crate::domain::change::{Change, Changes};
 use crate::domain::invalid::Invalid;
@@ -99,6 +99,8 @@ pub struct Accounts {
     pub names: Names,
     /// Checks the current password of an owner.
     pub authenticator: Arc<Authenticator>,
+    /// Hashes new passwords, and knows which imported hashes can be checked.
+    pub hasher: Arc<Hasher>,
     /// Begins the session after a password was changed.
     pub sessions: Arc<Sessions>,
     /// What names, passwords and roles are allowed.
@@ -197,7 +199,7 @@ impl Accounts {
             username,
             email,
             email_verified: verified,
-            password_hash: self.authenticator.hasher.hash(arrival, password).await?,
+            password_hash: self.hasher.hash(arrival, password).await?,
             roles: roles::changed("", &roles, &[]),
             disabled: false,
             auth_version: 0,

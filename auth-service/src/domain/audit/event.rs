@@ -1,9 +1,9 @@
-//! What can happen, under names that do not change. What stands in an event is never a secret: ids, names of roles and
-//! counts, but no password, no token, no hash, and no name that somebody typed and nobody has.
+//! Events, under names that do not change. An event contains no secret: ids, names of roles and counts, but no password, no
+//! token, no hash, and no name that a client sent and no account has.
 
 use serde_json::{Map, Value};
 
-use crate::domain::audit::Origin;
+use crate::domain::audit::context::AuditContext;
 
 macro_rules! names {
     ($(#[$about:meta])* $type:ident { $($(#[$doc:meta])* $variant:ident = $name:literal,)* }) => {
@@ -31,11 +31,11 @@ macro_rules! names {
 names! {
     /// What happened.
     EventKind {
-        /// Somebody registered.
+        /// A user registered.
         AccountRegistered = "account_registered",
-        /// An operator made an account; `details.roles`.
+        /// An operator created an account; `details.roles`.
         AccountCreated = "account_created",
-        /// Accounts of another system were taken over; `details.created`, `present`, `refused`.
+        /// Accounts of another system were imported; `details.created`, `present`, `refused`.
         UsersImported = "users_imported",
         /// The owner changed the name or the address; `details.changed`.
         AccountChanged = "account_changed",
@@ -55,19 +55,19 @@ names! {
         PasswordChanged = "password_changed",
         /// A session began.
         Login = "login",
-        /// A session went on; `details.changed` is what is another than at its last use.
+        /// A session was refreshed; `details.changed` names what has changed since its last use.
         TokenRefreshed = "token_refreshed",
         /// A refresh token was used that should not have been: its session was ended.
         RefreshReused = "refresh_reused",
         /// A session was ended by its own token.
         Logout = "logout",
-        /// The owner ended one session, or a login in the same browser took its place.
+        /// The owner ended one session, or a login in the same browser replaced it.
         SessionEnded = "session_ended",
         /// The owner ended all sessions but one.
         SessionsEnded = "sessions_ended",
-        /// A token was taken back, and what belongs to it.
+        /// A token was revoked, and its session with it.
         TokenRevoked = "token_revoked",
-        /// An operator made a client.
+        /// An operator created a client.
         ClientCreated = "client_created",
         /// A client was disabled.
         ClientDisabled = "client_disabled",
@@ -75,37 +75,37 @@ names! {
         ClientEnabled = "client_enabled",
         /// A client has another secret.
         ClientSecretChanged = "client_secret_changed",
-        /// Somebody failed to prove to be a client.
+        /// A client failed to authenticate.
         ClientAuthenticated = "client_authenticated",
         /// A client got a token of its own.
         ClientTokenGranted = "client_token_granted",
         /// A key was made; `details.kid`, `purpose`, `why`.
         KeyRotated = "key_rotated",
-        /// Keys whose time is over were deleted; `details.kids`.
+        /// Keys that nothing needs any more were deleted; `details.kids`.
         KeyRetired = "key_retired",
         /// Keys were sealed with another master key; `details.count`.
         KeysResealed = "keys_resealed",
         /// A restored database was put into service; `details.ended`, `lost_keys`, `tampered_keys`.
         Recovered = "recovered",
-        /// Somebody without the right to it asked for the administration.
+        /// A caller without the right to it asked for an administrative route.
         AdminRefused = "admin_refused",
         /// An administrator read the list of users.
         UsersListed = "users_listed",
         /// An administrator read the audit trail.
         AuditRead = "audit_read",
-        /// A chain begins; `details.previous` is where the one before it stood, `details.heads` where the others stand.
+        /// A chain begins; `details.previous` is a checkpoint of the chain before, `details.heads` are checkpoints of the others.
         ProcessStarted = "process_started",
-        /// Other chains have moved; `details.heads` is where they stand.
+        /// Other chains have grown; `details.heads` are checkpoints of them.
         HeadsSeen = "heads_seen",
         /// A chain ends.
         ProcessStopped = "process_stopped",
-        /// A chain whose time is over was deleted; `details.chain`, `number`, `position`, `mac`.
+        /// A chain was deleted because all its rows were old; `details.chain`, `number`, `position`, `mac`.
         AuditPruned = "audit_pruned",
-        /// Somebody else wrote to the chain of this process; `details.stood` is where it had stood.
+        /// Another program wrote to the chain of this process; `details.stood` is its last checkpoint.
         AuditDisturbed = "audit_disturbed",
         /// Events could not be stored; `details.count`.
         EventsLost = "events_lost",
-        /// Refusals were too many to store each; `details.count`, `event`, `reason`, `since`, `until`, a `sample`, and the `holder`,
+        /// Refusals were beyond their budget; `details.count`, `event`, `reason`, `since`, `until`, a `sample`, and the `holder`,
         /// the `source` or the `network` that caused them.
         RefusalsOmitted = "refusals_omitted",
     }
@@ -114,7 +114,7 @@ names! {
 names! {
     /// Why something failed.
     Reason {
-        /// There is no such account. Which name it was is not kept: people type passwords into that field.
+        /// There is no such account. The name is not stored: users type passwords into that field.
         UnknownUser = "unknown_user",
         /// The password is another one.
         WrongPassword = "wrong_password",
@@ -126,7 +126,7 @@ names! {
         TooManyAttempts = "too_many_attempts",
         /// It was asked for too often within a short time.
         TooManyRequests = "too_many_requests",
-        /// Too many passwords were waiting to be judged.
+        /// Too many passwords were waiting to be checked.
         Overloaded = "overloaded",
         /// The account changed at the same moment.
         Overtaken = "overtaken",
@@ -140,7 +140,7 @@ names! {
         SessionEnded = "session_ended",
         /// The token was used before, too long ago for a lost answer.
         Replayed = "replayed",
-        /// The token was used a moment ago, by somebody else.
+        /// The token was used a moment ago, from another address and by another user agent.
         Elsewhere = "elsewhere",
         /// The token is newer than the database: this is an older copy of it.
         FromTheFuture = "from_the_future",
@@ -169,10 +169,10 @@ impl EventKind {
     }
 }
 
-/// What a refusal cost its sender.
+/// The cost of a refusal for its sender.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Cost {
-    /// A hash, or a session: nobody can have a thousand of it in a second.
+    /// A hash, or a session: no sender can have thousands of them in a second.
     Dear,
     /// A credential of the user or client of this id.
     Held(String),
@@ -212,7 +212,7 @@ impl Reason {
     }
 }
 
-/// Something that happened. Who did it and from where is known from the [`Origin`](crate::domain::audit::Origin).
+/// An event. Its actor and its address are in the [`AuditContext`].
 #[derive(Debug, Clone)]
 pub struct Event {
     pub(super) kind: EventKind,
@@ -220,12 +220,12 @@ pub struct Event {
     pub(super) subject: Option<String>,
     pub(super) session: Option<String>,
     pub(super) details: Map<String, Value>,
-    /// Whose credential was shown, when that proves no actor.
+    /// Whose credential was presented, where that proves no actor.
     holder: Option<String>,
 }
 
 impl Event {
-    /// It was done.
+    /// An event that succeeded.
     #[must_use]
     pub fn of(kind: EventKind) -> Self {
         Self { kind, reason: None, subject: None, session: None, details: Map::new(), holder: None }
@@ -237,48 +237,48 @@ impl Event {
         Self::of(EventKind::EmailFreed).to(account).with("why", why)
     }
 
-    /// It was tried and refused.
+    /// An event that was refused.
     #[must_use]
     pub fn refused(kind: EventKind, reason: Reason) -> Self {
         Self { reason: Some(reason), ..Self::of(kind) }
     }
 
-    /// The same, tried and refused.
+    /// The same event, refused.
     #[must_use]
     pub fn but(self, reason: Reason) -> Self {
         Self { reason: Some(reason), ..self }
     }
 
-    /// To this user or client.
+    /// Sets the user or client that it happened to.
     #[must_use]
     pub fn to(self, subject: impl Into<String>) -> Self {
         Self { subject: Some(subject.into()), ..self }
     }
 
-    /// To this user or client, if there is one.
+    /// Sets the user or client that it happened to, if there is one.
     #[must_use]
     pub fn to_known(self, subject: Option<&str>) -> Self {
         Self { subject: subject.map(str::to_owned), ..self }
     }
 
-    /// About this session.
+    /// Sets the session that it is about.
     #[must_use]
     pub fn in_session(self, session: impl Into<String>) -> Self {
         Self { session: Some(session.into()), ..self }
     }
 
-    /// By somebody with a credential of this user or client, which was refused all the same.
+    /// Sets the user or client whose credential was presented, where that proves no actor.
     #[must_use]
     pub fn by_holder_of(self, holder: &str) -> Self {
         Self { holder: Some(holder.to_owned()), ..self }
     }
 
-    /// What it cost to be refused for `reason`. A session is named by a genuine token of it alone.
-    pub(super) fn cost(&self, reason: Reason, origin: &Origin) -> Cost {
+    /// Returns what a refusal for `reason` cost. Only a genuine token of a session names it.
+    pub(super) fn cost(&self, reason: Reason, context: &AuditContext) -> Cost {
         match (&self.holder, reason.is_dear()) {
             (Some(holder), _) => Cost::Held(holder.clone()),
             (None, true) => Cost::Dear,
-            (None, false) => match (origin.actor(), &self.session) {
+            (None, false) => match (context.actor(), &self.session) {
                 (Some(actor), _) => Cost::Held(actor),
                 (None, Some(session)) => Cost::Session(session.clone()),
                 (None, None) => Cost::Free,
@@ -286,7 +286,7 @@ impl Event {
         }
     }
 
-    /// With a further fact, which must not be secret.
+    /// Adds a further fact, which must not be secret.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.details.insert(name.to_owned(), value.into());

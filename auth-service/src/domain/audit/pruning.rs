@@ -1,13 +1,13 @@
-//! Deletes rows whose time is over, the oldest first, and leaves the rest provable: the head of a chain says, signed, where
-//! it begins now. Whoever deletes rows without the key cannot say that.
+//! Deletion of old rows, the oldest first. The rest stays provable: the head of a chain names its first row, under its MAC. An
+//! attacker without the key cannot write such a head.
 
 use std::time::Duration;
 
 use tokio::time::sleep;
 
-use crate::domain::audit::chain::{head_is_genuine, row_is_genuine, sign};
-use crate::domain::audit::{Event, EventKind};
-use crate::domain::issuer::Issuer;
+use crate::domain::audit::event::{Event, EventKind};
+use crate::domain::audit::mac::{head_is_genuine, row_is_genuine, sign};
+use crate::domain::audit::trail::Trail;
 use crate::domain::keyring::AuditKeys;
 use crate::store::audit_events;
 use crate::store::audit_heads;
@@ -15,23 +15,22 @@ use crate::store::audit_heads::AuditHead;
 use crate::store::engine::connection::Connection;
 use crate::store::error::StoreError;
 
-/// Between two steps requests get their turn.
+/// The time between two steps, for requests.
 const PAUSE: Duration = Duration::from_millis(100);
 
-impl Issuer {
-    /// Deletes events from before the time `before`, in unix seconds, at most `step` in one transaction, and chains of which
-    /// nothing is left. Chains that are not as they should be are left alone: they are evidence. Says how many events were
-    /// deleted.
+impl Trail {
+    /// Deletes events from before `before`, in unix seconds, at most `batch_size` in one transaction, and chains without rows.
+    /// Chains that are not genuine stay: they are evidence. Returns how many events were deleted.
     ///
     /// # Errors
     /// The store's.
-    pub async fn prune_audit(&self, before: i64, step: u32) -> Result<usize, StoreError> {
+    pub async fn prune(&self, before: i64, batch_size: u32) -> Result<usize, StoreError> {
         let (mut pruned, mut left_alone) = (0, Vec::new());
         loop {
             let others = left_alone.clone();
             let oldest = move |db: &mut Connection| audit_events::chain_before(db, before, &others);
             let Some(chain) = self.store.read(oldest).await? else { break };
-            match self.prune_chain(&chain, before, step).await? {
+            match self.prune_chain(&chain, before, batch_size).await? {
                 0 => left_alone.push(chain),
                 count => pruned += count,
             }
@@ -40,39 +39,39 @@ impl Issuer {
         Ok(pruned)
     }
 
-    async fn prune_chain(&self, chain: &str, before: i64, step: u32) -> Result<usize, StoreError> {
+    async fn prune_chain(&self, chain: &str, before: i64, batch_size: u32) -> Result<usize, StoreError> {
         let mut pruned = 0;
         loop {
-            let (chain, keys) = (chain.to_owned(), self.keyring.audit_keys());
-            let prune = move |db: &mut Connection| shorten(db, &keys, &chain, before, i64::from(step));
+            let (chain, keys) = (chain.to_owned(), self.keys.clone());
+            let prune = move |db: &mut Connection| shorten(db, &keys, &chain, before, i64::from(batch_size));
             let count = self.store.write(prune).await?;
             pruned += count;
-            if count < step as usize {
+            if count < batch_size as usize {
                 return Ok(pruned);
             }
             sleep(PAUSE).await;
         }
     }
 
-    /// The oldest chains go as a whole, one after the other, when nothing is left of them.
+    /// Deletes the heads of the oldest chains that have no rows any more, one after the other.
     async fn drop_empty_chains(&self, before: i64) -> Result<(), StoreError> {
         loop {
             let oldest = self.store.read(|db| audit_heads::behind(db, Some(0), 1)).await?;
             if oldest.iter().all(|head| head.first_position <= head.position) {
                 return Ok(());
             }
-            let keys = self.keyring.audit_keys();
+            let keys = self.keys.clone();
             let Some(head) = self.store.write(move |db| drop_oldest(db, &keys, before)).await? else {
                 return Ok(());
             };
             let pruned = Event::of(EventKind::AuditPruned).with("chain", head.chain);
             let pruned = pruned.with("number", head.number).with("position", head.position);
-            self.record(pruned.with("mac", head.mac)).await;
+            self.audit.record(pruned.with("mac", head.mac)).await;
         }
     }
 }
 
-/// Deletes the oldest rows of a chain as long as they are from before `before`; says how many.
+/// Deletes the oldest rows of a chain that are from before `before`. Returns how many.
 fn shorten(
     db: &mut Connection,
     keys: &AuditKeys,
@@ -89,7 +88,7 @@ fn shorten(
     }
     let first = head.first_position;
     for row in old {
-        // Whoever makes a row look old does not get it deleted.
+        // An attacker who makes a row look old does not get it deleted.
         if row.position != head.first_position || !row_is_genuine(key, &head.first_mac, row) {
             break;
         }
@@ -106,11 +105,11 @@ fn shorten(
     Ok(count)
 }
 
-/// Deletes the head of the oldest chain, if nothing is left of it and there is another one; gives what it was.
+/// Deletes the head of the oldest chain, if it has no rows and there is another chain. Returns the head.
 fn drop_oldest(db: &mut Connection, keys: &AuditKeys, before: i64) -> Result<Option<AuditHead>, StoreError> {
     let oldest = audit_heads::behind(db, Some(0), 2)?;
     let [old, next] = oldest.as_slice() else { return Ok(None) };
-    // Held in the order of their numbers by everybody, so that nobody waits in a circle.
+    // Locked in the order of their numbers everywhere, so that no two transactions wait for each other.
     let (Some(old), Some(mut next)) =
         (audit_heads::hold(db, &old.chain)?, audit_heads::hold(db, &next.chain)?)
     else {
@@ -123,7 +122,7 @@ fn drop_oldest(db: &mut Connection, keys: &AuditKeys, before: i64) -> Result<Opt
         return Ok(None);
     }
     audit_heads::delete(db, &old.chain)?;
-    next.front = true;
+    next.predecessor_pruned = true;
     sign(key, &mut next);
     audit_heads::put(db, &next)?;
     Ok(Some(old))

@@ -1,13 +1,14 @@
-//! Reading the audit trail.
+//! Reading of the audit trail.
 
-use crate::domain::accounts::operators::{NamedAccount, OperatorError, find_named};
-use crate::domain::audit::{Event, EventKind};
-use crate::domain::issuer::Issuer;
+use crate::domain::audit::event::{Event, EventKind};
+use crate::domain::audit::recorder::Audit;
+use crate::domain::keyring::AuditKeys;
 use crate::store::audit_events;
 use crate::store::audit_events::{AuditEvent, Filter, Place};
+use crate::store::engine::store::Store;
 use crate::store::error::StoreError;
 
-/// A part of the list.
+/// A query for one page.
 #[derive(Debug, Clone, Default)]
 pub struct TrailQuery {
     /// Only events with this subject.
@@ -18,28 +19,28 @@ pub struct TrailQuery {
     pub since: Option<i64>,
     /// Only events up to this time, in unix seconds.
     pub until: Option<i64>,
-    /// Only events behind this one, in the order of the list.
+    /// Only events after this one, in the order of the list.
     pub after: Option<Place>,
     /// The largest number of events.
     pub limit: u32,
 }
 
-/// One part of the list.
+/// One page.
 #[derive(Debug, Clone)]
 pub struct TrailPage {
     /// The newest first.
     pub events: Vec<AuditEvent>,
-    /// Where the next part begins, if there is one.
+    /// Where the next page begins, if there is one.
     pub next: Option<Place>,
 }
 
-/// A place as text, for clients to give back.
+/// Writes a place as a cursor, for clients to send back.
 #[must_use]
 pub fn cursor(place: &Place) -> String {
     format!("{}.{}.{}", place.occurred_at, place.position, place.chain)
 }
 
-/// The place that [`cursor`] wrote; `None` for anything else.
+/// Reads a cursor; `None` for anything that [`cursor`] did not write.
 #[must_use]
 pub fn parse_cursor(text: &str) -> Option<Place> {
     let mut parts = text.splitn(3, '.');
@@ -49,15 +50,28 @@ pub fn parse_cursor(text: &str) -> Option<Place> {
     plain.then(|| Place { occurred_at, chain: chain.to_owned(), position })
 }
 
-impl Issuer {
-    /// What happened, the newest first.
+/// Reads the audit trail, and deletes what is old.
+pub struct Trail {
+    pub(super) store: Store,
+    pub(super) keys: AuditKeys,
+    pub(super) audit: Audit,
+}
+
+impl Trail {
+    /// Creates a reader of the trail that `audit` writes.
+    #[must_use]
+    pub fn new(store: Store, keys: AuditKeys, audit: Audit) -> Self {
+        Self { store, keys, audit }
+    }
+
+    /// Returns one page of events, the newest first.
     ///
     /// # Errors
     /// The store's.
-    pub async fn list_audit(&self, query: TrailQuery) -> Result<TrailPage, StoreError> {
+    pub async fn list(&self, query: TrailQuery) -> Result<TrailPage, StoreError> {
         let TrailQuery { subject, event, since, until, after, limit } = query;
         let filter = Filter { subject, event, since, until, after };
-        // One more than is shown tells whether there is a next part.
+        // One row more than is shown tells whether there is a next page.
         let most = i64::from(limit) + 1;
         let mut events = self.store.read(move |db| audit_events::page(db, &filter, most)).await?;
         let more = events.len() > limit as usize;
@@ -71,13 +85,13 @@ impl Issuer {
         Ok(TrailPage { events, next })
     }
 
-    /// The same for an administrator: that it was read is an event as well.
+    /// Returns one page to an administrator. That it was read is an event as well.
     ///
     /// # Errors
     /// The store's.
-    pub async fn read_audit(&self, query: TrailQuery) -> Result<TrailPage, StoreError> {
-        let page = self.list_audit(query).await?;
-        self.record(Event::of(EventKind::AuditRead)).await;
+    pub async fn read(&self, query: TrailQuery) -> Result<TrailPage, StoreError> {
+        let page = self.list(query).await?;
+        self.audit.record(Event::of(EventKind::AuditRead)).await;
         Ok(page)
     }
 

@@ -1,8 +1,7 @@
-//! The one task of a process that writes its chain.
+//! Background task that writes the chain of this process. It is the only one that does.
 
 use std::iter;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
@@ -10,9 +9,13 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::domain::audit::batch::{Appended, Batch};
-use crate::domain::audit::heads;
-use crate::domain::audit::heads::{Stand, Told};
-use crate::domain::audit::{AuditRules, Event, EventKind, Missed, row_of};
+use crate::domain::audit::checkpoints;
+use crate::domain::audit::checkpoints::Checkpoints;
+use crate::domain::audit::dropped::Dropped;
+use crate::domain::audit::event::{Event, EventKind};
+use crate::domain::audit::heads::ChainHead;
+use crate::domain::audit::row::row_of;
+use crate::domain::audit::rules::AuditRules;
 use crate::domain::clock::DatabaseClock;
 use crate::domain::keyring::AuditKeys;
 use crate::domain::random;
@@ -20,21 +23,21 @@ use crate::store::audit_events::AuditEvent;
 use crate::store::engine::store::Store;
 use crate::store::error::StoreError;
 
-/// Between two tries while the database is away.
+/// The time between two attempts while the database is away.
 const RETRY: Duration = Duration::from_millis(250);
-/// So many processes do not begin at the same moment: whoever loses more races says so.
+/// Fewer processes than this begin at the same moment. More lost races are logged.
 const RACES: u32 = 20;
 
-/// What a process tells its writer.
+/// A message to the writer.
 #[derive(Debug)]
 pub(super) enum Message {
-    /// Begin the chain, and say so.
+    /// Begin the chain, then answer.
     Begin(oneshot::Sender<()>),
-    /// A row but for its place.
+    /// Write a row, which has no place in the chain yet.
     Event(Box<AuditEvent>),
-    /// Write everything that came before, and say so.
+    /// Write everything that came before, then answer.
     Flush(oneshot::Sender<()>),
-    /// The same, and end the chain.
+    /// The same, and end the chain with it.
     Close(oneshot::Sender<()>),
 }
 
@@ -44,29 +47,29 @@ pub(super) struct Writer {
     clock: DatabaseClock,
     rules: AuditRules,
     waiting: mpsc::Receiver<Message>,
-    missed: Arc<Missed>,
-    /// The chain, for others to know.
+    dropped: Arc<Dropped>,
+    /// Shares the name of the chain with [`Audit`](crate::domain::audit::Audit).
     begun: Arc<ArcSwapOption<String>>,
-    /// Where our chain stands, as far as we know; `None` before it begins.
-    chain: Option<Stand>,
-    /// When the log last said where it stands.
-    anchored: Option<Instant>,
-    /// Where the other chains stood when it was last told.
-    told: Told,
-    /// When that was.
-    looked: Instant,
-    /// When it was last told how many refusals were left out.
-    counted: Instant,
+    /// The head of the chain; `None` before it begins.
+    head: Option<ChainHead>,
+    /// When a checkpoint of it was last logged.
+    logged: Option<Instant>,
+    /// The checkpoints of other chains that were written.
+    checkpoints: Checkpoints,
+    /// When other heads were last read.
+    heads_read: Instant,
+    /// When the counts of dropped refusals were last written.
+    refusals_written: Instant,
 }
 
-/// What came within a short while.
+/// Messages that came within one flush interval.
 #[derive(Default)]
 struct Gathered {
     rows: Vec<AuditEvent>,
-    /// The chain is to begin, whether there are rows or not.
+    /// Whether the chain begins even without rows.
     begin: bool,
-    /// Who waits until it is written.
-    told: Option<oneshot::Sender<()>>,
+    /// Answered when the rows are written.
+    answer: Option<oneshot::Sender<()>>,
     close: bool,
 }
 
@@ -77,7 +80,7 @@ impl Writer {
         clock: DatabaseClock,
         rules: AuditRules,
         waiting: mpsc::Receiver<Message>,
-        missed: Arc<Missed>,
+        dropped: Arc<Dropped>,
         begun: Arc<ArcSwapOption<String>>,
     ) -> Self {
         Self {
@@ -86,17 +89,17 @@ impl Writer {
             clock,
             rules,
             waiting,
-            missed,
+            dropped,
             begun,
-            chain: None,
-            anchored: None,
-            told: Told::default(),
-            looked: Instant::now(),
-            counted: Instant::now(),
+            head: None,
+            logged: None,
+            checkpoints: Checkpoints::default(),
+            heads_read: Instant::now(),
+            refusals_written: Instant::now(),
         }
     }
 
-    /// Writes until it is told to close, or nobody is left who could tell it anything.
+    /// Runs until [`Message::Close`], or until every sender is gone.
     pub(super) async fn run(mut self) {
         loop {
             let first = match timeout(self.rest(), self.waiting.recv()).await {
@@ -107,88 +110,89 @@ impl Writer {
                     continue;
                 }
             };
-            let Gathered { rows, begin, told, close } = self.gather(first).await;
+            let Gathered { rows, begin, answer, close } = self.gather(first).await;
             if close {
-                self.tell_of_refusals().await;
+                self.write_refusals().await;
             }
             if begin || close || !rows.is_empty() {
                 self.append(rows, close).await;
             }
-            if let Some(told) = told {
-                let _ = told.send(());
+            if let Some(answer) = answer {
+                let _ = answer.send(());
             }
             if close {
                 return;
             }
-            // With events at every moment nobody ever waits for one.
+            // Under constant load the timeout above never passes.
             self.do_what_is_due().await;
         }
-        self.tell_of_refusals().await;
+        self.write_refusals().await;
         self.append(Vec::new(), true).await;
     }
 
-    /// How long there is nothing to do unless something happens.
+    /// How long the task may wait for a message.
     fn rest(&self) -> Duration {
-        let look = self.rules.anchor.saturating_sub(self.looked.elapsed());
-        look.min(self.rules.refusals.interval.saturating_sub(self.counted.elapsed()))
+        let checkpoints = self.rules.checkpoint_interval.saturating_sub(self.heads_read.elapsed());
+        checkpoints.min(self.rules.refusals.interval.saturating_sub(self.refusals_written.elapsed()))
     }
 
     async fn do_what_is_due(&mut self) {
-        if self.counted.elapsed() >= self.rules.refusals.interval {
-            self.tell_of_refusals().await;
+        if self.refusals_written.elapsed() >= self.rules.refusals.interval {
+            self.write_refusals().await;
         }
-        if self.looked.elapsed() >= self.rules.anchor {
-            self.tell_of_others().await;
+        if self.heads_read.elapsed() >= self.rules.checkpoint_interval {
+            self.write_checkpoints().await;
         }
     }
 
-    /// Writes what refusals were left out since the last time.
-    async fn tell_of_refusals(&mut self) {
-        self.counted = Instant::now();
-        let mut rows = self.missed.refusals.take(self.clock.now());
+    /// Writes the counts of refusals that were dropped since the last call.
+    async fn write_refusals(&mut self) {
+        self.refusals_written = Instant::now();
+        let mut rows = self.dropped.refusals.take(self.clock.now());
         while !rows.is_empty() {
-            let rest = rows.split_off(rows.len().min(self.rules.batch));
+            let rest = rows.split_off(rows.len().min(self.rules.batch_size));
             self.append(rows, false).await;
             rows = rest;
         }
     }
 
-    /// Writes where the other chains stand, if they have moved: what is cut off of them later is missed then.
-    async fn tell_of_others(&mut self) {
-        self.looked = Instant::now();
-        let Some(own) = self.chain.as_ref().map(|stand| stand.chain.clone()) else { return };
-        match self.look().await {
-            Ok(mut moved) => {
-                moved.retain(|stand| stand.chain != own);
-                let rows: Vec<_> = heads::seen(heads::parts(&moved)).map(|event| self.row(event)).collect();
+    /// Writes checkpoints of the other chains that have grown: rows that are cut off of them later are then missed.
+    async fn write_checkpoints(&mut self) {
+        self.heads_read = Instant::now();
+        let Some(own) = self.head.as_ref().map(|head| head.chain.clone()) else { return };
+        match self.due_checkpoints().await {
+            Ok(mut due) => {
+                due.retain(|head| head.chain != own);
+                let parts = checkpoints::parts(&due);
+                let rows: Vec<_> = checkpoints::events(parts).map(|event| self.row(event)).collect();
                 if !rows.is_empty() {
                     self.append(rows, false).await;
                 }
             }
-            Err(error) => log::debug!("no look at the other audit chains: {error}"),
+            Err(error) => log::debug!("the heads of the other audit chains could not be read: {error}"),
         }
     }
 
-    /// Which chains have moved.
-    async fn look(&mut self) -> Result<Vec<Stand>, StoreError> {
-        let (told, keys) = (self.told.clone(), self.keys.clone());
-        let (told, moved) = self.store.read(move |db| told.look(db, &keys)).await?;
-        self.told = told;
-        Ok(moved)
+    /// Reads the heads of the chains that have grown since their last checkpoint.
+    async fn due_checkpoints(&mut self) -> Result<Vec<ChainHead>, StoreError> {
+        let (checkpoints, keys) = (self.checkpoints.clone(), self.keys.clone());
+        let (checkpoints, due) = self.store.read(move |db| checkpoints.due(db, &keys)).await?;
+        self.checkpoints = checkpoints;
+        Ok(due)
     }
 
-    /// What comes within a short while is written together.
+    /// Collects messages for one flush interval, up to the batch size.
     async fn gather(&mut self, first: Message) -> Gathered {
         let (mut gathered, mut next) = (Gathered::default(), Some(first));
-        let until = Instant::now() + self.rules.linger;
+        let until = Instant::now() + self.rules.flush_interval;
         while let Some(message) = next {
             match message {
-                Message::Begin(told) => return Gathered { told: Some(told), begin: true, ..gathered },
+                Message::Begin(answer) => return Gathered { answer: Some(answer), begin: true, ..gathered },
                 Message::Event(row) => gathered.rows.push(*row),
-                Message::Flush(told) => return Gathered { told: Some(told), ..gathered },
-                Message::Close(told) => return Gathered { told: Some(told), close: true, ..gathered },
+                Message::Flush(answer) => return Gathered { answer: Some(answer), ..gathered },
+                Message::Close(answer) => return Gathered { answer: Some(answer), close: true, ..gathered },
             }
-            if gathered.rows.len() >= self.rules.batch {
+            if gathered.rows.len() >= self.rules.batch_size {
                 break;
             }
             next = timeout_at(until, self.waiting.recv()).await.ok().flatten();
@@ -196,10 +200,10 @@ impl Writer {
         gathered
     }
 
-    /// Writes rows behind the chain's last one, however long that takes.
+    /// Appends rows to the chain, however long that takes.
     async fn append(&mut self, mut rows: Vec<AuditEvent>, closing: bool) {
-        self.own_up(&mut rows);
-        if self.chain.is_none() && rows.is_empty() && closing {
+        self.report_dropped(&mut rows);
+        if self.head.is_none() && rows.is_empty() && closing {
             return;
         }
         if closing {
@@ -207,24 +211,24 @@ impl Writer {
         }
         let (mut complained, mut races) = (false, 0);
         loop {
-            let stand = match self.chain.clone() {
-                Some(stand) => stand,
+            let head = match self.head.clone() {
+                Some(head) => head,
                 None => self.begin(&mut rows).await,
             };
             let batch =
-                Batch { stand: stand.clone(), rows, keys: self.keys.clone(), closing, now: self.clock.now() };
+                Batch { head: head.clone(), rows, keys: self.keys.clone(), closing, now: self.clock.now() };
             let batch = Arc::new(batch);
             let attempt = Arc::clone(&batch);
             let outcome = self.store.write(move |db| attempt.append(db)).await;
             rows = Arc::unwrap_or_clone(batch).rows;
             match outcome {
-                Ok(Appended::At(stand)) => return self.stands_at(stand, closing),
-                Ok(Appended::Pruned) => self.chain = None,
-                Ok(Appended::Disturbed) => self.give_up(&stand, &mut rows),
-                // Somebody put a row where ours belongs.
-                Err(StoreError::Conflict(_)) if stand.number != 0 => self.give_up(&stand, &mut rows),
+                Ok(Appended::At(head)) => return self.appended(head, closing),
+                Ok(Appended::Pruned) => self.head = None,
+                Ok(Appended::Disturbed) => self.abandon(&head, &mut rows),
+                // Another program has written a row with the position of ours.
+                Err(StoreError::Conflict(_)) if head.number != 0 => self.abandon(&head, &mut rows),
                 Err(error) => {
-                    // Of processes that begin their chains at the same moment, one gets the number.
+                    // Of several processes that begin their chains at the same moment, one gets the number.
                     let race = matches!(error, StoreError::Conflict(_));
                     if !complained && !race && !error.is_reported() {
                         log::warn!("{} audit events wait for the database: {error}", rows.len());
@@ -232,44 +236,46 @@ impl Writer {
                     complained |= !race;
                     races += u32::from(race);
                     if races == RACES {
-                        log::warn!("others took the number of a new audit chain {races} times; trying on");
+                        log::warn!(
+                            "other processes took the number of a new audit chain {races} times; trying again"
+                        );
                     }
-                    self.chain = Some(stand);
+                    self.head = Some(head);
                     sleep(RETRY).await;
                 }
             }
         }
     }
 
-    /// Leaves a chain that somebody else wrote to, as evidence; the next one says so.
-    fn give_up(&mut self, stand: &Stand, rows: &mut Vec<AuditEvent>) {
-        log::error!("somebody else wrote to the audit chain that stood at {}", stand.anchor());
-        let disturbed = Event::of(EventKind::AuditDisturbed).with("stood", stand.anchor());
+    /// Abandons a chain that another program wrote to, as evidence. The next chain has an event about it.
+    fn abandon(&mut self, head: &ChainHead, rows: &mut Vec<AuditEvent>) {
+        log::error!("another program wrote to the audit chain; its last checkpoint is {}", head.checkpoint());
+        let disturbed = Event::of(EventKind::AuditDisturbed).with("stood", head.checkpoint());
         rows.insert(0, self.row(disturbed));
-        self.chain = None;
+        self.head = None;
     }
 
-    /// A chain with a name of its own, whose first row says so.
-    async fn begin(&mut self, rows: &mut Vec<AuditEvent>) -> Stand {
-        let moved = self.look_at_all().await;
-        self.looked = Instant::now();
+    /// Begins a chain. Its first rows say so, and have checkpoints of the others.
+    async fn begin(&mut self, rows: &mut Vec<AuditEvent>) -> ChainHead {
+        let due = self.all_checkpoints().await;
+        self.heads_read = Instant::now();
         let mut started = Event::of(EventKind::ProcessStarted).with("version", env!("CARGO_PKG_VERSION"));
-        let mut parts = heads::parts(&moved);
+        let mut parts = checkpoints::parts(&due);
         if let Some(part) = parts.next() {
             started = started.with("heads", part);
         }
-        let first = iter::once(started).chain(heads::seen(parts)).map(|event| self.row(event));
+        let first = iter::once(started).chain(checkpoints::events(parts)).map(|event| self.row(event));
         rows.splice(0..0, first.collect::<Vec<_>>());
-        Stand { chain: random::id(), number: 0, position: 0, mac: String::new() }
+        ChainHead { chain: random::id(), number: 0, position: 0, mac: String::new() }
     }
 
-    /// However long that takes: a chain does not begin without it.
-    async fn look_at_all(&mut self) -> Vec<Stand> {
-        self.told = Told::default();
+    /// Reads the heads that the first rows of a chain have checkpoints of, however long that takes.
+    async fn all_checkpoints(&mut self) -> Vec<ChainHead> {
+        self.checkpoints = Checkpoints::default();
         let mut complained = false;
         loop {
-            match self.look().await {
-                Ok(moved) => return moved,
+            match self.due_checkpoints().await {
+                Ok(due) => return due,
                 Err(error) if !complained && !error.is_reported() => {
                     log::warn!("the audit trail waits for the database: {error}");
                 }
@@ -280,9 +286,9 @@ impl Writer {
         }
     }
 
-    /// Says how many events are missing.
-    fn own_up(&self, rows: &mut Vec<AuditEvent>) {
-        let count = self.missed.lost.swap(0, Ordering::Relaxed);
+    /// Adds a row with the number of lost events, if there are any.
+    fn report_dropped(&self, rows: &mut Vec<AuditEvent>) {
+        let count = self.dropped.take_lost();
         if count > 0 {
             rows.push(self.row(Event::of(EventKind::EventsLost).with("count", count)));
         }
@@ -292,15 +298,16 @@ impl Writer {
         row_of(event, self.clock.now())
     }
 
-    /// Says it in the log now and then: an operator who keeps the log elsewhere can prove later that nothing was undone.
-    fn stands_at(&mut self, stand: Stand, closing: bool) {
-        if closing || self.anchored.is_none_or(|at| at.elapsed() >= self.rules.anchor) {
-            log::info!("the audit trail stands at {}", stand.anchor());
-            self.anchored = Some(Instant::now());
+    /// Takes over the new head. Logs a checkpoint at intervals: an operator who keeps the log elsewhere can prove later that no
+    /// rows were cut off.
+    fn appended(&mut self, head: ChainHead, closing: bool) {
+        if closing || self.logged.is_none_or(|at| at.elapsed() >= self.rules.checkpoint_interval) {
+            log::info!("the audit trail stands at {}", head.checkpoint());
+            self.logged = Some(Instant::now());
         }
-        if self.begun.load().as_deref() != Some(&stand.chain) {
-            self.begun.store(Some(Arc::new(stand.chain.clone())));
+        if self.begun.load().as_deref() != Some(&head.chain) {
+            self.begun.store(Some(Arc::new(head.chain.clone())));
         }
-        self.chain = Some(stand);
+        self.head = Some(head);
     }
 }

@@ -3,6 +3,7 @@
 pub mod authenticator;
 pub mod passwords;
 pub mod proven;
+pub mod proven_client;
 pub mod source;
 mod stand_in;
 pub mod throttle;

@@ -6,8 +6,7 @@
 //! hashes of other kinds clears the choices. Each choice also ends after [`CHOSEN_FOR`], so that the first accounts of a
 //! service do not stand in for ever. While the clock is in doubt, nothing is chosen.
 
-use crate::domain::authn::authenticator::Authenticator;
-use crate::domain::clock::Moment;
+use crate::domain::clock::{DatabaseClock, Moment};
 use crate::store::engine::connection::Connection;
 use crate::store::engine::store::Store;
 use crate::store::error::StoreError;
@@ -53,7 +52,8 @@ pub(super) struct StandIns {
     clock: DatabaseClock,
 }
 
-impl Authenticator {
+impl StandIns {
+    pub(super) fn new(store: Store, clock: DatabaseClock) -> Self {
         Self { store, clock }
     }
 

@@ -20,14 +20,14 @@ use crate::store::issuance::Issuance;
 
 /// How this service judges its own tokens.
 #[derive(Debug, Clone)]
-pub struct Judge {
+pub struct VerifierSettings {
     policy: Policy,
     clock: Clock,
     /// For HS256 alone: its one verifier.
     by_secret: Option<Verifier>,
 }
 
-impl Judge {
+impl VerifierSettings {
     /// Accepts what `policy` does, at the times of `clock`; HS256 by a shared secret alone.
     ///
     /// # Errors
@@ -95,12 +95,12 @@ impl Loaded {
         seen: Seen,
         ring: Ring,
         closed: Option<Closed>,
-        judge: &Judge,
+        settings: &VerifierSettings,
         before: Option<&Self>,
     ) -> Self {
         // What a verifier remembers of tokens is good for as long as the keys stay the same.
         let same = before.filter(|before| before.ring.published.etag == ring.published.etag);
-        let verifier = same.map_or_else(|| judge.over(&ring), |before| before.verifier.clone());
+        let verifier = same.map_or_else(|| settings.over(&ring), |before| before.verifier.clone());
         Self { seen, ring, closed, verifier }
     }
 
@@ -122,7 +122,7 @@ impl Loaded {
 
     /// Judges a token by the keys in force. While keys cannot be loaded, one that is not known may be good; while they cannot
     /// be read, one that is known may be withdrawn.
-    pub(super) fn judge(
+    pub(super) fn verify(
         &self,
         token: &str,
         verify: impl FnOnce(&Verifier) -> Result<AccessToken, Refusal>,

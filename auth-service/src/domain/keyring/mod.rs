@@ -3,9 +3,9 @@
 
 mod audit_key;
 mod csrf_token;
+mod key_changes;
 mod loaded;
 mod name_key;
-mod news;
 mod opening;
 mod refresh_key;
 mod ring;
@@ -15,9 +15,9 @@ mod signing_key;
 mod stored;
 
 pub use audit_key::{AuditKey, AuditKeys};
-pub use loaded::Judge;
+pub use key_changes::KeyChange;
+pub use loaded::VerifierSettings;
 pub use name_key::NameKey;
-pub use news::KeyNews;
 pub use opening::{Makes, first_keys};
 pub use refresh_key::RefreshToken;
 pub use rotation::{Rotated, RotationError};
@@ -37,8 +37,8 @@ use crate::domain::clock::seconds;
 use crate::store::error::StoreError;
 use crate::store::issuance::Issuance;
 use crate::store::keys::SealedKey;
+use key_changes::KeyChanges;
 use loaded::{Loaded, Seen};
-use news::News;
 use refresh_key::Encoded;
 use signing_key::{Kind, SigningKey};
 use stored::Purpose;
@@ -158,7 +158,7 @@ pub struct Keyring {
     /// Whether new signing keys are of the algorithm in the settings, rather than of the one in force.
     follows_settings: bool,
     shared: Option<SigningKey>,
-    judge: Judge,
+    verifier_settings: VerifierSettings,
     loaded: ArcSwap<Loaded>,
     /// Held from the reading of rows until they are in force: of two reloads, the later one reads later.
     reloading: tokio::sync::Mutex<()>,
@@ -170,7 +170,7 @@ pub struct Keyring {
     audit: AuditKeys,
     /// As it was when the process started: it does not change.
     names: NameKey,
-    news: News,
+    changes: KeyChanges,
 }
 
 /// A signing key as operators see it.
@@ -206,7 +206,7 @@ impl Keyring {
     /// # Errors
     /// [`Refusal`].
     pub fn verify(&self, token: &str) -> Result<AccessToken, Refusal> {
-        self.loaded.load().judge(token, |verifier| verifier.verify_now(token))
+        self.loaded.load().verify(token, |verifier| verifier.verify_now(token))
     }
 
     /// The same for a token that may have expired.
@@ -214,7 +214,7 @@ impl Keyring {
     /// # Errors
     /// [`Refusal`].
     pub fn verify_expired(&self, token: &str) -> Result<AccessToken, Refusal> {
-        self.loaded.load().judge(token, |verifier| verifier.verify_expired(token))
+        self.loaded.load().verify(token, |verifier| verifier.verify_expired(token))
     }
 
     /// The revision of what is published. While keys cannot be loaded it is an earlier one than the database's, so that no
@@ -310,10 +310,10 @@ impl Keyring {
         self.names.clone()
     }
 
-    /// What this process has done about keys since the last time that somebody asked.
+    /// Takes the changes of keys by this process since the last call.
     #[must_use]
-    pub fn take_news(&self) -> Vec<KeyNews> {
-        self.news.take()
+    pub fn take_changes(&self) -> Vec<KeyChange> {
+        self.changes.take()
     }
 
     /// The public keys.

@@ -8,11 +8,11 @@ use secrecy::ExposeSecret as _;
 use shared_claims::verifier::Algorithm;
 
 use crate::domain::clock::seconds;
-use crate::domain::keyring::loaded::{Closed, Judge, Loaded, Seen};
+use crate::domain::keyring::loaded::{Closed, Loaded, Seen, VerifierSettings};
 use crate::domain::keyring::ring::{Parts, Ring};
 use crate::domain::keyring::signing_key::SigningKey;
 use crate::domain::keyring::stored::{Opened, Purpose, Stored, new_row, reseal};
-use crate::domain::keyring::{AuditKeys, KeyNews, Keyring, KeyringError, News, Plan, Sealer, Times};
+use crate::domain::keyring::{AuditKeys, KeyChange, KeyChanges, Keyring, KeyringError, Plan, Sealer, Times};
 use crate::store::engine::connection::Connection;
 use crate::store::engine::store::Store;
 use crate::store::error::StoreError;
@@ -36,7 +36,7 @@ impl Keyring {
         sealer: Sealer,
         now: i64,
         plan: Plan,
-        judge: Judge,
+        verifier_settings: VerifierSettings,
         makes: Makes,
     ) -> Result<Self, KeyringError> {
         let sealer = Arc::new(sealer);
@@ -50,7 +50,7 @@ impl Keyring {
         opened.audit = audit.all().to_vec();
         let secret = plan.shared_secret.as_ref();
         let shared = secret.map(|secret| SigningKey::shared_secret(secret.expose_secret().as_bytes()));
-        let loaded = load(&stored, opened, &plan, &judge, None, None, UNKNOWN)?;
+        let loaded = load(&stored, opened, &plan, &verifier_settings, None, None, UNKNOWN)?;
         if let Some(closed) = &loaded.closed {
             log::error!(
                 "nothing is signed: the database has keys that this process cannot load: {}",
@@ -62,14 +62,14 @@ impl Keyring {
             plan,
             follows_settings: makes == Makes::Everything,
             shared,
-            judge,
+            verifier_settings,
             loaded: ArcSwap::from_pointee(loaded),
             reloading: tokio::sync::Mutex::default(),
             settled: AtomicBool::new(false),
             has_algorithm: AtomicBool::new(false),
             audit,
             names,
-            news: News::new(made),
+            changes: KeyChanges::new(made),
         };
         if makes == Makes::Everything
             && let Err(error) = keyring.settle(store, now, false).await
@@ -118,7 +118,7 @@ impl Keyring {
                 "{count} keys that were sealed with an older master key are sealed with the newest one now; the older \
                  one can go when every replica has the newest one as master_key"
             );
-            self.news.add(KeyNews::Resealed { count });
+            self.changes.add(KeyChange::Resealed { count });
         }
         Ok(())
     }
@@ -178,7 +178,8 @@ impl Keyring {
             self.settled.store(false, Ordering::Release);
         }
         let proving = Some(self.audit.newest().kid());
-        let loaded = load(&stored, opened, &self.plan, &self.judge, proving, Some(&before), over)?;
+        let loaded =
+            load(&stored, opened, &self.plan, &self.verifier_settings, proving, Some(&before), over)?;
         say_what_changed(&before, &loaded);
         self.loaded.store(Arc::new(loaded));
         Ok(())
@@ -189,7 +190,7 @@ fn load(
     stored: &Stored,
     opened: Opened,
     plan: &Plan,
-    judge: &Judge,
+    settings: &VerifierSettings,
     audit_kid: Option<&str>,
     before: Option<&Loaded>,
     now: i64,
@@ -213,7 +214,7 @@ fn load(
         parts.revision = before.map_or(earlier, |before| before.ring.revision.min(earlier));
     }
     let ring = Ring::new(parts, &plan.lifetimes, now)?;
-    Ok(Loaded::new(seen, ring, closed, judge, before))
+    Ok(Loaded::new(seen, ring, closed, settings, before))
 }
 
 fn say_what_changed(before: &Loaded, after: &Loaded) {
@@ -255,7 +256,7 @@ async fn make_missing(
     now: i64,
     plan: &Plan,
     makes: Makes,
-) -> Result<Vec<KeyNews>, KeyringError> {
+) -> Result<Vec<KeyChange>, KeyringError> {
     loop {
         let stored = Stored::read(store).await?;
         sealer.follow(stored.newest_master_key.as_deref());
@@ -268,7 +269,7 @@ async fn make_missing(
         let times = Times { created_at: now, active_from: 0 };
         let rows = missing.iter().map(|purpose| new_row(sealer, *purpose, plan.algorithm, times));
         let rows = rows.collect::<Result<Vec<_>, _>>()?;
-        let news = rows.iter().map(|row| KeyNews::made(row, "first")).collect();
+        let changes = rows.iter().map(|row| KeyChange::made(row, "first")).collect();
         let seen = Purpose::ALL.map(|purpose| stored.newest(purpose));
         let insert = move |db: &mut Connection| {
             issuance::hold(db)?; // whoever comes second sees what the first one did, and looks whether that opens
@@ -283,7 +284,7 @@ async fn make_missing(
             Ok::<_, StoreError>(true)
         };
         if store.write(insert).await? {
-            return Ok(news);
+            return Ok(changes);
         }
     }
 }

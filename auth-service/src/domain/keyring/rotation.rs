@@ -4,7 +4,7 @@ use shared_claims::verifier::Algorithm;
 
 use crate::domain::clock::seconds;
 use crate::domain::keyring::stored::{Purpose, Stored, new_row};
-use crate::domain::keyring::{KeyNews, Keyring, KeyringError, Times};
+use crate::domain::keyring::{KeyChange, Keyring, KeyringError, Times};
 use crate::store::engine::connection::Connection;
 use crate::store::engine::store::Store;
 use crate::store::error::StoreError;
@@ -104,7 +104,7 @@ impl Keyring {
         let algorithm = self.rotatable()?;
         let times = Times { created_at: now, active_from: now };
         let (row, sealed_with) = self.make(store, Purpose::Access, algorithm, times).await?;
-        let news = KeyNews::made(&row, "emergency");
+        let change = KeyChange::made(&row, "emergency");
         let replace = move |db: &mut Connection| {
             issuance::raise_keys_revision(db)?;
             refuse_older(db, &sealed_with)?;
@@ -112,7 +112,7 @@ impl Keyring {
             Ok(keys::insert(db, &row)?)
         };
         match store.write(replace).await {
-            Ok(()) => self.news.add(news),
+            Ok(()) => self.changes.add(change),
             Err(Insert::OlderMasterKey) => return Err(KeyringError::OlderMasterKey.into()),
             // Nothing overtakes it: it replaces whatever is there.
             Err(Insert::Overtaken) => {}
@@ -169,14 +169,14 @@ impl Keyring {
             return Ok(());
         }
         log::info!("{} keys are retired: nothing that they signed is alive", kids.len());
-        let news = KeyNews::Retired { kids: kids.clone() };
+        let change = KeyChange::Retired { kids: kids.clone() };
         let delete = move |db: &mut Connection| {
             issuance::raise_keys_revision(db)?;
             keys::delete(db, &kids)
         };
         // Of several replicas that do it one is first.
         if store.write::<_, StoreError>(delete).await? > 0 {
-            self.news.add(news);
+            self.changes.add(change);
         }
         Ok(())
     }
@@ -221,7 +221,7 @@ impl Keyring {
         (row, sealed_with): (SealedKey, String),
         why: &'static str,
     ) -> Result<bool, KeyringError> {
-        let news = KeyNews::made(&row, why);
+        let change = KeyChange::made(&row, why);
         let seen = self.loaded.load().ring.newest_row(purpose);
         let active_from = row.active_from;
         let insert = move |db: &mut Connection| {
@@ -235,7 +235,7 @@ impl Keyring {
         match store.write(insert).await {
             Ok(()) => {
                 log::info!("made a new {} key, in force from {active_from} on", purpose.as_str());
-                self.news.add(news);
+                self.changes.add(change);
                 Ok(true)
             }
             Err(Insert::Overtaken | Insert::Store(StoreError::Conflict(_))) => Ok(false),

@@ -10,9 +10,9 @@ use std::sync::Arc;
 use secrecy::SecretString;
 
 use crate::domain::accounts::roles::ADMIN;
-use crate::domain::audit::{Event, EventKind, Origin, Reason};
+use crate::domain::audit::{AuditContext, Event, EventKind, Reason};
 use crate::domain::authn::source::Source;
-use crate::domain::authn::throttle::{Budget, GuessError};
+use crate::domain::authn::throttle::{AttemptError, Budget};
 use crate::domain::keyring::KeyringError;
 use crate::domain::sessions::csrf::Carried;
 use crate::domain::sessions::login_line::LoginLine;
@@ -62,8 +62,8 @@ pub enum LoginError {
 impl From<AuthnError> for LoginError {
     fn from(error: AuthnError) -> Self {
         match error {
-            AuthnError::InvalidCredentials(budget) => Self::InvalidCredentials(budget),
-            AuthnError::Guess(error) => Self::Guess(error),
+            AuthnError::InvalidCredentials { budget, .. } => Self::InvalidCredentials(budget),
+            AuthnError::Attempt(error) => Self::Attempt(error),
         }
     }
 }
@@ -133,17 +133,18 @@ impl PasswordLogin {
         let LoginRequest { login, password, resource, carried, transport } = request;
         let audience = self.audience_for(resource)?;
         let source = Source::of(device.ip.as_deref());
-        let attempted => return Err(self.authenticator.by_password(&login, password, &source).await?;
-        line.found(attempted.account.as_ref()),
-        if let Some(reason) = attempted.reason {
-            line.refused_because(reason);
-            let account = Event::refused(EventKind::Login, reason);
-            let account = attempted.account.account().map(|user| user.id.clone());
-            self.changes.record(refused.to_known(account)).await;
-        }
-        let proven = attempted.outcome?;
+        let claim = match self.authenticator.claim(&login, password, source).await {
+            Ok(claim) => claim,
+            Err(error) => return Err(self.refused(error, None, line).await),
+        };
+        let account = claim.account().map(|user| user.id.clone());
+        line.found(claim.account());
+        let proven = match self.authenticator.authenticate(claim).await {
+            Ok(proven) => proven,
+            Err(error) => return Err(self.refused(error, account.as_deref(), line).await),
+        };
         let user = proven.user();
-        Origin::proven(&user.id);
+        AuditContext::proven(&user.id);
         if !self.may_have(user, &audience) {
             self.refuse(Reason::InvalidTarget, user).await;
             return Err(LoginError::InvalidTarget);
@@ -165,16 +166,11 @@ impl PasswordLogin {
         Ok(self.sessions.grant(&session, user, audience, scope)?)
     }
 
-    /// Records why a login was refused, and puts it into `reason` for the log.
-    async fn login_refused(
-        &self,
-        error: AuthnError,
-        account: Option<&str>,
-        reason: &mut Option<Reason>,
-    ) -> LoginError {
-        *reason = error.reason();
-        if let Some(reason) = *reason {
-            self.record(Event::refused(EventKind::Login, reason).to_known(account)).await;
+    /// Records why an identity was not proven, and sets the reason of the log line.
+    async fn refused(&self, error: AuthnError, account: Option<&str>, line: &mut LoginLine) -> LoginError {
+        if let Some(reason) = error.reason() {
+            line.refused_because(reason);
+            self.changes.record(Event::refused(EventKind::Login, reason).to_known(account)).await;
         }
         error.into()
     }

@@ -13,7 +13,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use shared_claims::{AccessToken, error::Refusal};
 use std::sync::Arc;
 
-use crate::domain::audit::{Event, EventKind, Origin};
+use crate::domain::audit::{AuditContext, Event, EventKind};
 use crate::domain::change::{Change, Changes};
 use crate::domain::keyring::{KeyringError, RefreshToken};
 use crate::store::engine::connection::Connection;
@@ -136,7 +136,7 @@ impl Sessions {
         };
         match found.filter(open) {
             Some((session, user)) if session.is_alive(moment.now) => {
-                Origin::proven(&user.id);
+                AuditContext::proven(&user.id);
                 Ok(Caller { user, session, token })
             }
             Some(_) if moment.in_doubt => Err(AuthenticateError::ClockInDoubt),

@@ -6,6 +6,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use shared_claims::{AccessToken, claims::Claims};
 use std::sync::Arc;
 
+use crate::domain::authn::proven_client::ProvenClient;
 use crate::domain::clients::name_of;
 use crate::store::clients;
 use crate::store::error::StoreError;

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::domain::audit::EventKind;
+use crate::domain::authn::proven_client::ProvenClient;
 use crate::domain::clients::{Clients, client_id};
 use crate::domain::sessions::session::Sessions;
 use crate::domain::tokens::access_token::Tokens;
-use crate::store::clients::Client;
 use crate::store::error::StoreError;
 
 /// Revokes tokens by what they belong to.
@@ -29,7 +29,7 @@ impl Revocation {
     ///
     /// # Errors
     /// The store's.
-    pub async fn revoke(&self, client: Option<Client>, token: &SecretString) -> Result<(), StoreError> {
+    pub async fn revoke(&self, client: Option<ProvenClient>, token: &SecretString) -> Result<(), StoreError> {
         if self.sessions.keyring.decode_refresh_token(token.expose_secret()).is_some() {
             return if client.is_none() {
                 self.sessions.revoke_by_refresh_token(token).await
@@ -42,7 +42,7 @@ impl Revocation {
             (None, Some(session)) => {
                 self.sessions.end_session(session, EventKind::TokenRevoked).await.map(|_| ())
             }
-            (Some(client), None)
+            (Some(ProvenClient(client)), None)
                 if token.client_id == client_id(&client.name)
                     && self.tokens.has_index(&token, client.status_index) =>
             {

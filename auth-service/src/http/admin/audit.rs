@@ -60,7 +60,7 @@ pub(in crate::http) async fn list(
     let Query(query) = query.map_err(|_| {
         Problem::malformed_query("The query takes subject, event, since, until, cursor and limit, each once.")
     })?;
-    let page = issuer.read_audit(query.check()?).await.map_err(IntoProblem::into_problem)?;
+    let page = issuer.trail.read(query.check()?).await.map_err(IntoProblem::into_problem)?;
     let list = List {
         items: page.events.iter().map(AuditEntry::from).collect(),
         next: page.next.as_ref().map(cursor),

@@ -94,7 +94,6 @@ pub(in crate::http) async fn password(
     cookies: Data<CookieMode>,
     Strict(PasswordBody { current, new }): Strict<PasswordBody>,
 ) -> Result<HttpResponse, Problem> {
-    let changed =
-        issuer.accounts.change_password(&caller, current, new, (device, transport.into())).await;
+    let changed = issuer.accounts.change_password(&caller, current, new, (device, transport.into())).await;
     Ok(transport.token_response(&changed.map_err(IntoProblem::into_problem)?, &cookies))
 }

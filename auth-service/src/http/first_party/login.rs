@@ -105,7 +105,12 @@ async fn logout_by_csrf_token(
     req: &HttpRequest,
 ) -> Result<HttpResponse, actix_web::Error> {
     let token = cookies.csrf_token(req).map_err(|cause| issuer.verifier.auth_error(cause))?;
-    Ok(logout_response(issuer, issuer.sessions.logout_by_csrf_token(token).await, TokenTransport::Cookies, cookies))
+    Ok(logout_response(
+        issuer,
+        issuer.sessions.logout_by_csrf_token(token).await,
+        TokenTransport::Cookies,
+        cookies,
+    ))
 }
 
 /// Returns the response to a logout. Cookies are deleted also if the session had ended before or the token is not valid, but not

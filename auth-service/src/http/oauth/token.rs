@@ -46,38 +46,7 @@ pub(in crate::http) async fn token(
             Err(OAuthError::bad_request("unsupported_grant_type", description))
         }
         None if parameters.json => {
-            FirstParty { parameters, cookies: &cookies, req: &req, device }.login(&issuer).await?.is_some() {
-        return Err(OAuthError::bad_request(
-            "invalid_grant",
-            "The refresh token was given to somebody else.",
-        ));
-    }
-    let (refresh_token, csrf_token, delivery) = refresh_token(issuer, &mut parameters, cookies, req)?;
-    let (scope, resource) = (parameters.text("scope"), parameters.resource);
-    let request =
-        RefreshRequest { refresh_token, csrf_token, scope, resource, transport: delivery.transport() };
-    match issuer.sessions.refresh(request, device).await.map_err(OAuthError::from) {
-        Ok(grant) => Ok(delivery.hand_over(&grant, cookies)),
-        Err(error) if error.ends_the_session() => Ok(delivery.take_back(error.error_response(), cookies)),
-        Err(error) => Err(error),
-    }
-}
-
-/// The refresh token and the CSRF token that it needs: from the body, which needs none, or from the cookie; of several cookies
-/// the one of the CSRF token's session. Cookies count for JSON alone, which no form of another site can send.
-fn refresh_token(
-    issuer: &Issuer,
-    parameters: &mut Parameters,
-    cookies: &CookieMode,
-    req: &HttpRequest,
-) -> Result<(SecretString, Option<SecretString>, Delivery), OAuthError> {
-    match (parameters.secret("refresh_token"), parameters.json) {
-        (Some(sent), _) => Ok((sent, None, Delivery::Body)),
-        (None, true) => {
-            let csrf_token = sent_csrf_token(req);
-            let token = issuer.sessions.choose_refresh_token(cookies.refresh_tokens(req)?, csrf_token);
-            let token = token.ok_or_else(|| OAuthError::missing("refresh_token"))?;
-            Ok((token, Some(csrf_token.into()), Delivery::Cookies))
+            FirstParty { parameters, cookies: &cookies, req: &req, device }.login(&issuer).await
         }
         None => Err(OAuthError::missing("grant_type")),
     }
@@ -127,7 +96,7 @@ impl FirstParty<'_> {
         let (scope, resource) = (parameters.text("scope"), parameters.resource);
         let request =
             RefreshRequest { refresh_token, csrf_token, scope, resource, transport: transport.into() };
-        match issuer.refresh(request, device).await.map_err(OAuthError::from) {
+        match issuer.sessions.refresh(request, device).await.map_err(OAuthError::from) {
             Ok(grant) => Ok(transport.token_response(&grant, cookies)),
             Err(error) if error.ends_the_session() => {
                 Ok(transport.clear_cookies(error.error_response(), cookies))
@@ -148,7 +117,8 @@ impl FirstParty<'_> {
         }
         let csrf_token = sent_csrf_token(self.req);
         let candidates = self.cookies.refresh_tokens(self.req)?;
-        let refresh_token = issuer.choose_refresh_token(candidates, csrf_token).ok_or_else(missing)?;
+        let refresh_token =
+            issuer.sessions.choose_refresh_token(candidates, csrf_token).ok_or_else(missing)?;
         let (csrf_token, transport) = (Some(csrf_token.into()), TokenTransport::Cookies);
         Ok(Presented { refresh_token, csrf_token, transport })
     }

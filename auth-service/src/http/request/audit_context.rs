@@ -7,7 +7,7 @@ use actix_web::middleware::Next;
 use actix_web::web::Data;
 use service_kit::REQUEST_ID;
 
-use crate::domain::audit::Origin;
+use crate::domain::audit::AuditContext;
 use crate::http::request::device::Devices;
 
 /// Middleware around every route.
@@ -18,5 +18,5 @@ pub(in crate::http) async fn with_audit_context<B: MessageBody>(
     let devices = req.app_data::<Data<Devices>>();
     let address = devices.and_then(|devices| devices.address(req.request()));
     let request_id = REQUEST_ID.try_with(|id| id.as_ref().to_owned()).ok();
-    Origin::request(address.map(|address| address.to_string()), request_id).scope(next.call(req)).await
+    AuditContext::request(address.map(|address| address.to_string()), request_id).scope(next.call(req)).await
 }

@@ -151,7 +151,7 @@ impl Accounts {
         let of_other_kinds: HashSet<String> = batch
             .iter()
             .flatten()
-            .filter(|(user, _)| !self.authenticator.hasher.makes_such(&user.password_hash))
+            .filter(|(user, _)| !self.hasher.makes_such(&user.password_hash))
             .map(|(user, _)| user.id.clone())
             .collect();
         let store = move |change: &mut Change<'_>| {
@@ -204,7 +204,7 @@ impl Accounts {
         let mut note = |invalid: Invalid| mistakes.push(invalid);
         let username = parse_username(&import.username).map_err(&mut note).ok();
         let email = import.email.as_deref().map(parse_email).transpose().map_err(&mut note).ok();
-        let kind = self.authenticator.hasher.kind_of(&import.password_hash).map_err(|reason| {
+        let kind = self.hasher.kind_of(&import.password_hash).map_err(|reason| {
             note(Invalid { field: "password_hash", code: reason.code(), message: reason.to_string() });
         });
         if !import.roles.iter().all(|role| is_role_name(role)) {

@@ -1,8 +1,15 @@
-//! Budgets of refusals, and what is said of those beyond them.
+//! Tests of the budgets of refusals, and of what is stored about refusals beyond them.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::*;
+use std::time::Duration;
+
+use crate::domain::audit::context::AuditContext;
+use crate::domain::audit::event::{Event, EventKind, Reason};
+use crate::domain::audit::refusals::budgets::{RefusalRules, Refusals};
+use crate::domain::audit::refusals::group::{GROUPS, GROUPS_OF_NETWORK};
+use crate::domain::rate::Rate;
+use crate::store::audit_events::AuditEvent;
 
 const RULES: RefusalRules = RefusalRules {
     per_second: 1000,
@@ -12,8 +19,8 @@ const RULES: RefusalRules = RefusalRules {
     interval: Duration::from_secs(60),
 };
 
-fn from(address: &str) -> Origin {
-    Origin::request(Some(address.to_owned()), None)
+fn from(address: &str) -> AuditContext {
+    AuditContext::request(Some(address.to_owned()), None)
 }
 
 fn probe() -> Event {
@@ -21,8 +28,8 @@ fn probe() -> Event {
 }
 
 /// How many of so many events are admitted.
-fn admitted(refusals: &Refusals, times: usize, event: &Event, origin: &Origin) -> usize {
-    (0..times).filter(|_| refusals.admit(event, origin, 1000)).count()
+fn admitted(refusals: &Refusals, times: usize, event: &Event, context: &AuditContext) -> usize {
+    (0..times).filter(|_| refusals.admit(event, context, 1000)).count()
 }
 
 fn details(rows: &[AuditEvent]) -> Vec<Value> {

@@ -1,7 +1,7 @@
 //! A walk along the rows of one chain.
 
-use crate::domain::audit::chain::{row_is_genuine, row_mac};
-use crate::domain::audit::verify::Finding;
+use crate::domain::audit::mac::{row_is_genuine, row_mac};
+use crate::domain::audit::verify::report::Finding;
 use crate::domain::keyring::AuditKey;
 use crate::store::audit_events::AuditEvent;
 use crate::store::audit_heads::AuditHead;
@@ -12,15 +12,15 @@ const LEFT_OVER: &str = "stands before the beginning of the chain";
 const BEYOND: &str = "stands behind the end of the chain: its head was set back, or the row was put in";
 const END: &str = "the chain ends otherwise than its head says";
 
-/// Where a walk has come to, and what it found.
+/// The state of a walk: its position, and what it found.
 pub(super) struct Walk<'a> {
     key: &'a AuditKey,
     head: &'a AuditHead,
-    /// The position that comes next.
+    /// The position that is expected next.
     next: i64,
-    /// The `mac` before it, as it is stored; `None` behind a gap.
+    /// The MAC of the row before it, as it is stored; `None` after a gap.
     previous: Option<String>,
-    /// The `mac` before it as it should be, where that is another one.
+    /// The MAC that the row before it should have, if that is another one.
     corrected: Option<String>,
     rows: u64,
     findings: Vec<Finding>,
@@ -32,12 +32,12 @@ impl<'a> Walk<'a> {
         Self { key, head, next, previous, corrected: None, rows: 0, findings: Vec::new() }
     }
 
-    /// How many rows the chain has.
+    /// The number of rows of the chain.
     pub(super) fn rows(&self) -> u64 {
         self.rows
     }
 
-    /// Takes the next row; whether it is proven to be genuine.
+    /// Checks the next row. Returns whether it is proven to be genuine.
     pub(super) fn step(&mut self, row: &AuditEvent) -> bool {
         if row.position > self.head.position {
             return false; // written after the head was read; `end` says if it was not
@@ -56,7 +56,7 @@ impl<'a> Walk<'a> {
         if !genuine {
             self.find(row.position, row.position, CHANGED);
         }
-        // Behind a row that was changed, the next one fits what stands there or what should stand there.
+        // The row after one that was changed follows the MAC that is stored or the MAC that should be.
         let expected = self.previous.as_ref().filter(|_| !genuine);
         self.corrected = expected.map(|previous| row_mac(self.key, previous, row));
         self.next = row.position.saturating_add(1);
@@ -64,14 +64,15 @@ impl<'a> Walk<'a> {
         genuine && proven
     }
 
-    /// Behind a gap nobody knows what stood before; the rows that follow tell whether this one is what it was.
+    /// Whether the row follows the one before it. After a gap that cannot be checked; the rows that follow show whether this one
+    /// is genuine.
     fn fits(&self, row: &AuditEvent) -> bool {
         let Some(previous) = &self.previous else { return true };
         let corrected = self.corrected.as_ref().into_iter();
         corrected.chain([previous]).any(|previous| row_is_genuine(self.key, previous, row))
     }
 
-    /// What was found. `last` is the last position that the chain had before its head was read.
+    /// Returns what was found. `last` is the last position that the chain had before its head was read.
     pub(super) fn end(&mut self, last: Option<i64>) -> Vec<Finding> {
         let end = self.head.position;
         if self.next <= end {
@@ -87,7 +88,7 @@ impl<'a> Walk<'a> {
         std::mem::take(&mut self.findings)
     }
 
-    /// What is wrong in the same way side by side is one finding.
+    /// Adds a finding. Neighbouring positions with the same fault are one finding.
     fn find(&mut self, first: i64, last: i64, what: &'static str) {
         if let Some(Finding { positions: Some((_, end)), what: before, .. }) = self.findings.last_mut()
             && (*before, end.saturating_add(1)) == (what, first)

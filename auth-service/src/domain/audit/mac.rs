@@ -1,14 +1,14 @@
-//! What proves a row and a head: HMAC-SHA-256 over an encoding that can be read in one way only.
+//! The MACs of rows and chain heads: HMAC-SHA-256 over an encoding that is unambiguous.
 
 use crate::domain::keyring::{AuditKey, AuditKeys};
 use crate::store::audit_events::AuditEvent;
 use crate::store::audit_heads::AuditHead;
 
-/// Rows and heads are proven by the same key: neither can pass for the other.
+// Rows and heads have the same key. The label keeps one from passing for the other.
 const ROW: &str = "auth-service audit row 1";
 const HEAD: &str = "auth-service audit head 1";
 
-/// Every text with its length before it, every number in eight bytes, every absence as such.
+/// An encoding with a length before every text, eight bytes for every number, and a flag before every optional value.
 struct Encoding(Vec<u8>);
 
 impl Encoding {
@@ -33,26 +33,26 @@ impl Encoding {
     }
 
     fn optional(self, text: Option<&String>) -> Self {
-        let there = self.flag(text.is_some());
+        let flagged = self.flag(text.is_some());
         match text {
-            Some(text) => there.text(text),
-            None => there,
+            Some(text) => flagged.text(text),
+            None => flagged,
         }
     }
 }
 
-/// The `mac` of a row behind one with the `mac` `previous`; empty for the first one.
+/// Returns the MAC of a row. `previous` is the MAC of the row before; empty for the first one.
 pub(super) fn row_mac(key: &AuditKey, previous: &str, row: &AuditEvent) -> String {
     key.mac(&encoded_row(previous, row))
 }
 
-/// Whether a row is as it was written, and stands behind one with the `mac` `previous`.
+/// Whether a row has its MAC, and follows a row with the MAC `previous`.
 pub(super) fn row_is_genuine(key: &AuditKey, previous: &str, row: &AuditEvent) -> bool {
     key.proves(&encoded_row(previous, row), &row.mac)
 }
 
 fn encoded_row(previous: &str, row: &AuditEvent) -> Vec<u8> {
-    // Every column by its name: one that is added later cannot be forgotten.
+    // Destructured by name, so that a column that is added later cannot be forgotten.
     let AuditEvent {
         chain,
         position,
@@ -68,19 +68,20 @@ fn encoded_row(previous: &str, row: &AuditEvent) -> Vec<u8> {
         details,
         mac: _,
     } = row;
-    let place = Encoding::of(ROW).text(previous).text(chain).number(*position).number(*occurred_at);
-    let what = place.text(event).text(outcome).optional(reason.as_ref());
+    let position_and_time =
+        Encoding::of(ROW).text(previous).text(chain).number(*position).number(*occurred_at);
+    let what = position_and_time.text(event).text(outcome).optional(reason.as_ref());
     let who = what.optional(actor.as_ref()).optional(subject.as_ref()).optional(session.as_ref());
     who.optional(address.as_ref()).optional(request_id.as_ref()).optional(details.as_ref()).0
 }
 
-/// Signs a head as it is now.
+/// Writes the MAC of a head as it is now.
 pub(super) fn sign(key: &AuditKey, head: &mut AuditHead) {
     key.kid().clone_into(&mut head.kid);
     head.signature = key.mac(&encoded_head(head));
 }
 
-/// Whether a head is as its process, or the clean-up, left it.
+/// Whether a head has its MAC.
 pub(super) fn head_is_genuine(keys: &AuditKeys, head: &AuditHead) -> bool {
     keys.find(&head.kid).is_some_and(|key| key.proves(&encoded_head(head), &head.signature))
 }
@@ -95,13 +96,14 @@ fn encoded_head(head: &AuditHead) -> Vec<u8> {
         first_position,
         first_mac,
         newest,
-        front,
+        predecessor_pruned,
         started_at,
         closed_at,
         signature: _,
     } = head;
-    let stands = Encoding::of(HEAD).text(chain).number(*number).text(kid).number(*position).text(mac);
-    let begins = stands.number(*first_position).text(first_mac);
-    let closed = begins.number(*newest).flag(*front).number(*started_at).flag(closed_at.is_some());
+    let last = Encoding::of(HEAD).text(chain).number(*number).text(kid).number(*position).text(mac);
+    let first = last.number(*first_position).text(first_mac);
+    let closed =
+        first.number(*newest).flag(*predecessor_pruned).number(*started_at).flag(closed_at.is_some());
     closed.number(closed_at.unwrap_or_default()).0
 }

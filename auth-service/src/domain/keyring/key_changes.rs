@@ -1,13 +1,13 @@
-//! What a process did about keys by itself, for the audit trail.
+//! Changes of keys by this process, for the audit trail.
 
 use std::sync::{Mutex, PoisonError};
 
 use crate::store::keys::SealedKey;
 
-/// What became of keys.
+/// A change of keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum KeyNews {
-    /// A new one is there.
+pub enum KeyChange {
+    /// A key was made.
     Made {
         /// Its id.
         kid: String,
@@ -18,39 +18,39 @@ pub enum KeyNews {
         /// `first`, `schedule`, `command`, `emergency` or `algorithm`.
         why: &'static str,
     },
-    /// So many that were sealed with the master key before are sealed with the new one.
+    /// Keys that were sealed with the previous master key are sealed with the new one.
     Resealed {
         /// How many.
         count: usize,
     },
-    /// These were deleted: nothing that they signed is alive.
+    /// Keys were deleted: nothing that they signed is valid any more.
     Retired {
         /// Their ids.
         kids: Vec<String>,
     },
 }
 
-impl KeyNews {
+impl KeyChange {
     pub(super) fn made(key: &SealedKey, why: &'static str) -> Self {
         let (kid, purpose) = (key.kid.clone(), key.purpose.clone());
         Self::Made { kid, purpose, active_from: key.active_from, why }
     }
 }
 
-/// What nobody has asked for yet.
+/// The changes that are not recorded yet.
 #[derive(Debug)]
-pub(super) struct News(Mutex<Vec<KeyNews>>);
+pub(super) struct KeyChanges(Mutex<Vec<KeyChange>>);
 
-impl News {
-    pub(super) fn new(news: Vec<KeyNews>) -> Self {
-        Self(Mutex::new(news))
+impl KeyChanges {
+    pub(super) fn new(changes: Vec<KeyChange>) -> Self {
+        Self(Mutex::new(changes))
     }
 
-    pub(super) fn add(&self, news: KeyNews) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(news);
+    pub(super) fn add(&self, change: KeyChange) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(change);
     }
 
-    pub(super) fn take(&self) -> Vec<KeyNews> {
+    pub(super) fn take(&self) -> Vec<KeyChange> {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
