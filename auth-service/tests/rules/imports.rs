@@ -74,7 +74,7 @@ impl Crate {
 
     /// The file in which a path ends: what is behind it is an item there, also when that is only re-exported.
     fn file_of(&self, path: &[String]) -> &Module {
-        let ends = (0..=path.len()).rev();
+        let mut ends = (0..=path.len()).rev();
         ends.find_map(|end| self.0.get_key_value(&path[..end])).expect("a crate has a root").0
     }
 }
