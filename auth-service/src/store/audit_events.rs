@@ -1,4 +1,4 @@
-//! The `audit_events` table: what happened, a chain of rows for each process.
+//! The `audit_events` table: the audit trail, a chain of rows for each process.
 
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable, Text};
@@ -9,16 +9,16 @@ use crate::store::schema::audit_events::dsl;
 
 /// How many columns a row has.
 const COLUMNS: usize = 13;
-/// How many rows one statement inserts: SQLite looks each parameter up among those before it, which grows with the square.
+/// Rows per statement. SQLite searches each parameter among those before it, which takes quadratic time.
 const ROWS: usize = 16;
 
 /// An event as it is stored.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Queryable, Selectable)]
 #[diesel(table_name = crate::store::schema::audit_events, check_for_backend(MultiBackend))]
 pub struct AuditEvent {
-    /// Whose row it is: every process has a chain of its own.
+    /// The chain of the process that wrote it.
     pub chain: String,
-    /// Its place in the chain; the first row has 1.
+    /// Its position in the chain, from 1.
     pub position: i64,
     /// Unix seconds.
     pub occurred_at: i64,
@@ -28,31 +28,31 @@ pub struct AuditEvent {
     pub outcome: String,
     /// Why it failed.
     pub reason: Option<String>,
-    /// Who did it: the id of a user or of a client, `operator:` and a name, or `service`. `None`: nobody has proven to be anyone.
+    /// Who did it: the id of a user or of a client, `operator:` and a name, or `service`. `None` without authentication.
     pub actor: Option<String>,
-    /// To whom: the id of a user or of a client.
+    /// Whom it is about: the id of a user or of a client.
     pub subject: Option<String>,
     /// The session that it is about.
     pub session: Option<String>,
-    /// From where.
+    /// The source of the request.
     pub address: Option<String>,
-    /// The request, as the log and the answer name it.
+    /// The id of the request, as in the log and the answer.
     pub request_id: Option<String>,
     /// Further facts, as a JSON object.
     pub details: Option<String>,
-    /// A keyed digest of all of it and of the row before.
+    /// The HMAC over the row and the HMAC of the row before.
     pub mac: String,
 }
 
 /// Inserts rows, several in one statement, which costs little more than one row.
 ///
 /// # Errors
-/// The database's; [`StoreError::Conflict`] when one of the places is taken.
+/// The database's; [`StoreError::Conflict`] if a position is taken.
 pub fn insert(connection: &mut Connection, rows: &[AuditEvent]) -> Result<(), StoreError> {
-    rows.chunks(ROWS).try_for_each(|rows| insert_at_once(connection, rows))
+    rows.chunks(ROWS).try_for_each(|rows| insert_together(connection, rows))
 }
 
-fn insert_at_once(connection: &mut Connection, rows: &[AuditEvent]) -> Result<(), StoreError> {
+fn insert_together(connection: &mut Connection, rows: &[AuditEvent]) -> Result<(), StoreError> {
     let row = |index: usize| {
         let columns: Vec<String> =
             (1..=COLUMNS).map(|column| format!("${}", index * COLUMNS + column)).collect();
@@ -64,7 +64,7 @@ fn insert_at_once(connection: &mut Connection, rows: &[AuditEvent]) -> Result<()
          address, request_id, details, mac) VALUES {}",
         values.join(", ")
     );
-    // Diesel's own insert of several rows does not exist for an enum of databases.
+    // Diesel has no insert of several rows for an enum of databases.
     let mut query = diesel::sql_query(statement).into_boxed::<MultiBackend>();
     for row in rows {
         query = query
@@ -86,7 +86,7 @@ fn insert_at_once(connection: &mut Connection, rows: &[AuditEvent]) -> Result<()
     Ok(())
 }
 
-/// The next `most` rows of a chain behind the position `after`, or the first ones.
+/// Returns the next `most` rows of a chain after the position `after`, or the first ones.
 ///
 /// # Errors
 /// The database's.
@@ -103,7 +103,7 @@ pub fn of_chain(
     }?)
 }
 
-/// The last position that a chain has.
+/// Returns the last position of a chain.
 ///
 /// # Errors
 /// The database's.
@@ -112,8 +112,7 @@ pub fn last_position(connection: &mut Connection, chain: &str) -> Result<Option<
     Ok(rows.select(dsl::position).first(connection).optional()?)
 }
 
-/// The next chain behind this one, in the order of their names, or the first one; every chain that has rows is met in that
-/// way.
+/// Returns the next chain after this one by name, or the first one, among all chains that have rows.
 ///
 /// # Errors
 /// The database's.
@@ -126,7 +125,7 @@ pub fn next_chain(connection: &mut Connection, after: Option<&str>) -> Result<Op
     Ok(next.optional()?)
 }
 
-/// The chain of the oldest row from before the time `before`, in unix seconds, leaving out those of `others`.
+/// Returns the chain with the oldest row from before `before`, in unix seconds, without the chains `others`.
 ///
 /// # Errors
 /// The database's.
@@ -149,7 +148,7 @@ pub fn delete_up_to(connection: &mut Connection, chain: &str, position: i64) -> 
     Ok(())
 }
 
-/// Which rows are wanted. Each `None` wants all.
+/// Conditions on rows; `None` for none.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
     /// With this subject.
@@ -160,11 +159,11 @@ pub struct Filter {
     pub since: Option<i64>,
     /// Not after this time, in unix seconds.
     pub until: Option<i64>,
-    /// Behind this row, in the order of the list.
+    /// After this row, in the order of the list.
     pub after: Option<Place>,
 }
 
-/// Where a row stands among all rows.
+/// The place of a row in the list of all rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     /// Unix seconds.
@@ -175,7 +174,7 @@ pub struct Place {
     pub position: i64,
 }
 
-/// The first `most` rows that are wanted, the newest first. An index gives them, whichever filter there is.
+/// Returns the first `most` rows that match, the newest first. Every filter uses an index.
 ///
 /// # Errors
 /// The database's.
@@ -190,7 +189,7 @@ pub fn page(connection: &mut Connection, filter: &Filter, most: i64) -> Result<V
     if let Some(since) = filter.since {
         query = query.filter(dsl::occurred_at.ge(since));
     }
-    // One upper bound: of two, SQLite would take the first for the index and walk from there.
+    // One upper bound: of two, SQLite would use the first for the index and scan from there.
     let reached = filter.after.as_ref().map(|place| place.occurred_at);
     if let Some(until) = filter.until.into_iter().chain(reached).min() {
         query = query.filter(dsl::occurred_at.le(until));

@@ -1,4 +1,4 @@
-//! The `audit_heads` table: where the chain of each process stands.
+//! The `audit_heads` table: the head of each process's chain.
 
 use diesel::prelude::*;
 
@@ -6,7 +6,7 @@ use crate::store::engine::connection::{Connection, MultiBackend};
 use crate::store::error::StoreError;
 use crate::store::schema::audit_heads::dsl;
 
-/// Where a chain stands.
+/// The head of a chain.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = crate::store::schema::audit_heads, check_for_backend(MultiBackend), treat_none_as_null = true)]
 pub struct AuditHead {
@@ -14,7 +14,7 @@ pub struct AuditHead {
     pub chain: String,
     /// Chains are numbered from 1 on, without gaps.
     pub number: i64,
-    /// The key that proves its rows and this head.
+    /// The key of the HMACs of its rows and of this head.
     pub kid: String,
     /// Of its last row; 0 before the first one.
     pub position: i64,
@@ -24,16 +24,16 @@ pub struct AuditHead {
     pub first_position: i64,
     /// Of the row before that; empty when it never had one.
     pub first_mac: String,
-    /// The highest number of a chain that was there when this one was last written to.
+    /// The highest number of a chain that existed when this one was last written to.
     pub newest: i64,
     /// Whether the chain with the number before was deleted because all its rows were old.
     #[diesel(column_name = front)]
     pub predecessor_pruned: bool,
     /// Unix seconds.
     pub started_at: i64,
-    /// When its process said that nothing would follow; `None` while it runs, and when it was killed.
+    /// When its process closed it; `None` while the process runs, and if it was killed.
     pub closed_at: Option<i64>,
-    /// A keyed digest of all of it.
+    /// The HMAC over the row.
     pub signature: String,
 }
 
@@ -65,7 +65,7 @@ pub fn positions(
     Ok(query.select((dsl::chain, dsl::number, dsl::position)).load(connection)?)
 }
 
-/// Holds the head of a chain until the transaction ends, and gives it.
+/// Holds the head of a chain until the transaction ends, and returns it.
 ///
 /// # Errors
 /// The database's.

@@ -13,15 +13,15 @@ use crate::store::schema::clients::dsl;
 #[derive(Clone, Queryable, Selectable, Insertable)]
 #[diesel(table_name = crate::store::schema::clients, check_for_backend(MultiBackend))]
 pub struct Client {
-    /// What operators call it; its `client_id` is `client:` and this.
+    /// Its name; the `client_id` is `client:` and this.
     pub name: String,
-    /// Of its secret; the secret itself is nowhere.
+    /// The digest of its secret, which is not stored.
     pub secret_digest: String,
     /// What its tokens may allow, separated by spaces.
     pub scopes: String,
     /// For whom its tokens may be meant, and whose tokens it may ask about, separated by spaces.
     pub audience: String,
-    /// A disabled client gets no tokens and no answers.
+    /// A disabled client cannot authenticate.
     pub disabled: bool,
     /// The status list index of its tokens; `None` until its next token.
     #[diesel(column_name = number)]
@@ -49,7 +49,7 @@ pub fn find(connection: &mut Connection, name: &str) -> Result<Option<Client>, S
     Ok(dsl::clients.find(name).select(Client::as_select()).first(connection).optional()?)
 }
 
-/// Every client. They are few: operators make them by hand.
+/// Returns every client. They are few, since operators create them by hand.
 ///
 /// # Errors
 /// The database's.
@@ -57,7 +57,7 @@ pub fn all(connection: &mut Connection) -> Result<Vec<Client>, StoreError> {
     Ok(dsl::clients.order((dsl::created_at, dsl::name)).select(Client::as_select()).load(connection)?)
 }
 
-/// Disables or enables a client; gives it as it is now.
+/// Disables or enables a client, and returns it as it is now.
 ///
 /// # Errors
 /// The database's.
@@ -71,7 +71,7 @@ pub fn set_disabled(
     Ok(change.returning(returning).get_result(connection).optional()?)
 }
 
-/// Gives a client another secret; gives it as it is now.
+/// Sets a new secret of a client, and returns it as it is now.
 ///
 /// # Errors
 /// The database's.

@@ -1,31 +1,36 @@
-//! What can go wrong with a database, in the three kinds that callers treat differently.
+//! Failures of the database, by kinds that callers treat differently.
 
 use std::cell::RefCell;
 
 use diesel::result::{DatabaseErrorInformation, DatabaseErrorKind, Error};
 
-/// A failure of the store. Its text is for the log: clients see none of it.
+/// A failure of the database. Its text is for the log: clients see none of it.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
-    /// The database cannot be reached, is full, is busy for too long: another try may succeed.
+    /// The database cannot be reached, is full, or is busy for too long. Another attempt may succeed.
     #[error("the database is unavailable: {0}")]
     Unavailable(String),
-    /// The database is damaged: no other try succeeds until an operator has done something.
+    /// The database is damaged. No attempt succeeds until an operator has repaired it.
     #[error("the database is damaged: {0}")]
     Corrupt(String),
-    /// The URL cannot be meant.
+    /// The URL is not valid.
     #[error("database_url {0}")]
     Url(&'static str),
-    /// A value that must be unique is there already.
+    /// A value that must be unique exists already.
     #[error("{0:?} is taken")]
     Conflict(Unique),
-    /// The tables are not the ones that this program knows.
+    /// The tables do not match this program.
     #[error("{0}")]
     Schema(String),
-    /// A query is wrong, or the data is: our mistake.
+    /// A query or the data is wrong: a bug.
     #[error("a query failed: {0}")]
     Query(String),
 }
+
+/// The error type of a job: it crosses threads, and has the failures of the database.
+pub trait JobError: From<StoreError> + Send + 'static {}
+
+impl<E: From<StoreError> + Send + 'static> JobError for E {}
 
 /// What must be unique.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,11 +60,11 @@ impl StoreError {
         Self::Unavailable("the store is shutting down".to_owned())
     }
 
-    /// Whether the store itself reports it, as one line for an outage: where it turns up again is for debugging.
+    /// Whether the store logs it itself, in one line for an outage. Callers log it for debugging only.
     #[must_use]
     pub fn is_reported(&self) -> bool {
         match self {
-            // The database is there, and is not what a query expects: no outage, and not over by itself.
+            // The database answers, but lacks what a query needs: no outage, and it does not end by itself.
             Self::Unavailable(text) => !is_misfit(text),
             Self::Corrupt(_) => true,
             Self::Conflict(_) | Self::Schema(_) | Self::Query(_) | Self::Url(_) => false,
@@ -68,24 +73,23 @@ impl StoreError {
 }
 
 thread_local! {
-    /// The newest failure of the database on this thread. A job's own error type hides what went wrong, and a job runs to its end
-    /// on one thread.
+    /// The newest failure of the database on this thread, since the error type of a job hides it. A job stays on one thread.
     static TROUBLE: RefCell<Option<StoreError>> = const { RefCell::new(None) };
 }
 
-/// Takes what failed on this thread since the last call, if it says something about the database.
+/// Takes the newest failure of the database on this thread since the last call.
 pub(super) fn take_trouble() -> Option<StoreError> {
     TROUBLE.take()
 }
 
-/// Whether SQLite or PostgreSQL says that a table or a column is not there.
+/// Whether SQLite or PostgreSQL reports that a table or a column does not exist.
 fn is_misfit(text: &str) -> bool {
     ["no such table", "no such column", "has no column"].iter().any(|misfit| text.contains(misfit))
         || (text.ends_with("does not exist")
             && (text.starts_with("relation ") || text.starts_with("column ")))
 }
 
-/// How SQLite and PostgreSQL say that what they read cannot be right.
+/// Messages of SQLite and PostgreSQL about damaged data.
 const DAMAGE: [&str; 5] = [
     "database disk image is malformed",
     "file is not a database",
@@ -115,8 +119,8 @@ impl StoreError {
             Error::DatabaseError(DatabaseErrorKind::UniqueViolation, info) => {
                 Self::Conflict(which(info.as_ref()))
             }
-            // "Unknown" holds what a sound query meets in a database that is going away: a closed connection, a full
-            // disk, a lock held for too long, a cancelled statement.
+            // "Unknown" is for failures of correct queries: a closed connection, a full disk, a lock held for too long, a
+            // cancelled statement.
             Error::DatabaseError(
                 DatabaseErrorKind::Unknown
                 | DatabaseErrorKind::ClosedConnection

@@ -1,4 +1,4 @@
-//! The `issuance` table: one row with what all replicas agree on about what they issue.
+//! The `issuance` table: one row that all replicas share about the tokens they issue.
 
 use diesel::prelude::*;
 
@@ -9,18 +9,18 @@ use crate::store::schema::issuance::dsl;
 /// The one row.
 const ID: i64 = 1;
 
-/// What all replicas agree on.
+/// What all replicas share.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable)]
 #[diesel(table_name = crate::store::schema::issuance, check_for_backend(MultiBackend))]
 pub struct Issuance {
-    /// Part of every refresh token's proof: tokens of an earlier epoch are worth nothing.
+    /// Part of every refresh token's HMAC: tokens of an earlier epoch are refused.
     pub epoch: i64,
     /// Rises when the set of keys changes.
     pub keys_revision: i64,
     /// The first status list index that no process has leased.
     #[diesel(column_name = next_number)]
     pub next_status_index: i64,
-    /// The longest life that access tokens were ever given here, in seconds.
+    /// The longest lifetime that access tokens ever had here, in seconds.
     pub longest_access_ttl: i64,
     /// The random name of this database; `None` before its first start with a program that gives it one.
     pub database_id: Option<String>,
@@ -34,7 +34,7 @@ pub fn read(connection: &mut Connection) -> Result<Issuance, StoreError> {
     Ok(dsl::issuance.find(ID).select(Issuance::as_select()).first(connection)?)
 }
 
-/// Holds the row until the transaction ends: whoever changes keys or master keys is alone.
+/// Holds the row until the transaction ends: one transaction at a time changes keys or master keys.
 ///
 /// # Errors
 /// The database's.
@@ -44,7 +44,7 @@ pub fn hold(connection: &mut Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Raises the revision of the keys, and holds the row until the transaction ends: whoever changes keys is alone.
+/// Raises the revision of the keys, and holds the row until the transaction ends: one transaction at a time changes keys.
 ///
 /// # Errors
 /// The database's.
@@ -54,7 +54,7 @@ pub fn raise_keys_revision(connection: &mut Connection) -> Result<(), StoreError
     Ok(())
 }
 
-/// Names the database, unless it has a name.
+/// Stores the name of the database, unless it has one.
 ///
 /// # Errors
 /// The database's.
@@ -73,7 +73,7 @@ pub fn set_issuer(connection: &mut Connection, issuer: &str) -> Result<(), Store
     Ok(())
 }
 
-/// Begins to count revisions of the keys from `revision` on, unless that has begun.
+/// Starts to count revisions of the keys at `revision`, unless that has begun.
 ///
 /// # Errors
 /// The database's.
@@ -93,7 +93,7 @@ pub fn lease_status_indexes(connection: &mut Connection, count: i64) -> Result<i
     Ok(next - count)
 }
 
-/// Remembers for how many seconds access tokens live, if that is longer than ever before.
+/// Stores for how many seconds access tokens live, if that is longer than ever before.
 ///
 /// # Errors
 /// The database's.

@@ -1,4 +1,4 @@
-//! The `keys` table. What is secret in it is sealed: whoever reads or writes it gains no key.
+//! The `keys` table. Secrets in it are sealed: an attacker who reads or writes it gains no key.
 
 use diesel::prelude::*;
 
@@ -72,7 +72,7 @@ pub fn delete(connection: &mut Connection, kids: &[String]) -> Result<usize, Sto
     Ok(diesel::delete(dsl::keys.filter(dsl::kid.eq_any(kids))).execute(connection)?)
 }
 
-/// Deletes every key of a purpose, also rows that nobody can open.
+/// Deletes every key of a purpose, also rows that cannot be opened.
 ///
 /// # Errors
 /// The database's.

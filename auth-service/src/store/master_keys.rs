@@ -1,4 +1,4 @@
-//! The `master_keys` table: which master keys were in use, by keyed digests of them, and in which order.
+//! The `master_keys` table: keyed digests of the master keys that were in use, in order.
 
 use diesel::dsl::max;
 use diesel::prelude::*;

@@ -1,6 +1,5 @@
-//! What is kept: one file for each table, and `engine` for which database it is. The same queries serve SQLite and
-//! PostgreSQL. Nothing here knows a rule of the domain or a status of HTTP. `engine/locks.rs` says in which order transactions
-//! take rows.
+//! The database: a file for each table, and `engine`. The same queries serve SQLite and PostgreSQL. Nothing here knows the rules
+//! of the domain or HTTP. `engine/locks.rs` says in which order transactions lock rows.
 
 pub mod audit_events;
 pub mod audit_heads;
@@ -19,4 +18,5 @@ mod schema;
 pub mod sessions;
 pub mod stand_ins;
 pub mod status_lists;
+pub mod user_addresses;
 pub mod users;

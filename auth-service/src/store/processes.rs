@@ -18,10 +18,10 @@ pub fn all(connection: &mut Connection) -> Result<Vec<(String, i64)>, StoreError
     Ok(dsl::processes.order(dsl::id).select((dsl::id, dsl::seen_at)).load(connection)?)
 }
 
-/// Writes that this server was alive at the time `now`.
+/// Stores that this server is alive at the time `now`.
 ///
 /// # Errors
-/// [`StoreError::Conflict`] when it did so twice at once.
+/// [`StoreError::Conflict`] if the server does so twice at the same time.
 pub fn see(connection: &mut Connection, id: &str, now: i64) -> Result<(), StoreError> {
     let row = dsl::processes.find(id);
     if diesel::update(row).set(dsl::seen_at.eq(now)).execute(connection)? == 0 {

@@ -47,7 +47,7 @@ pub fn find(connection: &mut Connection, digest: &str) -> Result<Option<RestingN
     Ok(dsl::resting_names.find(digest).select(RestingName::as_select()).first(connection).optional()?)
 }
 
-/// Those of `digests` that are there.
+/// Returns those of `digests` that are stored.
 ///
 /// # Errors
 /// The database's.
@@ -56,7 +56,7 @@ pub fn among(connection: &mut Connection, digests: &[String]) -> Result<Vec<Rest
     Ok(found.select(RestingName::as_select()).load(connection)?)
 }
 
-/// The same, and holds them until the transaction ends.
+/// Returns them too, and holds them until the transaction ends.
 ///
 /// # Errors
 /// The database's.
@@ -65,7 +65,7 @@ pub fn hold(connection: &mut Connection, digests: &[String]) -> Result<Vec<Resti
     among(connection, digests)
 }
 
-/// Stores a name that is given up, in place of what was known of it.
+/// Stores a name that was given up, in place of an earlier row.
 ///
 /// # Errors
 /// The database's.
@@ -75,7 +75,7 @@ pub fn put(connection: &mut Connection, name: &RestingName) -> Result<(), StoreE
     Ok(())
 }
 
-/// Deletes a name that is taken again; says whether it was there.
+/// Deletes a name that is taken again. Returns whether it was stored.
 ///
 /// # Errors
 /// The database's.
@@ -92,7 +92,7 @@ pub fn count(connection: &mut Connection, owner: &str, kind: Kind, since: i64) -
     Ok(own.filter(dsl::released_at.gt(since)).count().get_result(connection)?)
 }
 
-/// Forgets whose names these were.
+/// Deletes from the rows of an account that they were its.
 ///
 /// # Errors
 /// The database's.
@@ -103,7 +103,7 @@ pub fn disown(connection: &mut Connection, owner: &str) -> Result<(), StoreError
     Ok(())
 }
 
-/// Deletes at most `most` of those that were given up before the time `before`, and says how many they were.
+/// Deletes at most `most` names that were given up before the time `before`, and returns how many.
 ///
 /// # Errors
 /// The database's.

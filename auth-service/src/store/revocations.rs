@@ -39,7 +39,7 @@ pub fn any(connection: &mut Connection, indexes: Range<i64>) -> Result<bool, Sto
     Ok(found.is_some())
 }
 
-/// Forgets what is over at the time `now`.
+/// Deletes revocations that have expired at the time `now`.
 ///
 /// # Errors
 /// The database's.
@@ -48,7 +48,7 @@ pub fn forget(connection: &mut Connection, now: i64) -> Result<usize, StoreError
     Ok(diesel::delete(dsl::revocations.filter(dsl::until.le(now))).execute(connection)?)
 }
 
-/// Forgets everything.
+/// Deletes all revocations.
 ///
 /// # Errors
 /// The database's.

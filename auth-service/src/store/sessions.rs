@@ -40,7 +40,7 @@ pub struct Session {
     pub expires_at: i64,
     /// It ends then in any case.
     pub absolute_expires_at: i64,
-    /// When it was ended, by a logout, an operator or a theft.
+    /// When it was ended: by a logout, an operator or theft.
     pub ended_at: Option<i64>,
     /// From where it was last used: logged in or refreshed.
     pub ip: Option<String>,
@@ -52,7 +52,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// Whether its tokens are worth anything at the time `now`.
+    /// Whether its tokens are valid at the time `now`.
     #[must_use]
     pub fn is_alive(&self, now: i64) -> bool {
         self.ended_at.is_none() && now < self.expires_at
@@ -94,7 +94,7 @@ pub struct Rotation {
     pub user_agent: Option<String>,
 }
 
-/// Takes a living session from a generation to the next one, with the status list index `spare` unless it has one. Of any number of
+/// Advances a live session by one generation, with the status list index `spare` unless it has one. Of any number of
 /// callers exactly one does, and gets `true`.
 ///
 /// The row is updated once, whatever happens: see `store::locks`. `indexed` says whether the session had an index a moment ago: then
@@ -164,7 +164,7 @@ pub fn hold_all(connection: &mut Connection, user_id: &str) -> Result<(), StoreE
     locks::sessions_in_order(connection, &[user_id], Which::All)
 }
 
-/// Ends a session, and gives it; `None` when it had ended before.
+/// Ends a session, and returns it; `None` if it had ended before.
 ///
 /// # Errors
 /// The database's.
@@ -194,8 +194,8 @@ pub fn end_all(
     Ok(change.returning(dsl::number).get_results(connection)?)
 }
 
-/// Ends every session of everybody, and takes their status list indexes away. Also those that are over by the clock: it may be ahead, and
-/// they would go on when it is set right. Says how many had not been ended before.
+/// Ends every session of every account, and removes their status list indexes. Expired sessions too: if the clock is ahead, they
+/// would be valid again once it is corrected. Returns how many had not been ended before.
 ///
 /// # Errors
 /// The database's.
@@ -230,7 +230,7 @@ pub fn drop_status_indexes(
     Ok(indexes)
 }
 
-/// Living sessions of an account, the newest first: the `most` that began before the one called `before` (an id
+/// Returns live sessions of an account, the newest first: the `most` that began before the one called `before` (an id
 /// behind all others for the first ones).
 ///
 /// # Errors
@@ -281,7 +281,7 @@ pub fn ends(connection: &mut Connection, after: &str, most: i64) -> Result<Vec<E
     Ok(query.select(End::as_select()).load(connection)?)
 }
 
-/// Deletes those of these sessions that ended before `before`, and says how many they were.
+/// Deletes those of these sessions that ended before `before`, and returns how many.
 ///
 /// # Errors
 /// The database's.

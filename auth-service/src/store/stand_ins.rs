@@ -1,4 +1,4 @@
-//! The `stand_ins` table: accounts whose hashes are checked in place of ones that do not exist.
+//! The `stand_ins` table: accounts whose hashes are checked for names without an account.
 
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};

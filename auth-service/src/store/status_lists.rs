@@ -14,8 +14,8 @@ pub fn all(connection: &mut Connection) -> Result<Vec<(i64, i64)>, StoreError> {
     Ok(dsl::status_lists.order(dsl::id).select((dsl::id, dsl::revision)).load(connection)?)
 }
 
-/// Publishes a list, unless it is, with this revision to begin with. The caller holds the `issuance` row, so that nobody
-/// else does the same.
+/// Publishes a list, unless it is, with this revision to begin with. The caller holds the `issuance` row, so no other
+/// process does the same.
 ///
 /// # Errors
 /// The database's.
@@ -39,13 +39,13 @@ pub fn raise(connection: &mut Connection, id: i64) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Remembers that no indexes of the lists before `id` are leased any more.
+/// Stores that no more indexes of the lists before `id` are leased.
 ///
 /// # Errors
 /// The database's.
 pub fn leave(connection: &mut Connection, id: i64, now: i64) -> Result<(), StoreError> {
     let passed = dsl::status_lists.filter(dsl::id.lt(id).and(dsl::left_at.is_null()));
-    // One by one in the order of their ids, as everybody who changes several lists.
+    // One by one in the order of their ids, like every transaction that changes several lists.
     let passed: Vec<i64> = passed.order(dsl::id).select(dsl::id).load(connection)?;
     for id in passed {
         diesel::update(dsl::status_lists.find(id)).set(dsl::left_at.eq(now)).execute(connection)?;
@@ -61,7 +61,7 @@ pub fn left_before(connection: &mut Connection, before: i64) -> Result<Vec<i64>,
     Ok(dsl::status_lists.filter(dsl::left_at.lt(before)).select(dsl::id).load(connection)?)
 }
 
-/// Publishes a list no longer.
+/// Removes a list from those that are published.
 ///
 /// # Errors
 /// The database's.
@@ -70,7 +70,7 @@ pub fn drop_list(connection: &mut Connection, id: i64) -> Result<(), StoreError>
     Ok(())
 }
 
-/// Publishes no list any more.
+/// Removes all lists.
 ///
 /// # Errors
 /// The database's.

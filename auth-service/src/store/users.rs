@@ -1,10 +1,10 @@
-//! The `users` table.
+//! The `users` table. `user_addresses` has the spelling of addresses.
 
 use std::fmt;
 
 use diesel::dsl::sql;
 use diesel::prelude::*;
-use diesel::sql_types::{Bool, Text};
+use diesel::sql_types::Text;
 
 use crate::store::engine::connection::{Connection, MultiBackend};
 use crate::store::engine::locks;
@@ -23,13 +23,13 @@ pub struct User {
     pub email: Option<String>,
     /// Whether the owner has shown that the address is theirs.
     pub email_verified: bool,
-    /// Says of itself how it was made (`$2b$…`, `$argon2id$…`).
+    /// Its prefix says how it was computed (`$2b$…`, `$argon2id$…`).
     pub password_hash: String,
     /// Separated by spaces.
     pub roles: String,
-    /// A disabled account cannot log in, and none of its tokens is worth anything here.
+    /// Logins to a disabled account are refused, and so are its tokens.
     pub disabled: bool,
-    /// Rises whenever a login in flight must not succeed any more.
+    /// Rises when logins in flight must no longer succeed.
     pub auth_version: i64,
     /// Unix seconds.
     pub created_at: i64,
@@ -52,7 +52,7 @@ impl User {
     }
 }
 
-/// By what an account is looked up at login. Both are folded to lower case.
+/// The name that an account is looked up by at login, folded to lower case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Login {
     /// By `username`.
@@ -68,7 +68,7 @@ pub fn insert(connection: &mut Connection, user: &User) -> Result<(), StoreError
     insert_one_of_several(connection, user)
 }
 
-/// The same, in a transaction that began with [`will_insert_several`].
+/// Inserts an account in a transaction that began with [`will_insert_several`].
 ///
 /// # Errors
 /// [`StoreError::Conflict`] says whether the name or the address is taken.
@@ -77,7 +77,7 @@ pub fn insert_one_of_several(connection: &mut Connection, user: &User) -> Result
     Ok(())
 }
 
-/// Comes first in a transaction that inserts several accounts, or takes an address from one: see `store::locks`.
+/// Begins a transaction that inserts several accounts, or removes an address: see `engine::locks`.
 ///
 /// # Errors
 /// The database's.
@@ -96,25 +96,25 @@ pub fn find(connection: &mut Connection, login: &Login) -> Result<Option<User>, 
     Ok(found.optional()?)
 }
 
-/// The id and the hash of an account that `number` chooses: the first one whose id ends in it, or in a greater one. `None`
-/// when there are no accounts.
+/// Returns the id and the hash of an account chosen by `number`: the first whose id ends in it, or in a greater number. `None` if
+/// there are no accounts.
 ///
 /// # Errors
 /// The database's.
 pub fn chosen_by(connection: &mut Connection, number: u32) -> Result<Option<(String, String)>, StoreError> {
-    // The last of the bits that are random in a UUIDv7. As it stands in the index; a parameter would keep PostgreSQL off it.
+    // The last random bits of a UUIDv7. Written exactly as in the index; with a parameter PostgreSQL would not use that.
     let end = || sql::<Text>("substr(id, 29)");
     let accounts = || dsl::users.select((dsl::id, dsl::password_hash)).order(end());
     let from = accounts().filter(end().ge(format!("{number:08x}"))).first(connection).optional()?;
     Ok(if from.is_some() { from } else { accounts().first(connection).optional()? })
 }
 
-/// The accounts that have one of these names or addresses.
+/// Returns the accounts with one of these names or addresses.
 ///
 /// # Errors
 /// The database's.
 pub fn named(connection: &mut Connection, names: &[&str], emails: &[&str]) -> Result<Vec<User>, StoreError> {
-    // Two queries: either index gives its rows.
+    // Two queries, so that each uses its index.
     let query = dsl::users.select(User::as_select());
     let mut found: Vec<User> = query.filter(dsl::username.eq_any(names)).load(connection)?;
     found.extend(query.filter(dsl::email.eq_any(emails)).load::<User>(connection)?);
@@ -127,8 +127,8 @@ pub fn by_id(connection: &mut Connection, id: &str) -> Result<Option<User>, Stor
     Ok(dsl::users.find(id).select(User::as_select()).first(connection).optional()?)
 }
 
-/// Holds the account as it was read until the transaction ends: `false` when it was disabled, or when its password or
-/// its rights changed since. An update, not a read, so that it holds on PostgreSQL as well.
+/// Holds the account as it was read until the transaction ends. `false` if it was disabled since, or its password or its rights
+/// changed. An update, not a read, so that it holds on PostgreSQL too.
 ///
 /// # Errors
 /// The database's.
@@ -138,7 +138,7 @@ pub fn hold(connection: &mut Connection, id: &str, auth_version: i64) -> Result<
     Ok(diesel::update(unchanged).set(dsl::auth_version.eq(auth_version)).execute(connection)? == 1)
 }
 
-/// Disables or enables an account; `None` when there is none of that id.
+/// Disables or enables an account; `None` if there is none with this id.
 ///
 /// # Errors
 /// The database's.
@@ -153,19 +153,19 @@ pub fn set_disabled(
     Ok(diesel::update(account).set(change).returning(returning).get_result(connection).optional()?)
 }
 
-/// Holds the account of this name until the transaction ends, and gives it as it is; `None` when there is none.
+/// Holds the account with this name until the transaction ends, and returns it; `None` if there is none.
 ///
 /// # Errors
 /// The database's.
 pub fn hold_by_name(connection: &mut Connection, username: &str) -> Result<Option<User>, StoreError> {
-    // An update that changes nothing, not a read, so that it holds on PostgreSQL as well.
+    // An update that changes nothing, not a read, so that it holds on PostgreSQL too.
     let account = diesel::update(dsl::users.filter(dsl::username.eq(username)));
     let returning = <User as Selectable<MultiBackend>>::construct_selection();
     let held = account.set(dsl::username.eq(username)).returning(returning);
     Ok(held.get_result(connection).optional()?)
 }
 
-/// Holds the account of this id until the transaction ends, and gives it as it is; `None` when there is none.
+/// Holds the account with this id until the transaction ends, and returns it; `None` if there is none.
 ///
 /// # Errors
 /// The database's.
@@ -176,7 +176,7 @@ pub fn hold_by_id(connection: &mut Connection, id: &str) -> Result<Option<User>,
     Ok(held.get_result(connection).optional()?)
 }
 
-/// Holds the account until the transaction ends, whatever became of it.
+/// Holds the account until the transaction ends, in whatever state it is.
 ///
 /// # Errors
 /// The database's.
@@ -185,7 +185,7 @@ pub fn hold_as_it_is(connection: &mut Connection, id: &str) -> Result<(), StoreE
     Ok(())
 }
 
-/// Gives an account other roles. With `fewer`, logins in flight, which saw the ones before, do not succeed.
+/// Sets the roles of an account. With `fewer`, logins in flight, which have read the earlier roles, do not succeed.
 ///
 /// # Errors
 /// The database's.
@@ -195,7 +195,7 @@ pub fn set_roles(connection: &mut Connection, id: &str, roles: &str, fewer: bool
     Ok(())
 }
 
-/// Gives an account another password, unless it changed since `auth_version` or is disabled; says whether it did.
+/// Sets the password of an account, unless it changed since `auth_version` or is disabled. Returns whether it did.
 ///
 /// # Errors
 /// The database's.
@@ -211,8 +211,8 @@ pub fn set_password(
     Ok(diesel::update(unchanged).set(change).execute(connection)? == 1)
 }
 
-/// Gives an account another hash of the same password, unless it has another one than `outdated` by now: a changed password
-/// is never undone. Sessions and logins in flight go on.
+/// Sets a new hash of the same password, unless the hash is no longer `outdated`: a changed password is never undone. Sessions
+/// and logins in flight go on.
 ///
 /// # Errors
 /// The database's.
@@ -227,8 +227,8 @@ pub fn renew_hash(
     Ok(())
 }
 
-/// Stores the names and the address of `user`, unless the account changed since `user.auth_version`; gives it as it is now.
-/// Comes first in its transaction.
+/// Stores the name and the address of `user`, unless the account changed since `user.auth_version`. Returns the account as it is
+/// now. Comes first in its transaction.
 ///
 /// # Errors
 /// [`StoreError::Conflict`] says whether the name or the address is taken.
@@ -245,17 +245,17 @@ pub fn set_names(connection: &mut Connection, user: &User) -> Result<Option<User
     Ok(diesel::update(unchanged).set(change).returning(returning).get_result(connection).optional()?)
 }
 
-/// How an account came to its user name. Times are unix seconds.
+/// How an account got its user name. Times are unix seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Queryable, Selectable)]
 #[diesel(table_name = crate::store::schema::users, check_for_backend(MultiBackend))]
 pub struct NameHistory {
-    /// Since when the account has the name; `None`: since it was made.
+    /// Since when the account has the name; `None` if it always had it.
     pub username_since: Option<i64>,
-    /// When the account took the name from another one; `None` when it was new.
+    /// When the account took over a name that another account had; `None` for a new name.
     pub username_taken_over_at: Option<i64>,
 }
 
-/// How an account came to its user name; `None` when there is no such account.
+/// Returns how an account got its user name; `None` if there is no such account.
 ///
 /// # Errors
 /// The database's.
@@ -263,7 +263,7 @@ pub fn name_history(connection: &mut Connection, id: &str) -> Result<Option<Name
     Ok(dsl::users.find(id).select(NameHistory::as_select()).first(connection).optional()?)
 }
 
-/// Writes down how an account came to its user name.
+/// Stores how an account got its user name.
 ///
 /// # Errors
 /// The database's.
@@ -280,8 +280,8 @@ pub fn set_name_history(
     Ok(())
 }
 
-/// Takes addresses away from the accounts that have them, and gives the accounts as they are without, in the order of their
-/// ids. With `unverified_only`, addresses that were verified stay. Logins in flight, which saw them, do not succeed.
+/// Removes addresses from the accounts that have them. Returns those accounts without their addresses, in the order of their
+/// ids. With `unverified_only`, verified addresses stay. Logins in flight, which have read the addresses, do not succeed.
 ///
 /// The transaction began with [`will_insert_several`].
 ///
@@ -310,56 +310,7 @@ pub fn drop_emails(
     Ok(losers)
 }
 
-/// The address of an account that may be written in another way than the rules of today want.
-#[derive(Debug, Clone, Queryable)]
-pub struct OddAddress {
-    /// The account.
-    pub id: String,
-    /// Its name.
-    pub username: String,
-    /// The address.
-    pub email: String,
-}
-
-/// Looks at `most` accounts after the id `after`: gives those whose address is not plain ASCII, or has an encoded domain or a
-/// quoted mailbox, and the id up to which it has looked; `None` when it has looked at the last one.
-///
-/// # Errors
-/// The database's.
-pub fn odd_addresses(
-    connection: &mut Connection,
-    after: &str,
-    most: i64,
-) -> Result<(Vec<OddAddress>, Option<String>), StoreError> {
-    let ids = dsl::users.filter(dsl::id.gt(after)).order(dsl::id).select(dsl::id);
-    let last: Option<String> = ids.offset(most - 1).first(connection).optional()?;
-    let odd =
-        sql::<Bool>("(octet_length(email) <> length(email) OR email LIKE '%xn--%' OR email LIKE '\"%')");
-    let columns = (dsl::id, dsl::username, dsl::email.assume_not_null());
-    let query = dsl::users.filter(dsl::id.gt(after)).filter(odd).select(columns);
-    let found = match &last {
-        Some(last) => query.filter(dsl::id.le(last)).load(connection)?,
-        None => query.load(connection)?,
-    };
-    Ok((found, last))
-}
-
-/// Writes an address in another way, if the account still has it as it was; says whether it did.
-///
-/// # Errors
-/// [`StoreError::Conflict`] when another account has it in that way.
-pub fn respell_email(
-    connection: &mut Connection,
-    id: &str,
-    email: &str,
-    respelled: &str,
-) -> Result<bool, StoreError> {
-    locks::names_alone(connection)?;
-    let account = dsl::users.find(id).filter(dsl::email.eq(email));
-    Ok(diesel::update(account).set(dsl::email.eq(respelled)).execute(connection)? == 1)
-}
-
-/// Deletes an account with its sessions, unless it changed since `auth_version`; says whether it did. The caller holds both.
+/// Deletes an account with its sessions, unless it changed since `auth_version`. Returns whether it did. The caller holds both.
 ///
 /// # Errors
 /// The database's.
@@ -369,8 +320,8 @@ pub fn delete(connection: &mut Connection, id: &str, auth_version: i64) -> Resul
     Ok(diesel::delete(unchanged).execute(connection)? == 1)
 }
 
-/// Users from `after` on, in the order of their names: those whose name begins with `search`. With an `@` in it, `search`
-/// is the beginning of an address, and addresses are what is ordered. Either way an index gives exactly these rows.
+/// Returns accounts after `after`, in the order of their names, whose names begin with `search`. A `search` with an `@` is the start
+/// of an address, and the order is that of addresses. Either way an index has exactly these rows.
 ///
 /// # Errors
 /// The database's.
@@ -380,7 +331,7 @@ pub fn page(
     after: &str,
     most: i64,
 ) -> Result<Vec<User>, StoreError> {
-    // One lower bound: of two, SQLite would take the first for the index and walk from there. Names and addresses have no
+    // One lower bound: of two, SQLite would use the first for the index and scan from there. Names and addresses have no
     // control characters, so this is the first text behind `after`.
     let from = if after.is_empty() || after < search { search.to_owned() } else { format!("{after}\u{1}") };
     let end = format!("{search}{}", char::MAX);

@@ -7,8 +7,8 @@ use crate::domain::accounts::addresses::parse_email;
 use crate::store::engine::connection::Connection;
 use crate::store::engine::store::Store;
 use crate::store::error::StoreError;
-use crate::store::users;
-use crate::store::users::OddAddress;
+use crate::store::user_addresses;
+use crate::store::user_addresses::OddAddress;
 
 /// Accounts that are looked at together.
 const STEP: i64 = 10_000;
@@ -36,7 +36,7 @@ pub async fn settle_addresses(store: &Store) -> Result<AddressReport, StoreError
     let mut spellings: BTreeMap<String, Vec<OddAddress>> = BTreeMap::new();
     let mut after = Some(String::new());
     while let Some(from) = after.take() {
-        let (found, last) = store.read(move |db| users::odd_addresses(db, &from, STEP)).await?;
+        let (found, last) = store.read(move |db| user_addresses::odd_addresses(db, &from, STEP)).await?;
         for odd in found {
             match parse_email(&odd.email) {
                 Ok(email) if email == odd.email => {}
@@ -62,7 +62,7 @@ pub async fn settle_addresses(store: &Store) -> Result<AddressReport, StoreError
 
 /// Whether the account's address is spelled anew; not when another account has it in that way.
 async fn respell(store: &Store, odd: OddAddress, email: String) -> Result<bool, StoreError> {
-    let change = move |db: &mut Connection| users::respell_email(db, &odd.id, &odd.email, &email);
+    let change = move |db: &mut Connection| user_addresses::respell_email(db, &odd.id, &odd.email, &email);
     match store.write(change).await {
         Err(StoreError::Conflict(_)) => Ok(false),
         done => done,

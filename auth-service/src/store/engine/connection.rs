@@ -1,4 +1,4 @@
-//! Which database it is, how a connection to it is made, and what a transaction is on either.
+//! Connections and transactions of either database.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::{Duration, Instant};
@@ -50,7 +50,7 @@ impl Database {
         }
     }
 
-    /// Whether it is a file that is not there, or has nothing in it.
+    /// Whether it is a file that does not exist, or is empty.
     pub(in crate::store) fn is_absent(&self) -> bool {
         match self {
             Self::Sqlite { path, .. } => std::fs::metadata(path).map_or_else(
@@ -67,8 +67,8 @@ impl Database {
             Self::Sqlite { path, busy } => {
                 let failed = |error: ConnectionError| StoreError::Unavailable(error.to_string());
                 let mut connection = SqliteConnection::establish(path).map_err(failed)?;
-                // The time-out first: switching to WAL takes a lock as well. FULL: what was answered survives a power cut.
-                // A checkpoint each 16 MiB: in a large database more pages are written once instead of twice.
+                // The timeout comes first, because switching to WAL takes a lock. FULL: answered writes survive a power cut. A
+                // checkpoint per 16 MiB: in a large database more pages are written once instead of twice.
                 let pragmas = format!(
                     "PRAGMA busy_timeout = {}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
                      PRAGMA wal_autocheckpoint = 4000; PRAGMA foreign_keys = ON;",
@@ -87,7 +87,7 @@ impl Database {
     }
 }
 
-/// Why there is no connection to PostgreSQL, without anything of the URL that could be of the password.
+/// Returns why there is no connection to PostgreSQL, without parts of the URL that could be the password.
 fn reason(error: ConnectionError) -> String {
     match error {
         ConnectionError::BadConnection(reason) => postgres_url::public_text(&reason),
@@ -100,8 +100,8 @@ pub(in crate::store) fn ping(connection: &mut Connection) -> Result<(), StoreErr
     Ok(connection.batch_execute("SELECT 1")?)
 }
 
-/// While another process makes or clears away the WAL, SQLite says "locked" without waiting for the time-out: so it is
-/// waited for here.
+/// Repeats `job` while SQLite reports a lock: while another process creates or removes the WAL, it does so without waiting for
+/// the timeout.
 fn patiently(busy: Duration, mut job: impl FnMut() -> QueryResult<()>) -> QueryResult<()> {
     let begin = Instant::now();
     loop {
@@ -124,7 +124,7 @@ pub(in crate::store) fn checkpoint(connection: &mut Connection) -> Result<(), St
     Ok(())
 }
 
-/// The time of PostgreSQL's machine, in unix seconds; `None` when it is this machine (SQLite).
+/// Returns the time of PostgreSQL's machine, in unix seconds; `None` for SQLite, which is on this machine.
 ///
 /// # Errors
 /// The database's.
@@ -140,7 +140,7 @@ pub fn time(connection: &mut Connection) -> Result<Option<i64>, StoreError> {
 
 pub(in crate::store) fn begin(connection: &mut Connection) -> Result<(), StoreError> {
     match connection {
-        // A deferred transaction that turns from reading to writing fails with "locked" at once, however long the time-out.
+        // A deferred transaction that turns from reading to writing fails with "locked" at once, whatever the timeout.
         Connection::Sqlite(sqlite) => {
             AnsiTransactionManager::begin_transaction_sql(sqlite, "BEGIN IMMEDIATE")
         }
@@ -151,18 +151,18 @@ pub(in crate::store) fn begin(connection: &mut Connection) -> Result<(), StoreEr
 
 pub(in crate::store) fn commit(connection: &mut Connection) -> Result<(), StoreError> {
     if let Connection::Postgres(postgres) = connection {
-        // PostgreSQL answers COMMIT with success although it rolls back, when an error was swallowed inside. It refuses
+        // PostgreSQL answers COMMIT with success although it rolls back, if an error inside was ignored. It refuses
         // every other statement in that state, so ask for one first.
         postgres.batch_execute("SELECT 1").inspect_err(|_| roll_back(connection))?;
     }
     Ok(Manager::commit_transaction(connection)?)
 }
 
-/// Undoes everything that is open; after a panic that may be more than one level.
+/// Rolls back all open levels; after a panic there may be several.
 pub(in crate::store) fn roll_back(connection: &mut Connection) {
     while let Ok(Some(_)) = Manager::transaction_manager_status_mut(connection).transaction_depth() {
         if Manager::rollback_transaction(connection).is_err() {
-            break; // the connection is broken; the pool throws it away
+            break; // the connection is broken, and the pool discards it
         }
     }
 }
@@ -172,7 +172,7 @@ pub(in crate::store) fn is_broken(connection: &mut Connection) -> bool {
     Manager::is_broken_transaction_manager(connection)
 }
 
-/// Runs `job` in a transaction of its own: commits its `Ok`, undoes its `Err` and its panic.
+/// Runs `job` in a transaction of its own. Commits after `Ok`; rolls back after `Err` and after a panic.
 pub(in crate::store) fn transaction<T, E: From<StoreError>>(
     connection: &mut Connection,
     job: impl FnOnce(&mut Connection) -> Result<T, E>,
@@ -181,7 +181,7 @@ pub(in crate::store) fn transaction<T, E: From<StoreError>>(
     run_begun(connection, job)
 }
 
-/// The same on a connection with a transaction begun.
+/// Does the same on a connection on which a transaction has begun.
 pub(in crate::store) fn run_begun<T, E: From<StoreError>>(
     connection: &mut Connection,
     job: impl FnOnce(&mut Connection) -> Result<T, E>,

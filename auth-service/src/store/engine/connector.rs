@@ -1,4 +1,4 @@
-//! Makes connections that were looked at: what the domain wants to know of a database is asked before anything else.
+//! Opens connections, and has the domain inspect each before anything else uses it.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -20,8 +20,8 @@ impl Connector {
         Self { database, inspection: Arc::default() }
     }
 
-    /// Runs `inspection` on each connection that is made from now on; one that it refuses is not used. Only the first call
-    /// has an effect.
+    /// Runs `inspection` on each connection that is opened from now on. A connection that it refuses is not used. Only the first
+    /// call has an effect.
     pub(in crate::store) fn inspect(
         &self,
         inspection: impl Fn(&mut Connection) -> Result<(), StoreError> + Send + Sync + 'static,

@@ -1,8 +1,8 @@
-//! The order in which transactions take locks, and what PostgreSQL needs so that they keep to it.
+//! The order in which transactions take locks, and how PostgreSQL is made to keep to it.
 //!
 //! SQLite has one writer. On PostgreSQL two transactions that take the same locks in different orders wait for each other: after
-//! a second the server aborts one of them (`deadlock detected`), and its client gets a `503`. So every transaction takes what it
-//! needs of the following in this order, and may leave out any of it:
+//! a second the server aborts one of them (`deadlock detected`), and its client gets a `503`. So every transaction takes the locks
+//! that it needs in this order:
 //!
 //! | | lock | several of them |
 //! | --- | --- | --- |
@@ -19,21 +19,22 @@
 //! | 11 | rows of `keys` and `master_keys` | only with lock 2 |
 //! | 12 | rows of `audit_heads` | by number |
 //!
-//! A transaction that does something to several accounts therefore goes through them once for each kind of row, and revokes the
-//! numbers of all of them at its end.
+//! A transaction that changes several accounts therefore goes through them once for each kind of row, and revokes all their
+//! status list indexes at its end.
 //!
-//! Three things take locks that no statement names:
+//! Three things take locks implicitly:
 //!
 //! - **Foreign keys.** A row of `sessions` that is inserted, or updated *twice in one transaction*, makes PostgreSQL lock its row
 //!   of `users` (`FOR KEY SHARE`), which a rename excludes. A transaction that holds a session and not its account therefore
-//!   updates the session once: a refresh rotates and numbers it in one statement. A row of `stand_ins` does the same, so that
-//!   the account is locked before it; and who deletes an account deletes its rows there.
-//! - **Unique columns.** Who writes a name waits for everybody who is writing or leaving the same one, in whatever order names
-//!   come: two accounts that swap names, two imports of the same file backwards. Nothing can sort that, hence lock 3.
-//! - **Statements on several rows** lock them as the plan finds them, which changes with the statistics. [`sessions_in_order`] and
-//!   the like lock the rows by their keys before.
+//!   updates the session once: a refresh rotates it and assigns its index in one statement. A row of `stand_ins` does the same, so
+//!   the account is locked before it; and a transaction that deletes an account deletes its rows there.
+//! - **Unique columns.** A transaction that writes a name waits for all others that are writing or giving up the same name, in
+//!   whatever order: two accounts that swap names, or two imports of the same file, one backwards. Sorting cannot help, hence
+//!   lock 3.
+//! - **Statements on several rows** lock them in the order of the query plan, which changes with the statistics.
+//!   [`sessions_in_order`] and similar functions lock the rows by their keys first.
 //!
-//! `auth-service recover` takes whole tables, and is for when no service runs. `tests/api/deadlocks.rs` holds the rest.
+//! `auth-service recover` locks whole tables, and runs while no service does. `tests/api/deadlocks.rs` tests the rest.
 
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Text};
@@ -41,7 +42,7 @@ use diesel::sql_types::{Array, BigInt, Text};
 use crate::store::engine::connection::Connection;
 use crate::store::error::StoreError;
 
-/// Any number but the one in `migrations.rs`, the same in all programs.
+/// Any number except the one in `migrations.rs`, the same in all versions of the program.
 const NAMES: i64 = 0x6e61_6d65;
 
 /// Which sessions of an account.
@@ -51,12 +52,12 @@ pub(in crate::store) enum Which {
     Open,
 }
 
-/// Lock 3, for a transaction that inserts one account: such ones do not wait for each other.
+/// Lock 3, for a transaction that inserts one account. Such transactions do not wait for each other.
 pub(in crate::store) fn names_beside_others(connection: &mut Connection) -> Result<(), StoreError> {
     lock_names(connection, "SELECT pg_advisory_xact_lock_shared($1)")
 }
 
-/// Lock 3, for a transaction that inserts several accounts, or gives one other names, or takes its address away.
+/// Lock 3, for a transaction that inserts several accounts, renames one, or removes an address.
 pub(in crate::store) fn names_alone(connection: &mut Connection) -> Result<(), StoreError> {
     lock_names(connection, "SELECT pg_advisory_xact_lock($1)")
 }
@@ -97,7 +98,7 @@ pub(in crate::store) fn these_sessions_in_order(
     Ok(())
 }
 
-/// Lock 4: an account that is to stand in for names, so that it is not locked after the row that says so.
+/// Lock 4: an account that becomes a stand-in, so that it is not locked after its row in `stand_ins`.
 pub(in crate::store) fn stand_in_account(
     connection: &mut Connection,
     user_id: &str,

@@ -1,4 +1,4 @@
-//! Brings the tables up to date, and says when this program and the tables do not fit.
+//! Brings the tables up to date, and refuses tables that this program cannot work with.
 //!
 //! Replicas are upgraded one by one, so an older program may meet a newer database. That is fine as long as every
 //! migration that it does not know is marked as additive (`NNNN-additive_…`, see `migrations/README.md`).
@@ -14,16 +14,16 @@ use crate::store::error::StoreError;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../migrations/auth");
 
-/// The end of the version of a migration that older programs can live with.
+/// The end of the version of a migration that older programs can work with.
 const ADDITIVE: &str = "additive";
 
-/// Any number, as long as all programs use the same one: the lock that PostgreSQL keeps while somebody migrates.
+/// PostgreSQL's advisory lock for migrations. Any number, the same in all versions of the program.
 const LOCK: i64 = 0x6175_7468;
 
-/// Applies what is missing. Of several processes that start at once, one does it and the others wait.
+/// Applies the missing migrations. Of several processes that start together, one applies them and the others wait.
 ///
 /// # Errors
-/// [`StoreError::Schema`] when the database is newer than this program in a way that it cannot live with.
+/// [`StoreError::Schema`] when the database is newer than this program and one of the migrations that it does not know is not additive.
 pub(in crate::store) fn run(connection: &mut Connection) -> Result<Vec<String>, StoreError> {
     alone(connection, |connection| {
         refuse_newer(connection)?;
@@ -32,20 +32,20 @@ pub(in crate::store) fn run(connection: &mut Connection) -> Result<Vec<String>, 
     })
 }
 
-/// A migration that is to be undone.
+/// A migration to be undone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Planned {
     /// Its version.
     pub version: String,
-    /// Whether programs that do not know it can live with it, and so with its absence.
+    /// Whether programs that do not know it can work with it, and so without it.
     pub additive: bool,
 }
 
-/// Undoes the newest `count` migrations, and what is stored in what they made, if `check` agrees. Nobody migrates between the
+/// Undoes the newest `count` migrations, with the data in their tables, if `check` agrees. No other process migrates between the
 /// check and the end.
 ///
 /// # Errors
-/// What `check` says; [`StoreError::Schema`] when one of the migrations is not known here.
+/// That of `check`; [`StoreError::Schema`] if one of the migrations is unknown.
 pub(in crate::store) fn revert<E: From<StoreError>>(
     connection: &mut Connection,
     count: usize,
@@ -62,7 +62,7 @@ pub(in crate::store) fn revert<E: From<StoreError>>(
     })
 }
 
-/// Whether there is a database: one in which this program, or another version of it, has made tables.
+/// Whether any version of this program has created tables in the database.
 pub(in crate::store) fn were_applied(connection: &mut Connection) -> Result<bool, StoreError> {
     Ok(tables::has(connection, tables::MIGRATIONS)? && !applied(connection)?.is_empty())
 }
@@ -87,7 +87,7 @@ fn pending(connection: &mut Connection) -> Result<Vec<String>, StoreError> {
     Ok(known.filter(|version| !applied.contains(version)).collect())
 }
 
-/// The migrations that were applied, the newest first.
+/// Returns the applied migrations, the newest first.
 fn newest(connection: &mut Connection) -> Result<Vec<Planned>, StoreError> {
     let mut versions: Vec<String> =
         connection.applied_migrations().map_err(failed)?.iter().map(ToString::to_string).collect();
@@ -96,7 +96,7 @@ fn newest(connection: &mut Connection) -> Result<Vec<Planned>, StoreError> {
     Ok(versions.into_iter().map(planned).collect())
 }
 
-/// The versions of the migrations that were applied. Diesel's own question would make the table where it is missing.
+/// Returns the versions of the applied migrations. Diesel's own query would create a missing table.
 fn applied(connection: &mut Connection) -> Result<Vec<String>, StoreError> {
     let query = diesel::sql_query(format!("SELECT version FROM {}", tables::MIGRATIONS));
     let versions: Vec<Version> = match connection {
@@ -112,12 +112,12 @@ struct Version {
     version: String,
 }
 
-/// One transaction around everything, alone: an unfinished migration leaves nothing.
+/// Runs `job` in one transaction, alone: an unfinished migration leaves nothing behind.
 fn alone<T, E: From<StoreError>>(
     connection: &mut Connection,
     job: impl FnOnce(&mut Connection) -> Result<T, E>,
 ) -> Result<T, E> {
-    // The limits of requests are not the limits of a migration.
+    // A migration may take longer than a request.
     match connection {
         Connection::Sqlite(sqlite) => sqlite.batch_execute("PRAGMA busy_timeout = 600000"),
         Connection::Postgres(postgres) => postgres.batch_execute("SET statement_timeout = 0"),

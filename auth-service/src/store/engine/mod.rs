@@ -1,4 +1,4 @@
-//! The two databases: connections, the pool, the writer of SQLite, transactions, migrations, and how well it all works.
+//! The two databases: connections, the pool, SQLite's writer, transactions, migrations, and health.
 
 pub mod connection;
 mod connector;

@@ -1,5 +1,5 @@
-//! A pool of connections. One that failed is not used again, and each is looked at before it is used, so that one that died in the
-//! pool costs no job.
+//! A pool of connections. A connection that failed is not used again. Each is checked before it is used, so that no job fails
+//! because a connection died in the pool.
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -21,7 +21,7 @@ pub(in crate::store) struct Pool {
     watch: Watch,
 }
 
-/// A connection in the pool, with what decides about its next use.
+/// A connection in the pool, and whether it may be used again.
 pub(in crate::store) struct Pooled {
     connection: Connection,
     failed: bool,
@@ -36,16 +36,16 @@ impl Pool {
     ) -> Result<Self, StoreError> {
         let pool = r2d2::Pool::builder()
             .max_size(size)
-            .min_idle(Some(0)) // made when asked for alone: one that is still being made outlives `close`, and keeps SQLite's WAL
+            .min_idle(Some(0)) // opened on demand only: one that is being opened would outlive `close`, and keep SQLite's WAL
             .connection_timeout(timeout)
-            .test_on_check_out(false) // `healthy` does, and knows what for
-            .error_handler(Box::new(r2d2::NopErrorHandler)) // who waits for the connection gets the error
+            .test_on_check_out(false) // `healthy` does, by the kind of access
+            .error_handler(Box::new(r2d2::NopErrorHandler)) // the caller that waits for the connection gets the error
             .build(connector)
             .map_err(|error| StoreError::Unavailable(error.to_string()))?;
         Ok(Self { inner: Arc::new(RwLock::new(Some(pool))), timeout, watch })
     }
 
-    /// Runs `job` on a connection, waiting for a free one no longer than the pool's time-out.
+    /// Runs `job` on a connection. Waits for a free one up to the pool's timeout.
     pub(in crate::store) fn read<T, E: From<StoreError>>(
         &self,
         job: impl FnOnce(&mut Connection) -> Result<T, E>,
@@ -58,11 +58,11 @@ impl Pool {
         &self,
         job: impl FnOnce(&mut Connection) -> Result<T, E>,
     ) -> Result<T, E> {
-        // What begins the transaction is the look at the connection.
+        // The start of the transaction is the check of the connection.
         self.run(Access::Write, begin, |connection| run_begun(connection, job))
     }
 
-    /// Closes the connections: those that rest now, the others when their jobs are done.
+    /// Closes the connections: idle ones now, the others when their jobs are done.
     pub(in crate::store) fn close(&self) {
         self.inner.write().unwrap_or_else(PoisonError::into_inner).take();
     }
@@ -70,11 +70,11 @@ impl Pool {
     fn run<T, E: From<StoreError>>(
         &self,
         access: Access,
-        look: impl Fn(&mut Connection) -> Result<(), StoreError>,
+        check: impl Fn(&mut Connection) -> Result<(), StoreError>,
         job: impl FnOnce(&mut Connection) -> Result<T, E>,
     ) -> Result<T, E> {
-        let mut pooled = self.healthy(look).inspect_err(|error| self.watch.failed(access, error))?;
-        pooled.failed = true; // until the job is through: a panic leaves it so
+        let mut pooled = self.healthy(check).inspect_err(|error| self.watch.failed(access, error))?;
+        pooled.failed = true; // until the job has ended: a panic leaves it set
         let result = job(&mut pooled.connection);
         pooled.failed = is_broken(&mut pooled.connection);
         match (&result, take_trouble()) {
@@ -85,10 +85,10 @@ impl Pool {
         result
     }
 
-    /// A connection on which `look` succeeds. Nothing of a job was sent yet, so that the next one may be tried.
+    /// Returns a connection on which `check` succeeds. The job has not begun, so the next connection can be tried.
     fn healthy(
         &self,
-        look: impl Fn(&mut Connection) -> Result<(), StoreError>,
+        check: impl Fn(&mut Connection) -> Result<(), StoreError>,
     ) -> Result<r2d2::PooledConnection<Connector>, StoreError> {
         let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner).clone();
         let inner = inner.ok_or_else(StoreError::closed)?;
@@ -97,9 +97,9 @@ impl Pool {
             let left = deadline.saturating_duration_since(Instant::now());
             let mut pooled =
                 inner.get_timeout(left).map_err(|error| StoreError::Unavailable(error.to_string()))?;
-            let looked = look(&mut pooled.connection);
-            take_trouble(); // it is returned, or another connection is tried
-            match looked {
+            let checked = check(&mut pooled.connection);
+            take_trouble(); // the error is returned, or another connection is tried
+            match checked {
                 Ok(()) => return Ok(pooled),
                 Err(error) => {
                     pooled.failed = true;

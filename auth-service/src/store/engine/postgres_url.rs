@@ -1,15 +1,16 @@
-//! URLs of PostgreSQL: refused here where libpq could take a part of the password for something else and print it.
+//! Checks of PostgreSQL URLs: those in which libpq could mistake a part of the password for something else, and print it, are
+//! refused.
 //!
 //! libpq ends the password at the first `@`, and looks for no `@` behind a `/`. Of `postgres://u:a/b@host/db` it makes the port
-//! `a`, of `postgres://u:a@b@host/db` the host `b@host`, and its messages quote both. So a URL must have one reading before libpq
-//! sees it, and of what libpq says about the URL itself only the constant part is passed on ([`public_text`]).
+//! `a`, of `postgres://u:a@b@host/db` the host `b@host`, and its messages quote both. So a URL must be unambiguous before
+//! libpq gets it, and of libpq's messages about the URL only the constant part is passed on ([`public_text`]).
 
 use std::time::Duration;
 
-/// Checks that the URL has one reading. The error never quotes the URL.
+/// Checks that the URL is unambiguous. The error never quotes the URL.
 ///
 /// # Errors
-/// What is wrong with it, as the end of a sentence about the setting.
+/// What is wrong with the URL, as the end of a sentence about the setting.
 pub fn check(url: &str) -> Result<(), &'static str> {
     let Some(rest) = after_scheme(url) else { return Err("must start with postgres:// or postgresql://") };
     if rest.chars().any(|char| char.is_whitespace() || char.is_control()) {
@@ -32,18 +33,18 @@ pub fn check(url: &str) -> Result<(), &'static str> {
     check_parameters(parameters)
 }
 
-/// The URL with a time-out for the connection, unless it has one: libpq would wait for as long as the system tries.
+/// Adds a connection timeout to the URL unless it has one. Without it libpq waits as long as the operating system does.
 pub(in crate::store) fn with_connect_timeout(url: &str, timeout: Duration) -> String {
     if url.contains("connect_timeout=") {
         return url.to_owned();
     }
     let separator = if url.contains('?') { '&' } else { '?' };
-    // libpq takes whole seconds, and makes 2 of 1.
+    // libpq takes whole seconds, and treats 1 as 2.
     format!("{url}{separator}connect_timeout={}", timeout.as_secs().max(2))
 }
 
-/// What may be logged of libpq's reason for having no connection. What it says about a server names the server; what it says
-/// about the URL quotes the URL, and everything up to the first quote is constant.
+/// Returns what may be logged of libpq's reason for a failed connection. Messages about a server name the server. Messages about
+/// the URL quote it, and everything before the first quote is constant.
 pub(in crate::store) fn public_text(reason: &str) -> String {
     let reason = reason.trim();
     let is_of_server = ["connection to server ", "could not translate host name "];
@@ -71,7 +72,7 @@ fn check_escapes(text: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// Splits what is behind the credentials into hosts with ports, and parameters.
+/// Splits the part after the credentials into hosts with ports, and parameters.
 fn split_address(text: &str) -> (&str, Option<&str>) {
     let (before, parameters) =
         text.split_once('?').map_or((text, None), |(before, after)| (before, Some(after)));

@@ -1,4 +1,4 @@
-//! Finds out whether the database does its work: by a write and a look at every table, at most once a second.
+//! Checks that the database works: a write, and a read of every important table, at most once a second.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -18,13 +18,13 @@ use crate::store::engine::watch::{Access, Watch};
 use crate::store::error::StoreError;
 use crate::store::schema::probes::dsl;
 
-/// Between two looks.
+/// Between two checks.
 const EVERY: Duration = Duration::from_secs(1);
-/// The one row that is counted up.
+/// The row that is incremented.
 const ROW: i64 = 1;
-/// How every file of SQLite's begins.
+/// The start of every SQLite file.
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
-/// One row of each is read: of a damaged table that shows at its root.
+/// One row of each is read. Damage shows at the root of a table.
 const TABLES: [&str; 9] = [
     "issuance",
     "keys",
@@ -37,7 +37,7 @@ const TABLES: [&str; 9] = [
     "audit_heads",
 ];
 
-/// How the database is.
+/// The health of the database.
 #[derive(Debug, Clone, Default)]
 pub struct Health {
     /// Why it does not answer.
@@ -46,15 +46,15 @@ pub struct Health {
     pub unwritable: Option<StoreError>,
     /// How it is damaged.
     pub corrupt: Option<StoreError>,
-    /// How many bytes are free where SQLite's file is; `None` for a database elsewhere.
+    /// Free bytes on the disk of SQLite's file; `None` for PostgreSQL.
     pub free_bytes: Option<u64>,
 }
 
-/// The newest look. Clones share it.
+/// The newest check. Clones share it.
 #[derive(Debug, Clone)]
 pub(in crate::store) struct Probe {
     file: Option<Arc<Path>>,
-    /// Whether the newest look did not end in time.
+    /// Whether the newest check did not end in time.
     late: Arc<AtomicBool>,
     seen: Arc<Mutex<Seen>>,
 }
@@ -74,8 +74,8 @@ impl Probe {
         Self { file, late: Arc::default(), seen: Arc::default() }
     }
 
-    /// Finds out how the database is, within `patience`. `exercise` is a write and then a read ([`count_up`],
-    /// [`look_at_tables`]), whose failures are in `watch` afterwards; it runs once a second at most.
+    /// Checks the database within `patience`. `exercise` is a write and then a read ([`count_up`],
+    /// [`look_at_tables`]), whose failures are in `watch` afterwards; it runs at most once a second.
     pub(in crate::store) async fn look(
         &self,
         watch: &Watch,
@@ -119,19 +119,19 @@ impl Probe {
     }
 }
 
-/// Whether the file still is one of SQLite's. A connection that remembers the first page would not notice.
+/// Checks that the file is still an SQLite file. A connection that has cached the first page would not notice.
 fn check_head(file: &Path) -> Result<(), StoreError> {
     let mut head = [0; MAGIC.len()];
     match File::open(file).and_then(|mut file| file.read_exact(&mut head)) {
         Ok(()) if &head == MAGIC => Ok(()),
-        Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => Ok(()), // SQLite says it better
+        Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => Ok(()), // SQLite reports it with more detail
         _ => Err(StoreError::Corrupt(format!("{} is not a database any more", file.display()))),
     }
 }
 
 /// The write.
 pub(in crate::store) fn count_up(connection: &mut Connection) -> Result<(), StoreError> {
-    // A value that changes: SQLite writes nothing when a row stays as it is.
+    // The value changes, because SQLite does not write a row that stays as it is.
     diesel::update(dsl::probes.find(ROW)).set(dsl::tries.eq(dsl::tries + 1)).execute(connection)?;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The database as the rest of the program has it: reads, transactions, and how it is.
+//! The database for the rest of the program: reads, transactions, and health.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,18 +14,18 @@ use crate::store::engine::pool::Pool;
 use crate::store::engine::probe::{Health, Probe, count_up, look_at_tables};
 use crate::store::engine::watch::{Access, Watch};
 use crate::store::engine::writer::Writer;
-use crate::store::error::StoreError;
+use crate::store::error::{JobError, StoreError};
 
-/// How much the store may do at once, and how long a caller waits for it.
+/// The limits of concurrent work, and how long a caller waits.
 #[derive(Debug, Clone, Copy)]
 pub struct StoreLimits {
     /// Connections that read (SQLite) or read and write (PostgreSQL).
     pub pool_size: u32,
-    /// After this long a caller is told that the store is away.
+    /// How long a caller waits. Then the database counts as unavailable.
     pub timeout: Duration,
-    /// SQLite: writes that may wait for the one writer.
+    /// SQLite: writes that may wait for the writer.
     pub write_queue: usize,
-    /// SQLite: writes that are committed together at the most.
+    /// SQLite: the largest number of writes in one commit.
     pub write_group: usize,
 }
 
@@ -72,10 +72,10 @@ impl Store {
         })
     }
 
-    /// Whether a server at `url` takes a connection right now. A file is not waited for.
+    /// Checks that a server at `url` accepts a connection now. An SQLite file is not checked.
     ///
     /// # Errors
-    /// Why it takes none; [`StoreError::Unavailable`] when another try may succeed.
+    /// Why it accepts none; [`StoreError::Unavailable`] if another attempt may succeed.
     pub fn try_connect(url: &SecretString, limits: StoreLimits) -> Result<(), StoreError> {
         match Database::parse(url, limits.timeout)? {
             Database::Sqlite { .. } => Ok(()),
@@ -83,8 +83,8 @@ impl Store {
         }
     }
 
-    /// Closes the database when nothing is asked of it any more. SQLite's write-ahead log is written into the file and, unless
-    /// another process has it open, deleted.
+    /// Closes the database, after its last use. SQLite's write-ahead log is written into the file and deleted, unless another
+    /// process has the file open.
     pub async fn close(&self) {
         self.pool.close();
         if let Some(writer) = &self.writer {
@@ -92,8 +92,8 @@ impl Store {
         }
     }
 
-    /// Runs `inspection` on each connection that is made from now on, before anything else does: after a failure the next
-    /// connection may lead to another copy of the database. One that it refuses is not used.
+    /// Runs `inspection` on each connection that is opened from now on, before anything else uses it: after a failure the next
+    /// connection may lead to another copy of the database. A connection that it refuses is not used.
     pub fn inspect(
         &self,
         inspection: impl Fn(&mut Connection) -> Result<(), StoreError> + Send + Sync + 'static,
@@ -101,7 +101,7 @@ impl Store {
         self.connector.inspect(inspection);
     }
 
-    /// Opens the database at `url` if there is one: `None` where no program has made tables. Nothing is made then.
+    /// Opens the database at `url`; `None` if no program has created tables in it. Then nothing is created.
     ///
     /// # Errors
     /// As [`open`](Self::open).
@@ -109,24 +109,24 @@ impl Store {
         if Self::exists(url, limits)? { Self::open(url, limits).map(Some) } else { Ok(None) }
     }
 
-    /// Whether there is a database at `url` in which a program has made tables.
+    /// Whether there is a database at `url` in which a program has created tables.
     ///
     /// # Errors
     /// It cannot be reached, or is not a database.
     pub fn exists(url: &SecretString, limits: StoreLimits) -> Result<bool, StoreError> {
         let database = Database::parse(url, limits.timeout)?;
-        // To connect would make the file.
+        // A connection would create the file.
         if database.is_absent() {
             return Ok(false);
         }
         migrations::were_applied(&mut database.connect()?)
     }
 
-    /// Undoes the newest `count` migrations of the database at `url`, and what is stored in what they made, if `check`
-    /// agrees to that plan, in the same transaction. Gives their versions.
+    /// Undoes the newest `count` migrations of the database at `url`, with the data in their tables, if `check` agrees to that
+    /// plan, in the same transaction. Returns their versions.
     ///
     /// # Errors
-    /// What `check` says; the database cannot be reached, or one of the migrations is not known to this program.
+    /// That of `check`; the database cannot be reached, or one of the migrations is unknown.
     pub fn revert<E: From<StoreError>>(
         url: &SecretString,
         count: usize,
@@ -136,7 +136,7 @@ impl Store {
         migrations::revert(&mut Database::parse(url, limits.timeout)?.connect()?, count, check)
     }
 
-    /// Runs queries that only read. What they see together is consistent only within one query.
+    /// Runs queries that only read. Only what one query reads is consistent.
     ///
     /// # Errors
     /// The job's own, or [`StoreError::Unavailable`] when the database did not answer in time.
@@ -146,7 +146,7 @@ impl Store {
     ) -> Result<T, E>
     where
         T: Send + 'static,
-        E: From<StoreError> + Send + 'static,
+        E: JobError,
     {
         let pool = self.pool.clone();
         self.on_pool(Access::Read, move || pool.read(job)).await
@@ -154,19 +154,19 @@ impl Store {
 
     /// Runs a transaction: all of the job is durable when this returns `Ok`, and none of it after an `Err`.
     ///
-    /// An error that the job means to survive must stand in a savepoint (`connection.transaction(…)`), because
-    /// PostgreSQL gives up the whole transaction at the first error.
+    /// A statement whose error the job handles must be in a savepoint (`connection.transaction(…)`), because PostgreSQL aborts
+    /// the whole transaction at the first error.
     ///
     /// # Errors
-    /// The job's own, or [`StoreError::Unavailable`] when it could not be made durable in time. In the second case the
-    /// outcome is unknown: the job may still be committed.
+    /// The job's own, or [`StoreError::Unavailable`] if it could not be made durable in time. Then the outcome is unknown: the job
+    /// may still be committed.
     pub async fn write<T, E>(
         &self,
         job: impl FnOnce(&mut Connection) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E>
     where
         T: Send + 'static,
-        E: From<StoreError> + Send + 'static,
+        E: JobError,
     {
         let Some(writer) = &self.writer else {
             let pool = self.pool.clone();
@@ -178,8 +178,8 @@ impl Store {
         }
     }
 
-    /// Finds out how the database is, within `patience`. It is asked, and written to, at most once a second; what other jobs met
-    /// counts as well.
+    /// Checks the health of the database within `patience`: by a write and a read at most once a second, and by the outcomes of other
+    /// jobs.
     pub async fn health(&self, patience: Duration) -> Health {
         self.probe.look(&self.watch, self.exercise(), patience).await
     }
@@ -196,7 +196,7 @@ impl Store {
         late
     }
 
-    /// What time the database's machine has, in unix seconds; `None` when it is this machine (SQLite).
+    /// Returns the time of the database's machine, in unix seconds; `None` if that is this machine (SQLite).
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
@@ -211,11 +211,11 @@ impl Store {
     ) -> Result<T, E>
     where
         T: Send + 'static,
-        E: From<StoreError> + Send + 'static,
+        E: JobError,
     {
         let permits = Arc::clone(&self.permits);
         let work = async move {
-            // Blocking threads are taken only for as many jobs as there are connections; the others wait here.
+            // There are at most as many blocking threads as connections; other jobs wait here.
             let permit = permits.acquire_owned().await.map_err(|_| StoreError::closed())?;
             let run = move || {
                 let result = job();

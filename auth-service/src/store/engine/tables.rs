@@ -1,4 +1,4 @@
-//! Which tables are there: those of a running service may have been dropped, or may never have been made.
+//! Which tables exist. The tables of a running service may have been dropped, or may never have been created.
 
 use diesel::prelude::*;
 use diesel::sql_query;
@@ -47,13 +47,13 @@ pub(in crate::store) fn absent(connection: &mut Connection) -> Result<Vec<&'stat
     Ok(TABLES.into_iter().filter(|table| !present.iter().any(|name| name == table)).collect())
 }
 
-/// The names of all tables.
+/// Returns the names of all tables.
 fn present(connection: &mut Connection) -> Result<Vec<String>, StoreError> {
     let names: Vec<Name> = match connection {
         Connection::Sqlite(sqlite) => {
             sql_query("SELECT name FROM sqlite_master WHERE type = 'table'").load(sqlite)?
         }
-        // Only those that a query without a schema's name finds.
+        // Only tables that a query without a schema name finds.
         Connection::Postgres(postgres) => sql_query(
             "SELECT relname::text AS name FROM pg_catalog.pg_class \
              WHERE relkind IN ('r', 'p') AND pg_catalog.pg_table_is_visible(oid) \

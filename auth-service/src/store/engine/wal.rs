@@ -1,8 +1,8 @@
-//! SQLite's write-ahead log beside a file that was put in place of another.
+//! Detects a write-ahead log that belongs to another SQLite file than the one beside it.
 //!
-//! SQLite applies any log beside a file: one that another file left behind brings back what was restored away, or
-//! damages it. Nothing in a log names its file. But a file that is written into by its own log is written before the log's last
-//! commit, and a file that is put in place after that has changed since.
+//! SQLite applies any log beside a file. The log of a file that was replaced brings back what a restore removed, or damages the
+//! new file. A log does not name its file. But a file is written by its own log before the log's last commit, and a file that was
+//! put in place after that has changed since.
 
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt as _;
@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-/// A write-ahead log is not the file's.
+/// A write-ahead log does not belong to the file.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "{database} was changed after {wal} was written last, so that this write-ahead log may be of another file, and would \
@@ -23,10 +23,10 @@ pub struct ForeignWal {
     shm: String,
 }
 
-/// Refuses a write-ahead log that is older than the last change of its database. To be asked before anything opens that.
+/// Refuses a write-ahead log that is older than the last change of its database. Must run before anything opens the database.
 ///
 /// # Errors
-/// [`ForeignWal`].
+/// The log is older.
 pub fn refuse_foreign(url: &SecretString) -> Result<(), ForeignWal> {
     let Some(database) = url.expose_secret().strip_prefix("sqlite://") else { return Ok(()) };
     let beside = |end: &str| format!("{database}{end}");
@@ -40,7 +40,7 @@ pub fn refuse_foreign(url: &SecretString) -> Result<(), ForeignWal> {
     Err(ForeignWal { database: database.to_owned(), wal, shm })
 }
 
-/// When the file was written or put here. Unlike the time of its content, no copy brings this along.
+/// Returns when the file was written or put in place (`ctime`), which a copy does not preserve.
 fn changed(file: &Metadata) -> (i64, i64) {
     (file.ctime(), file.ctime_nsec())
 }

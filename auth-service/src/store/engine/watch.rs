@@ -1,5 +1,5 @@
-//! Whether the database answers and takes writes, by what becomes of the jobs of this process. The log has one line when that
-//! ends, one a minute with a count while it lasts, and one when it is over.
+//! Knows from the jobs of this process whether the database answers and accepts writes. The log has one line when an outage
+//! begins, one a minute with a count during it, and one when it ends.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ pub(in crate::store) enum Access {
     Write,
 }
 
-/// What is known of the database. Clones share it.
+/// What is known about the database. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub(in crate::store) struct Watch(Arc<Mutex<State>>);
 
@@ -29,7 +29,7 @@ struct State {
 
 #[derive(Debug)]
 struct Outage {
-    /// What is known not to work. What does not even read does not write either.
+    /// What is known not to work. A database that cannot be read cannot be written either.
     access: Access,
     began: Instant,
     reported: Instant,
@@ -54,7 +54,7 @@ impl Watch {
         }
     }
 
-    /// Takes note of an error; one that says nothing about the database is passed over.
+    /// Notes an error. Errors that are not about the database itself are ignored.
     pub(in crate::store) fn failed(&self, access: Access, error: &StoreError) {
         match self.state().failed(access, error, Instant::now()) {
             Some(News::Began(Access::Read)) => log::error!("the database does not answer: {error}"),
@@ -69,17 +69,17 @@ impl Watch {
         }
     }
 
-    /// Why it does not answer, if it does not.
+    /// Returns why the database does not answer, if it does not.
     pub(in crate::store) fn unreadable(&self) -> Option<StoreError> {
         self.outage(Access::Read)
     }
 
-    /// Why it takes no writes although it answers, if it takes none.
+    /// Returns why the database accepts no writes although it answers.
     pub(in crate::store) fn unwritable(&self) -> Option<StoreError> {
         self.outage(Access::Write)
     }
 
-    /// How it is known to be damaged, if it is.
+    /// Returns how the database is damaged, if it is.
     pub(in crate::store) fn corrupt(&self) -> Option<StoreError> {
         self.state().corrupt.clone()
     }
@@ -92,7 +92,7 @@ impl Watch {
             .map(|outage| outage.error.clone())
     }
 
-    /// Nothing panics while it holds this lock, and what it guards is whole at any time.
+    /// No code panics while it holds this lock, so its content is always consistent.
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

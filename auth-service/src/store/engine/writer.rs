@@ -1,7 +1,7 @@
-//! SQLite's one writer: a thread that commits what is queued together, and answers after the commit.
+//! SQLite's only writer: a thread that commits queued jobs in groups, and answers after the commit.
 //!
-//! A pool of writers would race for SQLite's lock and starve some for seconds; one commit for each write would pay one
-//! fsync for each. Every job has a savepoint of its own, so that one that fails takes no other with it.
+//! Several writers would race for SQLite's lock, and some would starve for seconds. A commit per job would cost an fsync each.
+//! Every job has a savepoint, so that a job that fails undoes no other.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -11,14 +11,14 @@ use tokio::sync::{mpsc, oneshot};
 use crate::store::engine::connection::{Connection, begin, checkpoint, commit, roll_back};
 use crate::store::engine::connector::Connector;
 use crate::store::engine::watch::{Access, Watch};
-use crate::store::error::{StoreError, take_trouble};
+use crate::store::error::{JobError, StoreError, take_trouble};
 
-/// Runs inside the group's transaction, or learns why there is none; gives what is to be told after the commit.
+/// A job. Runs in the group's transaction, or gets the reason why there is none. Returns what to do after the commit.
 type Job = Box<dyn FnOnce(Result<&mut Connection, StoreError>) -> Answer + Send>;
-/// Told how the commit ended.
+/// Called with the outcome of the commit.
 type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
-/// What the thread is asked to do.
+/// An order to the thread.
 enum Order {
     Write(Job),
     /// Empty the WAL, close the connection, and end.
@@ -32,7 +32,7 @@ pub(in crate::store) struct Writer {
 }
 
 impl Writer {
-    /// `queue` jobs may wait; at most `group` of them are committed together.
+    /// Starts the thread. At most `queue` jobs wait, and at most `group` of them are committed together.
     pub(in crate::store) fn start(
         connector: Connector,
         queue: usize,
@@ -54,7 +54,7 @@ impl Writer {
     ) -> Result<T, E>
     where
         T: Send + 'static,
-        E: From<StoreError> + Send + 'static,
+        E: JobError,
     {
         let (answer, answered) = oneshot::channel();
         let job = Order::Write(envelope(job, answer, self.watch.clone()));
@@ -62,7 +62,7 @@ impl Writer {
         answered.await.unwrap_or_else(|_| Err(StoreError::Query("a write panicked".to_owned()).into()))
     }
 
-    /// Ends the thread behind what is queued. When this returns, its connection is closed.
+    /// Ends the thread after the queued jobs. When this returns, its connection is closed.
     pub(in crate::store) async fn close(&self) {
         let (answer, answered) = oneshot::channel();
         if self.orders.send(Order::Close(answer)).await.is_ok() {
@@ -78,13 +78,13 @@ fn envelope<T, E>(
 ) -> Job
 where
     T: Send + 'static,
-    E: From<StoreError> + Send + 'static,
+    E: JobError,
 {
     Box::new(move |connection| {
-        let nobody_waits = answer.is_closed();
+        let is_abandoned = answer.is_closed();
         take_trouble();
         let result = match connection {
-            Ok(connection) if !nobody_waits => Some(in_savepoint(connection, job)),
+            Ok(connection) if !is_abandoned => Some(in_savepoint(connection, job)),
             Ok(_) => None,
             Err(error) => Some(Err(error.into())),
         };
@@ -102,7 +102,7 @@ where
     })
 }
 
-/// An error or a panic of the job undoes what it did, and nothing else.
+/// Runs a job in a savepoint: its error or panic undoes its own changes only.
 fn in_savepoint<T, E: From<StoreError>>(
     connection: &mut Connection,
     job: impl FnOnce(&mut Connection) -> Result<T, E>,
@@ -148,7 +148,7 @@ fn run(connector: &Connector, mut orders: mpsc::Receiver<Order>, group: usize) {
         };
         if let Err(error) = &outcome {
             log::debug!("a group of {} writes was not committed: {error}", answers.len());
-            kept = None; // after a failed commit nobody knows what state the connection is in
+            kept = None; // after a failed commit the state of the connection is unknown
         }
         for answer in answers {
             answer(outcome.clone());
@@ -156,7 +156,7 @@ fn run(connector: &Connector, mut orders: mpsc::Receiver<Order>, group: usize) {
     }
 }
 
-/// Writes the WAL into the database. The last connection of all processes that is closed deletes its file.
+/// Writes the WAL into the database. The last connection that any process closes deletes its file.
 fn empty_wal(kept: Option<Connection>, connector: &Connector) {
     let connection = kept.map_or_else(|| connector.open(), Ok);
     if let Err(error) = connection.and_then(|mut connection| checkpoint(&mut connection)) {
@@ -164,7 +164,7 @@ fn empty_wal(kept: Option<Connection>, connector: &Connector) {
     }
 }
 
-/// The connection with a transaction begun on it.
+/// Returns the connection, on which a transaction has begun.
 fn connected<'a>(
     kept: &'a mut Option<Connection>,
     connector: &Connector,
