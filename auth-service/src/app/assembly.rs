@@ -24,7 +24,8 @@ use crate::domain::issuer::Issuer;
 use crate::domain::keyring::{Keyring, Makes, VerifierSettings};
 use crate::domain::marks::Marks;
 use crate::domain::policy::Policy;
-use crate::domain::readiness::MissingTables;
+use crate::domain::processes::Processes;
+use crate::domain::readiness::Readiness;
 use crate::domain::sessions::login::PasswordLogin;
 use crate::domain::sessions::session::Sessions;
 use crate::domain::status_lists::{StatusListPolicy, StatusLists};
@@ -186,6 +187,14 @@ pub(super) async fn assemble(settings: &Settings, clock: Clock, makes: Makes) ->
         clients: Arc::clone(&clients),
     };
     let trail = Trail::new(store.clone(), keyring.audit_keys(), audit.clone());
+    let processes = Processes::new(store.clone(), clock.clone(), Arc::clone(&marks), presence);
+    let readiness = Readiness::new(
+        store.clone(),
+        Arc::clone(&keyring),
+        Arc::clone(&marks),
+        clock.clone(),
+        policy.min_free,
+    );
     let issuer = Issuer {
         store,
         clock,
@@ -204,8 +213,8 @@ pub(super) async fn assemble(settings: &Settings, clock: Clock, makes: Makes) ->
         lists,
         changes,
         marks,
-        presence,
-        tables: MissingTables::default(),
+        processes,
+        readiness,
         verifier,
         policy,
     };

@@ -100,7 +100,7 @@ pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError>
         .afterwards(async move {
             ending.audit.close().await;
             ending.save_marks().await;
-            ending.leave().await;
+            ending.processes.leave().await;
             ending.store.close().await;
         }))
 }

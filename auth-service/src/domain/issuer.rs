@@ -13,8 +13,8 @@ use crate::domain::clock::{DatabaseClock, Moment};
 use crate::domain::keyring::Keyring;
 use crate::domain::marks::Marks;
 use crate::domain::policy::Policy;
-use crate::domain::processes::Presence;
-use crate::domain::readiness::MissingTables;
+use crate::domain::processes::Processes;
+use crate::domain::readiness::Readiness;
 use crate::domain::sessions::login::PasswordLogin;
 use crate::domain::sessions::session::Sessions;
 use crate::domain::status_lists::StatusLists;
@@ -60,10 +60,10 @@ pub struct Issuer {
     pub changes: Changes,
     /// How far the database had come when it was last seen.
     pub marks: Arc<Marks>,
-    /// This process among the servers; `None` for a command.
-    pub presence: Option<Presence>,
-    /// What the database lacks of what the service needs.
-    pub tables: MissingTables,
+    /// This process among the live servers.
+    pub processes: Processes,
+    /// What keeps the service from its work.
+    pub readiness: Readiness,
     /// Where tokens stand in requests, and how a request without a good one is answered. It holds no keys: the keyring
     /// judges tokens.
     pub verifier: Verifier,

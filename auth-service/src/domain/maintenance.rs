@@ -112,7 +112,8 @@ impl Issuer {
     async fn stay_present(&self) -> Infallible {
         loop {
             sleep(BEAT).await;
-            self.beat().await;
+            self.processes.beat().await;
+            self.readiness.check_tables().await;
         }
     }
 

@@ -1,4 +1,4 @@
-//! Which servers use the database right now, and under which issuer.
+//! The servers that use the database now, and their issuer.
 //!
 //! Each server writes a row every 10 seconds and counts as live for 30. It also holds a lock on a file in its data folder: the
 //! system drops that lock when the process ends, however it ends, so the row of a server that was killed does not count for
@@ -8,11 +8,13 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use url::{Host, Url};
 
-use crate::domain::issuer::Issuer;
+use crate::domain::clock::DatabaseClock;
+use crate::domain::marks::Marks;
 use crate::domain::random;
 use crate::store::engine::connection::Connection;
 use crate::store::engine::migrations::Planned;
@@ -20,26 +22,33 @@ use crate::store::engine::store::Store;
 use crate::store::error::StoreError;
 use crate::store::{issuance, processes};
 
-/// How often a server writes that it is alive.
+/// The interval of heartbeats.
 pub(super) const BEAT: Duration = Duration::from_secs(10);
-/// For how many seconds it counts as live afterwards.
+/// How long a server counts as live after a heartbeat, in seconds.
 const LIVE_FOR: i64 = 30;
+
+/// A locked file in the data folder. The system unlocks it when the process ends.
+#[derive(Debug)]
+struct Lock {
+    _file: File,
+    path: PathBuf,
+}
 
 /// The presence of this process among the servers. The lock is held for as long as this value lives.
 #[derive(Debug)]
 pub struct Presence {
     id: String,
-    lock: Option<(File, PathBuf)>,
+    lock: Option<Lock>,
 }
 
 impl Presence {
-    /// Takes the lock in `folder`. Without it (the folder cannot be written) the row alone tells that the process is alive.
+    /// Takes the lock in `folder`. Where the folder cannot be written, only the row shows that the process is alive.
     #[must_use]
     pub fn enter(folder: &Path) -> Self {
         let id = random::id();
         let lock = lock(folder, &id);
         if let Err(error) = &lock {
-            log::info!("no lock says in {} that this process runs: {error}", folder.display());
+            log::info!("the lock of this process could not be created in {}: {error}", folder.display());
         }
         Self { id, lock: lock.ok() }
     }
@@ -47,8 +56,8 @@ impl Presence {
 
 impl Drop for Presence {
     fn drop(&mut self) {
-        if let Some((_, path)) = &self.lock {
-            let _ = std::fs::remove_file(path); // one that stays is cleared away by a later start
+        if let Some(Lock { path, .. }) = &self.lock {
+            let _ = std::fs::remove_file(path); // one that stays is removed by a later start
         }
     }
 }
@@ -57,19 +66,19 @@ fn lock_path(folder: &Path, id: &str) -> PathBuf {
     folder.join(format!("process-{id}.lock"))
 }
 
-/// A file gets its name when it is locked already: a file that can be locked is always one of a process that is gone.
-fn lock(folder: &Path, id: &str) -> io::Result<(File, PathBuf)> {
+/// Creates a locked file. It is locked before it gets its name, so a file that can be locked belongs to a process that has ended.
+fn lock(folder: &Path, id: &str) -> io::Result<Lock> {
     let (path, draft) = (lock_path(folder, id), folder.join(format!("process-{id}.new")));
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
     file.lock().and_then(|()| std::fs::rename(&draft, &path)).inspect_err(|_| {
         let _ = std::fs::remove_file(&draft);
     })?;
-    Ok((file, path))
+    Ok(Lock { _file: file, path })
 }
 
 /// Whether the server with this id had this data folder, and has ended. `false` for those of other folders and machines.
 fn is_gone(folder: &Path, id: &str) -> bool {
-    // An id is not taken for a path.
+    // An id from the database must not be a path.
     let plain = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     plain && is_unlocked(&lock_path(folder, id))
 }
@@ -80,7 +89,7 @@ fn is_unlocked(path: &Path) -> bool {
 }
 
 /// Removes the locks of processes in this folder that ended without doing so.
-fn clear_away(folder: &Path) {
+fn remove_stale_locks(folder: &Path) {
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let (name, path) = (entry.file_name(), entry.path());
         let name = name.to_string_lossy();
@@ -90,7 +99,7 @@ fn clear_away(folder: &Path) {
     }
 }
 
-/// How many servers are live: seen within the last 30 seconds, and not known to have ended.
+/// Counts the live servers: those with a heartbeat within the last 30 seconds that are not known to have ended.
 ///
 /// # Errors
 /// The store's.
@@ -114,7 +123,7 @@ pub enum RevertError {
         /// The first migration that is not additive.
         version: String,
     },
-    /// It was not confirmed.
+    /// The revert was not confirmed.
     #[error(
         "the migration {version} is not additive, and everything that is stored in its tables would be lost: nothing was \
          reverted. If that is meant, add --yes"
@@ -151,13 +160,13 @@ pub fn may_revert(
 /// The issuer that the settings name.
 #[derive(Debug, Clone)]
 pub struct IssuerSetting {
-    /// It.
+    /// The issuer.
     pub issuer: String,
-    /// The one that it replaces, if the operator means to change it.
+    /// The issuer that it replaces, if the operator wants to change it.
     pub replaces: Option<String>,
 }
 
-/// Why a process does not work on this database.
+/// Why a process does not use this database.
 #[derive(Debug, thiserror::Error)]
 pub enum IssuerError {
     /// Its tokens are another issuer's.
@@ -176,7 +185,7 @@ pub enum IssuerError {
     Store(#[from] StoreError),
 }
 
-/// Whether a process with this setting may work on the database.
+/// Checks whether a process with this setting may use the database.
 ///
 /// # Errors
 /// [`IssuerError`].
@@ -199,8 +208,8 @@ pub fn check_issuer(
     Err(IssuerError::Another { stored, set: setting.issuer.clone() })
 }
 
-/// Adds a server to those that are live, and stores its issuer. Of several that start at once with different ones the first
-/// one is taken.
+/// Adds a server to the live ones, and stores its issuer. When several start at the same time with different issuers, the first
+/// one counts.
 ///
 /// # Errors
 /// [`IssuerError`].
@@ -213,7 +222,7 @@ pub async fn join(
 ) -> Result<(), IssuerError> {
     let (id, folder) = (presence.id.clone(), folder.to_owned());
     let join = move |db: &mut Connection| {
-        issuance::hold(db)?; // one at a time
+        issuance::hold(db)?; // locks, so that one server joins at a time
         check_issuer(db, &setting, &folder, now)?;
         let gone: Vec<String> = processes::all(db)?
             .into_iter()
@@ -221,14 +230,14 @@ pub async fn join(
             .map(|(id, _)| id)
             .collect();
         processes::forget(db, &gone)?;
-        clear_away(&folder);
+        remove_stale_locks(&folder);
         issuance::set_issuer(db, &setting.issuer)?;
         Ok::<_, IssuerError>(processes::see(db, &id, now)?)
     };
     store.write(join).await
 }
 
-/// Whether only this machine reaches an issuer.
+/// Whether an issuer can be reached from this machine only.
 fn is_loopback(issuer: &str) -> bool {
     match Url::parse(issuer).ok().as_ref().and_then(Url::host) {
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
@@ -238,17 +247,30 @@ fn is_loopback(issuer: &str) -> bool {
     }
 }
 
-impl Issuer {
-    /// Writes that this server is alive, and looks whether its tables are. Not over a database that is behind.
-    pub(super) async fn beat(&self) {
-        if let Some(presence) = self.presence.as_ref().filter(|_| !self.marks.is_behind()) {
-            let (id, now) = (presence.id.clone(), self.now());
-            let see = move |db: &mut Connection| processes::see(db, &id, now);
-            if let Err(error) = self.store.write(see).await {
-                log::debug!("the database does not know that this process is alive: {error}");
-            }
+/// Keeps this process in the table of live servers.
+pub struct Processes {
+    store: Store,
+    clock: DatabaseClock,
+    marks: Arc<Marks>,
+    /// `None` for a command.
+    presence: Option<Presence>,
+}
+
+impl Processes {
+    /// Creates it for a server that has [joined](join), or for a command.
+    #[must_use]
+    pub fn new(store: Store, clock: DatabaseClock, marks: Arc<Marks>, presence: Option<Presence>) -> Self {
+        Self { store, clock, marks, presence }
+    }
+
+    /// Writes that this server is alive. A database that is behind its marks is not written to.
+    pub(in crate::domain) async fn beat(&self) {
+        let Some(presence) = self.presence.as_ref().filter(|_| !self.marks.is_behind()) else { return };
+        let (id, now) = (presence.id.clone(), self.clock.now());
+        let see = move |db: &mut Connection| processes::see(db, &id, now);
+        if let Err(error) = self.store.write(see).await {
+            log::debug!("the heartbeat of this process could not be stored: {error}");
         }
-        self.look_for_tables().await;
     }
 
     /// Removes this server from those that are live.
@@ -256,7 +278,7 @@ impl Issuer {
         let Some(presence) = &self.presence else { return };
         let id = vec![presence.id.clone()];
         if let Err(error) = self.store.write(move |db| processes::forget(db, &id)).await {
-            log::debug!("this process counts as live for a while longer: {error}");
+            log::debug!("this process counts as live for up to {LIVE_FOR} seconds: {error}");
         }
     }
 }
@@ -270,12 +292,12 @@ mod tests {
         let (folder, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let presence = Presence::enter(folder.path());
         assert!(!is_gone(folder.path(), &presence.id));
-        clear_away(folder.path());
+        remove_stale_locks(folder.path());
         let path = lock_path(folder.path(), &presence.id);
         assert!(path.exists(), "it is held");
         std::fs::write(lock_path(folder.path(), "killed"), "").unwrap();
         assert!(is_gone(folder.path(), "killed") && !is_gone(elsewhere.path(), "killed"));
-        clear_away(folder.path());
+        remove_stale_locks(folder.path());
         assert!(!lock_path(folder.path(), "killed").exists());
         drop(presence);
         assert!(!path.exists());

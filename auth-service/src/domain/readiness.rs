@@ -1,50 +1,60 @@
-//! What keeps the service from its work, by name: `/readyz` says it, and what cannot be done right is not done.
+//! What keeps the service from its work, by name. `/readyz` returns it, and requests that could not be served right are
+//! refused.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
 
-use crate::domain::issuer::Issuer;
+use crate::domain::clock::DatabaseClock;
+use crate::domain::keyring::Keyring;
+use crate::domain::marks::Marks;
 use crate::store::engine::migrations;
 use crate::store::engine::probe::Health;
+use crate::store::engine::store::Store;
 
-/// How often the tables are looked for at the most.
-const LOOK: Duration = Duration::from_secs(1);
+/// The shortest time between two checks of the tables.
+const TABLES_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What was found when the tables were looked for.
-#[derive(Debug, Default)]
-pub struct MissingTables {
-    /// Whether something is missing. Each request asks.
-    any: AtomicBool,
-    /// When they were looked for.
-    looked: Mutex<Option<Instant>>,
+/// Knows what keeps the service from its work.
+pub struct Readiness {
+    store: Store,
+    keyring: Arc<Keyring>,
+    marks: Arc<Marks>,
+    clock: DatabaseClock,
+    /// With fewer bytes left on the disk of an embedded database the service is not ready.
+    min_free: u64,
+    /// Whether tables are missing. Each request asks.
+    tables_missing: AtomicBool,
+    /// When the tables were last checked.
+    tables_checked: Mutex<Option<Instant>>,
 }
 
-/// How long the database is waited for, so that an answer takes less than a second.
+/// How long the database may take, so that an answer takes less than a second.
 const PATIENCE: Duration = Duration::from_millis(900);
 
 /// What is still served while something is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Serves {
-    /// Only whether the process runs, and why it does nothing else.
+    /// Only `/livez` and `/readyz`.
     Nothing,
-    /// What asks and changes nothing.
+    /// Requests that change nothing.
     Reads,
     /// Everything is attempted, and much of it may fail.
     Attempts,
-    /// Everything: operators are to know of it.
+    /// Everything. Operators should know of it.
     Everything,
 }
 
-/// Something that is wrong.
+/// A fault.
 #[derive(Debug, Clone)]
 pub struct Reason {
     /// Stable and machine-readable.
     pub name: &'static str,
     /// One sentence for an operator.
     pub detail: String,
-    /// What is served all the same.
+    /// What is still served.
     pub serves: Serves,
 }
 
@@ -54,22 +64,35 @@ impl Reason {
     }
 }
 
-impl Issuer {
-    /// Everything that is wrong, the gravest first, with what the database has to say. Takes less than a second.
-    pub async fn readiness(&self) -> Vec<Reason> {
+impl Readiness {
+    /// Creates it over what can fail.
+    #[must_use]
+    pub fn new(
+        store: Store,
+        keyring: Arc<Keyring>,
+        marks: Arc<Marks>,
+        clock: DatabaseClock,
+        min_free: u64,
+    ) -> Self {
+        let (tables_missing, tables_checked) = (AtomicBool::new(false), Mutex::default());
+        Self { store, keyring, marks, clock, min_free, tables_missing, tables_checked }
+    }
+
+    /// Returns all faults, the gravest first. The database is asked. Takes less than a second.
+    pub async fn check(&self) -> Vec<Reason> {
         // A database that was set back is not written to.
         if self.marks.is_behind() {
             return self.reasons();
         }
-        let tables = tokio::time::timeout(PATIENCE, self.look_for_tables());
+        let tables = tokio::time::timeout(PATIENCE, self.check_tables());
         let (_, health) = tokio::join!(tables, self.store.health(PATIENCE));
         let mut reasons = self.reasons();
-        reasons.extend(ailments(&health, self.policy.min_free));
+        reasons.extend(faults_of(&health, self.min_free));
         reasons.sort_by_key(|reason| reason.serves);
         reasons
     }
 
-    /// Everything that is wrong; the gravest first. The database is not asked.
+    /// Returns the known faults, the gravest first. The database is not asked.
     #[must_use]
     pub fn reasons(&self) -> Vec<Reason> {
         let mut reasons = Vec::new();
@@ -82,7 +105,7 @@ impl Issuer {
                 serves: Serves::Nothing,
             });
         }
-        if self.tables.any.load(Ordering::Acquire) {
+        if self.tables_missing.load(Ordering::Acquire) {
             let detail = "The database lacks tables (the log says which): they were dropped, or migrations were reverted. \
                           `auth-service migrate` makes them, empty; a backup holds what was in them.";
             reasons.push(Reason { name: TABLES_MISSING, detail: detail.to_owned(), serves: Serves::Nothing });
@@ -114,16 +137,16 @@ impl Issuer {
         reasons
     }
 
-    /// Looks whether the database has the tables that the service needs, unless that was done a moment ago. While the database
-    /// does not answer nothing changes.
-    pub async fn look_for_tables(&self) {
-        let mut looked = self.tables.looked.lock().await;
-        if looked.is_some_and(|at| at.elapsed() < LOOK) {
+    /// Checks whether the database has the tables that the service needs, at most once a second. While the database does not
+    /// answer, nothing changes.
+    pub async fn check_tables(&self) {
+        let mut checked = self.tables_checked.lock().await;
+        if checked.is_some_and(|at| at.elapsed() < TABLES_INTERVAL) {
             return;
         }
         let Ok(missing) = self.store.read(migrations::missing).await else { return };
-        *looked = Some(Instant::now());
-        let before = self.tables.any.swap(!missing.is_empty(), Ordering::AcqRel);
+        *checked = Some(Instant::now());
+        let before = self.tables_missing.swap(!missing.is_empty(), Ordering::AcqRel);
         match (before, missing.is_empty()) {
             (false, false) => log::error!("the database lacks {}: nothing is served", missing.join(", ")),
             (true, true) => log::warn!("the database has all its tables again"),
@@ -131,21 +154,21 @@ impl Issuer {
         }
     }
 
-    /// Why a request is not served, if it is not. Asked for each request.
+    /// Returns why a request is not served, if it is not. Called for each request.
     #[must_use]
-    pub fn refuses(&self, only_asks: bool) -> Option<&'static str> {
+    pub fn refuses(&self, changes_nothing: bool) -> Option<&'static str> {
         if self.marks.is_behind() {
             return Some(DATABASE_BEHIND);
         }
-        if self.tables.any.load(Ordering::Acquire) {
+        if self.tables_missing.load(Ordering::Acquire) {
             return Some(TABLES_MISSING);
         }
-        (self.keyring.is_closed() && !only_asks).then_some(KEYS_NOT_LOADED)
+        (self.keyring.is_closed() && !changes_nothing).then_some(KEYS_NOT_LOADED)
     }
 }
 
-/// What is wrong with a database. The details are for anyone who asks: the log has the database's own words.
-fn ailments(health: &Health, min_free: u64) -> Vec<Reason> {
+/// Returns the faults of a database. The details are public; the database's own messages are in the log.
+fn faults_of(health: &Health, min_free: u64) -> Vec<Reason> {
     let mut found = Vec::new();
     if health.unreadable.is_some() {
         let detail = "The database does not answer, or not in time; the log says why.";

@@ -30,7 +30,7 @@ struct Ready {
 }
 
 pub(super) async fn readyz(issuer: Data<Issuer>) -> HttpResponse {
-    let reasons = issuer.readiness().await;
+    let reasons = issuer.readiness.check().await;
     let is_ready = reasons.iter().all(|reason| reason.serves == Serves::Everything);
     let named = reasons.into_iter().map(|reason| Reason { name: reason.name, detail: reason.detail });
     let notes: Vec<Reason> = named.collect();

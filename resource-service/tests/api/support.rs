@@ -217,7 +217,7 @@ impl World {
     pub async fn give_role(&self, username: &str, role: &str) {
         let settings = auth_service::settings::Settings::load(&self.issuer_variables).unwrap();
         let issuer = auth_service::app::build_issuer(&settings, self.time.clock()).await.unwrap();
-        issuer.change_roles(username, vec![role.to_owned()], Vec::new()).await.unwrap().unwrap();
+        issuer.accounts.change_roles(username, vec![role.to_owned()], Vec::new()).await.unwrap().unwrap();
     }
 
     /// Returns a token for a user of the same name, from an issuer of the same name with other keys.

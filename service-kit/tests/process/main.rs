@@ -96,7 +96,7 @@ fn a_panic_is_one_line_of_the_log_with_its_place() {
     assert!(service.get("/panic").starts_with("HTTP/1.1 500 "));
     let line = service.next("a panic at ");
     assert!(
-        line.contains("ERROR [") && line.contains("process.rs:") && line.contains("first\\nsecond"),
+        line.contains("ERROR [") && line.contains("programs.rs:") && line.contains("first\\nsecond"),
         "{line}"
     );
     assert!(service.get("/hello").starts_with("HTTP/1.1 200 "));

@@ -22,7 +22,7 @@ pub(in crate::http) async fn refuse_unless_able<B: MessageBody>(
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, Error> {
     let issuer = req.app_data::<Data<Issuer>>();
-    let refused = issuer.and_then(|issuer| issuer.refuses(req.method().is_safe()));
+    let refused = issuer.and_then(|issuer| issuer.readiness.refuses(req.method().is_safe()));
     match refused.filter(|_| !ALWAYS.contains(&req.path())) {
         None => next.call(req).await,
         Some(code) => {
