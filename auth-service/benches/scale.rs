@@ -45,7 +45,7 @@ const CALLS: u64 = 200;
 const CASES: [&str; 5] = ["login", "refresh", "list: first page", "list: middle page", "list: search"];
 
 struct Filled {
-    issuer: Issuer,
+    issuer: Services,
     users: u64,
     /// Times of the case that is being measured.
     calls: u64,

@@ -4,7 +4,7 @@ use std::io::Read as _;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use auth_service::app;
+use auth_service::app::{self, Services};
 use auth_service::domain::clients::{NewClient, client_id};
 use auth_service::settings::Settings;
 use base64::Engine as _;
