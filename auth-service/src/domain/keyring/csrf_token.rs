@@ -47,7 +47,7 @@ fn proven(signed: &[u8], epoch: i64) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::keyring::Times;
+    use crate::domain::keyring::times::Times;
 
     const SESSION: &str = "0198a0c4-0000-7000-8000-000000000001";
     const EPOCH: i64 = 3;

@@ -13,7 +13,7 @@ use shared_claims::{
     verifier::{Clock, KeySet},
 };
 
-use crate::domain::keyring::KeyringError;
+use crate::domain::keyring::error::KeyringError;
 use crate::domain::keyring::ring::Ring;
 use crate::domain::keyring::stored::{Opened, Purpose, Stored};
 use crate::store::issuance::Issuance;

@@ -8,11 +8,17 @@ use secrecy::ExposeSecret as _;
 use shared_claims::verifier::Algorithm;
 
 use crate::domain::clock::seconds;
+use crate::domain::keyring::audit_key::AuditKeys;
+use crate::domain::keyring::error::KeyringError;
+use crate::domain::keyring::key_changes::{KeyChange, KeyChanges};
+use crate::domain::keyring::keys::Keyring;
 use crate::domain::keyring::loaded::{Closed, Loaded, Seen, VerifierSettings};
+use crate::domain::keyring::plan::Plan;
 use crate::domain::keyring::ring::{Parts, Ring};
+use crate::domain::keyring::sealing::Sealer;
 use crate::domain::keyring::signing_key::SigningKey;
 use crate::domain::keyring::stored::{Opened, Purpose, Stored, new_row, reseal};
-use crate::domain::keyring::{AuditKeys, KeyChange, KeyChanges, Keyring, KeyringError, Plan, Sealer, Times};
+use crate::domain::keyring::times::Times;
 use crate::store::engine::connection::Connection;
 use crate::store::engine::store::Store;
 use crate::store::error::StoreError;

@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use uuid::Uuid;
 
-use crate::domain::keyring::Times;
+use crate::domain::keyring::times::Times;
 
 const PREFIX: &str = "rt_";
 const VERSION: u8 = 1;

@@ -7,13 +7,16 @@ use jsonwebtoken::jwk::Jwk;
 use serde::Serialize;
 
 use crate::domain::entity_tag::entity_tag;
+use crate::domain::keyring::error::KeyringError;
+use crate::domain::keyring::plan::Lifetimes;
+use crate::domain::keyring::published_keys::PublishedKeys;
 use crate::domain::keyring::refresh_key::RefreshKey;
 use crate::domain::keyring::signing_key::SigningKey;
 use crate::domain::keyring::stored::{Opened, Purpose, Stored};
-use crate::domain::keyring::{KeyringError, Lifetimes, PublishedKeys, Times};
+use crate::domain::keyring::times::Times;
 
 /// The leeway that verifiers may have at the most, in seconds.
-pub(super) const MOST_LEEWAY: i64 = 300;
+pub(in crate::domain) const MOST_LEEWAY: i64 = 300;
 
 /// The keys as they were read at one time.
 #[derive(Clone)]

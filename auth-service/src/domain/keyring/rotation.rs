@@ -3,8 +3,11 @@
 use shared_claims::verifier::Algorithm;
 
 use crate::domain::clock::seconds;
+use crate::domain::keyring::error::KeyringError;
+use crate::domain::keyring::key_changes::KeyChange;
+use crate::domain::keyring::keys::Keyring;
 use crate::domain::keyring::stored::{Purpose, Stored, new_row};
-use crate::domain::keyring::{KeyChange, Keyring, KeyringError, Times};
+use crate::domain::keyring::times::Times;
 use crate::store::engine::connection::Connection;
 use crate::store::engine::store::Store;
 use crate::store::error::StoreError;

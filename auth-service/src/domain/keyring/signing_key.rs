@@ -17,8 +17,7 @@ use jsonwebtoken::jwk::{
 use shared_claims::verifier::Algorithm;
 use zeroize::Zeroizing;
 
-use crate::domain::keyring::Times;
-use crate::domain::tokens::size::encoded_length;
+use crate::domain::keyring::times::Times;
 
 /// The secret of HS256 has no public half; its tokens name it so.
 const SHARED_SECRET_KID: &str = "shared-secret";
@@ -198,6 +197,11 @@ fn p256_parameters(point: &[u8]) -> Option<AlgorithmParameters> {
         x: URL_SAFE_NO_PAD.encode(x),
         y: URL_SAFE_NO_PAD.encode(y),
     }))
+}
+
+/// Returns the length of this many bytes in base64url without padding.
+pub(in crate::domain) fn encoded_length(bytes: usize) -> usize {
+    (bytes * 4).div_ceil(3)
 }
 
 #[cfg(test)]

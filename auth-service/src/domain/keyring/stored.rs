@@ -7,10 +7,12 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use shared_claims::verifier::Algorithm;
 
 use crate::domain::keyring::audit_key::AuditKey;
+use crate::domain::keyring::error::KeyringError;
 use crate::domain::keyring::name_key::NameKey;
 use crate::domain::keyring::refresh_key::RefreshKey;
+use crate::domain::keyring::sealing::Sealer;
 use crate::domain::keyring::signing_key::SigningKey;
-use crate::domain::keyring::{KeyringError, Sealer, Times};
+use crate::domain::keyring::times::Times;
 use crate::domain::random;
 use crate::store::engine::connection::Connection;
 use crate::store::engine::store::Store;

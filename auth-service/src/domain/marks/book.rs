@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::marks::Standing;
+use crate::domain::marks::standing::Standing;
 
 /// More databases than this are not remembered; one is added with each recovery.
 const MOST_DATABASES: usize = 32;

@@ -14,8 +14,8 @@ use crate::domain::marks::Marks;
 use crate::domain::policy::Policy;
 use crate::domain::status_lists::indexes;
 use crate::domain::status_lists::indexes::StatusIndexes;
+use crate::domain::status_lists::latest_poll::LatestPoll;
 use crate::domain::status_lists::list_index::ListIndex;
-use crate::domain::status_lists::poll::Poll;
 use crate::domain::status_lists::revisions::Revisions;
 use crate::domain::status_lists::signed_list;
 use crate::domain::status_lists::signed_list::{ListClaims, SignedList, StatusList};
@@ -45,7 +45,7 @@ pub struct StatusLists {
     times: StatusListPolicy,
     pub(super) indexes: StatusIndexes,
     /// The outcome of the latest poll.
-    pub(super) polled: Poll,
+    pub(super) polled: LatestPoll,
     /// The revisions of the latest poll that succeeded.
     pub(super) latest: ArcSwap<Revisions>,
     /// The index document that was answered last.
@@ -80,7 +80,7 @@ impl StatusLists {
             policy,
             times,
             indexes: StatusIndexes::default(),
-            polled: Poll::default(),
+            polled: LatestPoll::default(),
             latest: ArcSwap::default(),
             index: ArcSwapOption::default(),
             published: watch::Sender::default(),

@@ -5,6 +5,7 @@
 //! and kept signed as long as nothing changes.
 
 mod indexes;
+mod latest_poll;
 mod list_index;
 mod lists;
 mod places;

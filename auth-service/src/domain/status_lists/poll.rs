@@ -1,7 +1,7 @@
 //! Polling the database for what other processes have changed: keys, lists, the epoch.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use crate::domain::marks;
@@ -11,15 +11,6 @@ use crate::domain::status_lists::revisions::Revisions;
 use crate::store::error::StoreError;
 use crate::store::issuance::Issuance;
 
-/// The latest poll.
-#[derive(Debug, Default)]
-pub(super) struct Poll {
-    /// When it began, and its outcome. Locked by the task that polls.
-    latest: tokio::sync::Mutex<Option<(Instant, Result<(), StoreError>)>>,
-    /// Whether its keys could not be adopted. That is logged once.
-    keys_failed: AtomicBool,
-}
-
 impl StatusLists {
     /// Polls the database, and returns the revisions. Of several concurrent calls one asks the database; each learns what was
     /// there when it called, or later.
@@ -28,7 +19,7 @@ impl StatusLists {
     /// The store's.
     pub async fn poll(&self) -> Result<Arc<Revisions>, StoreError> {
         let called = Instant::now();
-        let mut latest = self.polled.latest.lock().await;
+        let mut latest = self.polled.outcome.lock().await;
         if let Some((_, outcome)) = latest.as_ref().filter(|(began, _)| *began >= called) {
             return outcome.clone().map(|()| self.latest.load_full());
         }

@@ -1,6 +1,7 @@
 //! How long an access token may be. One that is longer is refused unread by every verifier, or dropped by browsers, so none is
 //! made.
 
+use crate::domain::keyring::encoded_length;
 use crate::domain::tokens::access_token::Tokens;
 use serde_json::Value;
 use shared_claims::{claims::Claims, verifier::MAX_ACCESS_TOKEN_BYTES};
@@ -80,11 +81,6 @@ pub(in crate::domain) fn check(
     let longest = members.max_by_key(|(_, value)| length(value));
     let claim = longest.map(|(name, _)| name.clone()).unwrap_or_default();
     Err(TokenTooLarge { claim, bytes, transport })
-}
-
-/// Of base64url without padding.
-pub(in crate::domain) fn encoded_length(bytes: usize) -> usize {
-    (bytes * 4).div_ceil(3)
 }
 
 impl Tokens {

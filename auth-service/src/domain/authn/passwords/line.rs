@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use crate::domain::authn::passwords::pool::HashingError;
+use crate::domain::authn::passwords::hashing_error::HashingError;
 use crate::domain::authn::passwords::queue::{Arrival, Queue, QueueLimits};
 
 /// Requests that wait for a hashing thread.

@@ -1,6 +1,7 @@
 //! Passwords: which ones are accepted, how they are hashed and verified, and on which threads.
 
 mod hashing;
+mod hashing_error;
 mod line;
 mod nfc;
 mod pepper;
@@ -11,9 +12,10 @@ mod scheme;
 mod stored;
 
 pub use hashing::{Candidate, Hashing, Verification};
+pub use hashing_error::HashingError;
 pub use pepper::{MIN_PEPPER_BYTES, Peppers};
 pub use policy::PasswordPolicy;
-pub use pool::{Hasher, HashingError, HashingLimits};
+pub use pool::{Hasher, HashingLimits};
 pub use queue::{Arrival, Class};
 pub use scheme::Scheme;
 pub use stored::{Bounds, Unusable};

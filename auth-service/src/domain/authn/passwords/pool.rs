@@ -9,6 +9,7 @@ use thread_priority::ThreadPriority;
 use tokio::sync::oneshot;
 
 use crate::domain::authn::passwords::hashing::{Candidate, Hashing, Verification};
+use crate::domain::authn::passwords::hashing_error::HashingError;
 use crate::domain::authn::passwords::line::{Line, Turn};
 use crate::domain::authn::passwords::queue::{Arrival, QueueLimits};
 use crate::domain::authn::passwords::stored::Unusable;
@@ -16,17 +17,6 @@ use crate::domain::authn::passwords::stored::Unusable;
 /// For so many threads one more turn is given than there are threads: what a turn needs from the database is then done while
 /// all threads hash.
 const THREADS_PER_SPARE_TURN: usize = 4;
-
-/// Why there is no answer about a password.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum HashingError {
-    /// Too many wait, or too many for the same account from the same source, or the deadline has passed.
-    #[error("too many passwords wait to be hashed")]
-    Overloaded,
-    /// The configured scheme cannot take this password.
-    #[error("this password cannot be hashed")]
-    Impossible,
-}
 
 /// How much hashing is accepted.
 #[derive(Debug, Clone, Copy)]
