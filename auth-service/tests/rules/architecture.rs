@@ -161,7 +161,7 @@ pub(super) fn rust_files(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// Returns the code of a file that is built into the product: without comments, and without the tests at its end.
-fn product_code(path: &Path) -> String {
+pub(super) fn product_code(path: &Path) -> String {
     let text = fs::read_to_string(path).unwrap();
     let product = text.split("#[cfg(test)]\nmod tests").next().unwrap();
     product.lines().map(|line| line.split("//").next().unwrap()).collect::<Vec<_>>().join("\n")
