@@ -1,10 +1,10 @@
 # Two images from one build: `docker build --target auth-service .` and `--target resource-service`. Needs BuildKit, which
 # is the default of every supported Docker. docker-compose.yml uses both.
 #
-# Base images have exact tags. To pin their contents as well, append the digest (`rust:1.95.0-slim-bookworm@sha256:…`), which
-# `docker buildx imagetools inspect rust:1.95.0-slim-bookworm` prints.
+# Base images have the tag of a release line, which gets security updates. To pin their contents, append the digest (`rust:1.95-slim-bookworm@sha256:…`), which
+# `docker buildx imagetools inspect rust:1.95-slim-bookworm` prints.
 
-FROM rust:1.95.0-slim-bookworm AS build
+FROM rust:1.95-slim-bookworm AS build
 # OpenSSL's headers: libpq, PostgreSQL's client library, is built from source and uses OpenSSL for TLS.
 RUN apt-get update \
  && apt-get install -y --no-install-recommends libssl-dev pkg-config \
@@ -19,7 +19,7 @@ RUN --mount=type=cache,id=token-auth-registry,target=/usr/local/cargo/registry,s
  && cargo build --release --locked -p auth-service -p resource-service \
  && install -D -t /out target/release/auth-service target/release/resource-service
 
-FROM debian:12.12-slim AS runtime
+FROM debian:bookworm-slim AS runtime
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 # A new named volume gets the content and the owner of the folder where it is mounted.
 RUN useradd --uid 10001 --user-group --no-create-home --home-dir /data --shell /usr/sbin/nologin service \

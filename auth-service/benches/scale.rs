@@ -18,8 +18,8 @@ mod database;
 use std::time::{Duration, Instant};
 
 use auth_service::app;
+use auth_service::app::Services;
 use auth_service::domain::accounts::list::UserQuery;
-use auth_service::domain::issuer::Issuer;
 use auth_service::domain::keyring::RefreshToken;
 use auth_service::domain::sessions::csrf::Carried;
 use auth_service::domain::sessions::login::LoginRequest;
@@ -45,7 +45,7 @@ const CALLS: u64 = 200;
 const CASES: [&str; 5] = ["login", "refresh", "list: first page", "list: middle page", "list: search"];
 
 struct Filled {
-    issuer: Issuer,
+    issuer: Services,
     users: u64,
     /// Times of the case that is being measured.
     calls: u64,
@@ -155,7 +155,7 @@ async fn fill(database: Database, server: &Server, users: u64) -> Filled {
         ("AUTH__DATABASE_URL".to_owned(), url.clone()),
         ("AUTH__PASSWORDS__BCRYPT_COST".to_owned(), "4".to_owned()),
     ]);
-    let issuer = app::build_issuer(&Settings::load(&variables).unwrap(), Clock::system()).await.unwrap();
+    let issuer = app::build_services(&Settings::load(&variables).unwrap(), Clock::system()).await.unwrap();
     let hash = bcrypt::non_truncating_hash(PASSWORD, 4).unwrap();
     let now = Clock::system().now();
     let begin = Instant::now();

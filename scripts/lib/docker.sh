@@ -15,20 +15,6 @@ provide_engine() {
     fail 'no Docker engine answers: start Docker, then try again.'
   fi
   eval "$("$lab" env)"
-  name_stand_ins
-}
-
-# The laboratory's images have the tags of a major or minor version; a pinned image takes the one that is closest.
-name_stand_ins() {
-  local image name
-  while read -r image; do
-    name=$image
-    until docker image inspect "$name" >/dev/null 2>&1; do
-      [[ $name =~ ^(.*)\.[0-9]+(-.*)?$ ]] || fail "the laboratory has no image for $image."
-      name=${BASH_REMATCH[1]}${BASH_REMATCH[2]}
-    done
-    [[ $name == "$image" ]] || docker tag "$name" "$image"
-  done < <(sed -nE 's/^FROM ([^ ]+:[^ @]+).*/\1/p; s/^ +image: ([a-z]+:[^ @]+).*/\1/p' Dockerfile docker-compose.yml)
 }
 
 provide_compose() {

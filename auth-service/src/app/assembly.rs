@@ -9,6 +9,7 @@ use shared_claims::{
 };
 use tokio::task::spawn_blocking;
 
+use crate::app::services::Services;
 use crate::app::start_error::StartError;
 use crate::app::{checks, opening, rules};
 use crate::domain::accounts::names::Names;
@@ -20,8 +21,8 @@ use crate::domain::authn::throttle::Throttle;
 use crate::domain::change::Changes;
 use crate::domain::clients::Clients;
 use crate::domain::clock::DatabaseClock;
-use crate::domain::issuer::Issuer;
 use crate::domain::keyring::{Keyring, Makes, VerifierSettings};
+use crate::domain::maintenance::Maintenance;
 use crate::domain::marks::Marks;
 use crate::domain::policy::Policy;
 use crate::domain::processes::Processes;
@@ -42,7 +43,7 @@ use crate::store::error::StoreError;
 ///
 /// # Errors
 /// [`StartError`]. [`StartError::Behind`] if the database is behind the marks in the data folder.
-pub async fn build_issuer(settings: &Settings, clock: Clock) -> Result<Issuer, StartError> {
+pub async fn build_services(settings: &Settings, clock: Clock) -> Result<Services, StartError> {
     build_operator(settings, clock, Makes::Proofs).await
 }
 
@@ -50,10 +51,10 @@ pub async fn build_issuer(settings: &Settings, clock: Clock) -> Result<Issuer, S
 ///
 /// # Errors
 /// As [`build_issuer`].
-pub async fn build_operator(settings: &Settings, clock: Clock, makes: Makes) -> Result<Issuer, StartError> {
-    let issuer = Box::pin(assemble(settings, clock, makes)).await?;
-    match why_behind(&issuer.marks, issuer.clock.now()).await {
-        None => Ok(issuer),
+pub async fn build_operator(settings: &Settings, clock: Clock, makes: Makes) -> Result<Services, StartError> {
+    let services = Box::pin(assemble(settings, clock, makes)).await?;
+    match why_behind(&services.marks, services.clock.now()).await {
+        None => Ok(services),
         Some(lack) => Err(StartError::Behind(lack)),
     }
 }
@@ -82,7 +83,11 @@ async fn why_behind(marks: &Arc<Marks>, now: i64) -> Option<String> {
 }
 
 /// Assembles the use cases, also over a database that is behind its marks. Nothing is written to such a database.
-pub(super) async fn assemble(settings: &Settings, clock: Clock, makes: Makes) -> Result<Issuer, StartError> {
+pub(super) async fn assemble(
+    settings: &Settings,
+    clock: Clock,
+    makes: Makes,
+) -> Result<Services, StartError> {
     checks::check(settings)?;
     let serves = makes == Makes::Everything;
     let store = opening::open(settings, serves)?;
@@ -158,13 +163,13 @@ pub(super) async fn assemble(settings: &Settings, clock: Clock, makes: Makes) ->
         policy: Arc::clone(&policy),
         clock: clock.clone(),
     };
-    let login = PasswordLogin {
+    let login = Arc::new(PasswordLogin {
         authenticator: Arc::clone(&authenticator),
         sessions: Arc::clone(&sessions),
         changes: changes.clone(),
         policy: Arc::clone(&policy),
-    };
-    let accounts = Accounts {
+    });
+    let accounts = Arc::new(Accounts {
         store: store.clone(),
         changes: changes.clone(),
         names: names.clone(),
@@ -173,29 +178,41 @@ pub(super) async fn assemble(settings: &Settings, clock: Clock, makes: Makes) ->
         sessions: Arc::clone(&sessions),
         policy: Arc::clone(&policy),
         clock: clock.clone(),
-    };
-    let admission = Admission {
+    });
+    let admission = Arc::new(Admission {
         sessions: Arc::clone(&sessions),
         changes: changes.clone(),
         policy: Arc::clone(&policy),
         clock: clock.clone(),
-    };
-    let introspection = Introspection { store: store.clone(), tokens: Arc::clone(&tokens) };
-    let revocation = Revocation {
+    });
+    let introspection = Arc::new(Introspection { store: store.clone(), tokens: Arc::clone(&tokens) });
+    let revocation = Arc::new(Revocation {
         tokens: Arc::clone(&tokens),
         sessions: Arc::clone(&sessions),
         clients: Arc::clone(&clients),
-    };
-    let trail = Trail::new(store.clone(), keyring.audit_keys(), audit.clone());
-    let processes = Processes::new(store.clone(), clock.clone(), Arc::clone(&marks), presence);
-    let readiness = Readiness::new(
+    });
+    let trail = Arc::new(Trail::new(store.clone(), keyring.audit_keys(), audit.clone()));
+    let processes = Arc::new(Processes::new(store.clone(), clock.clone(), Arc::clone(&marks), presence));
+    let readiness = Arc::new(Readiness::new(
         store.clone(),
         Arc::clone(&keyring),
         Arc::clone(&marks),
         clock.clone(),
         policy.min_free,
-    );
-    let issuer = Issuer {
+    ));
+    let maintenance = Arc::new(Maintenance {
+        store: store.clone(),
+        clock: clock.clone(),
+        keyring: Arc::clone(&keyring),
+        lists: Arc::clone(&lists),
+        marks: Arc::clone(&marks),
+        audit: audit.clone(),
+        trail: Arc::clone(&trail),
+        names: names.clone(),
+        processes: Arc::clone(&processes),
+        readiness: Arc::clone(&readiness),
+    });
+    let services = Services {
         store,
         clock,
         keyring,
@@ -215,11 +232,12 @@ pub(super) async fn assemble(settings: &Settings, clock: Clock, makes: Makes) ->
         marks,
         processes,
         readiness,
-        verifier,
+        maintenance,
+        verifier: Arc::new(verifier),
         policy,
     };
-    issuer.audit.record_key_changes(&issuer.keyring).await;
-    Ok(issuer)
+    services.audit.record_key_changes(&services.keyring).await;
+    Ok(services)
 }
 
 /// Returns the clock of the database, which all replicas share.

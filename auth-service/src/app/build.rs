@@ -1,5 +1,7 @@
 //! Builds the service: what `main` starts and what tests start.
 
+use std::sync::Arc;
+
 use actix_web::web::{Data, ServiceConfig};
 use service_kit::settings::SettingsError;
 use service_kit::{App, Capacity, Cors, Endpoint, Tls};
@@ -34,15 +36,15 @@ pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError>
     let places = Places::new(limits);
     log::info!("works on {}", settings.database_shown());
     waiting::for_database(settings).await?;
-    let issuer = Data::new(Box::pin(assemble(settings, clock, Makes::Everything)).await?);
-    let behind = issuer.marks.is_behind();
+    let services = Arc::new(Box::pin(assemble(settings, clock, Makes::Everything)).await?);
+    let behind = services.marks.is_behind();
     if !behind {
-        issuer.lists.publish_first().await?;
-        if let Err(error) = settle_addresses(&issuer.store).await {
+        services.lists.publish_first().await?;
+        if let Err(error) = settle_addresses(&services.store).await {
             log::warn!("the addresses of accounts were not checked: {error}");
         }
     }
-    let metadata = Data::new(Metadata::new(&issuer.policy));
+    let metadata = Data::new(Metadata::new(&services.policy));
     let devices = Data::new(Devices::new(
         settings.sessions.max_user_agent_chars,
         &settings.http.trusted_proxies,
@@ -59,11 +61,11 @@ pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError>
     let issuer_path =
         Url::parse(&settings.issuer).map_or_else(|_| String::new(), |url| url.path().to_owned());
     let maintenance = rules::maintenance(settings);
-    let (background, ending) = (issuer.clone(), issuer.clone());
-    let (listening, check_interval) = (issuer.clone(), rules::client_check_interval(settings));
+    let (background, ending) = (Arc::clone(&services.maintenance), Arc::clone(&services));
+    let (store, check_interval) = (services.store.clone(), rules::client_check_interval(settings));
     let routes = move |config: &mut ServiceConfig| {
+        services.provide(config);
         config
-            .app_data(issuer.clone())
             .app_data(metadata.clone())
             .app_data(devices.clone())
             .app_data(rate_limits.clone())
@@ -95,11 +97,11 @@ pub async fn build(settings: &Settings, clock: Clock) -> Result<App, StartError>
         ending.audit.begin().await;
     }
     Ok(app
-        .beside(async move { background.keep_up(maintenance).await })
-        .beside(async move { places.follow_withdrawals(&listening.store, check_interval).await })
+        .beside(async move { background.run(maintenance).await })
+        .beside(async move { places.follow_withdrawals(&store, check_interval).await })
         .afterwards(async move {
             ending.audit.close().await;
-            ending.save_marks().await;
+            ending.maintenance.save_marks().await;
             ending.processes.leave().await;
             ending.store.close().await;
         }))

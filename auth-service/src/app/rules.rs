@@ -15,7 +15,7 @@ use crate::domain::audit::{AuditRules, RefusalRules};
 use crate::domain::authn::passwords::{Bounds, Hashing, HashingLimits, PasswordPolicy, Peppers, Scheme};
 use crate::domain::authn::throttle::{Rule, ThrottleRules};
 use crate::domain::keyring::{Lifetimes, Plan};
-use crate::domain::maintenance::Upkeep;
+use crate::domain::maintenance::MaintenanceRules;
 use crate::domain::policy::Policy;
 use crate::domain::rate::{GrantLimits, MANY_PLACES, Rate, RateLimit};
 use crate::domain::sessions::refresh::RefreshRows;
@@ -146,12 +146,12 @@ fn refresh_rows(settings: &Settings) -> RefreshRows {
     }
 }
 
-pub(super) fn maintenance(settings: &Settings) -> Upkeep {
-    Upkeep {
-        look: settings.status_lists.poll_interval,
+pub(super) fn maintenance(settings: &Settings) -> MaintenanceRules {
+    MaintenanceRules {
+        poll_interval: settings.status_lists.poll_interval,
         clean_up: settings.cleanup.interval,
         keep_ended: settings.cleanup.keep,
-        step: settings.cleanup.batch_size,
+        batch_size: settings.cleanup.batch_size,
         keep_audit: settings.audit.keep,
     }
 }

@@ -5,8 +5,8 @@ use std::time::{Duration, UNIX_EPOCH};
 use anyhow::anyhow;
 use humantime::format_rfc3339_seconds;
 
+use crate::app::Services;
 use crate::domain::accounts::operators::{ChangedHands, NamedAccount, OperatorError};
-use crate::domain::issuer::Issuer;
 use crate::domain::tokens::size::TokenTooLarge;
 
 /// Describes the account that a command has found. Another account may have had its name before.
@@ -27,8 +27,8 @@ pub(super) fn advise(error: OperatorError, option: &str) -> anyhow::Error {
 }
 
 /// Warns of roles that the settings do not define.
-pub(super) fn warn_about_unknown_roles<'a>(issuer: &Issuer, roles: impl IntoIterator<Item = &'a String>) {
-    for role in roles.into_iter().filter(|role| !issuer.policy.roles.knows(role)) {
+pub(super) fn warn_about_unknown_roles<'a>(services: &Services, roles: impl IntoIterator<Item = &'a String>) {
+    for role in roles.into_iter().filter(|role| !services.policy.roles.knows(role)) {
         eprintln!(
             "auth-service: the role {role:?} is not in the settings, so it has no scopes. Check the spelling"
         );

@@ -7,11 +7,11 @@ use anyhow::{Context as _, ensure};
 use clap::Subcommand;
 use humantime::{parse_duration, parse_rfc3339_weak};
 
+use crate::app::Services;
 use crate::cli::account_notes::{advise, introduction};
 use crate::cli::operator::as_operator;
 use crate::domain::audit::verify::{Checkpoint, verify};
 use crate::domain::audit::{AuditEntry, EventKind, TrailQuery};
-use crate::domain::issuer::Issuer;
 use crate::settings::Settings;
 
 /// How many events are read in one query.
@@ -67,17 +67,17 @@ fn event(name: &str) -> anyhow::Result<String> {
 }
 
 pub(super) async fn run(settings: &Settings, command: AuditCommand) -> anyhow::Result<()> {
-    as_operator(settings, async |issuer| match command {
-        AuditCommand::Verify { anchors } => check(issuer, anchors).await,
-        AuditCommand::List { since, subject, event } => list(issuer, since, subject, event).await,
+    as_operator(settings, async |services| match command {
+        AuditCommand::Verify { anchors } => check(services, anchors).await,
+        AuditCommand::List { since, subject, event } => list(services, since, subject, event).await,
     })
     .await
 }
 
-async fn check(issuer: &Issuer, anchors: Vec<Checkpoint>) -> anyhow::Result<()> {
+async fn check(services: &Services, anchors: Vec<Checkpoint>) -> anyhow::Result<()> {
     // The event of a key that this process has just created.
-    issuer.audit.flush().await;
-    let report = verify(&issuer.store, &issuer.keyring.audit_keys(), anchors).await?;
+    services.audit.flush().await;
+    let report = verify(&services.store, &services.keyring.audit_keys(), anchors).await?;
     for remark in &report.remarks {
         println!("remark: {remark}");
     }
@@ -91,31 +91,31 @@ async fn check(issuer: &Issuer, anchors: Vec<Checkpoint>) -> anyhow::Result<()> 
 }
 
 /// Returns the id that `--subject` means. Which account that is goes to standard error, since only events are printed.
-async fn subject_of(issuer: &Issuer, called: String) -> anyhow::Result<String> {
-    let found = issuer.accounts.audit_subject(&called).await;
+async fn subject_of(services: &Services, called: String) -> anyhow::Result<String> {
+    let found = services.accounts.audit_subject(&called).await;
     let Some(named) = found.map_err(|error| advise(error, "--subject"))? else { return Ok(called) };
     eprintln!("{}", introduction(&named));
     Ok(named.user.id)
 }
 
 async fn list(
-    issuer: &Issuer,
+    services: &Services,
     since: Option<Since>,
     subject: Option<String>,
     event: Option<String>,
 ) -> anyhow::Result<()> {
     let since = since.map(|since| match since {
         Since::At(at) => at,
-        Since::Ago(ago) => issuer.clock.now().saturating_sub_unsigned(ago.as_secs()),
+        Since::Ago(ago) => services.clock.now().saturating_sub_unsigned(ago.as_secs()),
     });
     let subject = match subject {
-        Some(called) => Some(subject_of(issuer, called).await?),
+        Some(called) => Some(subject_of(services, called).await?),
         None => None,
     };
     let mut query = TrailQuery { subject, event, since, limit: PAGE_SIZE, ..TrailQuery::default() };
     let mut out = BufWriter::new(stdout());
     loop {
-        let page = issuer.trail.list(query.clone()).await?;
+        let page = services.trail.list(query.clone()).await?;
         for event in &page.events {
             let line = serde_json::to_string(&AuditEntry::from(event))?;
             if writeln!(out, "{line}").is_err() {

@@ -6,9 +6,9 @@ use anyhow::{anyhow, ensure};
 use clap::Subcommand;
 use secrecy::ExposeSecret as _;
 
+use crate::app::Services;
 use crate::cli::operator::as_operator;
 use crate::domain::clients::{NewClient, client_id, is_client_name, name_of};
-use crate::domain::issuer::Issuer;
 use crate::settings::Settings;
 
 /// Commands about clients.
@@ -69,15 +69,15 @@ fn word(text: &str) -> anyhow::Result<String> {
 }
 
 pub(super) async fn run(settings: &Settings, command: ClientCommand) -> anyhow::Result<()> {
-    as_operator(settings, async |issuer| act(issuer, command).await).await
+    as_operator(settings, async |services| act(services, command).await).await
 }
 
-async fn act(issuer: &Issuer, command: ClientCommand) -> anyhow::Result<()> {
+async fn act(services: &Services, command: ClientCommand) -> anyhow::Result<()> {
     match command {
         ClientCommand::Create { name, scopes, audience } => {
             let new = NewClient { name, scopes, audience };
-            let (client, secret) = issuer.clients.create(new).await?;
-            if let Some(too_large) = issuer.tokens.client_size_warning(&client) {
+            let (client, secret) = services.clients.create(new).await?;
+            if let Some(too_large) = services.tokens.client_size_warning(&client) {
                 eprintln!(
                     "auth-service: {} gets no token with all its scopes and audiences: {too_large}. It has to request fewer.",
                     client_id(&client.name)
@@ -86,7 +86,7 @@ async fn act(issuer: &Issuer, command: ClientCommand) -> anyhow::Result<()> {
             print_credentials(&client.name, secret.expose_secret());
         }
         ClientCommand::List => {
-            for client in issuer.clients.list().await? {
+            for client in services.clients.list().await? {
                 let state = if client.disabled { " (disabled)" } else { "" };
                 let scopes = if client.scopes.is_empty() { "none" } else { &client.scopes };
                 let id = client_id(&client.name);
@@ -94,15 +94,15 @@ async fn act(issuer: &Issuer, command: ClientCommand) -> anyhow::Result<()> {
             }
         }
         ClientCommand::Disable { name } => {
-            let changed = issuer.clients.set_disabled(&name, true).await?;
+            let changed = services.clients.set_disabled(&name, true).await?;
             println!("{} is disabled", changed.ok_or_else(|| unknown(&name))?.name);
         }
         ClientCommand::Enable { name } => {
-            let changed = issuer.clients.set_disabled(&name, false).await?;
+            let changed = services.clients.set_disabled(&name, false).await?;
             println!("{} is enabled", changed.ok_or_else(|| unknown(&name))?.name);
         }
         ClientCommand::Secret { name } => {
-            let secret = issuer.clients.renew_secret(&name).await?;
+            let secret = services.clients.renew_secret(&name).await?;
             print_credentials(&name, secret.ok_or_else(|| unknown(&name))?.expose_secret());
         }
     }

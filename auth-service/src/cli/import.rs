@@ -10,12 +10,12 @@ use anyhow::{Context as _, anyhow, ensure};
 use clap::{Args, ValueEnum};
 use tokio::sync::mpsc;
 
+use crate::app::Services;
 use crate::cli::account_notes::{warn_about_refused_logins, warn_about_unknown_roles};
 use crate::cli::operator::as_operator;
 use crate::domain::accounts::import::formats;
 use crate::domain::accounts::import::formats::{Format, ReadError};
 use crate::domain::accounts::import::{BATCH, Outcome, Read, Rehearsal, Report};
-use crate::domain::issuer::Issuer;
 use crate::domain::tokens::size::TokenTooLarge;
 use crate::settings::Settings;
 
@@ -70,11 +70,11 @@ pub(super) async fn run(settings: &Settings, command: ImportCommand) -> anyhow::
         Source::Supabase => Format::Supabase,
     };
     let (reader, options) = (open(&file)?, Options { dry_run, allow_resting });
-    as_operator(settings, async |issuer| act(issuer, format, reader, options).await).await
+    as_operator(settings, async |services| act(services, format, reader, options).await).await
 }
 
 async fn act(
-    issuer: &Issuer,
+    services: &Services,
     format: Format,
     reader: Box<dyn BufRead + Send>,
     options: Options,
@@ -82,7 +82,7 @@ async fn act(
     let (sender, batches) = mpsc::channel(AHEAD);
     let reading = std::thread::spawn(move || read(format, reader, &sender));
     let mut report = Report::default();
-    let stored = store(issuer, batches, options, &mut report).await;
+    let stored = store(services, batches, options, &mut report).await;
     // After a failure to store, the channel is closed, and the reader ends.
     let read = reading.join().unwrap_or_else(|_| Err(anyhow!("the reader panicked")));
     print(&report, options.dry_run);
@@ -125,7 +125,7 @@ fn read(
 
 /// Stores the batches, up to the first that fails. `report` counts the accounts of those that were stored.
 async fn store(
-    issuer: &Issuer,
+    services: &Services,
     mut batches: mpsc::Receiver<Batch>,
     options: Options,
     report: &mut Report,
@@ -136,11 +136,12 @@ async fn store(
         let (places, accounts): (Vec<u64>, Vec<Read>) = batch.into_iter().unzip();
         let named = accounts.iter().flatten().flat_map(|account| account.roles.iter());
         let new: Vec<String> = named.filter(|role| !roles.contains(*role)).cloned().collect();
-        warn_about_unknown_roles(issuer, new.iter().collect::<BTreeSet<_>>());
+        warn_about_unknown_roles(services, new.iter().collect::<BTreeSet<_>>());
         roles.extend(new);
-        let warnings: Vec<_> = accounts.iter().map(|account| issuer.tokens.import_warning(account)).collect();
+        let warnings: Vec<_> =
+            accounts.iter().map(|account| services.tokens.import_warning(account)).collect();
         let outcomes =
-            issuer.accounts.import_with(accounts, rehearsal.as_mut(), options.allow_resting).await?;
+            services.accounts.import_with(accounts, rehearsal.as_mut(), options.allow_resting).await?;
         for ((place, outcome), warning) in places.iter().zip(&outcomes).zip(warnings) {
             report.count(outcome);
             complain(*place, outcome);

@@ -2,8 +2,8 @@
 
 use clap::Subcommand;
 
+use crate::app::Services;
 use crate::cli::operator::as_operator_making;
-use crate::domain::issuer::Issuer;
 use crate::domain::keyring::Makes;
 use crate::domain::keyring::Rotated;
 use crate::settings::Settings;
@@ -26,17 +26,17 @@ pub(super) async fn run(settings: &Settings, command: KeyCommand) -> anyhow::Res
         KeyCommand::List => Makes::Proofs,
         KeyCommand::Rotate { .. } => Makes::Keys,
     };
-    as_operator_making(settings, makes, async |issuer| act(issuer, command).await).await
+    as_operator_making(settings, makes, async |services| act(services, command).await).await
 }
 
-async fn act(issuer: &Issuer, command: KeyCommand) -> anyhow::Result<()> {
+async fn act(services: &Services, command: KeyCommand) -> anyhow::Result<()> {
     match command {
         KeyCommand::List => {
-            for key in issuer.keyring.list(issuer.clock.now()) {
+            for key in services.keyring.list(services.clock.now()) {
                 let state = if key.signs {
                     "signs".to_owned()
-                } else if key.active_from > issuer.clock.now() {
-                    format!("signs in {}s", key.active_from - issuer.clock.now())
+                } else if key.active_from > services.clock.now() {
+                    format!("signs in {}s", key.active_from - services.clock.now())
                 } else {
                     "is kept for what it signed".to_owned()
                 };
@@ -44,18 +44,18 @@ async fn act(issuer: &Issuer, command: KeyCommand) -> anyhow::Result<()> {
             }
         }
         KeyCommand::Rotate { emergency: false } => {
-            let rotated = issuer.rotate_signing_key().await?;
+            let rotated = services.maintenance.rotate_signing_key().await?;
             match rotated {
                 Rotated::From(at) => {
-                    println!("a new key is published; it signs in {}s", at - issuer.clock.now());
+                    println!("a new key is published; it signs in {}s", at - services.clock.now());
                 }
                 Rotated::OnItsWay(at) => {
-                    println!("a new key was published before; it signs in {}s", at - issuer.clock.now());
+                    println!("a new key was published before; it signs in {}s", at - services.clock.now());
                 }
             }
         }
         KeyCommand::Rotate { emergency: true } => {
-            issuer.withdraw_signing_keys().await?;
+            services.maintenance.withdraw_signing_keys().await?;
             println!(
                 "every signing key was withdrawn, and a new one signs. Access tokens given so far are refused: here at \
                  once, by verifiers that listen to events within seconds, by others when they next fetch the keys. \

@@ -4,8 +4,8 @@ use nix::unistd::{Uid, User};
 use shared_claims::verifier::Clock;
 
 use crate::app;
+use crate::app::Services;
 use crate::domain::audit::AuditContext;
-use crate::domain::issuer::Issuer;
 use crate::domain::keyring::Makes;
 use crate::settings::Settings;
 
@@ -20,7 +20,7 @@ pub(super) fn operator() -> AuditContext {
 /// Runs `work` on the use cases, for an operator. When this returns, its audit events are stored.
 pub(super) async fn as_operator<T>(
     settings: &Settings,
-    work: impl AsyncFnOnce(&Issuer) -> anyhow::Result<T>,
+    work: impl AsyncFnOnce(&Services) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
     as_operator_making(settings, Makes::Proofs, work).await
 }
@@ -29,19 +29,19 @@ pub(super) async fn as_operator<T>(
 pub(super) async fn as_operator_making<T>(
     settings: &Settings,
     makes: Makes,
-    work: impl AsyncFnOnce(&Issuer) -> anyhow::Result<T>,
+    work: impl AsyncFnOnce(&Services) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
     let work = async {
-        let issuer = Box::pin(app::build_operator(settings, Clock::system(), makes)).await?;
-        let done = Box::pin(work(&issuer)).await;
-        if tokio::time::timeout(settings.database.timeout, issuer.audit.close()).await.is_err() {
+        let services = Box::pin(app::build_operator(settings, Clock::system(), makes)).await?;
+        let done = Box::pin(work(&services)).await;
+        if tokio::time::timeout(settings.database.timeout, services.audit.close()).await.is_err() {
             eprintln!(
                 "auth-service: the audit events of this command could not be stored: the database did not answer in time"
             );
         }
         // The process ends: the marks of what it has committed are saved now.
-        issuer.save_marks().await;
-        issuer.store.close().await;
+        services.maintenance.save_marks().await;
+        services.store.close().await;
         done
     };
     operator().scope(work).await

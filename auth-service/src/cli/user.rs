@@ -6,12 +6,12 @@ use anyhow::{Context as _, anyhow, ensure};
 use clap::{Args, Subcommand};
 use secrecy::SecretString;
 
+use crate::app::Services;
 use crate::cli::account_notes::{advise, introduction, warn_about_refused_logins, warn_about_unknown_roles};
 use crate::cli::operator::as_operator;
 use crate::domain::accounts::operators::AccountRef;
 use crate::domain::accounts::register::{ByOperator, RegisterError, Registration};
 use crate::domain::accounts::roles::is_role_name;
-use crate::domain::issuer::Issuer;
 use crate::settings::Settings;
 use crate::store::users::User;
 
@@ -115,46 +115,46 @@ fn role(name: &str) -> anyhow::Result<String> {
 }
 
 pub(super) async fn run(settings: &Settings, command: UserCommand) -> anyhow::Result<()> {
-    as_operator(settings, async |issuer| act(issuer, command).await).await
+    as_operator(settings, async |services| act(services, command).await).await
 }
 
-async fn act(issuer: &Issuer, command: UserCommand) -> anyhow::Result<()> {
+async fn act(services: &Services, command: UserCommand) -> anyhow::Result<()> {
     match command {
         UserCommand::Create { username, email, email_verified, allow_resting, roles, password_stdin: _ } => {
-            warn_about_unknown_roles(issuer, &roles);
+            warn_about_unknown_roles(services, &roles);
             let registration = Registration { username, password: read_password()?, email, roles };
             let by = ByOperator { email_verified, allow_resting };
-            let made = issuer.accounts.create_account_with(registration, by).await;
+            let made = services.accounts.create_account_with(registration, by).await;
             let user = made.map_err(explain)?;
-            warn_about_size(issuer, &user);
+            warn_about_size(services, &user);
             println!("created {} ({}), roles: {}", user.username, user.id, shown(&user));
         }
-        UserCommand::Disable { account } => set_disabled(issuer, &account, true).await?,
-        UserCommand::Enable { account } => set_disabled(issuer, &account, false).await?,
+        UserCommand::Disable { account } => set_disabled(services, &account, true).await?,
+        UserCommand::Enable { account } => set_disabled(services, &account, false).await?,
         UserCommand::Roles { account, add, remove } => {
-            warn_about_unknown_roles(issuer, &add);
-            let changed = issuer.accounts.change_roles(&account, add, remove).await;
+            warn_about_unknown_roles(services, &add);
+            let changed = services.accounts.change_roles(&account, add, remove).await;
             let named = changed.map_err(|error| advise(error, "--id"))?.ok_or_else(|| account.unknown())?;
-            warn_about_size(issuer, &named.user);
+            warn_about_size(services, &named.user);
             println!("{}", introduction(&named));
             println!("{} has roles: {}", named.user.username, shown(&named.user));
         }
-        UserCommand::FreeEmail { address } => free_email(issuer, address).await?,
+        UserCommand::FreeEmail { address } => free_email(services, address).await?,
     }
     Ok(())
 }
 
-async fn set_disabled(issuer: &Issuer, account: &Account, disabled: bool) -> anyhow::Result<()> {
+async fn set_disabled(services: &Services, account: &Account, disabled: bool) -> anyhow::Result<()> {
     let changed =
-        issuer.accounts.set_disabled(account, disabled).await.map_err(|error| advise(error, "--id"))?;
+        services.accounts.set_disabled(account, disabled).await.map_err(|error| advise(error, "--id"))?;
     let named = changed.ok_or_else(|| account.unknown())?;
     println!("{}", introduction(&named));
     println!("{} is {}", named.user.username, if disabled { "disabled" } else { "enabled" });
     Ok(())
 }
 
-async fn free_email(issuer: &Issuer, Address { address, id }: Address) -> anyhow::Result<()> {
-    let freed = issuer.accounts.free_email(address, id).await?;
+async fn free_email(services: &Services, Address { address, id }: Address) -> anyhow::Result<()> {
+    let freed = services.accounts.free_email(address, id).await?;
     for user in &freed.holders {
         println!("{} ({}) has no address any more", user.username, user.id);
     }
@@ -175,8 +175,8 @@ fn read_password() -> anyhow::Result<SecretString> {
     Ok(text.into())
 }
 
-fn warn_about_size(issuer: &Issuer, user: &User) {
-    if let Some(too_large) = issuer.tokens.size_warning(user) {
+fn warn_about_size(services: &Services, user: &User) {
+    if let Some(too_large) = services.tokens.size_warning(user) {
         warn_about_refused_logins(&user.username, &too_large);
     }
 }

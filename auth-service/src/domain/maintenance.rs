@@ -1,4 +1,4 @@
-//! What a process does by itself, beside answering requests.
+//! Maintenance: what a process does in the background.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -7,35 +7,39 @@ use std::time::Duration;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::domain::clock::TOLERANCE;
-use crate::domain::clock::seconds;
-use crate::domain::issuer::Issuer;
-use crate::domain::keyring::{KeyringError, MOST_LEEWAY, Rotated, RotationError};
-use crate::domain::processes::BEAT;
+use crate::domain::accounts::names::Names;
+use crate::domain::audit::{Audit, Trail};
+use crate::domain::clock::{DatabaseClock, TOLERANCE, seconds};
+use crate::domain::keyring::{Keyring, KeyringError, MOST_LEEWAY, Rotated, RotationError};
+use crate::domain::marks::Marks;
+use crate::domain::processes::{BEAT, Processes};
+use crate::domain::readiness::Readiness;
+use crate::domain::status_lists::StatusLists;
 use crate::domain::status_lists::status_index::indexes_of;
 use crate::store::engine::connection::Connection;
+use crate::store::engine::store::Store;
 use crate::store::error::StoreError;
 use crate::store::{clients, guesses, revocations, sessions, status_lists};
 
-/// How often, and how much at once.
+/// How often the background tasks run, and how much they do in one transaction.
 #[derive(Debug, Clone, Copy)]
-pub struct Upkeep {
-    /// How often to look for what other processes have changed: keys, revocations.
-    pub look: Duration,
-    /// How often to look for sessions to delete.
+pub struct MaintenanceRules {
+    /// How often to poll the database for changes by other processes: keys, revocations.
+    pub poll_interval: Duration,
+    /// How often to delete what is over.
     pub clean_up: Duration,
     /// How long after their end sessions are deleted.
     pub keep_ended: Duration,
-    /// How many sessions are looked at, and at the most deleted, at once.
-    pub step: u32,
+    /// The most rows that one step reads or deletes.
+    pub batch_size: u32,
     /// How long events of the audit trail are kept.
     pub keep_audit: Duration,
 }
 
-/// Between two steps of a clean-up requests get their turn.
+/// The pause between two steps of a cleanup, so that requests get their turn.
 const PAUSE: Duration = Duration::from_millis(100);
-/// The shortest time between two pieces of news to the same listener: a burst of revocations is told once.
-const NEWS_GAP: Duration = Duration::from_millis(200);
+/// The shortest time between two events of a stream: a burst of revocations is published once.
+const PUBLISH_GAP: Duration = Duration::from_millis(200);
 /// How often to see whether a key is due.
 const ROTATION: Duration = Duration::from_secs(1);
 /// How often marks are written at the most.
@@ -45,29 +49,53 @@ const CLOCK: Duration = Duration::from_secs(10);
 /// A list is published for at least this many seconds after its last index was leased, for those that still have some.
 const LIST_KEPT: i64 = 24 * 3600;
 
-impl Issuer {
-    /// Keeps the service in order for as long as it is polled. Failures are logged; the next turn tries again.
-    pub async fn keep_up(&self, upkeep: Upkeep) -> Infallible {
+/// Background tasks of a process, and what operators can have done at once.
+pub struct Maintenance {
+    /// Where what is over is deleted.
+    pub store: Store,
+    /// The database's time.
+    pub clock: DatabaseClock,
+    /// Keys that become due.
+    pub keyring: Arc<Keyring>,
+    /// Lists that are polled and published.
+    pub lists: Arc<StatusLists>,
+    /// Marks that are saved.
+    pub marks: Arc<Marks>,
+    /// Records what is done about keys.
+    pub audit: Audit,
+    /// Audit rows that are pruned.
+    pub trail: Arc<Trail>,
+    /// Names that need not rest any longer.
+    pub names: Names,
+    /// This process among the live servers.
+    pub processes: Arc<Processes>,
+    /// Looks for missing tables.
+    pub readiness: Arc<Readiness>,
+}
+
+impl Maintenance {
+    /// Runs all tasks for as long as it is polled. Failures are logged, and the next turn tries again.
+    pub async fn run(&self, rules: MaintenanceRules) -> Infallible {
         let all = tokio::join!(
-            self.spread_news(upkeep.look),
+            self.publish_changes(rules.poll_interval),
             self.rotate_keys(),
-            self.follow_the_clock(),
+            self.compare_clocks(),
             self.keep_marks(),
             self.stay_present(),
-            self.tidy_up(upkeep)
+            self.run_cleanup(rules)
         );
         all.0
     }
 
-    /// Looks at what changed, and tells the listeners.
-    async fn spread_news(&self, interval: Duration) -> Infallible {
+    /// Polls the database for changes, and publishes them.
+    async fn publish_changes(&self, interval: Duration) -> Infallible {
         loop {
             let begun = Instant::now();
             match self.lists.poll().await {
                 Ok(_) => self.lists.publish_polled(),
-                Err(error) => log::debug!("no look at what changed: {error}"),
+                Err(error) => log::debug!("the database could not be polled for changes: {error}"),
             }
-            sleep(NEWS_GAP.saturating_sub(begun.elapsed())).await;
+            sleep(PUBLISH_GAP.saturating_sub(begun.elapsed())).await;
             let rest = interval.saturating_sub(begun.elapsed());
             let _ = timeout(rest, self.lists.publication_due()).await; // either way it is time
         }
@@ -78,7 +106,7 @@ impl Issuer {
         loop {
             // A database that was set back is left as it is.
             if !self.marks.is_behind() {
-                let done = self.look_after_keys().await;
+                let done = self.settle_keys().await;
                 if let Err(error) = &done
                     && !complained
                     && !error.is_reported()
@@ -92,8 +120,8 @@ impl Issuer {
         }
     }
 
-    async fn look_after_keys(&self) -> Result<(), KeyringError> {
-        let moment = self.moment();
+    async fn settle_keys(&self) -> Result<(), KeyringError> {
+        let moment = self.clock.moment();
         self.keyring.settle(&self.store, moment.now, moment.in_doubt).await?;
         // A key that is made by a wrong clock would be in force at a wrong time, and hold up those that are due before.
         if !moment.in_doubt && self.keyring.rotate_if_due(&self.store, moment.now).await? {
@@ -120,13 +148,13 @@ impl Issuer {
     /// Writes down how far the database is.
     pub async fn save_marks(&self) {
         if let Err(error) = self.lists.poll().await {
-            log::debug!("no look at how far the database is: {error}");
+            log::debug!("the marks are not updated, because the database could not be polled: {error}");
         }
-        let (marks, now) = (Arc::clone(&self.marks), self.now());
+        let (marks, now) = (Arc::clone(&self.marks), self.clock.now());
         let _ = spawn_blocking(move || marks.save(now)).await; // an error means that the runtime ends
     }
 
-    async fn follow_the_clock(&self) -> Infallible {
+    async fn compare_clocks(&self) -> Infallible {
         loop {
             let asked = self.clock.elapsed();
             match self.store.time().await {
@@ -138,15 +166,15 @@ impl Issuer {
         }
     }
 
-    async fn tidy_up(&self, upkeep: Upkeep) -> Infallible {
+    async fn run_cleanup(&self, rules: MaintenanceRules) -> Infallible {
         loop {
             if !self.marks.is_behind()
-                && let Err(error) = self.clean_up(upkeep).await
+                && let Err(error) = self.clean_up(rules).await
                 && !error.is_reported()
             {
                 log::warn!("what is over could not be deleted: {error}");
             }
-            sleep(upkeep.clean_up).await;
+            sleep(rules.clean_up).await;
         }
     }
 
@@ -155,7 +183,7 @@ impl Issuer {
     /// # Errors
     /// [`KeyringError`]: the keys stay as they were.
     pub async fn reload_keys(&self) -> Result<(), KeyringError> {
-        self.keyring.reload(&self.store, self.moment().over()).await
+        self.keyring.reload(&self.store, self.clock.moment().over()).await
     }
 
     /// Publishes a new signing key ahead of its use.
@@ -163,7 +191,7 @@ impl Issuer {
     /// # Errors
     /// [`RotationError`].
     pub async fn rotate_signing_key(&self) -> Result<Rotated, RotationError> {
-        let rotated = self.keyring.rotate(&self.store, self.now()).await?;
+        let rotated = self.keyring.rotate(&self.store, self.clock.now()).await?;
         self.audit.record_key_changes(&self.keyring).await;
         self.take_over_own_keys().await;
         Ok(rotated)
@@ -174,7 +202,7 @@ impl Issuer {
     /// # Errors
     /// [`RotationError`].
     pub async fn withdraw_signing_keys(&self) -> Result<(), RotationError> {
-        self.keyring.rotate_emergency(&self.store, self.now()).await?;
+        self.keyring.rotate_emergency(&self.store, self.clock.now()).await?;
         self.audit.record_key_changes(&self.keyring).await;
         self.take_over_own_keys().await;
         Ok(())
@@ -195,42 +223,42 @@ impl Issuer {
     ///
     /// # Errors
     /// The store's.
-    pub async fn clean_up(&self, upkeep: Upkeep) -> Result<usize, StoreError> {
+    pub async fn clean_up(&self, rules: MaintenanceRules) -> Result<usize, StoreError> {
         // One reading that is settled is good for all of it, whatever becomes of the clock meanwhile.
-        let Some(due) = self.moment().deletable() else { return Ok(0) };
-        let walk = self.clean_up_sessions(upkeep, due).await?;
+        let Some(due) = self.clock.moment().deletable() else { return Ok(0) };
+        let walk = self.clean_up_sessions(rules, due).await?;
         self.store.write(move |db| revocations::forget(db, due)).await?;
-        let most = i64::from(upkeep.step);
-        while self.store.write(move |db| guesses::forget(db, due, most)).await? == upkeep.step as usize {
+        let most = i64::from(rules.batch_size);
+        while self.store.write(move |db| guesses::forget(db, due, most)).await? == rules.batch_size as usize {
             sleep(PAUSE).await;
         }
-        self.names.forget(due, upkeep.step).await?;
+        self.names.forget(due, rules.batch_size).await?;
         self.drop_lists(due).await?;
         self.keyring.delete_retired(&self.store, due, walk.oldest_rotation).await?;
         self.audit.record_key_changes(&self.keyring).await;
-        self.trail.prune(due.saturating_sub(seconds(upkeep.keep_audit)), upkeep.step).await?;
+        self.trail.prune(due.saturating_sub(seconds(rules.keep_audit)), rules.batch_size).await?;
         Ok(walk.deleted)
     }
 
-    /// Walks through all sessions in small steps, so that nobody waits for it: an index by their end would have to be
+    /// Walks through all sessions in small steps, so that no request waits for it: an index by their end would have to be
     /// written at each refresh.
-    async fn clean_up_sessions(&self, upkeep: Upkeep, due: i64) -> Result<Walk, StoreError> {
+    async fn clean_up_sessions(&self, rules: MaintenanceRules, due: i64) -> Result<Walk, StoreError> {
         // A session outlives every access token that it gave: so does the list that its index is in.
-        let keep = seconds(upkeep.keep_ended).max(self.keyring.longest_access_ttl() + MOST_LEEWAY);
+        let keep = seconds(rules.keep_ended).max(self.keyring.longest_access_ttl() + MOST_LEEWAY);
         let before = due.saturating_sub(keep);
         let mut walk = Walk { deleted: 0, oldest_rotation: due };
         let mut last = String::new();
         loop {
-            let (after, most) = (last.clone(), i64::from(upkeep.step));
+            let (after, most) = (last.clone(), i64::from(rules.batch_size));
             let step = self.store.read(move |db| sessions::ends(db, &after, most)).await?;
-            let full = step.len() == upkeep.step as usize;
+            let full = step.len() == rules.batch_size as usize;
             if let Some(session) = step.last() {
                 session.id.clone_into(&mut last);
             }
             let (over, alive): (Vec<_>, Vec<_>) =
                 step.into_iter().partition(|session| session.expires_at < before);
             // What a clock that was ahead has stamped says nothing about which key made it: no key is deleted then.
-            let possible = self.now().saturating_add(TOLERANCE);
+            let possible = self.clock.now().saturating_add(TOLERANCE);
             let made_at = |session: &sessions::End| {
                 if session.rotated_at > possible { i64::MIN } else { session.rotated_at }
             };

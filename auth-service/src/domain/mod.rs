@@ -9,7 +9,6 @@ pub mod clock;
 pub mod entity_tag;
 pub mod failure;
 pub mod invalid;
-pub mod issuer;
 pub mod keyring;
 pub mod maintenance;
 pub mod marks;

@@ -1,8 +1,10 @@
 //! The only place that maps failures to statuses. Internals go to the log, never to the client.
 
+use crate::domain::policy::Policy;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use service_kit::{FieldError, Problem};
+use shared_claims::Verifier;
 use shared_claims::error::Cause;
 
 use crate::domain::accounts::change::ChangeError;
@@ -12,7 +14,6 @@ use crate::domain::authn::throttle::{AttemptError, Budget};
 use crate::domain::clients::ClientGrantError;
 use crate::domain::failure::DatabaseFailure;
 use crate::domain::invalid::Invalid;
-use crate::domain::issuer::Issuer;
 use crate::domain::keyring::KeyringError;
 use crate::domain::sessions::login::LoginError;
 use crate::domain::sessions::refresh::RefreshError;
@@ -218,13 +219,13 @@ fn clock_in_doubt() -> Problem {
 }
 
 /// Returns the refusal of a protected route: the challenge of RFC 6750, or the failure of the database.
-pub(super) fn refusal(issuer: &Issuer, error: AuthenticateError) -> actix_web::Error {
+pub(super) fn refusal(verifier: &Verifier, error: AuthenticateError) -> actix_web::Error {
     match error {
-        AuthenticateError::Refused(refusal) => issuer.verifier.auth_error(refusal).into(),
+        AuthenticateError::Refused(refusal) => verifier.auth_error(refusal).into(),
         AuthenticateError::NotAUser => {
             Problem::new(StatusCode::FORBIDDEN, "user_required", "This is for users, not for clients.").into()
         }
-        AuthenticateError::CsrfToken => issuer.verifier.auth_error(Cause::CsrfToken).into(),
+        AuthenticateError::CsrfToken => verifier.auth_error(Cause::CsrfToken).into(),
         AuthenticateError::ClockInDoubt => clock_in_doubt().into(),
         AuthenticateError::Store(error) => error.into_problem().into(),
     }
@@ -232,13 +233,13 @@ pub(super) fn refusal(issuer: &Issuer, error: AuthenticateError) -> actix_web::E
 
 /// Returns the answer to a valid token that is not enough for this route: which audience is missing and how to get it, or the
 /// challenge of RFC 6750 or RFC 9470.
-pub(super) fn not_admitted(issuer: &Issuer, error: AdmissionError) -> actix_web::Error {
-    let own = &issuer.policy.issuer;
+pub(super) fn not_admitted(verifier: &Verifier, policy: &Policy, error: AdmissionError) -> actix_web::Error {
+    let own = &policy.issuer;
     let advice = format!("Log in or refresh with resource={own}.");
     let detail = match error {
         AdmissionError::NotAmongAudiences => format!("The token's audiences must include {own}. {advice}"),
         AdmissionError::NotOnlyAudience => format!("The token's only audience must be {own}. {advice}"),
-        AdmissionError::Denied(denied) => return issuer.verifier.auth_error(denied).into(),
+        AdmissionError::Denied(denied) => return verifier.auth_error(denied).into(),
         AdmissionError::ClockInDoubt => return clock_in_doubt().into(),
     };
     Problem::new(StatusCode::FORBIDDEN, "audience_missing", detail).into()

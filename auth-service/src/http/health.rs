@@ -1,12 +1,13 @@
 //! `GET /livez`: the process runs. `GET /readyz`: it is able to serve.
 
+use crate::domain::clock::DatabaseClock;
+use crate::domain::readiness::Readiness;
 use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::Data;
 use serde::Serialize;
 use service_kit::readiness::{Reason, not_ready};
 
-use crate::domain::issuer::Issuer;
 use crate::domain::readiness::Serves;
 
 /// Seconds after which a probe may ask again.
@@ -29,15 +30,15 @@ struct Ready {
     notes: Vec<Reason>,
 }
 
-pub(super) async fn readyz(issuer: Data<Issuer>) -> HttpResponse {
-    let reasons = issuer.readiness.check().await;
+pub(super) async fn readyz(readiness: Data<Readiness>, clock: Data<DatabaseClock>) -> HttpResponse {
+    let reasons = readiness.check().await;
     let is_ready = reasons.iter().all(|reason| reason.serves == Serves::Everything);
     let named = reasons.into_iter().map(|reason| Reason { name: reason.name, detail: reason.detail });
     let notes: Vec<Reason> = named.collect();
     if !is_ready {
         return not_ready(&notes, RETRY);
     }
-    let skew = issuer.clock.skew();
+    let skew = clock.skew();
     let ready = Ready { status: "ready", clock_skew_seconds: (skew != 0).then_some(skew), notes };
     HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(ready)
 }

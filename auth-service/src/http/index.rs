@@ -1,11 +1,10 @@
 //! `GET /`: the name of the service and links to its descriptions. `GET /docs`: the API documentation.
 
+use crate::domain::policy::Policy;
 use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::Data;
 use serde::Serialize;
-
-use crate::domain::issuer::Issuer;
 
 /// Every route, field and error code; `tests/rules/api_page.rs` compares it with the route table.
 const PAGE: &str = include_str!("../../../docs/api.md");
@@ -18,8 +17,8 @@ struct Index<'a> {
     documentation: String,
 }
 
-pub(super) async fn index(issuer: Data<Issuer>) -> HttpResponse {
-    let own = issuer.policy.issuer.as_str();
+pub(super) async fn index(policy: Data<Policy>) -> HttpResponse {
+    let own = policy.issuer.as_str();
     let at = |path: &str| format!("{own}{path}");
     HttpResponse::Ok().json(Index {
         service: "auth-service",

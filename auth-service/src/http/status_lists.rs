@@ -1,6 +1,8 @@
 //! `/status-lists…`: the status lists (draft-ietf-oauth-status-list), by which verifiers know ended sessions, and the events
 //! that make them fetch.
 
+use crate::domain::clients::Clients;
+use crate::domain::status_lists::StatusLists;
 use std::convert::Infallible;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -17,7 +19,6 @@ use service_kit::{Closing, Problem};
 use tokio::sync::watch;
 
 use crate::domain::authn::source::Source;
-use crate::domain::issuer::Issuer;
 use crate::domain::status_lists::{Listener, Place, Places, Revisions};
 use crate::http::error::IntoProblem;
 use crate::http::oauth::client::{Authorization, authenticate_basic};
@@ -44,8 +45,8 @@ impl Listeners {
 }
 
 /// Section 9.3 of the draft. The header with the revision of the keys is for verifiers without a stream of events.
-pub(super) async fn aggregation(issuer: Data<Issuer>, req: HttpRequest) -> Result<HttpResponse, Problem> {
-    let (index, keys_revision) = issuer.lists.index().await.map_err(IntoProblem::into_problem)?;
+pub(super) async fn aggregation(lists: Data<StatusLists>, req: HttpRequest) -> Result<HttpResponse, Problem> {
+    let (index, keys_revision) = lists.index().await.map_err(IntoProblem::into_problem)?;
     let known = if_none_match(&req, &index.etag);
     let mut response = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     response
@@ -60,13 +61,13 @@ pub(super) async fn aggregation(issuer: Data<Issuer>, req: HttpRequest) -> Resul
 
 /// Section 8.1 of the draft.
 pub(super) async fn list(
-    issuer: Data<Issuer>,
+    lists: Data<StatusLists>,
     list: Path<String>,
     req: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let nothing = || Problem::not_found("There is no such status list.");
     let list: i64 = list.parse().map_err(|_| nothing())?;
-    let found = issuer.lists.list(list).await.map_err(IntoProblem::into_problem)?;
+    let found = lists.list(list).await.map_err(IntoProblem::into_problem)?;
     let list = found.ok_or_else(nothing)?;
     let known = if_none_match(&req, &list.etag);
     let mut response = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
@@ -94,7 +95,7 @@ fn accepts_gzip(req: &HttpRequest) -> bool {
 
 /// A stream of events.
 struct Events {
-    issuer: Data<Issuer>,
+    lists: Data<StatusLists>,
     news: watch::Receiver<Arc<Revisions>>,
     told: Option<Arc<Revisions>>,
     heartbeat: Duration,
@@ -105,13 +106,14 @@ struct Events {
 /// Answers with a stream of events (HTML standard, section 9.2): first the revisions of everything, then each change. A slow
 /// listener gets the latest state only, so that its backlog does not grow. A client that authenticates gets a reserved place.
 pub(super) async fn events(
-    issuer: Data<Issuer>,
+    clients: Data<Clients>,
+    lists: Data<StatusLists>,
     listeners: Data<Listeners>,
     closing: Closing,
     DeviceOf(device): DeviceOf,
     authorization: Authorization,
 ) -> Result<HttpResponse, Problem> {
-    let listener = match authenticate_basic(&issuer, &authorization).await? {
+    let listener = match authenticate_basic(&clients, &authorization).await? {
         Some(client) => Listener::Client(client),
         None => Listener::Anonymous(Source::of(device.ip.as_deref())),
     };
@@ -119,14 +121,8 @@ pub(super) async fn events(
         let detail = "Too many listeners; ask for the lists at intervals instead.";
         Problem::unavailable("too_many_listeners", detail, LISTENERS_RETRY)
     })?;
-    let events = Events {
-        news: issuer.lists.subscribe(),
-        issuer,
-        told: None,
-        heartbeat: listeners.heartbeat,
-        closing,
-        place,
-    };
+    let events =
+        Events { news: lists.subscribe(), lists, told: None, heartbeat: listeners.heartbeat, closing, place };
     let events = stream::unfold(events, |mut events| async move {
         let event = events.next().await?;
         Some((Ok::<_, Infallible>(event), events))
@@ -162,7 +158,7 @@ impl Events {
         }
         for (list, revision) in &news.lists {
             if told.is_none_or(|told| told.lists.get(list) != Some(revision)) {
-                let uri = self.issuer.lists.uri(*list);
+                let uri = self.lists.uri(*list);
                 event(&mut text, "list", &serde_json::json!({ "uri": uri, "revision": revision }));
             }
         }

@@ -146,8 +146,8 @@ async fn tour(service: &Service) -> Vec<String> {
     operator.accounts.free_email(Some("alice@example.com".to_owned()), None).await.unwrap();
     let keys = async || service.get("/.well-known/jwks.json").await.json()["keys"].clone();
     let first = keys().await[0]["kid"].clone();
-    operator.rotate_signing_key().await.unwrap();
-    operator.withdraw_signing_keys().await.unwrap();
+    operator.maintenance.rotate_signing_key().await.unwrap();
+    operator.maintenance.withdraw_signing_keys().await.unwrap();
     // Tokens that the service signs before it notices the withdrawal are refused afterwards.
     let noticed = async || keys().await.as_array().unwrap().iter().all(|key| key["kid"] != first);
     service.wait_until("the withdrawal is noticed", noticed).await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use auth_service::app;
 use auth_service::domain::audit::verify::{Checkpoint, Report, verify};
-use auth_service::domain::maintenance::Upkeep;
+use auth_service::domain::maintenance::MaintenanceRules;
 use auth_service::settings::Settings;
 use auth_service::store::audit_events::AuditEvent;
 
@@ -287,8 +287,14 @@ async fn old_rows_are_deleted_and_the_rest_still_verifies() {
         .await;
     let operator = service.operator().await;
     service.clock.advance(101 * DAY + Duration::from_secs(1)); // a day longer than rows are kept
-    let upkeep = Upkeep { look: DAY, clean_up: DAY, keep_ended: DAY, step: 2, keep_audit: 400 * DAY };
-    operator.clean_up(upkeep).await.unwrap();
+    let rules = MaintenanceRules {
+        poll_interval: DAY,
+        clean_up: DAY,
+        keep_ended: DAY,
+        batch_size: 2,
+        keep_audit: 400 * DAY,
+    };
+    operator.maintenance.clean_up(rules).await.unwrap();
     let kept = trail(&service, &["audit_pruned"]).await;
     assert!(kept.iter().all(|row| row.occurred_at > 1_800_000_000), "{kept:?}");
     assert!(kept.iter().any(|row| row.event == "account_registered"), "bob");

@@ -94,7 +94,7 @@ async fn behind_a_shared_cache_a_withdrawn_key_is_gone_immediately() {
     let (mut shared, mut own) = (Cache::new(&service, true), Cache::new(&service, false));
     let (_, before) = shared.get(KEYS).await;
     assert_eq!(own.get(KEYS).await.1, before);
-    service.operator().await.withdraw_signing_keys().await.unwrap();
+    service.operator().await.maintenance.withdraw_signing_keys().await.unwrap();
     let (headers, now) = shared.get(KEYS).await;
     assert_ne!(key_ids(&now), key_ids(&before));
     assert_eq!(headers["x-keys-revision"].to_str().unwrap(), published_revision(&service, &now).await);
@@ -147,7 +147,7 @@ async fn the_key_set_names_its_revision_also_when_it_has_not_changed() {
         assert_eq!(answer.header("x-keys-revision"), in_stream);
         assert_eq!(answer.header("cache-control"), "public, max-age=300, s-maxage=0");
     }
-    service.operator().await.withdraw_signing_keys().await.unwrap();
+    service.operator().await.maintenance.withdraw_signing_keys().await.unwrap();
     let answer = service.get(KEYS).await;
     assert_eq!(answer.header("x-keys-revision"), answer.json()["revision"].to_string());
     assert_ne!(answer.header("x-keys-revision"), in_stream);
@@ -195,7 +195,7 @@ async fn the_aggregation_names_the_revision_of_the_keys_also_when_no_list_has_ch
         send(service.request(Method::GET, LISTS).header("if-none-match", before.header("etag"))).await
     };
     assert_eq!(fetch(&one).await.header("x-keys-revision"), before.header("x-keys-revision"));
-    one.operator().await.withdraw_signing_keys().await.unwrap();
+    one.operator().await.maintenance.withdraw_signing_keys().await.unwrap();
     let revision = one.get(KEYS).await.header("x-keys-revision").to_owned();
     assert_ne!(revision, before.header("x-keys-revision"));
     for service in [&other, &one] {

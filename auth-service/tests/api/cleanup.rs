@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use auth_service::domain::maintenance::Upkeep;
+use auth_service::domain::maintenance::MaintenanceRules;
 
 use crate::api::support::Service;
 
@@ -17,16 +17,22 @@ async fn ended_sessions_are_deleted_after_a_while_and_live_ones_are_not() {
     service.login("alice").await; // is never used again
     let operator = service.operator().await;
     let hour = Duration::from_secs(3600);
-    let upkeep = Upkeep { look: hour, clean_up: hour, keep_ended: hour, step: 2, keep_audit: 24 * hour };
+    let rules = MaintenanceRules {
+        poll_interval: hour,
+        clean_up: hour,
+        keep_ended: hour,
+        batch_size: 2,
+        keep_audit: 24 * hour,
+    };
     service.clock.advance(25 * hour);
-    assert_eq!(operator.clean_up(upkeep).await.unwrap(), 0, "kept for an hour and a day");
+    assert_eq!(operator.maintenance.clean_up(rules).await.unwrap(), 0, "kept for an hour and a day");
     service.clock.advance(Duration::from_secs(1));
     let living = service.refresh(&living.refresh).await;
-    assert_eq!(operator.clean_up(upkeep).await.unwrap(), 5, "in batches of two");
+    assert_eq!(operator.maintenance.clean_up(rules).await.unwrap(), 5, "in batches of two");
     service.clock.advance(29 * hour);
     let living = service.refresh(&living.refresh).await;
     service.clock.advance(hour);
-    assert_eq!(operator.clean_up(upkeep).await.unwrap(), 1, "the session that was never used");
+    assert_eq!(operator.maintenance.clean_up(rules).await.unwrap(), 1, "the session that was never used");
     service.get_as("/me", &living.access).await.assert_problem(401, "token_expired");
     service.refresh(&service.login("alice").await.refresh).await;
 }

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use auth_service::app;
-use auth_service::domain::issuer::Issuer;
-use auth_service::domain::maintenance::Upkeep;
+use auth_service::app::Services;
+use auth_service::domain::maintenance::MaintenanceRules;
 use auth_service::settings::Settings;
 use reqwest::Method;
 use serde_json::json;
@@ -41,24 +41,24 @@ fn pass(service: &Service, seconds: i64) {
 }
 
 /// Returns a service and a second process for cleanup, both with a settled clock.
-async fn settled(variables: &[(&str, &str)]) -> (Service, Issuer) {
+async fn settled(variables: &[(&str, &str)]) -> (Service, Services) {
     let service = Service::with(variables).await;
     let operator = service.operator().await;
     pass(&service, HOUR);
     (service, operator)
 }
 
-async fn clean_up(operator: &Issuer) -> usize {
-    let upkeep = Upkeep {
-        look: Duration::from_secs(1),
+async fn clean_up(operator: &Services) -> usize {
+    let rules = MaintenanceRules {
+        poll_interval: Duration::from_secs(1),
         clean_up: Duration::from_secs(1),
         keep_ended: Duration::from_secs(1),
-        step: 100,
+        batch_size: 100,
         keep_audit: Duration::from_secs(400 * DAY.unsigned_abs()),
     };
     // Retired keys are found among the keys in memory.
-    operator.reload_keys().await.unwrap();
-    operator.clean_up(upkeep).await.unwrap()
+    operator.maintenance.reload_keys().await.unwrap();
+    operator.maintenance.clean_up(rules).await.unwrap()
 }
 
 fn assert_in_doubt(answer: &Answer) {
@@ -125,7 +125,7 @@ async fn a_clock_that_is_ahead_by_any_amount_deletes_nothing() {
     let bob = service.register_and_login("bob").await;
     service.logout(&bob.access).await;
     service.try_login("alice", WRONG).await.assert_problem(401, "invalid_credentials");
-    operator.rotate_signing_key().await.unwrap();
+    operator.maintenance.rotate_signing_key().await.unwrap();
     pass(&service, 2 * HOUR);
     let alice = service.refresh(&alice.refresh).await;
     service.run_sql(&format!("INSERT INTO status_lists (id, revision, left_at) VALUES (77, 1, {START})"));
@@ -158,7 +158,7 @@ async fn a_clock_that_is_ahead_by_any_amount_deletes_nothing() {
 async fn a_retired_signing_key_leaves_the_key_set_and_its_row_is_deleted_a_day_later() {
     let (service, operator) = settled(&[]).await;
     let first = key_ids(&service).await;
-    operator.rotate_signing_key().await.unwrap();
+    operator.maintenance.rotate_signing_key().await.unwrap();
     // The last status list that it signed is valid for a day, and verifiers' clocks may be five minutes behind.
     pass(&service, 2 * HOUR + DAY + 300);
     service.wait_until("the first key is withdrawn", async || key_ids(&service).await.len() == 1).await;
@@ -391,7 +391,7 @@ async fn a_key_made_by_a_wrong_clock_delays_no_rotation() {
     let operator = service.operator().await;
     let at = i64::try_from(START).unwrap() + 2 * HOUR;
     assert_eq!(
-        operator.rotate_signing_key().await.unwrap(),
+        operator.maintenance.rotate_signing_key().await.unwrap(),
         auth_service::domain::keyring::Rotated::From(at),
         "rotation does not wait for the other key"
     );

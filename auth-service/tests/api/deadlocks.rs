@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
+use auth_service::app::Services;
 use auth_service::domain::accounts::import::{Import, Outcome};
-use auth_service::domain::issuer::Issuer;
-use auth_service::domain::maintenance::Upkeep;
+use auth_service::domain::maintenance::MaintenanceRules;
 use diesel::connection::SimpleConnection as _;
 use diesel::{Connection as _, PgConnection};
 use futures_util::future::{join, join_all};
@@ -84,7 +84,7 @@ async fn a_refresh_does_not_wait_for_a_rename_of_the_account() {
 const OPERATIONS: [&str; 6] =
     ["end other sessions", "rename", "new password", "delete", "fewer roles", "clean up"];
 
-async fn perform(service: &Service, operator: &Issuer, how: &str, by: &Tokens) {
+async fn perform(service: &Service, operator: &Services, how: &str, by: &Tokens) {
     let request = |method, path| service.request(method, path).bearer_auth(&by.access);
     let current = json!({ "current_password": PASSWORD });
     let status = match how {
@@ -104,9 +104,14 @@ async fn perform(service: &Service, operator: &Issuer, how: &str, by: &Tokens) {
         }
         "clean up" => {
             let second = Duration::from_secs(1);
-            let upkeep =
-                Upkeep { look: second, clean_up: second, keep_ended: second, step: 10, keep_audit: second };
-            operator.clean_up(upkeep).await.unwrap();
+            let rules = MaintenanceRules {
+                poll_interval: second,
+                clean_up: second,
+                keep_ended: second,
+                batch_size: 10,
+                keep_audit: second,
+            };
+            operator.maintenance.clean_up(rules).await.unwrap();
             return;
         }
         other => unreachable!("{other}"),
@@ -182,7 +187,7 @@ async fn keep_refreshing(service: &Service, times: usize) -> Vec<Answer> {
 }
 
 /// Renames the account repeatedly in one session; beside each third rename, changes roles or ends all other sessions.
-async fn keep_renaming(service: &Service, operator: &Issuer, access: &str, times: usize) -> Vec<Answer> {
+async fn keep_renaming(service: &Service, operator: &Services, access: &str, times: usize) -> Vec<Answer> {
     let mut answers = Vec::new();
     for turn in 0..times {
         let rename = json!({ "username": NAMES[(turn + 1) % 2], "current_password": PASSWORD });

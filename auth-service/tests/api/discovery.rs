@@ -97,7 +97,7 @@ async fn the_algorithms_of_the_metadata_are_those_of_the_published_keys_at_every
         let changed = send(request.header("if-none-match", &before)).await;
         assert_eq!(changed.status, 200);
     }
-    other.operator().await.withdraw_signing_keys().await.unwrap();
+    other.operator().await.maintenance.withdraw_signing_keys().await.unwrap();
     for service in [&one, &other] {
         assert_eq!(algorithms(service).await, json!(["EdDSA"]));
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use auth_service::app;
 use auth_service::domain::keyring::{KeyringError, Rotated};
-use auth_service::domain::maintenance::Upkeep;
+use auth_service::domain::maintenance::MaintenanceRules;
 use auth_service::settings::Settings;
 use serde_json::Value;
 use shared_claims::{
@@ -86,8 +86,8 @@ async fn an_operator_rotates_keys_beside_the_running_service_without_a_failed_re
     let old = service.register_and_login("alice").await;
     let operator = service.operator().await;
     let at = i64::try_from(START).unwrap() + 7200;
-    assert_eq!(operator.rotate_signing_key().await.unwrap(), Rotated::From(at));
-    assert_eq!(operator.rotate_signing_key().await.unwrap(), Rotated::OnItsWay(at));
+    assert_eq!(operator.maintenance.rotate_signing_key().await.unwrap(), Rotated::From(at));
+    assert_eq!(operator.maintenance.rotate_signing_key().await.unwrap(), Rotated::OnItsWay(at));
     until_published(&service, 2).await;
     assert_eq!(service.get_as("/me", &old.access).await.status, 200);
     service.clock.advance(2 * HOUR);
@@ -102,7 +102,7 @@ async fn after_an_emergency_rotation_tokens_of_the_old_keys_are_refused_and_sess
     let old = service.register_and_login("alice").await;
     let revision = |answer: &Answer| answer.json()["revision"].as_i64().unwrap();
     let before = revision(&keys(&service).await);
-    service.operator().await.withdraw_signing_keys().await.unwrap();
+    service.operator().await.maintenance.withdraw_signing_keys().await.unwrap();
     for service in [&service, &other] {
         // The key set is never older than the database.
         let now = keys(service).await;
@@ -127,7 +127,7 @@ async fn verifiers_refuse_a_withdrawn_key_as_soon_as_they_get_the_event() {
         service.wait_until("the stream", async || is_listening(verifier)).await;
         verifier.verify(&old.access).await.unwrap();
     }
-    service.operator().await.withdraw_signing_keys().await.unwrap();
+    service.operator().await.maintenance.withdraw_signing_keys().await.unwrap();
     for verifier in &verifiers {
         service
             .wait_until("the key is gone", async || {
@@ -197,7 +197,7 @@ async fn the_master_key_is_replaced_without_a_failed_request() {
     let mut variables = service.variables.clone();
     variables.insert("AUTH__MASTER_KEY".to_owned(), old);
     let settings = Settings::load(&variables).unwrap();
-    let error = app::build_issuer(&settings, service.clock.clock()).await.err().unwrap();
+    let error = app::build_services(&settings, service.clock.clock()).await.err().unwrap();
     let wrong = app::StartError::Keyring(KeyringError::Sealed { purpose: "access" });
     assert_eq!(error.to_string(), wrong.to_string());
 }
@@ -226,24 +226,24 @@ async fn refresh_keys_rotate_and_every_token_that_is_still_usable_is_accepted() 
     let next = service.refresh(&at_the_end.refresh).await;
     assert_ne!(key_id(&next.refresh), key_id(&busy.refresh));
     let operator = service.operator().await;
-    let upkeep = Upkeep {
-        look: HOUR,
+    let rules = MaintenanceRules {
+        poll_interval: HOUR,
         clean_up: HOUR,
         keep_ended: HOUR,
-        step: 10,
+        batch_size: 10,
         keep_audit: Duration::from_secs(400 * 24 * 3600),
     };
     service.clock.advance(HOUR); // settles the clock of the operator's process
-    operator.clean_up(upkeep).await.unwrap();
+    operator.maintenance.clean_up(rules).await.unwrap();
     let idle = service.refresh(&idle.refresh).await;
     assert_eq!(key_id(&idle.refresh), key_id(&next.refresh));
     // No token of the first key is left. The key is kept for a day after the second one replaced it.
     let first_is_there = async || rows().await.iter().any(|row| row.kid == first_kid);
-    operator.clean_up(upkeep).await.unwrap();
+    operator.maintenance.clean_up(rules).await.unwrap();
     assert!(first_is_there().await);
     service.clock.advance(23 * HOUR);
-    operator.reload_keys().await.unwrap();
-    operator.clean_up(upkeep).await.unwrap();
+    operator.maintenance.reload_keys().await.unwrap();
+    operator.maintenance.clean_up(rules).await.unwrap();
     assert!(!first_is_there().await);
     service.refresh(&idle.refresh).await;
     service.refresh(&next.refresh).await;

@@ -121,7 +121,7 @@ async fn a_database_that_is_set_back_under_a_running_service_is_not_served_until
     let settings = Settings::load(&service.variables).unwrap();
     service
         .wait_until("commands refuse", async || {
-            let error = app::build_issuer(&settings, service.clock.clock()).await.err();
+            let error = app::build_services(&settings, service.clock.clock()).await.err();
             error.is_some_and(|error| error.to_string().contains("`auth-service recover`"))
         })
         .await;
@@ -160,7 +160,7 @@ async fn a_database_that_is_set_back_before_a_start_is_not_served_until_it_is_re
     );
     // A replica without marks writes to it; it is still behind the marks.
     let replica = service.replica().await;
-    replica.operator().await.withdraw_signing_keys().await.unwrap();
+    replica.operator().await.maintenance.withdraw_signing_keys().await.unwrap();
     for _ in 0..3 {
         replica.logout(&replica.login("alice").await.access).await;
     }
@@ -214,7 +214,7 @@ async fn processes_that_share_a_data_folder_keep_their_marks_in_one_file() {
         let tokens = service.login("alice").await;
         service.logout(&tokens.access).await;
     }
-    other.operator().await.rotate_signing_key().await.unwrap();
+    other.operator().await.maintenance.rotate_signing_key().await.unwrap();
     let list = one.status_list(tokens.status_index().0).await["revision"].clone();
     let keys = one.get("/.well-known/jwks.json").await.json()["revision"].clone();
     one.wait_until("all marks are written", async || {
@@ -240,8 +240,8 @@ async fn the_marks_include_what_a_command_committed() {
     stop(&service).await;
     let before = only_mark(&service)["keys_revision"].as_i64().unwrap();
     let operator = service.operator().await;
-    operator.rotate_signing_key().await.unwrap();
-    operator.save_marks().await;
+    operator.maintenance.rotate_signing_key().await.unwrap();
+    operator.maintenance.save_marks().await;
     assert_eq!(only_mark(&service)["keys_revision"].as_i64().unwrap(), before + 1);
 }
 
@@ -274,6 +274,6 @@ async fn a_damaged_marks_file_is_one_error_message_at_start() {
     let file = std::path::Path::new(&service.variables["AUTH__DATA_DIR"]).join("marks.json");
     std::fs::write(&file, "{\"databases\": 7}").unwrap();
     let settings = Settings::load(&service.variables).unwrap();
-    let error = app::build_issuer(&settings, service.clock.clock()).await.err().unwrap().to_string();
+    let error = app::build_services(&settings, service.clock.clock()).await.err().unwrap().to_string();
     assert!(error.contains("marks.json is not what this program wrote"), "{error}");
 }

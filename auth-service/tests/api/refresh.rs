@@ -323,7 +323,7 @@ async fn the_error_for_a_lost_master_key_names_a_remedy_that_works() {
     let other = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
     variables.insert("AUTH__MASTER_KEY".to_owned(), other.to_owned());
     let settings = Settings::load(&variables).unwrap();
-    let error = app::build_issuer(&settings, service.clock.clock()).await.err().unwrap();
+    let error = app::build_services(&settings, service.clock.clock()).await.err().unwrap();
     assert!(error.to_string().contains("auth-service recover"), "{error}");
     app::recover(&settings, service.clock.clock()).await.unwrap();
     let service = service.restart(&[("AUTH__MASTER_KEY", other)]).await;

@@ -40,7 +40,7 @@ async fn a_withdrawn_key_is_refused_while_resealing_fails_and_resealing_is_retri
     let swapped = [("AUTH__MASTER_KEY", SECOND), ("AUTH__MASTER_KEY_PREVIOUS", first.as_str())];
     let service = service.restart(&swapped).await;
     assert_eq!(service.get_as("/me", &old.access).await.status, 200);
-    service.operator().await.withdraw_signing_keys().await.unwrap();
+    service.operator().await.maintenance.withdraw_signing_keys().await.unwrap();
     let published = service.get("/.well-known/jwks.json").await.json();
     assert_ne!(published["keys"][0]["kid"], old.header()["kid"]);
     service.get_as("/me", &old.access).await.assert_problem(401, "invalid_token");
@@ -51,11 +51,11 @@ async fn a_withdrawn_key_is_refused_while_resealing_fails_and_resealing_is_retri
     variables.insert("AUTH__MASTER_KEY_PREVIOUS".to_owned(), String::new());
     let settings = Settings::load(&variables).unwrap();
     let clock = service.clock.clock();
-    assert!(app::build_issuer(&settings, clock.clone()).await.is_err());
+    assert!(app::build_services(&settings, clock.clone()).await.is_err());
     allow_sealing(&service);
     service
         .wait_until("every key is resealed", async || {
-            app::build_issuer(&settings, clock.clone()).await.is_ok()
+            app::build_services(&settings, clock.clone()).await.is_ok()
         })
         .await;
 }
@@ -79,11 +79,11 @@ async fn a_command_that_has_stored_a_key_succeeds_also_when_it_cannot_read_it_ba
         let (operator, before) = (service.operator().await, service.get("/.well-known/jwks.json").await);
         forbid_reading_back(&service);
         if emergency {
-            operator.withdraw_signing_keys().await.unwrap();
+            operator.maintenance.withdraw_signing_keys().await.unwrap();
         } else {
-            operator.rotate_signing_key().await.unwrap();
+            operator.maintenance.rotate_signing_key().await.unwrap();
         }
-        assert!(operator.reload_keys().await.is_err());
+        assert!(operator.maintenance.reload_keys().await.is_err());
         assert_eq!(service.count("keys WHERE purpose = 'access'"), keys);
         let old = before.json()["keys"][0]["kid"].as_str().unwrap().to_owned();
         assert_eq!(service.count(&format!("keys WHERE kid = '{old}'")), i64::from(!emergency));
@@ -96,11 +96,11 @@ async fn concurrent_reloads_leave_no_older_key_set() {
     let (one, other) = (Arc::new(service.operator().await), service.operator().await);
     let reload = || {
         let one = Arc::clone(&one);
-        actix_web::rt::spawn(async move { one.reload_keys().await })
+        actix_web::rt::spawn(async move { one.maintenance.reload_keys().await })
     };
     for _ in 0..10 {
         let mut reloads: Vec<_> = (0..6).map(|_| reload()).collect();
-        other.withdraw_signing_keys().await.unwrap();
+        other.maintenance.withdraw_signing_keys().await.unwrap();
         reloads.extend((0..6).map(|_| reload()));
         for reload in reloads {
             reload.await.unwrap().unwrap();

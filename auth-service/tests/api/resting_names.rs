@@ -5,7 +5,7 @@ use std::time::Duration;
 use auth_service::domain::accounts::import::{Import, Outcome};
 use auth_service::domain::accounts::operators::{AccountRef, OperatorError};
 use auth_service::domain::accounts::register::{ByOperator, RegisterError, Registration};
-use auth_service::domain::maintenance::Upkeep;
+use auth_service::domain::maintenance::MaintenanceRules;
 use auth_service::store::error::Unique;
 use futures_util::future::{join, join_all};
 use reqwest::Method;
@@ -305,14 +305,20 @@ async fn resting_names_are_deleted_in_small_batches_after_twice_their_rest() {
         delete(&service, &name).await;
     }
     let hour = Duration::from_secs(3600);
-    let upkeep = Upkeep { look: hour, clean_up: hour, keep_ended: hour, step: 2, keep_audit: 400 * DAY };
+    let rules = MaintenanceRules {
+        poll_interval: hour,
+        clean_up: hour,
+        keep_ended: hour,
+        batch_size: 2,
+        keep_audit: 400 * DAY,
+    };
     let operator = service.operator().await;
     service.clock.advance(2 * REST);
-    operator.clean_up(upkeep).await.unwrap();
+    operator.maintenance.clean_up(rules).await.unwrap();
     assert_eq!(service.count("resting_names"), 5, "a second owner can still be recognized");
     // Deletion keeps a margin of a day.
     service.clock.advance(3 * DAY);
-    operator.clean_up(upkeep).await.unwrap();
+    operator.maintenance.clean_up(rules).await.unwrap();
     assert_eq!(service.count("resting_names"), 0, "in batches of two");
 }
 

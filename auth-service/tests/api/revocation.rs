@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use auth_service::domain::maintenance::Upkeep;
+use auth_service::domain::maintenance::MaintenanceRules;
 use reqwest::Method;
 use serde_json::json;
 use shared_claims::error::Refusal;
@@ -198,28 +198,28 @@ async fn a_revocation_outlives_session_and_account_until_the_last_token_has_expi
     let service = service.restart(&[("AUTH__TOKENS__ACCESS_TTL", "1m")]).await;
     let operator = service.operator().await;
     let second = Duration::from_secs(1);
-    let upkeep = Upkeep {
-        look: second,
+    let rules = MaintenanceRules {
+        poll_interval: second,
         clean_up: second,
         keep_ended: Duration::ZERO,
-        step: 10,
+        batch_size: 10,
         keep_audit: Duration::from_secs(400 * 24 * 3600),
     };
     service.clock.advance(Duration::from_secs(3600 + 299));
-    operator.clean_up(upkeep).await.unwrap();
+    operator.maintenance.clean_up(rules).await.unwrap();
     assert!(service.revokes(&gone).await);
     service.clock.advance(second);
-    operator.clean_up(upkeep).await.unwrap();
+    operator.maintenance.clean_up(rules).await.unwrap();
     // The list is signed again when it changes.
     let living = service.refresh(&living.refresh).await;
     service.logout(&living.access).await;
     assert!(service.revokes(&living).await && !service.revokes(&gone).await);
     // The row has no effect any more, and is kept for another day.
     service.clock.advance(Duration::from_secs(24 * 3600 - 1));
-    operator.clean_up(upkeep).await.unwrap();
+    operator.maintenance.clean_up(rules).await.unwrap();
     assert_eq!(service.count("revocations"), 2);
     service.clock.advance(second);
-    operator.clean_up(upkeep).await.unwrap();
+    operator.maintenance.clean_up(rules).await.unwrap();
     assert_eq!(service.count("revocations"), 1);
 }
 

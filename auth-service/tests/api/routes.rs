@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use auth_service::domain::issuer::Issuer;
+use auth_service::app::Services;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
@@ -156,7 +156,7 @@ impl Route<'_> {
         self.with_body(self.service.request(self.method.clone(), &self.path))
     }
 
-    async fn by(&self, kind: Kind, operator: &Issuer) -> RequestBuilder {
+    async fn by(&self, kind: Kind, operator: &Services) -> RequestBuilder {
         let service = self.service;
         let (other, own, both) = (json!(OTHER), json!(ISSUER), json!([OTHER, ISSUER]));
         let bearer = async |username: &str, resource: &Value| {
@@ -216,7 +216,7 @@ impl Route<'_> {
 }
 
 /// Returns a client's own token, whose audiences include this service.
-async fn client_token(service: &Service, operator: &Issuer) -> String {
+async fn client_token(service: &Service, operator: &Services) -> String {
     let secret = operator.clients.renew_secret("asking").await.unwrap().unwrap();
     let secret = secrecy::ExposeSecret::expose_secret(&secret);
     let form = format!("grant_type=client_credentials&client_id=asking&client_secret={secret}");

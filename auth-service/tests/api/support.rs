@@ -4,7 +4,7 @@ use std::io::Read as _;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use auth_service::app;
+use auth_service::app::{self, Services};
 use auth_service::domain::clients::{NewClient, client_id};
 use auth_service::settings::Settings;
 use base64::Engine as _;
@@ -303,20 +303,20 @@ impl Service {
     }
 
     /// Returns an operator, who works on the use cases beside the running service.
-    pub async fn operator(&self) -> auth_service::domain::issuer::Issuer {
+    pub async fn operator(&self) -> Services {
         let settings = Settings::load(&self.variables).unwrap();
-        Box::pin(app::build_issuer(&settings, self.time.clone())).await.unwrap()
+        Box::pin(app::build_services(&settings, self.time.clone())).await.unwrap()
     }
 
     /// Returns an operator with a data folder without marks, who can also work on a database that a test has
     /// set back.
-    pub async fn auditor(&self) -> auth_service::domain::issuer::Issuer {
+    pub async fn auditor(&self) -> Services {
         let folder = tempfile::tempdir().unwrap();
         let mut variables = self.variables.clone();
         variables.insert("AUTH__DATA_DIR".to_owned(), folder.path().to_str().unwrap().to_owned());
         variables.entry("AUTH__MASTER_KEY".to_owned()).or_insert_with(|| self.master_key());
         let settings = Settings::load(&variables).unwrap();
-        app::build_issuer(&settings, self.time.clone()).await.unwrap()
+        app::build_services(&settings, self.time.clone()).await.unwrap()
     }
 
     /// Returns a verifier like that of another service, which listens to this replica.

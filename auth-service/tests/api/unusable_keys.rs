@@ -2,7 +2,7 @@
 //! during which every process can load every key.
 
 use auth_service::app;
-use auth_service::domain::issuer::Issuer;
+use auth_service::app::Services;
 use auth_service::settings::Settings;
 use reqwest::Method;
 use serde_json::json;
@@ -40,12 +40,12 @@ async fn assert_signs_nothing(service: &Service, refresh: &str) {
 }
 
 /// Returns an operator with these master keys on the same database.
-async fn operator_with(service: &Service, current: &str, previous: &str) -> Result<Issuer, String> {
+async fn operator_with(service: &Service, current: &str, previous: &str) -> Result<Services, String> {
     let mut variables = service.variables.clone();
     variables.insert("AUTH__MASTER_KEY".to_owned(), current.to_owned());
     variables.insert("AUTH__MASTER_KEY_PREVIOUS".to_owned(), previous.to_owned());
     let settings = Settings::load(&variables).unwrap();
-    app::build_issuer(&settings, service.clock.clock()).await.map_err(|error| error.to_string())
+    app::build_services(&settings, service.clock.clock()).await.map_err(|error| error.to_string())
 }
 
 fn kid(tokens: &Tokens) -> String {
@@ -62,7 +62,7 @@ async fn a_replica_that_cannot_open_new_keys_withdraws_deleted_ones_and_signs_no
     // The keys are resealed but unchanged: the replica with the old master key continues.
     operator_with(&one, SECOND, "").await.unwrap();
     let old = one.refresh(&old.refresh).await;
-    other.operator().await.withdraw_signing_keys().await.unwrap();
+    other.operator().await.maintenance.withdraw_signing_keys().await.unwrap();
     assert_eq!(kids(&one).await, Vec::<String>::new(), "withdrawn keys are no longer published");
     one.get_as("/me", &old.access).await.assert_problem(401, "invalid_token");
     until_not_ready(&one).await;
@@ -155,7 +155,7 @@ async fn an_emergency_rotation_replaces_the_only_signing_key_also_when_it_does_n
         algorithms.is_none_or(Vec::is_empty),
         "the algorithms must be those of the published keys: {metadata}"
     );
-    service.operator().await.withdraw_signing_keys().await.unwrap();
+    service.operator().await.maintenance.withdraw_signing_keys().await.unwrap();
     until_ready(&service).await;
     service.get_as("/me", &tokens.access).await.assert_problem(401, "invalid_token");
     let new = service.refresh(&tokens.refresh).await;
@@ -185,7 +185,7 @@ async fn a_recovery_keeps_the_newest_master_key_also_where_the_settings_call_it_
 async fn deleted_keys_are_withdrawn_one_by_one_while_the_rest_cannot_be_loaded() {
     let service = Service::start().await;
     let first = service.register_and_login("alice").await;
-    service.operator().await.rotate_signing_key().await.unwrap();
+    service.operator().await.maintenance.rotate_signing_key().await.unwrap();
     service.clock.advance(std::time::Duration::from_secs(7200));
     service.wait_until("two keys", async || kids(&service).await.len() == 2).await;
     let second = service.login("alice").await;
@@ -212,10 +212,10 @@ async fn a_forged_key_row_changes_nothing_for_a_running_process_and_stops_one_th
     until_not_ready(&service).await;
     assert_signs_nothing(&service, &tokens.refresh).await;
     assert_eq!(kids(&service).await, published);
-    let error = service.operator().await.rotate_signing_key().await.unwrap_err();
+    let error = service.operator().await.maintenance.rotate_signing_key().await.unwrap_err();
     assert!(error.to_string().contains("do not open with this master key"), "{error}");
     // An emergency rotation replaces every row.
-    service.operator().await.withdraw_signing_keys().await.unwrap();
+    service.operator().await.maintenance.withdraw_signing_keys().await.unwrap();
     until_ready(&service).await;
     service.get_as("/me", &tokens.access).await.assert_problem(401, "invalid_token");
     let new = service.refresh(&tokens.refresh).await;
@@ -238,7 +238,7 @@ async fn the_master_key_is_replaced_while_every_replica_can_open_every_key() {
     operator_with(&one, SECOND, "").await.unwrap();
     for replica in [&one, &other] {
         let before = kids(replica).await;
-        replica.operator().await.withdraw_signing_keys().await.unwrap();
+        replica.operator().await.maintenance.withdraw_signing_keys().await.unwrap();
         for service in [&one, &other] {
             service.wait_until("the new keys are loaded", async || kids(service).await != before).await;
             let published = kids(service).await;
@@ -267,8 +267,8 @@ async fn a_process_with_an_older_master_key_makes_no_key_that_others_could_not_o
     let first = one.master_key();
     let other =
         one.replica_with(&[("AUTH__MASTER_KEY", SECOND), ("AUTH__MASTER_KEY_PREVIOUS", &first)]).await;
-    let rotated = operator.rotate_signing_key().await.unwrap_err().to_string();
-    let withdrawn = operator.withdraw_signing_keys().await.unwrap_err().to_string();
+    let rotated = operator.maintenance.rotate_signing_key().await.unwrap_err().to_string();
+    let withdrawn = operator.maintenance.withdraw_signing_keys().await.unwrap_err().to_string();
     for error in [rotated, withdrawn] {
         assert!(error.contains("a newer master key than this one"), "{error}");
     }

@@ -216,7 +216,7 @@ impl World {
     /// Runs a command of an operator, beside the running server.
     pub async fn give_role(&self, username: &str, role: &str) {
         let settings = auth_service::settings::Settings::load(&self.issuer_variables).unwrap();
-        let issuer = auth_service::app::build_issuer(&settings, self.time.clock()).await.unwrap();
+        let issuer = auth_service::app::build_services(&settings, self.time.clock()).await.unwrap();
         issuer.accounts.change_roles(username, vec![role.to_owned()], Vec::new()).await.unwrap().unwrap();
     }
 

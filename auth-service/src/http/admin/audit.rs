@@ -1,5 +1,6 @@
 //! `GET /admin/audit`: the audit trail, for administrators.
 
+use crate::domain::audit::Trail;
 use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::{Data, Query};
@@ -8,7 +9,6 @@ use service_kit::paging::{List, PageSize};
 use service_kit::{FieldError, Problem};
 
 use crate::domain::audit::{AuditEntry, EventKind, TrailQuery, cursor, parse_cursor};
-use crate::domain::issuer::Issuer;
 use crate::http::error::IntoProblem;
 use crate::http::request::caller::Administrator;
 
@@ -54,13 +54,13 @@ impl ListQuery {
 
 pub(in crate::http) async fn list(
     _: Administrator,
-    issuer: Data<Issuer>,
+    trail: Data<Trail>,
     query: Result<Query<ListQuery>, actix_web::Error>,
 ) -> Result<HttpResponse, Problem> {
     let Query(query) = query.map_err(|_| {
         Problem::malformed_query("The query takes subject, event, since, until, cursor and limit, each once.")
     })?;
-    let page = issuer.trail.read(query.check()?).await.map_err(IntoProblem::into_problem)?;
+    let page = trail.read(query.check()?).await.map_err(IntoProblem::into_problem)?;
     let list = List {
         items: page.events.iter().map(AuditEntry::from).collect(),
         next: page.next.as_ref().map(cursor),

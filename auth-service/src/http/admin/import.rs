@@ -1,5 +1,9 @@
 //! `POST /admin/users/import`: accounts of another system with their password hashes, as JSON lines.
 
+use crate::domain::accounts::register::Accounts;
+use crate::domain::policy::Policy;
+use crate::domain::tokens::access_token::Tokens;
+use crate::domain::tokens::admission::Admission;
 use actix_web::http::StatusCode;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::{self, Data, Query};
@@ -7,11 +11,11 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
 use service_kit::body::{BodyLimits, read_body, require_media_type};
 use service_kit::{FieldError, Problem};
+use shared_claims::Verifier;
 
 use crate::domain::accounts::import::formats;
 use crate::domain::accounts::import::formats::Format;
 use crate::domain::accounts::import::{BATCH, Import, Outcome, Read, Rehearsal, Report};
-use crate::domain::issuer::Issuer;
 use crate::domain::tokens::size::TokenTooLarge;
 use crate::http::error::{IntoProblem, field_error, not_admitted};
 use crate::http::request::caller::Administrator;
@@ -66,7 +70,11 @@ impl Item {
 
 pub(in crate::http) async fn import(
     Administrator(caller): Administrator,
-    issuer: Data<Issuer>,
+    accounts: Data<Accounts>,
+    admission: Data<Admission>,
+    tokens: Data<Tokens>,
+    policy: Data<Policy>,
+    verifier: Data<Verifier>,
     limits: Data<ImportLimits>,
     req: HttpRequest,
     query: Result<Query<ImportQuery>, actix_web::Error>,
@@ -77,29 +85,28 @@ pub(in crate::http) async fn import(
     require_media_type(&req, "application/x-ndjson")?;
     let bounds = BodyLimits { max_bytes: limits.max_body_bytes, ..BodyLimits::of(&req) };
     let body = read_body(&req, &mut payload.into_inner(), bounds).await?;
-    let (mut places, mut accounts) = (Vec::new(), Vec::new());
+    let (mut places, mut lines) = (Vec::new(), Vec::new());
     let read = formats::read(Format::Lines, &mut &body[..], &mut |line, account| {
         places.push(line);
-        accounts.push(account);
-        accounts.len() <= limits.max_lines
+        lines.push(account);
+        lines.len() <= limits.max_lines
     });
     if read.is_err() {
         let detail = format!("A request takes {} lines.", limits.max_lines);
         return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_many_lines", detail).into());
     }
-    if requires_recent_login(&accounts) {
-        let recent = issuer.admission.demand_recent_login(&caller).await;
-        recent.map_err(|error| not_admitted(&issuer, error))?;
+    if requires_recent_login(&lines) {
+        let recent = admission.demand_recent_login(&caller).await;
+        recent.map_err(|error| not_admitted(&verifier, &policy, error))?;
     }
     let (mut report, mut items) = (Report::default(), Vec::with_capacity(places.len()));
     let mut rehearsal = dry_run.then(Rehearsal::default);
     let mut places = places.into_iter();
-    let mut accounts = accounts.into_iter().peekable();
-    while accounts.peek().is_some() {
-        let batch: Vec<Read> = accounts.by_ref().take(BATCH).collect();
-        let warnings: Vec<_> = batch.iter().map(|account| issuer.tokens.import_warning(account)).collect();
-        let outcomes =
-            issuer.accounts.import(batch, rehearsal.as_mut()).await.map_err(IntoProblem::into_problem)?;
+    let mut lines = lines.into_iter().peekable();
+    while lines.peek().is_some() {
+        let batch: Vec<Read> = lines.by_ref().take(BATCH).collect();
+        let warnings: Vec<_> = batch.iter().map(|account| tokens.import_warning(account)).collect();
+        let outcomes = accounts.import(batch, rehearsal.as_mut()).await.map_err(IntoProblem::into_problem)?;
         for ((outcome, warning), line) in outcomes.into_iter().zip(warnings).zip(places.by_ref()) {
             report.count(&outcome);
             items.push(Item::new(line, outcome, warning));

@@ -1,5 +1,6 @@
 //! `GET /admin/users`: lists accounts, for administrators.
 
+use crate::domain::accounts::register::Accounts;
 use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::{Data, Query};
@@ -9,7 +10,6 @@ use service_kit::{FieldError, Problem};
 
 use crate::domain::accounts::list::UserQuery;
 use crate::domain::accounts::view::AccountView;
-use crate::domain::issuer::Issuer;
 use crate::http::error::IntoProblem;
 use crate::http::request::caller::Administrator;
 
@@ -70,12 +70,12 @@ impl<'a> From<AccountView<'a>> for Item<'a> {
 
 pub(in crate::http) async fn users(
     _: Administrator,
-    issuer: Data<Issuer>,
+    accounts: Data<Accounts>,
     query: Result<Query<ListQuery>, actix_web::Error>,
 ) -> Result<HttpResponse, Problem> {
     let Query(query) = query
         .map_err(|_| Problem::malformed_query("The query takes search, cursor and limit, each once."))?;
-    let page = issuer.accounts.list_users(query.check()?).await.map_err(IntoProblem::into_problem)?;
+    let page = accounts.list_users(query.check()?).await.map_err(IntoProblem::into_problem)?;
     let list =
         List { items: page.users.iter().map(AccountView::from).map(Item::from).collect(), next: page.next };
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(list))

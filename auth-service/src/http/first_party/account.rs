@@ -1,5 +1,6 @@
 //! `POST /register` and `GET /me`.
 
+use crate::domain::accounts::register::Accounts;
 use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::Data;
@@ -9,7 +10,6 @@ use service_kit::{Fields, FromFields, Problem, Strict};
 use crate::domain::accounts::register::Registration;
 use crate::domain::accounts::view::AccountView;
 use crate::domain::authn::source::Source;
-use crate::domain::issuer::Issuer;
 use crate::http::error::IntoProblem;
 use crate::http::request::caller::CallerOf;
 use crate::http::request::device::DeviceOf;
@@ -47,14 +47,14 @@ impl<'a> Account<'a> {
 }
 
 pub(in crate::http) async fn register(
-    issuer: Data<Issuer>,
+    accounts: Data<Accounts>,
     rate_limits: Data<RateLimits>,
     DeviceOf(device): DeviceOf,
     Strict(RegistrationBody(registration)): Strict<RegistrationBody>,
 ) -> Result<HttpResponse, Problem> {
     rate_limits.register(&device)?;
     let source = Source::of(device.ip.as_deref());
-    let user = issuer.accounts.register(registration, &source).await.map_err(IntoProblem::into_problem)?;
+    let user = accounts.register(registration, &source).await.map_err(IntoProblem::into_problem)?;
     Ok(HttpResponse::Created().json(Account::of(&user)))
 }
 

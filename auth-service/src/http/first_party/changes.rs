@@ -1,5 +1,6 @@
 //! `PATCH /me`, `DELETE /me` and `PUT /me/password`: what the owner of an account changes, with the current password.
 
+use crate::domain::accounts::register::Accounts;
 use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::Data;
@@ -7,7 +8,6 @@ use secrecy::SecretString;
 use service_kit::{FieldError, Fields, FromFields, Nullable, Problem, Strict};
 
 use crate::domain::accounts::change::{EmailChange, NewNames};
-use crate::domain::issuer::Issuer;
 use crate::http::browser::cookies::CookieMode;
 use crate::http::browser::token_response::TokenTransport;
 use crate::http::error::IntoProblem;
@@ -40,16 +40,13 @@ impl FromFields for NamesBody {
 }
 
 pub(in crate::http) async fn names(
-    issuer: Data<Issuer>,
+    accounts: Data<Accounts>,
     CallerOf(caller): CallerOf,
     DeviceOf(device): DeviceOf,
     Strict(NamesBody { names, current }): Strict<NamesBody>,
 ) -> Result<HttpResponse, Problem> {
-    let user = issuer
-        .accounts
-        .change_names(&caller, current, names, &device)
-        .await
-        .map_err(IntoProblem::into_problem)?;
+    let user =
+        accounts.change_names(&caller, current, names, &device).await.map_err(IntoProblem::into_problem)?;
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(Account::of(&user)))
 }
 
@@ -63,14 +60,14 @@ impl FromFields for DeleteBody {
 }
 
 pub(in crate::http) async fn delete(
-    issuer: Data<Issuer>,
+    accounts: Data<Accounts>,
     CallerOf(caller): CallerOf,
     DeviceOf(device): DeviceOf,
     transport: TokenTransport,
     cookies: Data<CookieMode>,
     Strict(DeleteBody(current)): Strict<DeleteBody>,
 ) -> Result<HttpResponse, Problem> {
-    issuer.accounts.delete_account(&caller, current, &device).await.map_err(IntoProblem::into_problem)?;
+    accounts.delete_account(&caller, current, &device).await.map_err(IntoProblem::into_problem)?;
     Ok(transport.clear_cookies(HttpResponse::NoContent().finish(), &cookies))
 }
 
@@ -87,13 +84,13 @@ impl FromFields for PasswordBody {
 }
 
 pub(in crate::http) async fn password(
-    issuer: Data<Issuer>,
+    accounts: Data<Accounts>,
     CallerOf(caller): CallerOf,
     DeviceOf(device): DeviceOf,
     transport: TokenTransport,
     cookies: Data<CookieMode>,
     Strict(PasswordBody { current, new }): Strict<PasswordBody>,
 ) -> Result<HttpResponse, Problem> {
-    let changed = issuer.accounts.change_password(&caller, current, new, (device, transport.into())).await;
+    let changed = accounts.change_password(&caller, current, new, (device, transport.into())).await;
     Ok(transport.token_response(&changed.map_err(IntoProblem::into_problem)?, &cookies))
 }

@@ -1,13 +1,15 @@
 //! `POST /login` and `POST /logout`: how a first party begins and ends a session.
 
+use crate::domain::sessions::login::PasswordLogin;
+use crate::domain::sessions::session::Sessions;
 use actix_web::http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use actix_web::web::{self, Data};
 use actix_web::{FromRequest as _, HttpRequest, HttpResponse};
 use secrecy::SecretString;
 use service_kit::{FieldError, Fields, FromFields, Strict};
+use shared_claims::Verifier;
 use shared_claims::error::Cause;
 
-use crate::domain::issuer::Issuer;
 use crate::domain::sessions::csrf::Carried;
 use crate::domain::sessions::login::LoginRequest;
 use crate::domain::sessions::login_line::refused_for_its_page;
@@ -45,7 +47,8 @@ impl FromFields for LoginBody {
 }
 
 pub(in crate::http) async fn login(
-    issuer: Data<Issuer>,
+    password_login: Data<PasswordLogin>,
+    verifier: Data<Verifier>,
     cookies: Data<CookieMode>,
     req: HttpRequest,
     DeviceOf(device): DeviceOf,
@@ -53,8 +56,8 @@ pub(in crate::http) async fn login(
 ) -> Result<HttpResponse, actix_web::Error> {
     let presented = transport.presented_tokens(&cookies, &req);
     let presented = presented.inspect_err(|_| refused_for_its_page(&device));
-    request.carried = presented.map_err(|cause| issuer.verifier.auth_error(cause))?;
-    let grant = issuer.login.login(request, device).await.map_err(IntoProblem::into_problem)?;
+    request.carried = presented.map_err(|cause| verifier.auth_error(cause))?;
+    let grant = password_login.login(request, device).await.map_err(IntoProblem::into_problem)?;
     Ok(transport.token_response(&grant, &cookies))
 }
 
@@ -70,44 +73,48 @@ impl FromFields for LogoutBody {
 /// Ends the session of the access token or, without one, of the refresh token in the body. A browser whose access token has
 /// expired presents neither, only its CSRF token.
 pub(in crate::http) async fn logout(
-    issuer: Data<Issuer>,
+    sessions: Data<Sessions>,
+    verifier: Data<Verifier>,
     cookies: Data<CookieMode>,
     req: HttpRequest,
     body: web::Payload,
 ) -> Result<HttpResponse, actix_web::Error> {
-    match access_token(&issuer, &req) {
+    match access_token(&verifier, &req) {
         Ok(token) => {
-            let ended = issuer.sessions.logout(token, required_csrf_token(&req)).await;
-            Ok(logout_response(&issuer, ended, TokenTransport::cookies_if(in_cookie(&req)), &cookies))
+            let ended = sessions.logout(token, required_csrf_token(&req)).await;
+            Ok(logout_response(&verifier, ended, TokenTransport::cookies_if(in_cookie(&req)), &cookies))
         }
         Err(Cause::MissingToken) => {
             match Strict::<LogoutBody>::from_request(&req, &mut body.into_inner()).await {
-                Ok(Strict(LogoutBody(token))) => logout_by_refresh_token(&issuer, &token).await,
-                Err(_) if has_no_body(&req) => logout_by_csrf_token(&issuer, &cookies, &req).await,
+                Ok(Strict(LogoutBody(token))) => logout_by_refresh_token(&sessions, &token).await,
+                Err(_) if has_no_body(&req) => {
+                    logout_by_csrf_token(&sessions, &verifier, &cookies, &req).await
+                }
                 Err(problem) => Err(problem.into()),
             }
         }
-        Err(cause) => Err(issuer.verifier.auth_error(cause).into()),
+        Err(cause) => Err(verifier.auth_error(cause).into()),
     }
 }
 
 async fn logout_by_refresh_token(
-    issuer: &Issuer,
+    sessions: &Sessions,
     token: &SecretString,
 ) -> Result<HttpResponse, actix_web::Error> {
-    issuer.sessions.logout_by_refresh_token(token).await.map_err(IntoProblem::into_problem)?;
+    sessions.logout_by_refresh_token(token).await.map_err(IntoProblem::into_problem)?;
     Ok(HttpResponse::NoContent().finish())
 }
 
 async fn logout_by_csrf_token(
-    issuer: &Issuer,
+    sessions: &Sessions,
+    verifier: &Verifier,
     cookies: &CookieMode,
     req: &HttpRequest,
 ) -> Result<HttpResponse, actix_web::Error> {
-    let token = cookies.csrf_token(req).map_err(|cause| issuer.verifier.auth_error(cause))?;
+    let token = cookies.csrf_token(req).map_err(|cause| verifier.auth_error(cause))?;
     Ok(logout_response(
-        issuer,
-        issuer.sessions.logout_by_csrf_token(token).await,
+        verifier,
+        sessions.logout_by_csrf_token(token).await,
         TokenTransport::Cookies,
         cookies,
     ))
@@ -116,7 +123,7 @@ async fn logout_by_csrf_token(
 /// Returns the response to a logout. Cookies are deleted also if the session had ended before or the token is not valid, but not
 /// if the request failed its CSRF check or the database is away.
 fn logout_response(
-    issuer: &Issuer,
+    verifier: &Verifier,
     ended: Result<(), AuthenticateError>,
     transport: TokenTransport,
     cookies: &CookieMode,
@@ -124,9 +131,9 @@ fn logout_response(
     match ended {
         Ok(()) => transport.clear_cookies(HttpResponse::NoContent().finish(), cookies),
         Err(error @ AuthenticateError::Refused(_)) => {
-            transport.clear_cookies(refusal(issuer, error).error_response(), cookies)
+            transport.clear_cookies(refusal(verifier, error).error_response(), cookies)
         }
-        Err(error) => refusal(issuer, error).error_response(),
+        Err(error) => refusal(verifier, error).error_response(),
     }
 }
 

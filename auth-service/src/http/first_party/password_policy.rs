@@ -1,11 +1,10 @@
 //! `GET /password-policy`: the rules for new passwords, for forms to show.
 
+use crate::domain::policy::Policy;
 use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::Data;
 use serde::Serialize;
-
-use crate::domain::issuer::Issuer;
 
 #[derive(Serialize)]
 struct Rules {
@@ -17,8 +16,8 @@ struct Rules {
     sentences: Vec<String>,
 }
 
-pub(in crate::http) async fn password_policy(issuer: Data<Issuer>) -> HttpResponse {
-    let policy = &issuer.policy.passwords;
+pub(in crate::http) async fn password_policy(policy: Data<Policy>) -> HttpResponse {
+    let policy = &policy.passwords;
     let rules = Rules {
         min_length: policy.min_length,
         max_length: policy.max_length,

@@ -1,5 +1,6 @@
 //! `/me/sessions`: lists the sessions of an account, and ends them (OWASP ASVS 5, 7.5.2).
 
+use crate::domain::sessions::session::Sessions;
 use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::{Data, Path, Query};
@@ -7,7 +8,6 @@ use serde::{Deserialize, Serialize};
 use service_kit::paging::{List, PageSize};
 use service_kit::{FieldError, Problem};
 
-use crate::domain::issuer::Issuer;
 use crate::domain::sessions::view::SessionView;
 use crate::http::browser::cookies::CookieMode;
 use crate::http::browser::token_response::TokenTransport;
@@ -66,22 +66,21 @@ impl<'a> Item<'a> {
 }
 
 pub(in crate::http) async fn list(
-    issuer: Data<Issuer>,
+    sessions: Data<Sessions>,
     AccountHolder(caller): AccountHolder,
     query: Result<Query<ListQuery>, actix_web::Error>,
 ) -> Result<HttpResponse, Problem> {
     let Query(query) =
         query.map_err(|_| Problem::malformed_query("The query takes cursor and limit, each once."))?;
     let Part { after, limit } = query.check()?;
-    let page =
-        issuer.sessions.list_sessions(&caller, &after, limit).await.map_err(IntoProblem::into_problem)?;
+    let page = sessions.list_sessions(&caller, &after, limit).await.map_err(IntoProblem::into_problem)?;
     let items = page.sessions.iter().map(|session| Item::new(session.into(), &caller.session.id)).collect();
     let list = List { items, next: page.next };
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(list))
 }
 
 pub(in crate::http) async fn end(
-    issuer: Data<Issuer>,
+    sessions: Data<Sessions>,
     AccountHolder(caller): AccountHolder,
     transport: TokenTransport,
     cookies: Data<CookieMode>,
@@ -90,8 +89,8 @@ pub(in crate::http) async fn end(
     let id = id.into_inner();
     let this_one = id == caller.session.id;
     // Text that cannot be an id is not looked up: a NUL in it would be an error of the database.
-    let ended = is_id(&id)
-        && issuer.sessions.end_own_session(&caller, id).await.map_err(IntoProblem::into_problem)?;
+    let ended =
+        is_id(&id) && sessions.end_own_session(&caller, id).await.map_err(IntoProblem::into_problem)?;
     if !ended {
         return Err(Problem::not_found("There is no such session."));
     }
@@ -100,9 +99,9 @@ pub(in crate::http) async fn end(
 }
 
 pub(in crate::http) async fn end_others(
-    issuer: Data<Issuer>,
+    sessions: Data<Sessions>,
     AccountHolder(caller): AccountHolder,
 ) -> Result<HttpResponse, Problem> {
-    issuer.sessions.end_other_sessions(&caller).await.map_err(IntoProblem::into_problem)?;
+    sessions.end_other_sessions(&caller).await.map_err(IntoProblem::into_problem)?;
     Ok(HttpResponse::NoContent().finish())
 }

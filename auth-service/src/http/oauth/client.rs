@@ -1,5 +1,6 @@
 //! Client authentication at the OAuth endpoints (RFC 6749 section 2.3.1): `client_secret_basic` or `client_secret_post`.
 
+use crate::domain::clients::Clients;
 use actix_web::HttpRequest;
 use actix_web::error::InternalError;
 use actix_web::http::StatusCode;
@@ -11,7 +12,6 @@ use service_kit::Problem;
 
 use crate::domain::authn::proven_client::ProvenClient;
 use crate::domain::clients::name_of;
-use crate::domain::issuer::Issuer;
 use crate::http::error::IntoProblem;
 use crate::http::oauth::error::{CHALLENGE, OAuthError, refusal};
 use crate::http::oauth::parameters::Parameters;
@@ -27,7 +27,7 @@ struct Credentials {
 /// # Errors
 /// `invalid_client` for wrong credentials, `invalid_request` for credentials in two places.
 pub(in crate::http) async fn authenticate(
-    issuer: &Issuer,
+    clients: &Clients,
     authorization: &Authorization,
     parameters: &mut Parameters,
 ) -> Result<Option<ProvenClient>, OAuthError> {
@@ -52,7 +52,7 @@ pub(in crate::http) async fn authenticate(
             Credentials { id: id.ok_or_else(missing)?, secret }
         }
     };
-    let known = issuer.clients.authenticate(&credentials.id, &credentials.secret).await;
+    let known = clients.authenticate(&credentials.id, &credentials.secret).await;
     known.map_err(IntoProblem::into_problem)?.map(Some).ok_or_else(OAuthError::invalid_client)
 }
 
@@ -61,11 +61,11 @@ pub(in crate::http) async fn authenticate(
 /// # Errors
 /// As [`authenticate`], and `invalid_client` without credentials.
 pub(in crate::http) async fn require(
-    issuer: &Issuer,
+    clients: &Clients,
     authorization: &Authorization,
     parameters: &mut Parameters,
 ) -> Result<ProvenClient, OAuthError> {
-    authenticate(issuer, authorization, parameters).await?.ok_or_else(OAuthError::invalid_client)
+    authenticate(clients, authorization, parameters).await?.ok_or_else(OAuthError::invalid_client)
 }
 
 /// Returns the client that authenticates by `client_secret_basic`, for routes without parameters; `None` without credentials.
@@ -73,7 +73,7 @@ pub(in crate::http) async fn require(
 /// # Errors
 /// `401` for wrong credentials: the same for an unknown client, a disabled one, and a wrong secret.
 pub(in crate::http) async fn authenticate_basic(
-    issuer: &Issuer,
+    clients: &Clients,
     authorization: &Authorization,
 ) -> Result<Option<ProvenClient>, Problem> {
     let Some(encoded) = authorization.basic() else { return Ok(None) };
@@ -83,7 +83,7 @@ pub(in crate::http) async fn authenticate_basic(
             .with_header(WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE))
     };
     let credentials = parse_basic(encoded).ok_or_else(refused)?;
-    let known = issuer.clients.authenticate(&credentials.id, &credentials.secret).await;
+    let known = clients.authenticate(&credentials.id, &credentials.secret).await;
     known.map_err(IntoProblem::into_problem)?.map(Some).ok_or_else(refused)
 }
 

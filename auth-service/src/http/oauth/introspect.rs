@@ -1,12 +1,13 @@
 //! `POST /introspect` (RFC 7662): for services that cannot verify locally.
 
+use crate::domain::clients::Clients;
+use crate::domain::tokens::introspect::Introspection;
 use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::Data;
 use serde::Serialize;
 use shared_claims::claims::Claims;
 
-use crate::domain::issuer::Issuer;
 use crate::http::error::IntoProblem;
 use crate::http::oauth::client::{Authorization, require};
 use crate::http::oauth::error::OAuthError;
@@ -28,13 +29,14 @@ enum Answer<'a> {
 }
 
 pub(in crate::http) async fn introspect(
-    issuer: Data<Issuer>,
+    clients: Data<Clients>,
+    introspection: Data<Introspection>,
     authorization: Authorization,
     mut parameters: Parameters,
 ) -> Result<HttpResponse, OAuthError> {
-    let client = require(&issuer, &authorization, &mut parameters).await?;
+    let client = require(&clients, &authorization, &mut parameters).await?;
     let token = parameters.secret("token").ok_or_else(|| OAuthError::missing("token"))?;
-    let found = issuer.introspection.introspect(&client, &token).await.map_err(IntoProblem::into_problem)?;
+    let found = introspection.introspect(&client, &token).await.map_err(IntoProblem::into_problem)?;
     let answer = match &found {
         None => Answer::Inactive { active: false },
         Some(claims) => Answer::Active { active: true, token_type: "Bearer", claims },

@@ -1,5 +1,8 @@
 //! The key set (RFC 7517) and the metadata (RFC 8414), by which any verifier can configure itself from the issuer's URL.
 
+use crate::domain::clock::DatabaseClock;
+use crate::domain::keyring::Keyring;
+use crate::domain::status_lists::StatusLists;
 use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::time::Duration;
@@ -10,7 +13,6 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 
 use crate::domain::entity_tag::entity_tag;
-use crate::domain::issuer::Issuer;
 use crate::domain::policy::Policy;
 
 /// The metadata. Nothing in it depends on a request, in particular not on its `Host`. [`WithAlgorithms`] adds what depends on
@@ -77,21 +79,21 @@ impl Metadata {
 
 pub(in crate::http) async fn metadata(
     metadata: Data<Metadata>,
-    issuer: Data<Issuer>,
+    lists: Data<StatusLists>,
+    keyring: Data<Keyring>,
+    clock: Data<DatabaseClock>,
     req: HttpRequest,
 ) -> HttpResponse {
     // The algorithms are those of the keys that are published now.
-    let _ = tokio::time::timeout(PATIENCE, issuer.lists.poll()).await;
-    let answer = WithAlgorithms {
-        document: &metadata.0,
-        id_token_signing_alg_values_supported: issuer.keyring.algorithms(),
-    };
+    let _ = tokio::time::timeout(PATIENCE, lists.poll()).await;
+    let answer =
+        WithAlgorithms { document: &metadata.0, id_token_signing_alg_values_supported: keyring.algorithms() };
     let Ok(json) = serde_json::to_string(&answer) else {
         return HttpResponse::InternalServerError().finish(); // strings become JSON
     };
     let etag = entity_tag(&json);
     let known = if_none_match(&req, &etag);
-    let max_age = issuer.keyring.max_age(issuer.clock.now());
+    let max_age = keyring.max_age(clock.now());
     let mut response = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     response.insert_header((CACHE_CONTROL, cache_control(max_age))).insert_header((ETAG, etag));
     if known {
@@ -112,13 +114,18 @@ pub(in crate::http) const X_KEYS_REVISION: HeaderName = HeaderName::from_static(
 /// How long the answer waits for the database, which knows whether a key has just been withdrawn.
 const PATIENCE: Duration = Duration::from_millis(250);
 
-pub(in crate::http) async fn key_set(issuer: Data<Issuer>, req: HttpRequest) -> HttpResponse {
+pub(in crate::http) async fn key_set(
+    lists: Data<StatusLists>,
+    keyring: Data<Keyring>,
+    clock: Data<DatabaseClock>,
+    req: HttpRequest,
+) -> HttpResponse {
     // Without the database these are the keys that were valid a moment ago.
-    let _ = tokio::time::timeout(PATIENCE, issuer.lists.poll()).await;
-    let published = issuer.keyring.published();
+    let _ = tokio::time::timeout(PATIENCE, lists.poll()).await;
+    let published = keyring.published();
     let known = if_none_match(&req, &published.etag);
     let mut response = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
-    let max_age = issuer.keyring.max_age(issuer.clock.now());
+    let max_age = keyring.max_age(clock.now());
     response
         .insert_header((CACHE_CONTROL, cache_control(max_age)))
         .insert_header((ETAG, published.etag.as_str()))

@@ -3,16 +3,17 @@
 //! `grant_type=password` does not exist (RFC 9700 section 2.4). First parties with a login form of their own use JSON without
 //! a `grant_type`, which does what `POST /login` does.
 
+use crate::domain::clients::Clients;
+use crate::domain::sessions::login::PasswordLogin;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, ResponseError as _};
 use secrecy::SecretString;
 
-use crate::domain::issuer::Issuer;
 use crate::domain::sessions::login::LoginRequest;
 use crate::domain::sessions::login_line::refused_for_its_page;
 use crate::domain::sessions::login_name::LoginName;
 use crate::domain::sessions::refresh::RefreshRequest;
-use crate::domain::sessions::session::{Device, Grant};
+use crate::domain::sessions::session::{Device, Grant, Sessions};
 use crate::http::browser::cookies::{CookieMode, sent_csrf_token};
 use crate::http::browser::token_response::TokenTransport;
 use crate::http::oauth::client;
@@ -23,7 +24,9 @@ use crate::http::request::device::DeviceOf;
 use crate::http::request::rate_limits::RateLimits;
 
 pub(in crate::http) async fn token(
-    issuer: Data<Issuer>,
+    sessions: Data<Sessions>,
+    password_login: Data<PasswordLogin>,
+    clients: Data<Clients>,
     rate_limits: Data<RateLimits>,
     cookies: Data<CookieMode>,
     req: HttpRequest,
@@ -35,10 +38,10 @@ pub(in crate::http) async fn token(
         Some("refresh_token") => {
             rate_limits.refresh(&device)?;
             let asked = FirstParty { parameters, cookies: &cookies, req: &req, device };
-            asked.refresh(&issuer, &authorization).await
+            asked.refresh(&sessions, &clients, &authorization).await
         }
         Some("client_credentials") => {
-            let grant = client_credentials(&issuer, &authorization, parameters).await?;
+            let grant = client_credentials(&clients, &authorization, parameters).await?;
             Ok(TokenTransport::Body.token_response(&grant, &cookies))
         }
         Some(_) => {
@@ -46,7 +49,7 @@ pub(in crate::http) async fn token(
             Err(OAuthError::bad_request("unsupported_grant_type", description))
         }
         None if parameters.json => {
-            FirstParty { parameters, cookies: &cookies, req: &req, device }.login(&issuer).await
+            FirstParty { parameters, cookies: &cookies, req: &req, device }.login(&password_login).await
         }
         None => Err(OAuthError::missing("grant_type")),
     }
@@ -54,13 +57,13 @@ pub(in crate::http) async fn token(
 
 /// RFC 6749 section 4.4.
 async fn client_credentials(
-    issuer: &Issuer,
+    clients: &Clients,
     authorization: &Authorization,
     mut parameters: Parameters,
 ) -> Result<Grant, OAuthError> {
-    let client = client::require(issuer, authorization, &mut parameters).await?;
+    let client = client::require(clients, authorization, &mut parameters).await?;
     let scope = parameters.text("scope");
-    Ok(issuer.clients.grant(client, scope.as_deref(), &parameters.resource).await?)
+    Ok(clients.grant(client, scope.as_deref(), &parameters.resource).await?)
 }
 
 /// A request of a first party: a refresh or a login.
@@ -84,19 +87,20 @@ impl FirstParty<'_> {
     /// secret. After `invalid_grant` a browser deletes its cookies.
     async fn refresh(
         mut self,
-        issuer: &Issuer,
+        sessions: &Sessions,
+        clients: &Clients,
         authorization: &Authorization,
     ) -> Result<HttpResponse, OAuthError> {
-        if client::authenticate(issuer, authorization, &mut self.parameters).await?.is_some() {
+        if client::authenticate(clients, authorization, &mut self.parameters).await?.is_some() {
             let description = "The refresh token was not issued to this client.";
             return Err(OAuthError::bad_request("invalid_grant", description));
         }
-        let Presented { refresh_token, csrf_token, transport } = self.refresh_token(issuer)?;
+        let Presented { refresh_token, csrf_token, transport } = self.refresh_token(sessions)?;
         let Self { mut parameters, cookies, device, .. } = self;
         let (scope, resource) = (parameters.text("scope"), parameters.resource);
         let request =
             RefreshRequest { refresh_token, csrf_token, scope, resource, transport: transport.into() };
-        match issuer.sessions.refresh(request, device).await.map_err(OAuthError::from) {
+        match sessions.refresh(request, device).await.map_err(OAuthError::from) {
             Ok(grant) => Ok(transport.token_response(&grant, cookies)),
             Err(error) if error.ends_the_session() => {
                 Ok(transport.clear_cookies(error.error_response(), cookies))
@@ -107,7 +111,7 @@ impl FirstParty<'_> {
 
     /// Finds the refresh token in the body, or in a cookie with the CSRF token that it needs there. Of several cookies the one
     /// of the CSRF token's session counts. Cookies count in JSON requests only, which no form of another site can send.
-    fn refresh_token(&mut self, issuer: &Issuer) -> Result<Presented, OAuthError> {
+    fn refresh_token(&mut self, sessions: &Sessions) -> Result<Presented, OAuthError> {
         let missing = || OAuthError::missing("refresh_token");
         if let Some(refresh_token) = self.parameters.secret("refresh_token") {
             return Ok(Presented { refresh_token, csrf_token: None, transport: TokenTransport::Body });
@@ -117,14 +121,13 @@ impl FirstParty<'_> {
         }
         let csrf_token = sent_csrf_token(self.req);
         let candidates = self.cookies.refresh_tokens(self.req)?;
-        let refresh_token =
-            issuer.sessions.choose_refresh_token(candidates, csrf_token).ok_or_else(missing)?;
+        let refresh_token = sessions.choose_refresh_token(candidates, csrf_token).ok_or_else(missing)?;
         let (csrf_token, transport) = (Some(csrf_token.into()), TokenTransport::Cookies);
         Ok(Presented { refresh_token, csrf_token, transport })
     }
 
     /// Does what `POST /login` does.
-    async fn login(self, issuer: &Issuer) -> Result<HttpResponse, OAuthError> {
+    async fn login(self, password_login: &PasswordLogin) -> Result<HttpResponse, OAuthError> {
         let Self { mut parameters, cookies, req, device } = self;
         let login = match (parameters.text("username"), parameters.text("email")) {
             (Some(username), None) => LoginName::Username(username),
@@ -145,6 +148,6 @@ impl FirstParty<'_> {
             carried: presented.inspect_err(|_| refused_for_its_page(&device))?,
             transport: transport.into(),
         };
-        Ok(transport.token_response(&issuer.login.login(request, device).await?, cookies))
+        Ok(transport.token_response(&password_login.login(request, device).await?, cookies))
     }
 }

@@ -1,12 +1,15 @@
 //! The caller of a request: each type is a parameter that makes a handler protected.
 
+use crate::domain::policy::Policy;
+use crate::domain::sessions::session::Sessions;
+use crate::domain::tokens::admission::Admission;
 use actix_web::dev::Payload;
 use actix_web::web::Data;
 use actix_web::{Error, FromRequest, HttpRequest};
 use futures_util::future::LocalBoxFuture;
+use shared_claims::Verifier;
 use shared_claims::error::Cause;
 
-use crate::domain::issuer::Issuer;
 use crate::domain::sessions::session::Caller;
 use crate::http::browser::cookies::{CookieMode, in_cookie, required_csrf_token};
 use crate::http::error::{not_admitted, refusal};
@@ -21,10 +24,11 @@ impl FromRequest for CallerOf {
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
         let req = req.clone();
         Box::pin(async move {
-            let issuer = Data::<Issuer>::extract(&req).await?;
-            let token = access_token(&issuer, &req).map_err(|cause| issuer.verifier.auth_error(cause))?;
-            let caller = issuer.sessions.authenticate(token, required_csrf_token(&req)).await;
-            caller.map(Self).map_err(|error| refusal(&issuer, error))
+            let sessions = Data::<Sessions>::extract(&req).await?;
+            let verifier = Data::<Verifier>::extract(&req).await?;
+            let token = access_token(&verifier, &req).map_err(|cause| verifier.auth_error(cause))?;
+            let caller = sessions.authenticate(token, required_csrf_token(&req)).await;
+            caller.map(Self).map_err(|error| refusal(&verifier, error))
         })
     }
 }
@@ -40,12 +44,14 @@ impl FromRequest for AccountHolder {
     fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let (req, caller) = (req.clone(), CallerOf::from_request(req, payload));
         Box::pin(async move {
-            let issuer = Data::<Issuer>::extract(&req).await?;
+            let admission = Data::<Admission>::extract(&req).await?;
+            let policy = Data::<Policy>::extract(&req).await?;
+            let verifier = Data::<Verifier>::extract(&req).await?;
             let CallerOf(caller) = caller.await?;
             let cookies = Data::<CookieMode>::extract(&req).await?;
             let csrf_cookie = in_cookie(&req).then(|| cookies.csrf_token(&req).ok()).flatten();
-            let admitted = issuer.admission.admit_to_account(&caller, csrf_cookie);
-            admitted.map(|()| Self(caller)).map_err(|error| not_admitted(&issuer, error))
+            let admitted = admission.admit_to_account(&caller, csrf_cookie);
+            admitted.map(|()| Self(caller)).map_err(|error| not_admitted(&verifier, &policy, error))
         })
     }
 }
@@ -60,15 +66,17 @@ impl FromRequest for Administrator {
     fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let (req, caller) = (req.clone(), CallerOf::from_request(req, payload));
         Box::pin(async move {
-            let issuer = Data::<Issuer>::extract(&req).await?;
+            let admission = Data::<Admission>::extract(&req).await?;
+            let policy = Data::<Policy>::extract(&req).await?;
+            let verifier = Data::<Verifier>::extract(&req).await?;
             let CallerOf(caller) = caller.await?;
-            let admitted = issuer.admission.admit_to_administration(&caller).await;
-            admitted.map(|()| Self(caller)).map_err(|error| not_admitted(&issuer, error))
+            let admitted = admission.admit_to_administration(&caller).await;
+            admitted.map(|()| Self(caller)).map_err(|error| not_admitted(&verifier, &policy, error))
         })
     }
 }
 
 /// Returns the access token in the `Authorization` header or, with the CSRF token where it is required, in the cookie.
-pub(in crate::http) fn access_token<'r>(issuer: &Issuer, req: &'r HttpRequest) -> Result<&'r str, Cause> {
-    issuer.verifier.sources().token_in(req)
+pub(in crate::http) fn access_token<'r>(verifier: &Verifier, req: &'r HttpRequest) -> Result<&'r str, Cause> {
+    verifier.sources().token_in(req)
 }

@@ -1,5 +1,6 @@
 //! Refuses requests while the service is not able to answer them correctly, on all routes except `/livez` and `/readyz`.
 
+use crate::domain::readiness::Readiness;
 use actix_web::Error;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -8,7 +9,6 @@ use actix_web::middleware::Next;
 use actix_web::web::Data;
 use service_kit::Problem;
 
-use crate::domain::issuer::Issuer;
 use crate::http::oauth::error::refusal;
 
 /// Routes that report what is wrong.
@@ -21,8 +21,8 @@ pub(in crate::http) async fn refuse_unless_able<B: MessageBody>(
     req: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, Error> {
-    let issuer = req.app_data::<Data<Issuer>>();
-    let refused = issuer.and_then(|issuer| issuer.readiness.refuses(req.method().is_safe()));
+    let readiness = req.app_data::<Data<Readiness>>();
+    let refused = readiness.and_then(|readiness| readiness.refuses(req.method().is_safe()));
     match refused.filter(|_| !ALWAYS.contains(&req.path())) {
         None => next.call(req).await,
         Some(code) => {

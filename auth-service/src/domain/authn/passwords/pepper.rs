@@ -1,7 +1,7 @@
 //! The pepper: a secret that is not in the database, so that a stolen table alone is of no use for guessing.
 //!
-//! What is hashed is then base64(HMAC-SHA-256(pepper, password)), and the hash is marked: `$pepper$k=<which>` stands before
-//! it. A hash without the mark verifies as before, and is renewed at the next login.
+//! What is hashed is then base64(HMAC-SHA-256(pepper, password)), and the hash is wrapped: prefixed with `$pepper$k=` and the
+//! name of the pepper. A hash without the prefix verifies as before, and is renewed at the next login.
 
 use aws_lc_rs::hmac;
 use base64::Engine as _;
@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::domain::authn::passwords::stored::{Unusable, hex};
 
-const MARK: &str = "$pepper$k=";
+const PREFIX: &str = "$pepper$k=";
 const NAME_CHARS: usize = 8;
 /// A shorter secret could be guessed.
 pub const MIN_PEPPER_BYTES: usize = 32;
@@ -40,10 +40,10 @@ impl Peppers {
         self.current.as_ref()
     }
 
-    /// The pepper that a stored hash says it has, and the hash itself.
+    /// Returns the pepper of a stored hash, and the hash without its prefix.
     pub(super) fn split<'a>(&self, stored: &'a str) -> Result<(Option<&Pepper>, &'a str), Unusable> {
-        let Some(marked) = stored.strip_prefix(MARK) else { return Ok((None, stored)) };
-        let (name, hash) = marked.split_at_checked(NAME_CHARS).ok_or(Unusable::Damaged)?;
+        let Some(wrapped) = stored.strip_prefix(PREFIX) else { return Ok((None, stored)) };
+        let (name, hash) = wrapped.split_at_checked(NAME_CHARS).ok_or(Unusable::Damaged)?;
         let mut known = [&self.current, &self.previous].into_iter().flatten();
         let pepper = known.find(|pepper| pepper.name == name).ok_or(Unusable::OtherPepper)?;
         Ok((Some(pepper), hash))
@@ -61,8 +61,9 @@ impl Pepper {
         Zeroizing::new(STANDARD_NO_PAD.encode(hmac::sign(&self.key, password.as_bytes())))
     }
 
-    pub(super) fn mark(&self, hash: &str) -> String {
-        format!("{MARK}{}{hash}", self.name)
+    /// Prefixes a hash with the name of this pepper.
+    pub(super) fn wrap(&self, hash: &str) -> String {
+        format!("{PREFIX}{}{hash}", self.name)
     }
 
     pub(super) fn is(&self, other: &Self) -> bool {

@@ -4,8 +4,8 @@ use std::sync::LazyLock;
 
 use fst::Set;
 
-use crate::domain::authn::passwords::hashing::{BCRYPT_MAX_BYTES, Scheme};
-use crate::domain::authn::passwords::normal::normalized;
+use crate::domain::authn::passwords::nfc::nfc;
+use crate::domain::authn::passwords::scheme::{BCRYPT_MAX_BYTES, Scheme};
 use crate::domain::invalid::Invalid;
 
 /// The most common passwords of five characters or more, folded: the first 100,000 of `SecLists`' ten million, and those that
@@ -79,7 +79,7 @@ impl PasswordPolicy {
         // A character that is written as one here was sent as three or four at the most.
         let fits = |text: &str| text.chars().count() <= self.max_length;
         password.len() <= self.max_length * 16
-            && normalized(password).map_or_else(|| fits(password), |normal| fits(&normal))
+            && nfc(password).map_or_else(|| fits(password), |normal| fits(&normal))
     }
 
     /// Whether a password is little more than the user's own name or address, or a part of that.
@@ -95,7 +95,7 @@ impl PasswordPolicy {
         username: &str,
         email: Option<&str>,
     ) -> Result<(), Invalid> {
-        let normal = normalized(password);
+        let normal = nfc(password);
         let password = normal.as_ref().map_or(password, |normal| normal.as_str());
         let refuse = |code, message: String| Err(Invalid { field: "password", code, message });
         let length = password.chars().count();

@@ -1,6 +1,9 @@
 //! Hashing with the cheapest parameters that there are.
 
-use super::*;
+use crate::domain::authn::passwords::hashing::{Candidate, Hashing};
+use crate::domain::authn::passwords::pepper::Peppers;
+use crate::domain::authn::passwords::scheme::Scheme;
+use crate::domain::authn::passwords::stored::{Bounds, Unusable};
 
 const BOUNDS: Bounds = Bounds { bcrypt_cost: 6, memory_kib: 1024, iterations: 10_000 };
 

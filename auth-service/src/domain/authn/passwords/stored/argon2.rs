@@ -6,9 +6,10 @@ use std::cell::RefCell;
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use zeroize::Zeroizing;
 
+use crate::domain::authn::passwords::stored::bounds::Bounds;
 use crate::domain::authn::passwords::stored::encoding;
 use crate::domain::authn::passwords::stored::encoding::parameter;
-use crate::domain::authn::passwords::stored::{Bounds, equal, sound};
+use crate::domain::authn::passwords::stored::parts::{equal, sound};
 
 /// Memory is kept by its thread up to this size: without the page faults of a fresh one, a hash takes two thirds of the
 /// time or less. What needs more is rare, and would stay allocated for good.

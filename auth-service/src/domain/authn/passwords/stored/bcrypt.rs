@@ -7,10 +7,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
-use crate::domain::authn::passwords::hashing::BCRYPT_MAX_BYTES;
+use crate::domain::authn::passwords::scheme::BCRYPT_MAX_BYTES;
+use crate::domain::authn::passwords::stored::bounds::Bounds;
 use crate::domain::authn::passwords::stored::encoding;
+use crate::domain::authn::passwords::stored::encoding::hex;
 use crate::domain::authn::passwords::stored::encoding::{number, parameter};
-use crate::domain::authn::passwords::stored::{Bounds, equal, hex};
+use crate::domain::authn::passwords::stored::parts::equal;
 
 const SALT_CHARS: usize = 22;
 

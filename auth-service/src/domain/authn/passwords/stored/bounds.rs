@@ -1,6 +1,6 @@
 //! How costly a stored hash may be. Whoever can import hashes could otherwise make one login take all memory, or hours.
 
-use crate::domain::authn::passwords::hashing::Scheme;
+use crate::domain::authn::passwords::scheme::Scheme;
 
 /// As much work as this many passes over all of the memory that a hash may take.
 const PASSES: u64 = 4;

@@ -1,9 +1,10 @@
-//! How hashes write numbers and bytes. All of it is strict: what could be read in two ways is not read.
+//! Numbers and bytes in stored hashes. Reading is strict: anything ambiguous is refused.
 
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::general_purpose::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 
 const UNPADDED: GeneralPurposeConfig = GeneralPurposeConfig::new()
     .with_encode_padding(false)
@@ -49,17 +50,12 @@ pub(super) fn bcrypt<const N: usize>(text: &str) -> Option<[u8; N]> {
     BCRYPT.decode(text).ok()?.try_into().ok()
 }
 
-/// Hexadecimal digits of either case.
+/// Decodes hexadecimal digits of either case.
 pub(super) fn from_hex(text: &str) -> Option<Vec<u8>> {
-    if !text.len().is_multiple_of(2) || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return None;
-    }
-    let pairs = (0..text.len()).step_by(2).map(|at| text.get(at..at + 2));
-    pairs.map(|pair| u8::from_str_radix(pair?, 16).ok()).collect()
+    HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok()
 }
 
-/// Hexadecimal digits, in lower case.
+/// Encodes as hexadecimal digits, in lower case.
 pub(in crate::domain::authn::passwords) fn hex(bytes: &[u8]) -> String {
-    let nibbles = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    nibbles.filter_map(|nibble| char::from_digit(nibble.into(), 16)).collect()
+    HEXLOWER.encode(bytes)
 }

@@ -5,8 +5,9 @@ use std::num::NonZeroU32;
 
 use aws_lc_rs::pbkdf2;
 
+use crate::domain::authn::passwords::stored::bounds::Bounds;
 use crate::domain::authn::passwords::stored::encoding::{adapted, from_hex, number, padded, parameter, phc};
-use crate::domain::authn::passwords::stored::{Bounds, sound};
+use crate::domain::authn::passwords::stored::parts::sound;
 
 #[derive(Debug, Clone, Copy)]
 enum Digest {

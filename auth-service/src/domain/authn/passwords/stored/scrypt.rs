@@ -4,9 +4,10 @@
 use scrypt::Params;
 use zeroize::Zeroizing;
 
+use crate::domain::authn::passwords::stored::bounds::Bounds;
 use crate::domain::authn::passwords::stored::encoding;
 use crate::domain::authn::passwords::stored::encoding::{from_hex, number, padded, parameter};
-use crate::domain::authn::passwords::stored::{Bounds, equal, sound};
+use crate::domain::authn::passwords::stored::parts::{equal, sound};
 
 #[derive(Debug)]
 pub(in crate::domain::authn::passwords) struct Scrypt {
