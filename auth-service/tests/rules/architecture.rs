@@ -64,6 +64,26 @@ const RULES: &[Rule] = &[
     },
     Rule {
         room: "auth-service/src",
+        except: &["auth-service/src/domain/change.rs", "auth-service/src/domain/status_lists/revoke.rs"],
+        words: &[
+            "sessions::end(",
+            "sessions::end_all",
+            "sessions::drop_status_indexes",
+            "status_lists::revoke(",
+            "status_lists::raise",
+            "revocations::insert",
+            "lists.publish()",
+        ],
+        why: "only a change ends sessions, revokes and publishes",
+    },
+    Rule {
+        room: "auth-service/src/domain",
+        except: &["auth-service/src/domain/change.rs", "auth-service/src/domain/audit"],
+        words: &["audit.record("],
+        why: "use cases record events through changes",
+    },
+    Rule {
+        room: "auth-service/src",
         except: &["auth-service/src/store"],
         words: &["diesel"],
         why: "SQL lives in one place",

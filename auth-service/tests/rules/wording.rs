@@ -134,7 +134,7 @@ fn no_file_uses_a_word_or_a_name_that_the_glossary_replaces() {
     assert!(found.is_empty(), "{GLOSSARY} says what to use instead:\n{}", found.join("\n"));
 }
 
-/// What `NOT_DONE` still hides: `cargo test --test wording -- --ignored`.
+/// What `NOT_DONE` still hides: `cargo test --test rules wording -- --ignored`.
 #[test]
 #[ignore = "a list of what is left to do"]
 fn no_file_that_is_not_done_yet_uses_one() {
