@@ -1,7 +1,7 @@
 //! Changes: one transaction with all that belongs to it, as one value.
 //!
 //! A use case that writes calls [`Changes::run`]. Inside, [`Change`] ends sessions, revokes what their tokens carry, and
-//! collects audit events; there is no other way to do any of these (`tests/architecture.rs`). What happens afterwards depends
+//! collects audit events; there is no other way to do any of these (`tests/rules/architecture.rs`). What happens afterwards depends
 //! on the outcome:
 //!
 //! | outcome | database | audit trail | status lists | reserved index |

@@ -43,6 +43,15 @@ impl Crate {
         described.collect()
     }
 
+    /// Returns the files that each file imports, by their names.
+    pub(super) fn imports_by_file(&self) -> BTreeMap<String, BTreeSet<String>> {
+        let imported = |module, file| {
+            let modules = self.imports(module, file).into_iter();
+            modules.map(|module| self.0[module].name.clone()).collect()
+        };
+        self.0.iter().map(|(module, file)| (file.name.clone(), imported(module, file))).collect()
+    }
+
     /// Returns the modules of other files that a file names, in `use` or in a path.
     fn imports(&self, module: &Module, file: &File) -> BTreeSet<&Module> {
         let named = paths(&file.code).into_iter().filter_map(|path| self.absolute(module, &path));

@@ -6,5 +6,6 @@ mod api_page;
 mod architecture;
 mod dependencies;
 mod imports;
+mod pages;
 mod threat_model;
 mod wording;
