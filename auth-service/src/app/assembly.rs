@@ -9,31 +9,17 @@ use shared_claims::{
 };
 use tokio::task::spawn_blocking;
 
-use crate::app::services::Services;
+use crate::app::services::{Foundation, Services};
 use crate::app::start_error::StartError;
 use crate::app::{checks, opening, rules};
-use crate::domain::accounts::names::Names;
-use crate::domain::accounts::register::Accounts;
-use crate::domain::audit::{Audit, Trail};
-use crate::domain::authn::authenticator::Authenticator;
+use crate::domain::audit::Audit;
 use crate::domain::authn::passwords::Hasher;
 use crate::domain::authn::throttle::Throttle;
-use crate::domain::change::Changes;
-use crate::domain::clients::Clients;
 use crate::domain::clock::DatabaseClock;
 use crate::domain::keyring::{Keyring, Makes, VerifierSettings};
-use crate::domain::maintenance::Maintenance;
 use crate::domain::marks::Marks;
 use crate::domain::policy::Policy;
-use crate::domain::processes::Processes;
-use crate::domain::readiness::Readiness;
-use crate::domain::sessions::login::PasswordLogin;
-use crate::domain::sessions::session::Sessions;
 use crate::domain::status_lists::{StatusListPolicy, StatusLists};
-use crate::domain::tokens::access_token::Tokens;
-use crate::domain::tokens::admission::Admission;
-use crate::domain::tokens::introspect::Introspection;
-use crate::domain::tokens::revoke::Revocation;
 use crate::http::browser::cookies::CookieMode;
 use crate::settings::Settings;
 use crate::store::engine::store::Store;
@@ -124,118 +110,24 @@ pub(super) async fn assemble(
         Arc::clone(&policy),
         StatusListPolicy { lifetime: settings.status_lists.lifetime, ttl: settings.status_lists.ttl },
     ));
-    let changes =
-        Changes::new(store.clone(), audit.clone(), Arc::clone(&lists), Arc::clone(&keyring), clock.clone());
     let throttle = settings
         .limits
         .enabled
         .then(|| Throttle::new(store.clone(), clock.clone(), rules::throttle_rules(settings)));
-    let limits = Arc::new(rules::grant_limits(settings));
-    let tokens = Arc::new(Tokens::new(Arc::clone(&keyring), Arc::clone(&policy), clock.clone()));
-    let authenticator = Arc::new(Authenticator::new(
-        store.clone(),
-        clock.clone(),
-        Arc::clone(&keyring),
-        Arc::clone(&hasher),
-        throttle,
-        Arc::clone(&policy),
-    ));
-    let sessions = Arc::new(Sessions {
-        store: store.clone(),
-        changes: changes.clone(),
-        tokens: Arc::clone(&tokens),
-        keyring: Arc::clone(&keyring),
-        policy: Arc::clone(&policy),
-        clock: clock.clone(),
-        limits: Arc::clone(&limits),
-    });
-    let clients = Arc::new(Clients {
-        store: store.clone(),
-        changes: changes.clone(),
-        tokens: Arc::clone(&tokens),
-        policy: Arc::clone(&policy),
-        clock: clock.clone(),
-        limits,
-    });
-    let names = Names {
-        store: store.clone(),
-        keyring: Arc::clone(&keyring),
-        policy: Arc::clone(&policy),
-        clock: clock.clone(),
-    };
-    let login = Arc::new(PasswordLogin {
-        authenticator: Arc::clone(&authenticator),
-        sessions: Arc::clone(&sessions),
-        changes: changes.clone(),
-        policy: Arc::clone(&policy),
-    });
-    let accounts = Arc::new(Accounts {
-        store: store.clone(),
-        changes: changes.clone(),
-        names: names.clone(),
-        authenticator,
-        hasher,
-        sessions: Arc::clone(&sessions),
-        policy: Arc::clone(&policy),
-        clock: clock.clone(),
-    });
-    let admission = Arc::new(Admission {
-        sessions: Arc::clone(&sessions),
-        changes: changes.clone(),
-        policy: Arc::clone(&policy),
-        clock: clock.clone(),
-    });
-    let introspection = Arc::new(Introspection { store: store.clone(), tokens: Arc::clone(&tokens) });
-    let revocation = Arc::new(Revocation {
-        tokens: Arc::clone(&tokens),
-        sessions: Arc::clone(&sessions),
-        clients: Arc::clone(&clients),
-    });
-    let trail = Arc::new(Trail::new(store.clone(), keyring.audit_keys(), audit.clone()));
-    let processes = Arc::new(Processes::new(store.clone(), clock.clone(), Arc::clone(&marks), presence));
-    let readiness = Arc::new(Readiness::new(
-        store.clone(),
-        Arc::clone(&keyring),
-        Arc::clone(&marks),
-        clock.clone(),
-        policy.min_free,
-    ));
-    let maintenance = Arc::new(Maintenance {
-        store: store.clone(),
-        clock: clock.clone(),
-        keyring: Arc::clone(&keyring),
-        lists: Arc::clone(&lists),
-        marks: Arc::clone(&marks),
-        audit: audit.clone(),
-        trail: Arc::clone(&trail),
-        names: names.clone(),
-        processes: Arc::clone(&processes),
-        readiness: Arc::clone(&readiness),
-    });
-    let services = Services {
+    let services = Services::wire(Foundation {
         store,
         clock,
         keyring,
-        tokens,
-        sessions,
-        login,
-        accounts,
-        names,
-        clients,
-        admission,
-        introspection,
-        revocation,
+        hasher,
+        throttle,
+        limits: Arc::new(rules::grant_limits(settings)),
         audit,
-        trail,
         lists,
-        changes,
         marks,
-        processes,
-        readiness,
-        maintenance,
+        presence,
         verifier: Arc::new(verifier),
         policy,
-    };
+    });
     services.audit.record_key_changes(&services.keyring).await;
     Ok(services)
 }

@@ -8,6 +8,9 @@ use shared_claims::Verifier;
 use crate::domain::accounts::names::Names;
 use crate::domain::accounts::register::Accounts;
 use crate::domain::audit::{Audit, Trail};
+use crate::domain::authn::authenticator::Authenticator;
+use crate::domain::authn::passwords::Hasher;
+use crate::domain::authn::throttle::Throttle;
 use crate::domain::change::Changes;
 use crate::domain::clients::Clients;
 use crate::domain::clock::DatabaseClock;
@@ -15,7 +18,8 @@ use crate::domain::keyring::Keyring;
 use crate::domain::maintenance::Maintenance;
 use crate::domain::marks::Marks;
 use crate::domain::policy::Policy;
-use crate::domain::processes::Processes;
+use crate::domain::processes::{Presence, Processes};
+use crate::domain::rate::GrantLimits;
 use crate::domain::readiness::Readiness;
 use crate::domain::sessions::login::PasswordLogin;
 use crate::domain::sessions::session::Sessions;
@@ -42,8 +46,6 @@ pub struct Services {
     pub login: Arc<PasswordLogin>,
     /// Users' accounts.
     pub accounts: Arc<Accounts>,
-    /// Names that rest.
-    pub names: Names,
     /// Clients and their tokens.
     pub clients: Arc<Clients>,
     /// What a token of this service opens.
@@ -75,7 +77,163 @@ pub struct Services {
     pub policy: Arc<Policy>,
 }
 
+/// What the collaborators are built on.
+pub(super) struct Foundation {
+    pub(super) store: Store,
+    pub(super) clock: DatabaseClock,
+    pub(super) keyring: Arc<Keyring>,
+    pub(super) hasher: Arc<Hasher>,
+    /// `None` if throttling is off.
+    pub(super) throttle: Option<Throttle>,
+    pub(super) limits: Arc<GrantLimits>,
+    pub(super) audit: Audit,
+    pub(super) lists: Arc<StatusLists>,
+    pub(super) marks: Arc<Marks>,
+    /// `None` for a command.
+    pub(super) presence: Option<Presence>,
+    pub(super) verifier: Arc<Verifier>,
+    pub(super) policy: Arc<Policy>,
+}
+
+impl Foundation {
+    fn changes(&self) -> Changes {
+        let (lists, keyring) = (Arc::clone(&self.lists), Arc::clone(&self.keyring));
+        Changes::new(self.store.clone(), self.audit.clone(), lists, keyring, self.clock.clone())
+    }
+
+    fn authenticator(&mut self) -> Arc<Authenticator> {
+        Arc::new(Authenticator::new(
+            self.store.clone(),
+            self.clock.clone(),
+            Arc::clone(&self.keyring),
+            Arc::clone(&self.hasher),
+            self.throttle.take(),
+            Arc::clone(&self.policy),
+        ))
+    }
+
+    fn sessions(&self, changes: &Changes, tokens: &Arc<Tokens>) -> Arc<Sessions> {
+        Arc::new(Sessions {
+            store: self.store.clone(),
+            changes: changes.clone(),
+            tokens: Arc::clone(tokens),
+            keyring: Arc::clone(&self.keyring),
+            policy: Arc::clone(&self.policy),
+            clock: self.clock.clone(),
+            limits: Arc::clone(&self.limits),
+        })
+    }
+
+    fn clients(&self, changes: &Changes, tokens: &Arc<Tokens>) -> Arc<Clients> {
+        Arc::new(Clients {
+            store: self.store.clone(),
+            changes: changes.clone(),
+            tokens: Arc::clone(tokens),
+            policy: Arc::clone(&self.policy),
+            clock: self.clock.clone(),
+            limits: Arc::clone(&self.limits),
+        })
+    }
+
+    fn names(&self) -> Names {
+        Names {
+            store: self.store.clone(),
+            keyring: Arc::clone(&self.keyring),
+            policy: Arc::clone(&self.policy),
+            clock: self.clock.clone(),
+        }
+    }
+
+    fn readiness(&self) -> Arc<Readiness> {
+        let (keyring, marks) = (Arc::clone(&self.keyring), Arc::clone(&self.marks));
+        let min_free = self.policy.min_free;
+        Arc::new(Readiness::new(self.store.clone(), keyring, marks, self.clock.clone(), min_free))
+    }
+
+    fn processes(&mut self) -> Arc<Processes> {
+        let (marks, presence) = (Arc::clone(&self.marks), self.presence.take());
+        Arc::new(Processes::new(self.store.clone(), self.clock.clone(), marks, presence))
+    }
+}
+
 impl Services {
+    /// Builds the collaborators, and gives each what it uses.
+    pub(super) fn wire(mut base: Foundation) -> Self {
+        let changes = base.changes();
+        let (keyring, policy) = (Arc::clone(&base.keyring), Arc::clone(&base.policy));
+        let tokens = Arc::new(Tokens::new(keyring, policy, base.clock.clone()));
+        let authenticator = base.authenticator();
+        let sessions = base.sessions(&changes, &tokens);
+        let clients = base.clients(&changes, &tokens);
+        let names = base.names();
+        let (readiness, processes) = (base.readiness(), base.processes());
+        let Foundation { store, clock, keyring, hasher, audit, lists, marks, verifier, policy, .. } = base;
+        let login = Arc::new(PasswordLogin {
+            authenticator: Arc::clone(&authenticator),
+            sessions: Arc::clone(&sessions),
+            changes: changes.clone(),
+            policy: Arc::clone(&policy),
+        });
+        let accounts = Arc::new(Accounts {
+            store: store.clone(),
+            changes: changes.clone(),
+            names: names.clone(),
+            authenticator,
+            hasher,
+            sessions: Arc::clone(&sessions),
+            policy: Arc::clone(&policy),
+            clock: clock.clone(),
+        });
+        let admission = Arc::new(Admission {
+            sessions: Arc::clone(&sessions),
+            changes: changes.clone(),
+            policy: Arc::clone(&policy),
+            clock: clock.clone(),
+        });
+        let introspection = Arc::new(Introspection { store: store.clone(), tokens: Arc::clone(&tokens) });
+        let revocation = Arc::new(Revocation {
+            tokens: Arc::clone(&tokens),
+            sessions: Arc::clone(&sessions),
+            clients: Arc::clone(&clients),
+        });
+        let trail = Arc::new(Trail::new(store.clone(), keyring.audit_keys(), audit.clone()));
+        let maintenance = Arc::new(Maintenance {
+            store: store.clone(),
+            clock: clock.clone(),
+            keyring: Arc::clone(&keyring),
+            lists: Arc::clone(&lists),
+            marks: Arc::clone(&marks),
+            audit: audit.clone(),
+            trail: Arc::clone(&trail),
+            names,
+            processes: Arc::clone(&processes),
+            readiness: Arc::clone(&readiness),
+        });
+        Self {
+            store,
+            clock,
+            keyring,
+            tokens,
+            sessions,
+            login,
+            accounts,
+            clients,
+            admission,
+            introspection,
+            revocation,
+            audit,
+            trail,
+            lists,
+            changes,
+            marks,
+            processes,
+            readiness,
+            verifier,
+            maintenance,
+            policy,
+        }
+    }
+
     /// Hands the handlers what they name as parameters.
     pub(super) fn provide(&self, config: &mut ServiceConfig) {
         config

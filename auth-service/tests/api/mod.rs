@@ -16,6 +16,7 @@ mod audit_proof;
 mod bad_input;
 mod browser;
 mod caches;
+mod changes;
 mod cleanup;
 mod clients;
 mod clock;

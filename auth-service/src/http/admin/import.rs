@@ -68,6 +68,7 @@ impl Item {
     }
 }
 
+#[expect(clippy::too_many_arguments, reason = "a handler names each collaborator that it uses")]
 pub(in crate::http) async fn import(
     Administrator(caller): Administrator,
     accounts: Data<Accounts>,

@@ -25,7 +25,7 @@ pub(crate) struct Metadata(Document);
 struct WithAlgorithms<'a> {
     #[serde(flatten)]
     document: &'a Document,
-    /// OpenID's; some generic clients require it.
+    /// A member of `OpenID` Connect Discovery; some generic clients require it.
     id_token_signing_alg_values_supported: BTreeSet<&'static str>,
 }
 

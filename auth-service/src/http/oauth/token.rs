@@ -23,6 +23,7 @@ use crate::http::oauth::parameters::Parameters;
 use crate::http::request::device::DeviceOf;
 use crate::http::request::rate_limits::RateLimits;
 
+#[expect(clippy::too_many_arguments, reason = "a handler names each collaborator that it uses")]
 pub(in crate::http) async fn token(
     sessions: Data<Sessions>,
     password_login: Data<PasswordLogin>,
