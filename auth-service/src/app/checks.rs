@@ -3,8 +3,8 @@
 use secrecy::{ExposeSecret as _, SecretString};
 use service_kit::settings::{SettingsError, Variables};
 
-use crate::domain::accounts::register::folded_username;
 use crate::domain::accounts::roles::is_role_name;
+use crate::domain::accounts::usernames::folded_username;
 use crate::domain::authn::passwords::MIN_PEPPER_BYTES;
 use crate::domain::keyring::Sealer;
 use crate::settings::Settings;
@@ -65,13 +65,14 @@ mod tests {
 
     #[test]
     fn an_error_names_the_setting_that_the_domain_refuses() {
+        let too_long = format!("AUTH__ROLES__{}__SCOPES", "A".repeat(65));
         for (name, value, key) in [
             ("AUTH__PASSWORDS__PEPPER", "short", "`passwords.pepper`"),
             ("AUTH__PASSWORDS__PEPPER_PREVIOUS", "short", "`passwords.pepper_previous`"),
             ("AUTH__MASTER_KEY", "c2hvcnQ=", "`master_key`"),
             ("AUTH__MASTER_KEY_PREVIOUS", "!", "`master_key_previous`"),
             ("AUTH__ACCOUNTS__RESERVED", "admin,al", "accounts.reserved"),
-            ("AUTH__ROLES__A B__SCOPES", "books", "`roles.a b`"),
+            (too_long.as_str(), "books", "`roles.aaa"),
         ] {
             let variables = Variables::from([(name.to_owned(), value.to_owned())]);
             let error = load(&variables).unwrap_err().to_string();

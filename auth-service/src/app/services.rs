@@ -6,7 +6,7 @@ use actix_web::web::{Data, ServiceConfig};
 use shared_claims::Verifier;
 
 use crate::domain::accounts::names::Names;
-use crate::domain::accounts::register::Accounts;
+use crate::domain::accounts::use_cases::Accounts;
 use crate::domain::audit::{Audit, Trail};
 use crate::domain::authn::authenticator::Authenticator;
 use crate::domain::authn::passwords::Hasher;

@@ -8,7 +8,8 @@ use secrecy::ExposeSecret as _;
 
 use crate::app::Services;
 use crate::cli::operator::as_operator;
-use crate::domain::clients::{NewClient, client_id, is_client_name, name_of};
+use crate::domain::client_names::{client_id, is_client_name, name_of};
+use crate::domain::clients::NewClient;
 use crate::settings::Settings;
 
 /// Commands about clients.

@@ -1,5 +1,6 @@
 //! `auth-service import FILE`: accounts of another system with their password hashes, beside a running server.
 
+use crate::domain::accounts::import::size_warning;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -139,7 +140,7 @@ async fn store(
         warn_about_unknown_roles(services, new.iter().collect::<BTreeSet<_>>());
         roles.extend(new);
         let warnings: Vec<_> =
-            accounts.iter().map(|account| services.tokens.import_warning(account)).collect();
+            accounts.iter().map(|account| size_warning(&services.tokens, account)).collect();
         let outcomes =
             services.accounts.import_with(accounts, rehearsal.as_mut(), options.allow_resting).await?;
         for ((place, outcome), warning) in places.iter().zip(&outcomes).zip(warnings) {

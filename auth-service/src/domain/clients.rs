@@ -1,10 +1,11 @@
 //! Clients: services with a secret of their own (RFC 6749 section 2). Operators make them; they get tokens for themselves
 //! (section 4.4), ask about others' tokens, and take back their own.
 
+use crate::domain::client_names::{client_id, is_client_name, name_of};
 use crate::domain::clock::DatabaseClock;
 use crate::domain::policy::Policy;
 use crate::domain::rate::GrantLimits;
-use crate::domain::tokens::access_token::Tokens;
+use crate::domain::tokens::access_token::{ClientTokenError, Tokens};
 use crate::store::engine::store::Store;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
@@ -26,9 +27,6 @@ use crate::domain::tokens::size::TokenTooLarge;
 use crate::store::clients;
 use crate::store::clients::Client;
 use crate::store::error::StoreError;
-
-/// What stands before a client's name in its `client_id`, so that it can never be a user's id (RFC 9700 section 4.15).
-const PREFIX: &str = "client:";
 
 /// Secrets that look like secrets are found by scanners when they leak.
 const SECRET_PREFIX: &str = "cs_";
@@ -84,25 +82,13 @@ pub enum ClientGrantError {
     Keyring(#[from] KeyringError),
 }
 
-/// The `client_id` of the client of this name.
-#[must_use]
-pub fn client_id(name: &str) -> String {
-    format!("{PREFIX}{name}")
-}
-
-/// The name of the client with this `client_id`; the name alone is taken as well, because many HTTP libraries cannot put a
-/// colon into Basic credentials.
-#[must_use]
-pub fn name_of(client_id: &str) -> &str {
-    client_id.strip_prefix(PREFIX).unwrap_or(client_id)
-}
-
-/// Whether a client can be called this: 1 to 64 letters, digits, `.`, `_`, `-`.
-#[must_use]
-pub fn is_client_name(name: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-    // `client` alone would make `client:x` ambiguous.
-    (1..=64).contains(&name.len()) && name.bytes().all(plain) && name != "client"
+impl From<ClientTokenError> for ClientGrantError {
+    fn from(error: ClientTokenError) -> Self {
+        match error {
+            ClientTokenError::TokenTooLarge(error) => Self::TokenTooLarge(error),
+            ClientTokenError::Keyring(error) => Self::Keyring(error),
+        }
+    }
 }
 
 /// Clients and the tokens that they get for themselves.
@@ -236,11 +222,11 @@ impl Clients {
             Some(client) if !right(client) => Reason::WrongSecret,
             Some(client) if client.disabled => Reason::Disabled,
             Some(client) => {
-                AuditContext::proven(&crate::domain::clients::client_id(&client.name));
+                AuditContext::proven(&crate::domain::client_names::client_id(&client.name));
                 return Ok(found.map(ProvenClient));
             }
         };
-        let known = found.map(|client| crate::domain::clients::client_id(&client.name));
+        let known = found.map(|client| crate::domain::client_names::client_id(&client.name));
         // What else was typed is not kept: it is anything, of any length, and may be a secret in the wrong field.
         log::warn!(
             "no proof to be the client {}: {}",

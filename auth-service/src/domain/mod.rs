@@ -4,6 +4,7 @@ pub mod accounts;
 pub mod audit;
 pub mod authn;
 pub mod change;
+pub mod client_names;
 pub mod clients;
 pub mod clock;
 pub mod entity_tag;

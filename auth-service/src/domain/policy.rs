@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crate::domain::accounts::names::NameRules;
+use crate::domain::accounts::name_rules::NameRules;
 use crate::domain::accounts::roles::Roles;
 use crate::domain::authn::passwords::PasswordPolicy;
-use crate::domain::sessions::refresh::RefreshRows;
+use crate::domain::sessions::refresh_rows::RefreshRows;
 
 /// What the operator decided about tokens, sessions and accounts.
 #[derive(Debug, Clone)]

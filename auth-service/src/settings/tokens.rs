@@ -19,8 +19,8 @@ pub struct Tokens {
     pub shared_secret: Option<SecretString>,
     #[serde(with = "Seconds::<1, { 3650 * DAY }>")]
     pub access_ttl: Duration,
+    // A thief may use the same token within this time, and a lost answer is asked for again much sooner.
     #[serde(with = "Seconds::<0, { 5 * MINUTE }>")]
-    // a thief may ride along; a lost answer is asked for again much sooner
     pub refresh_grace: Duration,
     pub repeat_elsewhere_is_theft: bool,
     pub unverified_email: bool,

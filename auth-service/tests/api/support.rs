@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use auth_service::app::{self, Services};
-use auth_service::domain::clients::{NewClient, client_id};
+use auth_service::domain::client_names::client_id;
+use auth_service::domain::clients::NewClient;
 use auth_service::settings::Settings;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -1,7 +1,7 @@
 //! The list of users, as administrators see it.
 
 use crate::domain::accounts::addresses::parse_email;
-use crate::domain::accounts::register::Accounts;
+use crate::domain::accounts::use_cases::Accounts;
 use crate::domain::audit::{Event, EventKind};
 use crate::store::error::StoreError;
 use crate::store::users;

@@ -8,14 +8,13 @@
 use crate::domain::clock::DatabaseClock;
 use crate::domain::policy::Policy;
 use crate::store::engine::store::Store;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::sleep;
 
 use crate::domain::clock::{Moment, seconds};
-use crate::domain::invalid::Invalid;
 use crate::domain::keyring::Keyring;
 use crate::domain::keyring::NameKey;
 use crate::store::engine::connection::Connection;
@@ -29,30 +28,6 @@ use crate::store::users::{Login, NameHistory, User};
 const REMEMBERED: i64 = 2;
 /// Between two steps of a clean-up requests get their turn.
 const PAUSE: Duration = Duration::from_millis(100);
-
-/// What the operator decided about names.
-#[derive(Debug, Clone)]
-pub struct NameRules {
-    /// How long a name rests; zero for not at all.
-    pub rest: Duration,
-    /// How many names of one account may rest.
-    pub most_resting: u32,
-    /// Names that users cannot take, folded.
-    pub reserved: BTreeSet<String>,
-    /// Whether tokens carry unverified addresses.
-    pub unverified_email: bool,
-}
-
-impl NameRules {
-    /// Refuses a folded user name that only operators give.
-    pub(in crate::domain) fn refuse_reserved(&self, username: &str) -> Result<(), Invalid> {
-        if !self.reserved.contains(username) {
-            return Ok(());
-        }
-        let message = "This user name is reserved.".to_owned();
-        Err(Invalid { field: "username", code: "reserved", message })
-    }
-}
 
 /// Why an account does not get a name or an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

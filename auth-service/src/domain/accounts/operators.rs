@@ -4,7 +4,7 @@
 //! time that names rest is not enough: the id is wanted as well.
 
 use crate::domain::accounts::addresses::spellings;
-use crate::domain::accounts::register::Accounts;
+use crate::domain::accounts::use_cases::Accounts;
 use crate::domain::audit::{Event, EventKind};
 use crate::domain::change::Change;
 use crate::store::engine::connection::Connection;

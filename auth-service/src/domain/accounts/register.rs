@@ -1,13 +1,8 @@
 //! Accounts: how one comes to be, what its names may look like, and what operators do to it.
 
-use crate::domain::accounts::names::Names;
-use crate::domain::authn::authenticator::Authenticator;
-use crate::domain::clock::DatabaseClock;
-use crate::domain::policy::Policy;
-use crate::domain::sessions::session::Sessions;
-use crate::store::engine::store::Store;
+use crate::domain::accounts::use_cases::Accounts;
+use crate::domain::accounts::usernames::parse_username;
 use secrecy::{ExposeSecret as _, SecretString};
-use std::sync::Arc;
 
 use crate::domain::accounts::addresses::parse_email;
 use crate::domain::accounts::names::{Unavailable, Wanted};
@@ -16,9 +11,9 @@ use crate::domain::accounts::operators::{
 };
 use crate::domain::accounts::roles;
 use crate::domain::audit::{Event, EventKind, Reason};
-use crate::domain::authn::passwords::{Arrival, Class, Hasher, HashingError};
+use crate::domain::authn::passwords::{Arrival, Class, HashingError};
 use crate::domain::authn::source::Source;
-use crate::domain::change::{Change, Changes};
+use crate::domain::change::Change;
 use crate::domain::invalid::Invalid;
 use crate::domain::random;
 use crate::store::engine::connection::Connection;
@@ -87,26 +82,6 @@ impl From<Unavailable> for RegisterError {
             Unavailable::Resting(what) => Self::Resting(what),
         }
     }
-}
-
-/// Accounts: registration, and what their owners and operators change about them.
-pub struct Accounts {
-    /// Where accounts are looked up.
-    pub store: Store,
-    /// Changes them.
-    pub changes: Changes,
-    /// Names that rest.
-    pub names: Names,
-    /// Checks the current password of an owner.
-    pub authenticator: Arc<Authenticator>,
-    /// Hashes new passwords, and knows which imported hashes can be checked.
-    pub hasher: Arc<Hasher>,
-    /// Begins the session after a password was changed.
-    pub sessions: Arc<Sessions>,
-    /// What names, passwords and roles are allowed.
-    pub policy: Arc<Policy>,
-    /// The database's time.
-    pub clock: DatabaseClock,
 }
 
 impl Accounts {
@@ -288,20 +263,4 @@ impl Accounts {
         };
         self.changes.run(set).await
     }
-}
-
-/// A user name, folded: ASCII only, so that no two of them look alike.
-pub(in crate::domain) fn parse_username(text: &str) -> Result<String, Invalid> {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-    if (3..=32).contains(&text.len()) && text.bytes().all(allowed) {
-        return Ok(text.to_ascii_lowercase());
-    }
-    let message = "A user name has 3 to 32 of these: letters, digits, `.`, `_`, `-`.".to_owned();
-    Err(Invalid { field: "username", code: "not_allowed", message })
-}
-
-/// A reserved name as registrations meet it; `None` when no account can be called so.
-#[must_use]
-pub fn folded_username(text: &str) -> Option<String> {
-    parse_username(text).ok()
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::domain::accounts::addresses::spellings;
-use crate::domain::accounts::register::parse_username;
+use crate::domain::accounts::usernames::parse_username;
 use crate::domain::audit::Reason;
 use crate::domain::authn::passwords::{Arrival, Candidate, Class, Hasher, HashingError};
 use crate::domain::authn::proven::Proven;

@@ -1,7 +1,7 @@
 //! One line in the log for each login, refused or not, for operators and for programs that block addresses.
 
 use crate::domain::audit::Reason;
-use crate::domain::sessions::session::Device;
+use crate::domain::sessions::device::Device;
 use crate::store::users::User;
 
 /// The client has gone before the answer.

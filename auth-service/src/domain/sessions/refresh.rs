@@ -1,6 +1,7 @@
 //! Refreshing (RFC 6749 section 6): a token is used once, and a use that is repeated because of a lost answer or a second
 //! tab logs nobody out.
 
+use crate::domain::sessions::refresh_rows::RefreshRows;
 use crate::domain::sessions::session::Sessions;
 use std::sync::Arc;
 
@@ -13,7 +14,8 @@ use crate::domain::clock::{Moment, seconds};
 use crate::domain::keyring::{KeyringError, RefreshToken};
 use crate::domain::policy::Policy;
 use crate::domain::rate::{RateLimit, TooMany};
-use crate::domain::sessions::session::{Device, Grant};
+use crate::domain::sessions::device::Device;
+use crate::domain::sessions::session::Grant;
 use crate::domain::tokens::size;
 use crate::domain::tokens::size::{TokenTooLarge, Transport};
 use crate::store::engine::connection::Connection;
@@ -129,18 +131,6 @@ impl LastUse {
 
 /// In seconds.
 const DAY: i64 = 24 * 3600;
-
-/// For which refreshes the audit trail has a row. One from another address or with another user agent than the last always
-/// has one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RefreshRows {
-    /// For each.
-    All,
-    /// For the first of each session on a day in UTC. A login is one, too.
-    FirstOfDay,
-    /// For no other.
-    None,
-}
 
 /// Why a genuine refresh token ends its session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

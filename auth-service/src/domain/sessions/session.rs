@@ -2,10 +2,8 @@
 //! in `refresh.rs`.
 
 use crate::domain::clock::DatabaseClock;
-use crate::domain::clock::{Moment, seconds};
 use crate::domain::keyring::Keyring;
 use crate::domain::policy::Policy;
-use crate::domain::random;
 use crate::domain::rate::GrantLimits;
 use crate::domain::tokens::access_token::Tokens;
 use crate::store::engine::store::Store;
@@ -47,15 +45,6 @@ pub struct RefreshGrant {
 
 /// An id that no session has, in whatever order a database sorts text: some sort `~` before all digits.
 const BEHIND_EVERY_ID: &str = "ffffffff-ffff-ffff-ffff-ffffffffffff";
-
-/// From where and with what somebody logs in.
-#[derive(Debug, Clone, Default)]
-pub struct Device {
-    /// The peer's address.
-    pub ip: Option<String>,
-    /// What it says of itself, cut to a bounded length.
-    pub user_agent: Option<String>,
-}
 
 /// Why a token is not good for this service.
 #[derive(Debug, thiserror::Error)]
@@ -281,34 +270,5 @@ impl Sessions {
             }),
             scope,
         })
-    }
-}
-
-impl Policy {
-    /// A session as it is at its beginning, without a status list index yet.
-    pub(in crate::domain) fn new_session(
-        &self,
-        user: &User,
-        audience: &[String],
-        device: Device,
-        moment: Moment,
-    ) -> Session {
-        let Moment { now, latest, .. } = moment;
-        Session {
-            id: random::id(),
-            user_id: user.id.clone(),
-            audience: audience.join(" "),
-            generation: 0,
-            rotated_at: now,
-            created_at: now,
-            last_used_at: now,
-            // A clock that was put back for a while must not end it before its time.
-            expires_at: latest.saturating_add(seconds(self.idle_ttl.min(self.absolute_ttl))),
-            absolute_expires_at: latest.saturating_add(seconds(self.absolute_ttl)),
-            ended_at: None,
-            ip: device.ip,
-            user_agent: device.user_agent,
-            status_index: None,
-        }
     }
 }

@@ -5,7 +5,7 @@ use crate::domain::keyring::Keyring;
 use shared_claims::{AccessToken, claims::Claims, error::Refusal};
 use std::sync::Arc;
 
-use crate::domain::clients::{ClientGrantError, client_id};
+use crate::domain::client_names::client_id;
 use crate::domain::clock::seconds;
 use crate::domain::keyring::KeyringError;
 use crate::domain::policy::Policy;
@@ -87,6 +87,17 @@ impl Policy {
     }
 }
 
+/// Why a client's own token was not signed.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientTokenError {
+    /// It would be too long.
+    #[error(transparent)]
+    TokenTooLarge(#[from] TokenTooLarge),
+    /// The keys cannot be used.
+    #[error(transparent)]
+    Keyring(#[from] KeyringError),
+}
+
 /// Signs and verifies this service's access tokens.
 pub struct Tokens {
     pub(super) keyring: Arc<Keyring>,
@@ -116,12 +127,12 @@ impl Tokens {
     /// Signs a token of a client's own.
     ///
     /// # Errors
-    /// [`ClientGrantError::TokenTooLarge`], or the keys cannot be used.
+    /// [`ClientTokenError`].
     pub(in crate::domain) fn mint_for_client(
         &self,
         claims: &Claims,
         now: i64,
-    ) -> Result<String, ClientGrantError> {
+    ) -> Result<String, ClientTokenError> {
         size::check(claims, self.keyring.frame_bytes(), Transport::Body)?;
         Ok(self.keyring.sign(claims, now)?)
     }

@@ -7,7 +7,7 @@ use shared_claims::{AccessToken, claims::Claims};
 use std::sync::Arc;
 
 use crate::domain::authn::proven_client::ProvenClient;
-use crate::domain::clients::name_of;
+use crate::domain::client_names::name_of;
 use crate::store::clients;
 use crate::store::error::StoreError;
 use crate::store::sessions;

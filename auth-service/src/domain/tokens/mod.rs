@@ -5,3 +5,4 @@ pub mod admission;
 pub mod introspect;
 pub mod revoke;
 pub mod size;
+pub mod size_warnings;

@@ -6,7 +6,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::domain::audit::EventKind;
 use crate::domain::authn::proven_client::ProvenClient;
-use crate::domain::clients::{Clients, client_id};
+use crate::domain::client_names::client_id;
+use crate::domain::clients::Clients;
 use crate::domain::sessions::session::Sessions;
 use crate::domain::tokens::access_token::Tokens;
 use crate::store::error::StoreError;

@@ -1,6 +1,7 @@
 //! `POST /admin/users/import`: accounts of another system with their password hashes, as JSON lines.
 
-use crate::domain::accounts::register::Accounts;
+use crate::domain::accounts::import::size_warning;
+use crate::domain::accounts::use_cases::Accounts;
 use crate::domain::policy::Policy;
 use crate::domain::tokens::access_token::Tokens;
 use crate::domain::tokens::admission::Admission;
@@ -106,7 +107,7 @@ pub(in crate::http) async fn import(
     let mut lines = lines.into_iter().peekable();
     while lines.peek().is_some() {
         let batch: Vec<Read> = lines.by_ref().take(BATCH).collect();
-        let warnings: Vec<_> = batch.iter().map(|account| tokens.import_warning(account)).collect();
+        let warnings: Vec<_> = batch.iter().map(|account| size_warning(&tokens, account)).collect();
         let outcomes = accounts.import(batch, rehearsal.as_mut()).await.map_err(IntoProblem::into_problem)?;
         for ((outcome, warning), line) in outcomes.into_iter().zip(warnings).zip(places.by_ref()) {
             report.count(&outcome);

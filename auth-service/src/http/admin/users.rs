@@ -1,6 +1,6 @@
 //! `GET /admin/users`: lists accounts, for administrators.
 
-use crate::domain::accounts::register::Accounts;
+use crate::domain::accounts::use_cases::Accounts;
 use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::{Data, Query};

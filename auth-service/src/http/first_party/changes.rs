@@ -1,6 +1,6 @@
 //! `PATCH /me`, `DELETE /me` and `PUT /me/password`: what the owner of an account changes, with the current password.
 
-use crate::domain::accounts::register::Accounts;
+use crate::domain::accounts::use_cases::Accounts;
 use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::Data;

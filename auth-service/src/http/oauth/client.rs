@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use service_kit::Problem;
 
 use crate::domain::authn::proven_client::ProvenClient;
-use crate::domain::clients::name_of;
+use crate::domain::client_names::name_of;
 use crate::http::error::IntoProblem;
 use crate::http::oauth::error::{CHALLENGE, OAuthError, refusal};
 use crate::http::oauth::parameters::Parameters;

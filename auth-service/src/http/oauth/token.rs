@@ -9,11 +9,12 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, ResponseError as _};
 use secrecy::SecretString;
 
+use crate::domain::sessions::device::Device;
 use crate::domain::sessions::login::LoginRequest;
 use crate::domain::sessions::login_line::refused_for_its_page;
 use crate::domain::sessions::login_name::LoginName;
 use crate::domain::sessions::refresh::RefreshRequest;
-use crate::domain::sessions::session::{Device, Grant, Sessions};
+use crate::domain::sessions::session::{Grant, Sessions};
 use crate::http::browser::cookies::{CookieMode, sent_csrf_token};
 use crate::http::browser::token_response::TokenTransport;
 use crate::http::oauth::client;

@@ -13,7 +13,7 @@ use ipnet::IpNet;
 use rfc7239::{NodeIdentifier, NodeName};
 use service_kit::Peer;
 
-use crate::domain::sessions::session::Device;
+use crate::domain::sessions::device::Device;
 
 /// The header in which a trusted proxy names the client.
 #[derive(Debug, Clone, Copy)]

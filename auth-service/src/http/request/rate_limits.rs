@@ -6,7 +6,7 @@ use service_kit::Problem;
 
 use crate::domain::authn::source::Source;
 use crate::domain::rate::{RateLimit, TooMany};
-use crate::domain::sessions::session::Device;
+use crate::domain::sessions::device::Device;
 
 /// The limits; `None` for none.
 pub(crate) struct RateLimits {

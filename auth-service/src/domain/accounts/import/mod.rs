@@ -6,7 +6,9 @@
 pub mod formats;
 mod known;
 
-use crate::domain::accounts::register::Accounts;
+use crate::domain::accounts::use_cases::Accounts;
+use crate::domain::tokens::access_token::Tokens;
+use crate::domain::tokens::size::TokenTooLarge;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
@@ -16,9 +18,9 @@ use known::{Earlier, Known};
 use crate::domain::accounts::addresses::parse_email;
 use crate::domain::accounts::names::{KnownNames, Rest, Unavailable, Wanted};
 use crate::domain::accounts::operators::{revoke_tokens_of, take_unproven_addresses};
-use crate::domain::accounts::register::parse_username;
 use crate::domain::accounts::roles;
 use crate::domain::accounts::roles::is_role_name;
+use crate::domain::accounts::usernames::parse_username;
 use crate::domain::audit::{Event, EventKind};
 use crate::domain::change::Change;
 use crate::domain::invalid::Invalid;
@@ -101,6 +103,13 @@ impl Report {
 
 /// What was read, or why nothing could be made of it.
 pub type Read = Result<Import, Vec<Invalid>>;
+
+/// Returns what would keep an account that is imported with roles from logging in: its token would be too long.
+#[must_use]
+pub fn size_warning(tokens: &Tokens, account: &Read) -> Option<TokenTooLarge> {
+    let account = account.as_ref().ok().filter(|account| !account.roles.is_empty())?;
+    tokens.size_warning_for(&account.username, account.email.as_deref(), &account.roles)
+}
 
 impl Accounts {
     /// Stores a batch of accounts in one transaction; the outcomes stand in the order of the batch. With a rehearsal, which

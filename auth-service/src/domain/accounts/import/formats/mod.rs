@@ -11,7 +11,7 @@ use std::io::{self, BufRead};
 use aws_lc_rs::digest::{SHA256, digest};
 
 use crate::domain::accounts::import::{Import, Read};
-use crate::domain::accounts::register::parse_username;
+use crate::domain::accounts::usernames::parse_username;
 use crate::domain::invalid::Invalid;
 
 pub use lines::read_line;

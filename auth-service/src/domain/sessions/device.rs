@@ -1,0 +1,10 @@
+//! Where a request comes from.
+
+/// From where and with what somebody logs in.
+#[derive(Debug, Clone, Default)]
+pub struct Device {
+    /// The peer's address.
+    pub ip: Option<String>,
+    /// What it says of itself, cut to a bounded length.
+    pub user_agent: Option<String>,
+}
