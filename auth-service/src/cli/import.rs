@@ -1,6 +1,5 @@
 //! `auth-service import FILE`: accounts of another system with their password hashes, beside a running server.
 
-use crate::domain::accounts::import::size_warning;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -16,6 +15,7 @@ use crate::cli::account_notes::{warn_about_refused_logins, warn_about_unknown_ro
 use crate::cli::operator::as_operator;
 use crate::domain::accounts::import::formats;
 use crate::domain::accounts::import::formats::{Format, ReadError};
+use crate::domain::accounts::import::size_warning;
 use crate::domain::accounts::import::{BATCH, Outcome, Read, Rehearsal, Report};
 use crate::domain::tokens::size::TokenTooLarge;
 use crate::settings::Settings;

@@ -1,31 +1,32 @@
 //! Clients: services with a secret of their own (RFC 6749 section 2). Operators make them; they get tokens for themselves
 //! (section 4.4), ask about others' tokens, and take back their own.
 
-use crate::domain::client_names::{client_id, is_client_name, name_of};
-use crate::domain::clock::DatabaseClock;
-use crate::domain::policy::Policy;
-use crate::domain::rate::GrantLimits;
-use crate::domain::tokens::access_token::{ClientTokenError, Tokens};
-use crate::store::engine::store::Store;
+use std::sync::Arc;
+
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::{ExposeSecret as _, SecretString};
-use std::sync::Arc;
 
 use crate::domain::audit::{AuditContext, Event, EventKind, Reason};
 use crate::domain::authn::proven_client::ProvenClient;
 use crate::domain::change::{Change, Changes};
+use crate::domain::client_names::{client_id, is_client_name, name_of};
+use crate::domain::clock::DatabaseClock;
 use crate::domain::clock::seconds;
 use crate::domain::keyring::KeyringError;
+use crate::domain::policy::Policy;
 use crate::domain::random;
+use crate::domain::rate::GrantLimits;
 use crate::domain::rate::TooMany;
 use crate::domain::sessions::refresh::narrowed;
 use crate::domain::sessions::session::Grant;
+use crate::domain::tokens::access_token::{ClientTokenError, Tokens};
 use crate::domain::tokens::size::TokenTooLarge;
 use crate::store::clients;
 use crate::store::clients::Client;
+use crate::store::engine::store::Store;
 use crate::store::error::StoreError;
 
 /// Secrets that look like secrets are found by scanners when they leak.

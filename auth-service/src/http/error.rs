@@ -1,6 +1,5 @@
 //! The only place that maps failures to statuses. Internals go to the log, never to the client.
 
-use crate::domain::policy::Policy;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use service_kit::{FieldError, Problem};
@@ -15,6 +14,7 @@ use crate::domain::clients::ClientGrantError;
 use crate::domain::failure::DatabaseFailure;
 use crate::domain::invalid::Invalid;
 use crate::domain::keyring::KeyringError;
+use crate::domain::policy::Policy;
 use crate::domain::sessions::login::LoginError;
 use crate::domain::sessions::refresh::RefreshError;
 use crate::domain::sessions::session::AuthenticateError;

@@ -1,13 +1,13 @@
 //! `GET /livez`: the process runs. `GET /readyz`: it is able to serve.
 
-use crate::domain::clock::DatabaseClock;
-use crate::domain::readiness::Readiness;
 use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::Data;
 use serde::Serialize;
 use service_kit::readiness::{Reason, not_ready};
 
+use crate::domain::clock::DatabaseClock;
+use crate::domain::readiness::Readiness;
 use crate::domain::readiness::Serves;
 
 /// Seconds after which a probe may ask again.

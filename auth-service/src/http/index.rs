@@ -1,10 +1,11 @@
 //! `GET /`: the name of the service and links to its descriptions. `GET /docs`: the API documentation.
 
-use crate::domain::policy::Policy;
 use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::Data;
 use serde::Serialize;
+
+use crate::domain::policy::Policy;
 
 /// Every route, field and error code; `tests/rules/api_page.rs` compares it with the route table.
 const PAGE: &str = include_str!("../../../docs/api.md");

@@ -1,8 +1,6 @@
 //! `/status-lists…`: the status lists (draft-ietf-oauth-status-list), by which verifiers know ended sessions, and the events
 //! that make them fetch.
 
-use crate::domain::clients::Clients;
-use crate::domain::status_lists::StatusLists;
 use std::convert::Infallible;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -19,6 +17,8 @@ use service_kit::{Closing, Problem};
 use tokio::sync::watch;
 
 use crate::domain::authn::source::Source;
+use crate::domain::clients::Clients;
+use crate::domain::status_lists::StatusLists;
 use crate::domain::status_lists::{Listener, Place, Places, Revisions};
 use crate::http::error::IntoProblem;
 use crate::http::oauth::client::{Authorization, authenticate_basic};

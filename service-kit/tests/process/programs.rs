@@ -45,9 +45,7 @@ async fn slow() -> &'static str {
 }
 
 async fn panics() -> HttpResponse {
-    let text = "first\nsecond";
-    assert!(text.is_empty(), "{text}");
-    HttpResponse::Ok().finish()
+    panic!("first\nsecond")
 }
 
 async fn logs(text: actix_web::web::Path<String>) -> &'static str {

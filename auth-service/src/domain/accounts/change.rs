@@ -1,21 +1,21 @@
 //! What the owner of an account changes: the password, the names, or that it exists. Each asks for the current password.
 
-use crate::domain::accounts::use_cases::Accounts;
-use crate::domain::authn::authenticator::AuthnError;
-use crate::domain::authn::proven::Proven;
-use crate::domain::sessions::begin::PrepareError;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::domain::accounts::addresses::parse_email;
 use crate::domain::accounts::names::{Rest, Wanted};
+use crate::domain::accounts::use_cases::Accounts;
 use crate::domain::accounts::usernames::parse_username;
 use crate::domain::audit::{Event, EventKind, Reason};
+use crate::domain::authn::authenticator::AuthnError;
 use crate::domain::authn::passwords::HashingError;
+use crate::domain::authn::proven::Proven;
 use crate::domain::authn::source::Source;
 use crate::domain::authn::throttle::{AttemptError, Budget};
 use crate::domain::change::Change;
 use crate::domain::invalid::Invalid;
 use crate::domain::keyring::KeyringError;
+use crate::domain::sessions::begin::PrepareError;
 use crate::domain::sessions::device::Device;
 use crate::domain::sessions::session::{Caller, Grant};
 use crate::domain::tokens::size::{TokenTooLarge, Transport};

@@ -5,19 +5,19 @@
 //! What is kept is a keyed digest. A name is judged in the transaction that takes it, *after* the account's row was written:
 //! a rename that gives it up at the same moment has then either committed what rests, or still has the name.
 
-use crate::domain::clock::DatabaseClock;
-use crate::domain::policy::Policy;
-use crate::store::engine::store::Store;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::sleep;
 
+use crate::domain::clock::DatabaseClock;
 use crate::domain::clock::{Moment, seconds};
 use crate::domain::keyring::Keyring;
 use crate::domain::keyring::NameKey;
+use crate::domain::policy::Policy;
 use crate::store::engine::connection::Connection;
+use crate::store::engine::store::Store;
 use crate::store::error::{StoreError, Unique};
 use crate::store::resting_names;
 use crate::store::resting_names::{Kind, RestingName};

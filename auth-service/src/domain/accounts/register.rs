@@ -1,7 +1,5 @@
 //! Accounts: how one comes to be, what its names may look like, and what operators do to it.
 
-use crate::domain::accounts::use_cases::Accounts;
-use crate::domain::accounts::usernames::parse_username;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::domain::accounts::addresses::parse_email;
@@ -10,6 +8,8 @@ use crate::domain::accounts::operators::{
     AccountRef, NamedAccount, OperatorError, hold_named, revoke_tokens_of, take_unproven_addresses,
 };
 use crate::domain::accounts::roles;
+use crate::domain::accounts::use_cases::Accounts;
+use crate::domain::accounts::usernames::parse_username;
 use crate::domain::audit::{Event, EventKind, Reason};
 use crate::domain::authn::passwords::{Arrival, Class, HashingError};
 use crate::domain::authn::source::Source;

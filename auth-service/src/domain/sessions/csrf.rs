@@ -1,12 +1,12 @@
 //! Sessions in a browser that keeps their tokens in cookies, and so sends them whoever wrote the page: a request that changes
 //! something shows by a CSRF token that it knows the session, and a login takes the place of the session before it.
 
-use crate::domain::sessions::session::Sessions;
 use secrecy::{ExposeSecret as _, SecretString};
 use shared_claims::error::Refusal;
 
 use crate::domain::audit::EventKind;
 use crate::domain::sessions::session::AuthenticateError;
+use crate::domain::sessions::session::Sessions;
 
 /// The tokens that a browser brings to a login, of the session that it has until then.
 #[derive(Debug, Default)]

@@ -1,23 +1,23 @@
 //! Logging in: a password is checked, and a session begins.
 
-use crate::domain::authn::authenticator::{Authenticator, AuthnError};
-use crate::domain::change::Changes;
-use crate::domain::policy::Policy;
-use crate::domain::sessions::begin::{BeginError, PrepareError};
-use crate::domain::sessions::session::Sessions;
 use std::sync::Arc;
 
 use secrecy::SecretString;
 
 use crate::domain::accounts::roles::ADMIN;
 use crate::domain::audit::{AuditContext, Event, EventKind, Reason};
+use crate::domain::authn::authenticator::{Authenticator, AuthnError};
 use crate::domain::authn::source::Source;
 use crate::domain::authn::throttle::{AttemptError, Budget};
+use crate::domain::change::Changes;
 use crate::domain::keyring::KeyringError;
+use crate::domain::policy::Policy;
+use crate::domain::sessions::begin::{BeginError, PrepareError};
 use crate::domain::sessions::csrf::Carried;
 use crate::domain::sessions::device::Device;
 use crate::domain::sessions::login_line::LoginLine;
 use crate::domain::sessions::session::Grant;
+use crate::domain::sessions::session::Sessions;
 use crate::domain::tokens::size::{TokenTooLarge, Transport};
 use crate::store::error::StoreError;
 use crate::store::users::{Login, User};

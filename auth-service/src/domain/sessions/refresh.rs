@@ -1,8 +1,6 @@
 //! Refreshing (RFC 6749 section 6): a token is used once, and a use that is repeated because of a lost answer or a second
 //! tab logs nobody out.
 
-use crate::domain::sessions::refresh_rows::RefreshRows;
-use crate::domain::sessions::session::Sessions;
 use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -15,7 +13,9 @@ use crate::domain::keyring::{KeyringError, RefreshToken};
 use crate::domain::policy::Policy;
 use crate::domain::rate::{RateLimit, TooMany};
 use crate::domain::sessions::device::Device;
+use crate::domain::sessions::refresh_rows::RefreshRows;
 use crate::domain::sessions::session::Grant;
+use crate::domain::sessions::session::Sessions;
 use crate::domain::tokens::size;
 use crate::domain::tokens::size::{TokenTooLarge, Transport};
 use crate::store::engine::connection::Connection;

@@ -1,20 +1,21 @@
 //! Sessions: what they give, how one is recognised, and how it ends. How one begins is in `login.rs`, and how it goes on
 //! in `refresh.rs`.
 
-use crate::domain::clock::DatabaseClock;
-use crate::domain::keyring::Keyring;
-use crate::domain::policy::Policy;
-use crate::domain::rate::GrantLimits;
-use crate::domain::tokens::access_token::Tokens;
-use crate::store::engine::store::Store;
+use std::sync::Arc;
+
 use secrecy::{ExposeSecret as _, SecretString};
 use shared_claims::{AccessToken, error::Refusal};
-use std::sync::Arc;
 
 use crate::domain::audit::{AuditContext, Event, EventKind};
 use crate::domain::change::{Change, Changes};
+use crate::domain::clock::DatabaseClock;
+use crate::domain::keyring::Keyring;
 use crate::domain::keyring::{KeyringError, RefreshToken};
+use crate::domain::policy::Policy;
+use crate::domain::rate::GrantLimits;
+use crate::domain::tokens::access_token::Tokens;
 use crate::store::engine::connection::Connection;
+use crate::store::engine::store::Store;
 use crate::store::error::StoreError;
 use crate::store::sessions;
 use crate::store::sessions::Session;

@@ -1,12 +1,13 @@
 //! Access tokens (RFC 9068): what stands in one, and how this service knows its own again.
 
-use crate::domain::clock::DatabaseClock;
-use crate::domain::keyring::Keyring;
-use shared_claims::{AccessToken, claims::Claims, error::Refusal};
 use std::sync::Arc;
 
+use shared_claims::{AccessToken, claims::Claims, error::Refusal};
+
 use crate::domain::client_names::client_id;
+use crate::domain::clock::DatabaseClock;
 use crate::domain::clock::seconds;
+use crate::domain::keyring::Keyring;
 use crate::domain::keyring::KeyringError;
 use crate::domain::policy::Policy;
 use crate::domain::random;

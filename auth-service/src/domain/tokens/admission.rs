@@ -3,15 +3,16 @@
 //! Access tokens are sent to other services, so a token alone proves little here: a service that received one must not be able
 //! to use it for the account's sessions or for the administration (docs/decisions/0020-tokens-for-this-service.md).
 
-use crate::domain::change::Changes;
-use crate::domain::clock::DatabaseClock;
-use crate::domain::policy::Policy;
+use std::sync::Arc;
+
 use shared_claims::claims::Claims;
 use shared_claims::guard::{Denied, login_within, role};
-use std::sync::Arc;
 
 use crate::domain::accounts::roles::ADMIN;
 use crate::domain::audit::{Event, EventKind, Reason};
+use crate::domain::change::Changes;
+use crate::domain::clock::DatabaseClock;
+use crate::domain::policy::Policy;
 use crate::domain::sessions::session::{Caller, Sessions};
 
 /// Why a good token does not open a route of this service.

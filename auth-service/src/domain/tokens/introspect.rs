@@ -1,14 +1,15 @@
 //! Introspection (RFC 7662): what a client may learn about a token, for services that cannot verify by themselves.
 
-use crate::domain::tokens::access_token::Tokens;
-use crate::store::engine::store::Store;
+use std::sync::Arc;
+
 use secrecy::{ExposeSecret as _, SecretString};
 use shared_claims::{AccessToken, claims::Claims};
-use std::sync::Arc;
 
 use crate::domain::authn::proven_client::ProvenClient;
 use crate::domain::client_names::name_of;
+use crate::domain::tokens::access_token::Tokens;
 use crate::store::clients;
+use crate::store::engine::store::Store;
 use crate::store::error::StoreError;
 use crate::store::sessions;
 use crate::store::sessions::Session;

@@ -1,9 +1,10 @@
 //! How long an access token may be. One that is longer is refused unread by every verifier, or dropped by browsers, so none is
 //! made.
 
-use crate::domain::keyring::encoded_length;
 use serde_json::Value;
 use shared_claims::{claims::Claims, verifier::MAX_ACCESS_TOKEN_BYTES};
+
+use crate::domain::keyring::encoded_length;
 
 /// The name of the cookie that an access token is kept in.
 pub const ACCESS_COOKIE: &str = "__Host-access";

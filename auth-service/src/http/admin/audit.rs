@@ -1,6 +1,5 @@
 //! `GET /admin/audit`: the audit trail, for administrators.
 
-use crate::domain::audit::Trail;
 use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::{Data, Query};
@@ -8,6 +7,7 @@ use serde::Deserialize;
 use service_kit::paging::{List, PageSize};
 use service_kit::{FieldError, Problem};
 
+use crate::domain::audit::Trail;
 use crate::domain::audit::{AuditEntry, EventKind, TrailQuery, cursor, parse_cursor};
 use crate::http::error::IntoProblem;
 use crate::http::request::caller::Administrator;

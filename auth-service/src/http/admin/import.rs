@@ -1,10 +1,5 @@
 //! `POST /admin/users/import`: accounts of another system with their password hashes, as JSON lines.
 
-use crate::domain::accounts::import::size_warning;
-use crate::domain::accounts::use_cases::Accounts;
-use crate::domain::policy::Policy;
-use crate::domain::tokens::access_token::Tokens;
-use crate::domain::tokens::admission::Admission;
 use actix_web::http::StatusCode;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::{self, Data, Query};
@@ -16,7 +11,12 @@ use shared_claims::Verifier;
 
 use crate::domain::accounts::import::formats;
 use crate::domain::accounts::import::formats::Format;
+use crate::domain::accounts::import::size_warning;
 use crate::domain::accounts::import::{BATCH, Import, Outcome, Read, Rehearsal, Report};
+use crate::domain::accounts::use_cases::Accounts;
+use crate::domain::policy::Policy;
+use crate::domain::tokens::access_token::Tokens;
+use crate::domain::tokens::admission::Admission;
 use crate::domain::tokens::size::TokenTooLarge;
 use crate::http::error::{IntoProblem, field_error, not_admitted};
 use crate::http::request::caller::Administrator;

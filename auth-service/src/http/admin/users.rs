@@ -1,6 +1,5 @@
 //! `GET /admin/users`: lists accounts, for administrators.
 
-use crate::domain::accounts::use_cases::Accounts;
 use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::{Data, Query};
@@ -9,6 +8,7 @@ use service_kit::paging::{List, PageSize};
 use service_kit::{FieldError, Problem};
 
 use crate::domain::accounts::list::UserQuery;
+use crate::domain::accounts::use_cases::Accounts;
 use crate::domain::accounts::view::AccountView;
 use crate::http::error::IntoProblem;
 use crate::http::request::caller::Administrator;

@@ -1,6 +1,5 @@
 //! `POST /register` and `GET /me`.
 
-use crate::domain::accounts::use_cases::Accounts;
 use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::Data;
@@ -8,6 +7,7 @@ use serde::Serialize;
 use service_kit::{Fields, FromFields, Problem, Strict};
 
 use crate::domain::accounts::register::Registration;
+use crate::domain::accounts::use_cases::Accounts;
 use crate::domain::accounts::view::AccountView;
 use crate::domain::authn::source::Source;
 use crate::http::error::IntoProblem;

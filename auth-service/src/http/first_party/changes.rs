@@ -1,6 +1,5 @@
 //! `PATCH /me`, `DELETE /me` and `PUT /me/password`: what the owner of an account changes, with the current password.
 
-use crate::domain::accounts::use_cases::Accounts;
 use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::Data;
@@ -8,6 +7,7 @@ use secrecy::SecretString;
 use service_kit::{FieldError, Fields, FromFields, Nullable, Problem, Strict};
 
 use crate::domain::accounts::change::{EmailChange, NewNames};
+use crate::domain::accounts::use_cases::Accounts;
 use crate::http::browser::cookies::CookieMode;
 use crate::http::browser::token_response::TokenTransport;
 use crate::http::error::IntoProblem;

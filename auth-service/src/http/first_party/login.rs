@@ -1,7 +1,5 @@
 //! `POST /login` and `POST /logout`: how a first party begins and ends a session.
 
-use crate::domain::sessions::login::PasswordLogin;
-use crate::domain::sessions::session::Sessions;
 use actix_web::http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use actix_web::web::{self, Data};
 use actix_web::{FromRequest as _, HttpRequest, HttpResponse};
@@ -12,9 +10,11 @@ use shared_claims::error::Cause;
 
 use crate::domain::sessions::csrf::Carried;
 use crate::domain::sessions::login::LoginRequest;
+use crate::domain::sessions::login::PasswordLogin;
 use crate::domain::sessions::login_line::refused_for_its_page;
 use crate::domain::sessions::login_name::LoginName;
 use crate::domain::sessions::session::AuthenticateError;
+use crate::domain::sessions::session::Sessions;
 use crate::http::browser::cookies::{CookieMode, in_cookie, required_csrf_token};
 use crate::http::browser::token_response::TokenTransport;
 use crate::http::error::{IntoProblem, refusal};

@@ -1,10 +1,11 @@
 //! `GET /password-policy`: the rules for new passwords, for forms to show.
 
-use crate::domain::policy::Policy;
 use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::Data;
 use serde::Serialize;
+
+use crate::domain::policy::Policy;
 
 #[derive(Serialize)]
 struct Rules {

@@ -1,6 +1,5 @@
 //! `/me/sessions`: lists the sessions of an account, and ends them (OWASP ASVS 5, 7.5.2).
 
-use crate::domain::sessions::session::Sessions;
 use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::{Data, Path, Query};
@@ -8,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use service_kit::paging::{List, PageSize};
 use service_kit::{FieldError, Problem};
 
+use crate::domain::sessions::session::Sessions;
 use crate::domain::sessions::view::SessionView;
 use crate::http::browser::cookies::CookieMode;
 use crate::http::browser::token_response::TokenTransport;

@@ -1,6 +1,5 @@
 //! Client authentication at the OAuth endpoints (RFC 6749 section 2.3.1): `client_secret_basic` or `client_secret_post`.
 
-use crate::domain::clients::Clients;
 use actix_web::HttpRequest;
 use actix_web::error::InternalError;
 use actix_web::http::StatusCode;
@@ -12,6 +11,7 @@ use service_kit::Problem;
 
 use crate::domain::authn::proven_client::ProvenClient;
 use crate::domain::client_names::name_of;
+use crate::domain::clients::Clients;
 use crate::http::error::IntoProblem;
 use crate::http::oauth::error::{CHALLENGE, OAuthError, refusal};
 use crate::http::oauth::parameters::Parameters;

@@ -1,13 +1,13 @@
 //! `POST /introspect` (RFC 7662): for services that cannot verify locally.
 
-use crate::domain::clients::Clients;
-use crate::domain::tokens::introspect::Introspection;
 use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::Data;
 use serde::Serialize;
 use shared_claims::claims::Claims;
 
+use crate::domain::clients::Clients;
+use crate::domain::tokens::introspect::Introspection;
 use crate::http::error::IntoProblem;
 use crate::http::oauth::client::{Authorization, require};
 use crate::http::oauth::error::OAuthError;

@@ -1,8 +1,5 @@
 //! The key set (RFC 7517) and the metadata (RFC 8414), by which any verifier can configure itself from the issuer's URL.
 
-use crate::domain::clock::DatabaseClock;
-use crate::domain::keyring::Keyring;
-use crate::domain::status_lists::StatusLists;
 use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::time::Duration;
@@ -12,8 +9,11 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 
+use crate::domain::clock::DatabaseClock;
 use crate::domain::entity_tag::entity_tag;
+use crate::domain::keyring::Keyring;
 use crate::domain::policy::Policy;
+use crate::domain::status_lists::StatusLists;
 
 /// The metadata. Nothing in it depends on a request, in particular not on its `Host`. [`WithAlgorithms`] adds what depends on
 /// the keys.

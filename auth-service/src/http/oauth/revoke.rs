@@ -1,11 +1,11 @@
 //! `POST /revoke` (RFC 7009): the holder of a token can revoke it, and the session that it belongs to.
 
-use crate::domain::clients::Clients;
-use crate::domain::tokens::revoke::Revocation;
 use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::Data;
 
+use crate::domain::clients::Clients;
+use crate::domain::tokens::revoke::Revocation;
 use crate::http::error::IntoProblem;
 use crate::http::oauth::client::{Authorization, authenticate};
 use crate::http::oauth::error::OAuthError;

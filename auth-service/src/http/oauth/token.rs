@@ -3,14 +3,14 @@
 //! `grant_type=password` does not exist (RFC 9700 section 2.4). First parties with a login form of their own use JSON without
 //! a `grant_type`, which does what `POST /login` does.
 
-use crate::domain::clients::Clients;
-use crate::domain::sessions::login::PasswordLogin;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, ResponseError as _};
 use secrecy::SecretString;
 
+use crate::domain::clients::Clients;
 use crate::domain::sessions::device::Device;
 use crate::domain::sessions::login::LoginRequest;
+use crate::domain::sessions::login::PasswordLogin;
 use crate::domain::sessions::login_line::refused_for_its_page;
 use crate::domain::sessions::login_name::LoginName;
 use crate::domain::sessions::refresh::RefreshRequest;

@@ -1,8 +1,5 @@
 //! The caller of a request: each type is a parameter that makes a handler protected.
 
-use crate::domain::policy::Policy;
-use crate::domain::sessions::session::Sessions;
-use crate::domain::tokens::admission::Admission;
 use actix_web::dev::Payload;
 use actix_web::web::Data;
 use actix_web::{Error, FromRequest, HttpRequest};
@@ -10,7 +7,10 @@ use futures_util::future::LocalBoxFuture;
 use shared_claims::Verifier;
 use shared_claims::error::Cause;
 
+use crate::domain::policy::Policy;
 use crate::domain::sessions::session::Caller;
+use crate::domain::sessions::session::Sessions;
+use crate::domain::tokens::admission::Admission;
 use crate::http::browser::cookies::{CookieMode, in_cookie, required_csrf_token};
 use crate::http::error::{not_admitted, refusal};
 

@@ -1,6 +1,5 @@
 //! Refuses requests while the service is not able to answer them correctly, on all routes except `/livez` and `/readyz`.
 
-use crate::domain::readiness::Readiness;
 use actix_web::Error;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -9,6 +8,7 @@ use actix_web::middleware::Next;
 use actix_web::web::Data;
 use service_kit::Problem;
 
+use crate::domain::readiness::Readiness;
 use crate::http::oauth::error::refusal;
 
 /// Routes that report what is wrong.

@@ -6,11 +6,12 @@
 pub mod formats;
 mod known;
 
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
 use crate::domain::accounts::use_cases::Accounts;
 use crate::domain::tokens::access_token::Tokens;
 use crate::domain::tokens::size::TokenTooLarge;
-use std::collections::{BTreeMap, HashSet};
-use std::sync::Arc;
 
 pub use known::Rehearsal;
 use known::{Earlier, Known};

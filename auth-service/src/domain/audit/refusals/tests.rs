@@ -1,8 +1,8 @@
 //! Tests of the budgets of refusals, and of what is stored about refusals beyond them.
 
-use serde_json::{Value, json};
-
 use std::time::Duration;
+
+use serde_json::{Value, json};
 
 use crate::domain::audit::context::AuditContext;
 use crate::domain::audit::event::{Event, EventKind, Reason};
