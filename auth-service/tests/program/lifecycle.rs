@@ -209,7 +209,7 @@ fn the_command_line_says_what_is_wrong() {
         (&["user", "roles", "alice", "--add", "two words"], 2, "two words"),
         (&["user", "create", "--username", "carl"], 2, "--password-stdin"),
         (&["frobnicate"], 2, "frobnicate"),
-        (&["user", "roles", "alice", "--add", "typo"], 0, "is it spelled right?"),
+        (&["user", "roles", "alice", "--add", "typo"], 0, "Check the spelling"),
     ];
     for (arguments, code, said) in rows {
         let (actual, text) = run(data.path(), arguments);

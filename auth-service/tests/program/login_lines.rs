@@ -114,7 +114,7 @@ async fn commands_that_add_roles_warn_when_the_account_can_no_longer_log_in() {
         program(data.path()).args(["client", "create", "--name", "greedy"]).args(scopes).output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(
-        output.status.success() && said.contains("client:greedy gets no token for all its scopes"),
+        output.status.success() && said.contains("client:greedy gets no token with all its scopes"),
         "{said}"
     );
     service.signal("-TERM");

@@ -205,7 +205,7 @@ async fn addresses_from_older_versions_are_rewritten_or_reported_and_none_is_los
         let (out, log) = migrate("info");
         assert!(
             out.contains(
-                "addresses: 1 written in one spelling, 1 that another account has too, 1 that are none"
+                "addresses: 1 written in the canonical spelling, 1 that another account has too, 1 that are not valid"
             ),
             "{out}"
         );
@@ -219,7 +219,7 @@ async fn addresses_from_older_versions_are_rewritten_or_reported_and_none_is_los
         assert!(!log.contains("@bank.example"), "addresses stay out of the log: {log}");
         let (out, _) = migrate("off");
         assert!(
-            out.contains("addresses: 0 written in one spelling, 1 that"),
+            out.contains("addresses: 0 written in the canonical spelling, 1 that"),
             "it is reported until it is resolved: {out}"
         );
         let stored = |email: &str| {

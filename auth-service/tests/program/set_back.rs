@@ -79,11 +79,11 @@ async fn a_copy_from_before_a_command_is_not_served_until_recover() {
     let (code, text) = run(&data, &["migrate"]);
     assert_eq!(code, Some(0), "{text}");
     assert!(text.contains("addresses of accounts are left as they are"), "{text}");
-    assert!(!text.contains("written in one spelling"), "{text}");
+    assert!(!text.contains("written in the canonical spelling"), "{text}");
     let (code, text) = run(&data, &["recover"]);
     assert_eq!(code, Some(0), "{text}");
     let (_, text) = run(&data, &["migrate"]);
-    assert!(text.contains("1 written in one spelling"), "{text}");
+    assert!(text.contains("1 written in the canonical spelling"), "{text}");
     let service = Running::start(&mut program(&data));
     assert_eq!(service.get("/readyz").await.0, 200);
     assert_eq!(service.refresh(tokens["refresh_token"].as_str().unwrap()).await.unwrap().0, 400);
