@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rustls::crypto::CryptoProvider;
 use tokio::signal::unix::Signal;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use super::current::{Current, Now};
 use super::files::{Content, Files, expiry};
@@ -30,7 +30,9 @@ pub(crate) struct Refresher {
 impl Refresher {
     /// Runs until the service stops.
     pub(crate) async fn run(mut self) {
-        let mut polls = interval(self.poll_interval);
+        self.remind();
+        // The files have just been read: the first poll is due after one interval.
+        let mut polls = interval_at(Instant::now() + self.poll_interval, self.poll_interval);
         polls.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
