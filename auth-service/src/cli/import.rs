@@ -13,8 +13,8 @@ use tokio::sync::mpsc;
 use crate::app::Services;
 use crate::cli::account_notes::{warn_about_refused_logins, warn_about_unknown_roles};
 use crate::cli::operator::as_operator;
-use crate::domain::accounts::import::formats;
-use crate::domain::accounts::import::formats::{Format, ReadError};
+use crate::domain::accounts::import::formats::format::{self, Format};
+use crate::domain::accounts::import::formats::record::ReadError;
 use crate::domain::accounts::import::size_warning;
 use crate::domain::accounts::import::{BATCH, Outcome, Read, Rehearsal, Report};
 use crate::domain::tokens::size::TokenTooLarge;
@@ -113,7 +113,7 @@ fn read(
     sender: &mpsc::Sender<Batch>,
 ) -> anyhow::Result<()> {
     let mut batch = Vec::with_capacity(BATCH);
-    let outcome = formats::read(format, &mut *reader, &mut |place, read| {
+    let outcome = format::read(format, &mut *reader, &mut |place, read| {
         batch.push((place, read));
         batch.len() < BATCH || sender.blocking_send(std::mem::take(&mut batch)).is_ok()
     });

@@ -9,8 +9,7 @@ use service_kit::body::{BodyLimits, read_body, require_media_type};
 use service_kit::{FieldError, Problem};
 use shared_claims::Verifier;
 
-use crate::domain::accounts::import::formats;
-use crate::domain::accounts::import::formats::Format;
+use crate::domain::accounts::import::formats::format::{self, Format};
 use crate::domain::accounts::import::size_warning;
 use crate::domain::accounts::import::{BATCH, Import, Outcome, Read, Rehearsal, Report};
 use crate::domain::accounts::use_cases::Accounts;
@@ -88,7 +87,7 @@ pub(in crate::http) async fn import(
     let bounds = BodyLimits { max_bytes: limits.max_body_bytes, ..BodyLimits::of(&req) };
     let body = read_body(&req, &mut payload.into_inner(), bounds).await?;
     let (mut places, mut lines) = (Vec::new(), Vec::new());
-    let read = formats::read(Format::Lines, &mut &body[..], &mut |line, account| {
+    let read = format::read(Format::Lines, &mut &body[..], &mut |line, account| {
         places.push(line);
         lines.push(account);
         lines.len() <= limits.max_lines

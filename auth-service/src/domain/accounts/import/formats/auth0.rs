@@ -6,7 +6,8 @@ use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::domain::accounts::import::formats::{Import, Read, name, no_password, refusal};
+use crate::domain::accounts::import::formats::record::{name, no_password, refusal};
+use crate::domain::accounts::import::{Import, Read};
 use crate::domain::invalid::Invalid;
 
 #[derive(Deserialize)]

@@ -7,7 +7,7 @@ use std::io::{BufRead, Read as _};
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
-use crate::domain::accounts::import::formats::{ReadError, refusal};
+use crate::domain::accounts::import::formats::record::{ReadError, refusal};
 use crate::domain::invalid::Invalid;
 
 /// No account needs a longer line.

@@ -8,9 +8,9 @@ use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::domain::accounts::import::formats::{
-    Import, Read, ReadError, Sink, json, name, no_password, refusal,
-};
+use crate::domain::accounts::import::formats::json;
+use crate::domain::accounts::import::formats::record::{ReadError, Sink, name, no_password, refusal};
+use crate::domain::accounts::import::{Import, Read};
 use crate::domain::invalid::Invalid;
 
 /// Roles that Keycloak gives to everybody, for purposes of its own.

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::domain::accounts::import::formats::{Import, Read, refusal};
+use crate::domain::accounts::import::formats::record::refusal;
+use crate::domain::accounts::import::{Import, Read};
 use crate::domain::invalid::Invalid;
 
 /// Any value is read, so that a mistake can be named without repeating what was written.

@@ -5,9 +5,9 @@ use std::io::BufRead;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::domain::accounts::import::formats::{
-    Import, Read, ReadError, Sink, json, name, no_password, refusal,
-};
+use crate::domain::accounts::import::formats::json;
+use crate::domain::accounts::import::formats::record::{ReadError, Sink, name, no_password, refusal};
+use crate::domain::accounts::import::{Import, Read};
 
 /// In CSV, nothing is an empty text. Whatever else stands in the table is not looked at.
 #[derive(Deserialize)]
