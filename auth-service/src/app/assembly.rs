@@ -36,7 +36,7 @@ pub async fn build_services(settings: &Settings, clock: Clock) -> Result<Service
 /// Assembles the use cases for a command that creates keys.
 ///
 /// # Errors
-/// As [`build_issuer`].
+/// As [`build_services`].
 pub async fn build_operator(settings: &Settings, clock: Clock, makes: Makes) -> Result<Services, StartError> {
     let services = Box::pin(assemble(settings, clock, makes)).await?;
     match why_behind(&services.marks, services.clock.now()).await {

@@ -2,7 +2,7 @@
 //! written again is found.
 //!
 //! The door is [`Audit`]: `start`, `record`, `close`. `record` puts an event into a queue and returns. One task of the process
-//! ([`writer`]) writes what is queued, a batch in one transaction.
+//! (`writer`) writes what is queued, a batch in one transaction.
 //!
 //! Each process writes a *chain* of its own, so that no process waits for another. Every row has a MAC over itself and the MAC
 //! of the row before. The key is in the database, sealed with the master key. The *chain head* is a row with the last position

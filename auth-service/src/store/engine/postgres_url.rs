@@ -3,7 +3,7 @@
 //!
 //! libpq ends the password at the first `@`, and looks for no `@` behind a `/`. Of `postgres://u:a/b@host/db` it makes the port
 //! `a`, of `postgres://u:a@b@host/db` the host `b@host`, and its messages quote both. So a URL must be unambiguous before
-//! libpq gets it, and of libpq's messages about the URL only the constant part is passed on ([`public_text`]).
+//! libpq gets it, and of libpq's messages about the URL only the constant part is passed on (`public_text`).
 
 use std::time::Duration;
 

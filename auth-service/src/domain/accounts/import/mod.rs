@@ -1,7 +1,7 @@
 //! Accounts that another system had, with their password hashes. Nothing is hashed here: a hash is read, judged and stored,
 //! and renewed when its owner first logs in.
 //!
-//! `formats` reads files; [`Issuer::import`] stores what was read, a batch in one transaction.
+//! `formats` reads files; [`Accounts::import`](crate::domain::accounts::use_cases::Accounts::import) stores what was read, a batch in one transaction.
 
 pub mod formats;
 mod known;
