@@ -1,8 +1,8 @@
 # Two images from one build: `docker build --target auth-service .` and `--target resource-service`. Needs BuildKit, which
 # is the default of every supported Docker. docker-compose.yml uses both.
 #
-# Base images have the tag of a release line, which gets security updates. To pin their contents, append the digest (`rust:1.95-slim-bookworm@sha256:…`), which
-# `docker buildx imagetools inspect rust:1.95-slim-bookworm` prints.
+# Base images have the tag of a release line, which gets security updates. To pin their contents, append the digest
+# (`rust:1.95-slim-bookworm@sha256:…`), which `docker buildx imagetools inspect rust:1.95-slim-bookworm` prints.
 
 FROM rust:1.95-slim-bookworm AS build
 # OpenSSL's headers: libpq, PostgreSQL's client library, is built from source and uses OpenSSL for TLS.

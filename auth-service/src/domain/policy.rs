@@ -22,7 +22,7 @@ pub struct Policy {
     pub refresh_grace: Duration,
     /// Whether a repeat from another address and another user agent is theft even then.
     pub repeat_elsewhere_is_theft: bool,
-    /// Whether tokens carry a place in a status list: not with HS256, where nobody could verify one.
+    /// Whether tokens carry a status list index: not with HS256, where no other service could verify a list.
     pub statuses: bool,
     /// For which refreshes the audit trail has a row.
     pub refresh_rows: RefreshRows,
@@ -30,7 +30,7 @@ pub struct Policy {
     pub idle_ttl: Duration,
     /// A session ends after this long in any case.
     pub absolute_ttl: Duration,
-    /// Whether anybody may register.
+    /// Whether registration is open.
     pub registration_open: bool,
     /// Which passwords are accepted.
     pub passwords: PasswordPolicy,

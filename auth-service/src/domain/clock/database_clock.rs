@@ -16,7 +16,7 @@ const STALE: i64 = 10;
 /// How often both clocks are read again when the process was held up between the two.
 const READINGS: usize = 3;
 
-/// The clock that counts the seconds that pass, also while the machine is suspended, and that nobody sets.
+/// The clock that counts the seconds that pass, also while the machine is suspended. It cannot be set.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const UNSET_CLOCK: ClockId = ClockId::CLOCK_BOOTTIME;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
@@ -74,7 +74,7 @@ impl DatabaseClock {
         self.moment().in_doubt
     }
 
-    /// The wall clock, and the clock that nobody sets, of the same second.
+    /// The wall clock, and the clock that cannot be set, of the same second.
     fn read_both(&self) -> (i64, i64) {
         let mut before = self.elapsed();
         for _ in 0..READINGS {

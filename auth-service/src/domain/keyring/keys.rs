@@ -198,7 +198,7 @@ impl Keyring {
     #[must_use]
     pub fn max_age(&self, now: i64) -> i64 {
         if self.is_closed() {
-            return 1; // the rest of a key set is to be kept by nobody
+            return 1; // no cache may keep the rest of a key set
         }
         let ahead = seconds(self.plan.publish_ahead);
         let next_publication =
@@ -210,7 +210,7 @@ impl Keyring {
         change.min(seconds(self.plan.max_age)).min(ahead).max(1)
     }
 
-    /// A number that stands for a text, as nobody without the master key can tell.
+    /// Returns a number for a text. Only the holder of the master key can compute it.
     #[must_use]
     pub fn number_of(&self, text: &str) -> u32 {
         let digest = self.sealer.digest(text);

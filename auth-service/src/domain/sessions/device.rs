@@ -1,6 +1,6 @@
 //! Where a request comes from.
 
-/// From where and with what somebody logs in.
+/// The address and the user agent of a client that logs in.
 #[derive(Debug, Clone, Default)]
 pub struct Device {
     /// The peer's address.

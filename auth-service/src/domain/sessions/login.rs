@@ -31,7 +31,7 @@ pub struct LoginRequest {
     pub password: SecretString,
     /// The audiences asked for (RFC 8707); none for the default.
     pub resource: Vec<String>,
-    /// What the browser has until then, which ends: a session that somebody else planted is never gone on with.
+    /// The tokens that the browser presents. Their sessions end: one that an attacker planted is never continued.
     pub carried: Carried,
     /// How the tokens are handed over.
     pub transport: Transport,
@@ -40,7 +40,7 @@ pub struct LoginRequest {
 /// Why there is no session.
 #[derive(Debug, thiserror::Error)]
 pub enum LoginError {
-    /// No such account, a wrong password, or a disabled account: nobody learns which.
+    /// Unknown account, wrong password, or disabled account: the client does not learn which.
     #[error("invalid credentials")]
     InvalidCredentials(Option<Budget>),
     /// An audience was asked for that this issuer does not serve, or that the account may not have beside others.
